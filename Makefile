@@ -1,0 +1,36 @@
+# Two commands do everything on a fresh machine: make demo, make test.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint docs install clean
+
+demo: $(VENV)/installed  ## draw a shop, index it, ask it for a leopard phone case
+	$(BIN)/ocelot demo demo
+
+test: $(VENV)/installed-for-tests  ## every test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-for-tests  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/installed  ## write docs/cli.md and docs/settings.md from the code
+	$(BIN)/python docs/generate.py
+
+install: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-for-tests: $(VENV)/installed
+	$(PIP) --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist
