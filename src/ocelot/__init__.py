@@ -1,0 +1,70 @@
+"""Ocelot: composed image search. A picture and a sentence in, the picture meant out, with why.
+
+>>> import ocelot
+>>> ocelot.Query(text="a blue kettle")
+Query(image=None, text='a blue kettle')
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ocelot.build import open
+    from ocelot.encoder import Encoder
+    from ocelot.engine import Engine
+    from ocelot.errors import OcelotError
+    from ocelot.records import (
+        Hit,
+        IndexReport,
+        Item,
+        Query,
+        Ranking,
+        SearchResult,
+        Usage,
+    )
+    from ocelot.reranker import Reranker
+
+__all__ = [
+    "Encoder",
+    "Engine",
+    "Hit",
+    "IndexReport",
+    "Item",
+    "OcelotError",
+    "Query",
+    "Ranking",
+    "Reranker",
+    "SearchResult",
+    "Usage",
+    "open",
+]
+
+__version__ = "0.1.0"
+
+# Lazy: `import ocelot` must cost neither torch nor pymilvus.
+_HOMES = {
+    "Encoder": "encoder",
+    "Engine": "engine",
+    "Hit": "records",
+    "IndexReport": "records",
+    "Item": "records",
+    "OcelotError": "errors",
+    "Query": "records",
+    "Ranking": "records",
+    "Reranker": "reranker",
+    "SearchResult": "records",
+    "Usage": "records",
+    "open": "build",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"ocelot.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'ocelot' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,5 @@
+"""`python -m ocelot`."""
+
+from ocelot.cli.main import run
+
+run()

@@ -1,0 +1,104 @@
+"""Every error that Ocelot raises on purpose.
+
+::
+
+    OcelotError
+    ├── InputError             what the caller passed cannot be used
+    │   ├── ImageError         a picture cannot be read, or is over a limit
+    │   ├── FilterError        a filter expression that Milvus does not accept
+    │   └── MetadataError      a metadata or triplets file that cannot be used
+    ├── ConfigurationError     a setting is wrong, or an optional package is missing
+    ├── EncoderError           an encoder cannot be loaded or gave unusable vectors
+    │   └── CheckpointError    weights, config or tokenizer are missing or do not fit
+    ├── CollectionError        Milvus refused or failed
+    │   ├── DatabaseUnavailable    the database cannot be opened or reached
+    │   └── EncoderMismatch        the collection was made with another encoder
+    ├── RerankError            a reranker got no usable answer (never fails a search)
+    └── DownloadError          a file cannot be fetched or unpacked
+
+Each message is one sentence that names the input, the cause and what to do.
+Errors of other packages are mapped to these at the module that calls the package.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CheckpointError",
+    "CollectionError",
+    "ConfigurationError",
+    "DatabaseUnavailable",
+    "DownloadError",
+    "EncoderError",
+    "EncoderMismatch",
+    "FilterError",
+    "ImageError",
+    "InputError",
+    "MetadataError",
+    "OcelotError",
+    "RerankError",
+]
+
+
+class OcelotError(Exception):
+    """Base of every error in this module."""
+
+
+class InputError(OcelotError):
+    """What the caller passed cannot be used as it is."""
+
+
+class ImageError(InputError):
+    """A picture cannot be read, or is over a limit.
+
+    Args:
+        name: What the picture is called (a path, or "the image" for bytes).
+        reason: Why it cannot be used, without the name.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"Cannot use {name}: {reason}.")
+        self.name = name
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[ImageError], tuple[str, str]]:
+        return (type(self), (self.name, self.reason))
+
+
+class FilterError(InputError):
+    """A filter expression that Milvus does not accept."""
+
+
+class MetadataError(InputError):
+    """A metadata or triplets file that cannot be used."""
+
+
+class ConfigurationError(OcelotError):
+    """A setting is wrong, or an optional package is missing."""
+
+
+class EncoderError(OcelotError):
+    """An encoder cannot be loaded or gave unusable vectors."""
+
+
+class CheckpointError(EncoderError):
+    """Weights, config or tokenizer are missing or do not fit together."""
+
+
+class CollectionError(OcelotError):
+    """Milvus refused or failed."""
+
+
+class DatabaseUnavailable(CollectionError):
+    """The database cannot be opened or reached."""
+
+
+class EncoderMismatch(CollectionError):
+    """The collection was made with another encoder."""
+
+
+class RerankError(OcelotError):
+    """A reranker got no usable answer; searches report it and keep retrieval order."""
+
+
+class DownloadError(OcelotError):
+    """A file cannot be fetched or unpacked."""

@@ -1,0 +1,157 @@
+"""From bytes or a path to an RGB image, within limits.
+
+Every picture enters Ocelot through :func:`load_image`, so orientation, transparency and the
+limits against decompression bombs are decided once, here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ocelot.errors import ImageError
+
+if TYPE_CHECKING:
+    from ocelot.records import ImageSource
+
+__all__ = [
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "describe",
+    "encode_jpeg",
+    "hash_bytes",
+    "hash_file",
+    "load_image",
+    "read_file",
+]
+
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
+)
+MAX_PIXELS = 100_000_000
+MAX_BYTES = 200 * 2**20
+_MAX_SIDE = 65_500
+
+# The limit below is ours and stricter; Pillow's own would warn on stderr first.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def describe(source: ImageSource) -> str:
+    """What to call a picture in a message."""
+    return str(source) if isinstance(source, (str, Path)) else "the image"
+
+
+def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        ImageError: The file is missing, unreadable, empty, or larger than `max_bytes`.
+    """
+    name = str(path)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise ImageError(name, "there is no such file") from None
+    except IsADirectoryError:
+        raise ImageError(name, "it is a folder, not an image file") from None
+    except (OSError, ValueError) as error:
+        raise ImageError(name, getattr(error, "strerror", None) or str(error)) from error
+    if not data:
+        raise ImageError(name, "the file is empty")
+    if len(data) > max_bytes:
+        raise ImageError(name, f"the file is larger than {max_bytes / 2**20:.0f} MiB")
+    return data
+
+
+def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Open any supported image as RGB, upright, first frame, transparency on white.
+
+    Args:
+        source: A path, the bytes of an image file, or a PIL image.
+        max_pixels: Refuse images with more pixels than this before decoding them.
+
+    Raises:
+        ImageError: The source cannot be read or decoded, or is over the limit.
+    """
+    name = describe(source)
+    if isinstance(source, Image.Image):
+        return _to_rgb(source, name, max_pixels)
+    data = source if isinstance(source, bytes) else read_file(source)
+    if not data:
+        raise ImageError(name, "it is empty")
+    if data[4:8] == b"ftyp" and data[8:11] in (b"hei", b"hev"):
+        _register_heif(name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd EXIF and palettes: not the user's concern
+            with Image.open(io.BytesIO(data)) as image:
+                return _to_rgb(image, name, max_pixels)
+    except UnidentifiedImageError:
+        raise ImageError(name, "it is not an image in a format that can be read") from None
+
+
+def _to_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
+    width, height = image.size
+    if width * height > max_pixels or max(width, height) > _MAX_SIDE:
+        raise ImageError(
+            name, f"{width} x {height} pixels are more than the limit of {max_pixels:,}"
+        )
+    if width < 1 or height < 1:
+        raise ImageError(name, "it has no pixels")
+    try:
+        image.load()
+        image = ImageOps.exif_transpose(image)
+        return _flatten(image)
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        raise ImageError(name, f"it is damaged ({reason})") from error
+    except Exception as error:  # Pillow's decoders raise many types on malformed files
+        raise ImageError(name, f"it is damaged ({type(error).__name__})") from error
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode == "I":
+        # 16-bit grey: Pillow's own conversion clips instead of scaling.
+        return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(paper, layer).convert("RGB")
+    return image.copy() if image.mode == "RGB" else image.convert("RGB")
+
+
+def _register_heif(name: str) -> None:
+    try:
+        import pillow_heif
+    except ImportError:
+        raise ImageError(
+            name, "HEIC needs one more package (pip install 'ocelot-search[heic]')"
+        ) from None
+    pillow_heif.register_heif_opener()
+
+
+def encode_jpeg(image: Image.Image, *, quality: int = 88) -> bytes:
+    """The image as the bytes of a JPEG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality, optimize=True)
+    return buffer.getvalue()
+
+
+def hash_bytes(data: bytes) -> str:
+    """SHA-256 as 64 hex digits: the id of an image file's content."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def hash_file(path: str | Path) -> str:
+    """SHA-256 of a file's bytes as 64 hex digits.
+
+    Raises:
+        ImageError: The file cannot be read.
+    """
+    return hash_bytes(read_file(path))

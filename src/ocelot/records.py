@@ -1,0 +1,214 @@
+"""The values that travel through Ocelot: frozen, without behaviour beyond reading them.
+
+Query / Item ──encode──▶ vector ──search──▶ Hit… ──rerank──▶ Ranking
+                                   └────── SearchResult ──────┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from ocelot.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    ImageSource = str | Path | bytes | Image.Image
+    Vector = np.ndarray[tuple[int], np.dtype[np.float32]]
+
+__all__ = [
+    "Failure",
+    "Hit",
+    "IndexReport",
+    "Item",
+    "Query",
+    "RankStatus",
+    "Ranking",
+    "SearchResult",
+    "Usage",
+]
+
+RankStatus = Literal["ok", "repaired", "fallback"]
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something to encode: an image, a text, or both.
+
+    Attributes:
+        image: A path, the bytes of an image file, or a PIL image.
+        text: Any text; blank text counts as none.
+
+    Raises:
+        InputError: Neither an image nor a text was given.
+    """
+
+    image: ImageSource | None = None
+    text: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.text is not None and not self.text.strip():
+            object.__setattr__(self, "text", None)
+        if isinstance(self.image, str) and not self.image:
+            object.__setattr__(self, "image", None)
+        if self.image is None and self.text is None:
+            raise InputError("There is nothing to encode: give an image, a text, or both.")
+
+
+@dataclass(frozen=True)
+class Query(Item):
+    """What a person asks for: an image, a text, or an image changed as the text says."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One picture of the collection that a search found.
+
+    Attributes:
+        id: SHA-256 of the file's bytes, 64 hex digits.
+        score: Cosine similarity to the query, -1 to 1.
+        rank: Place in retrieval order, from 1.
+        paths: Where files with these bytes lie; never empty.
+        width, height: Pixels.
+        metadata: The item's own fields (title, price, …).
+        vector: The stored embedding, shape (dimension,), where it was asked for.
+    """
+
+    id: str
+    score: float
+    rank: int
+    paths: tuple[str, ...]
+    width: int = 0
+    height: int = 0
+    metadata: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    vector: Vector | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def path(self) -> str:
+        """The first of `paths`."""
+        return self.paths[0]
+
+    @property
+    def title(self) -> str:
+        """The item's title where its metadata has one, else its file name."""
+        for key in ("title", "name", "text"):
+            value = self.metadata.get(key)
+            if isinstance(value, str) and value.strip():
+                return value.strip()
+        return Path(self.path).name
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the language model was charged for."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+        )
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A reranker's verdict on a list of hits.
+
+    Attributes:
+        order: Positions into the hits, best first: always a complete permutation.
+        reason: Why the first is the first.
+        reranker: Who decided, e.g. "gpt-4o" or "fusion".
+        status: "ok"; "repaired" when the reply needed mending; "fallback" when it could not
+            be used and retrieval order stands.
+        detail: What was repaired, or why it fell back; empty when ok.
+        match: Whether anything fits the query at all; None when the reranker does not judge it.
+        usage: Tokens and calls this answer cost; zero when `cached`.
+        cached: Whether the answer came from the cache.
+    """
+
+    order: tuple[int, ...]
+    reason: str
+    reranker: str
+    status: RankStatus = "ok"
+    detail: str = ""
+    match: bool | None = None
+    usage: Usage = Usage()
+    cached: bool = False
+
+    def __post_init__(self) -> None:
+        if sorted(self.order) != list(range(len(self.order))):
+            raise ValueError(f"order must be a permutation of 0..n-1, was: {self.order}")
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The answer to a query.
+
+    Attributes:
+        query: What was asked.
+        hits: What was found, in retrieval order.
+        ranking: The reranker's verdict on `hits`; None when it was not asked.
+        timings: Seconds by stage: "encode", "search", "rerank", "total".
+    """
+
+    query: Query
+    hits: tuple[Hit, ...]
+    ranking: Ranking | None = None
+    timings: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
+
+    @property
+    def ranked(self) -> tuple[Hit, ...]:
+        """The hits in final order; `Hit.rank` keeps each one's earlier place."""
+        if self.ranking is None:
+            return self.hits
+        return tuple(self.hits[position] for position in self.ranking.order)
+
+    @property
+    def winner(self) -> Hit | None:
+        """The first of `ranked`; None when nothing was found or nothing fits."""
+        if not self.hits or (self.ranking is not None and self.ranking.match is False):
+            return None
+        return self.ranked[0]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that could not be indexed, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class IndexReport:
+    """What an indexing run did, in files unless said otherwise.
+
+    Attributes:
+        found: Image files seen.
+        unchanged: Skipped because size and time of change were as before.
+        encoded: New contents encoded (rows added).
+        relocated: Files whose content was known already: copies, renames, touched files.
+        updated: Rows whose metadata changed without their content.
+        removed: Rows removed because their files are gone (`prune`).
+        failures: Files that could not be used, with reasons.
+        seconds: Wall time.
+    """
+
+    found: int = 0
+    unchanged: int = 0
+    encoded: int = 0
+    relocated: int = 0
+    updated: int = 0
+    removed: int = 0
+    failures: tuple[Failure, ...] = ()
+    seconds: float = 0.0

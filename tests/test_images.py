@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ocelot.errors import ImageError
+from ocelot.images import SUFFIXES, encode_jpeg, hash_bytes, hash_file, load_image
+
+
+def save(path: Path, image: Image.Image, **options: object) -> Path:
+    image.save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tiff", "avif"])
+def test_every_format_comes_out_rgb(tmp_path: Path, suffix: str) -> None:
+    assert f".{suffix}" in SUFFIXES
+    path = save(tmp_path / f"a.{suffix}", Image.new("RGB", (40, 30), (200, 30, 30)))
+    image = load_image(path)
+    assert (image.mode, image.size) == ("RGB", (40, 30))
+    assert np.abs(np.array(image, dtype=int) - (200, 30, 30)).max() < 12
+
+
+def test_transparency_falls_on_white(tmp_path: Path) -> None:
+    layer = Image.new("RGBA", (10, 10), (0, 0, 0, 0))
+    layer.putpixel((5, 5), (255, 0, 0, 255))
+    image = load_image(save(tmp_path / "a.png", layer))
+    assert image.getpixel((0, 0)) == (255, 255, 255)
+    assert image.getpixel((5, 5)) == (255, 0, 0)
+
+
+def test_palette_with_transparency(tmp_path: Path) -> None:
+    picture = Image.new("P", (4, 4), 0)
+    picture.putpalette([10, 20, 30, 255, 0, 0])
+    path = save(tmp_path / "a.png", picture, transparency=0)
+    assert load_image(path).getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_orientation_is_applied(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotate 90 degrees clockwise to view
+    path = save(tmp_path / "a.jpg", Image.new("RGB", (40, 20)), exif=exif)
+    assert load_image(path).size == (20, 40)
+
+
+def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 256, dtype=np.uint16).reshape(16, 16)
+    image = load_image(save(tmp_path / "a.png", Image.fromarray(ramp)))
+    assert np.abs(np.array(image)[..., 0].ravel().astype(int) - np.arange(256)).max() <= 1
+
+
+def test_gif_gives_its_first_frame(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert load_image(tmp_path / "a.gif").getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_cmyk_jpeg(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg", Image.new("CMYK", (8, 8), (0, 255, 255, 0)))
+    red, green, _ = load_image(path).getpixel((4, 4))  # type: ignore[misc]
+    assert red > 200 > 60 > green
+
+
+def test_bytes_and_images_are_taken_too() -> None:
+    data = encode_jpeg(Image.new("RGB", (6, 5), "white"))
+    assert load_image(data).size == (6, 5)
+    given = Image.new("L", (3, 3), 7)
+    assert load_image(given).getpixel((0, 0)) == (7, 7, 7)
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that says it is huge."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels)
+
+
+def test_a_decompression_bomb_is_refused_before_decoding() -> None:
+    with pytest.raises(ImageError, match="60000 x 60000 pixels are more than the limit"):
+        load_image(bomb(60_000, 60_000))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"hello, I am a text file", "not an image"),
+        (encode_jpeg(Image.effect_noise((200, 200), 90).convert("RGB"))[:900], "damaged"),
+    ],
+)
+def test_bad_files_say_why(tmp_path: Path, data: bytes, reason: str) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data)
+    with pytest.raises(ImageError, match=reason) as caught:
+        load_image(path)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_files_and_folders(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="no such file"):
+        load_image(tmp_path / "none.jpg")
+    with pytest.raises(ImageError, match="folder"):
+        load_image(tmp_path)
+
+
+def test_every_truncation_is_an_image_error() -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 80).convert("RGB").save(buffer, "PNG")
+    data = buffer.getvalue()
+    for length in range(0, len(data) - 1, 97):
+        with pytest.raises(ImageError):
+            load_image(data[:length])
+
+
+def test_hash_is_sha256_of_the_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert hash_file(tmp_path / "a") == hash_bytes(b"abc") == hashlib.sha256(b"abc").hexdigest()

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from ocelot.errors import ImageError, InputError
+from ocelot.records import Hit, Item, Query, Ranking, SearchResult, Usage
+
+
+def hit(rank: int, **metadata: object) -> Hit:
+    return Hit(id=f"{rank:064x}", score=1 - rank / 10, rank=rank, paths=(f"/p/{rank}.jpg",),
+               metadata=metadata)  # fmt: skip
+
+
+def test_an_item_needs_something() -> None:
+    for image, text in ((None, None), (None, "   "), ("", None)):
+        with pytest.raises(InputError):
+            Item(image, text)
+    assert Item(None, "a").text == "a"
+    assert Query("a.jpg", " ").text is None
+
+
+def test_records_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        hit(1).score = 2.0  # type: ignore[misc]
+
+
+def test_title_falls_back_to_the_file_name() -> None:
+    assert hit(1, title=" Kettle ").title == "Kettle"
+    assert hit(1, title=3).title == "1.jpg"
+    assert hit(1).title == "1.jpg"
+
+
+@pytest.mark.parametrize("order", [(0, 0), (1,), (0, 2), (-1, 0)])
+def test_a_ranking_is_a_complete_permutation(order: tuple[int, ...]) -> None:
+    if sorted(order) != list(range(len(order))):
+        with pytest.raises(ValueError, match="permutation"):
+            Ranking(order, "", "test")
+
+
+def test_ranked_keeps_earlier_ranks() -> None:
+    hits = (hit(1), hit(2), hit(3))
+    result = SearchResult(Query(text="a"), hits, Ranking((2, 0, 1), "because", "test"))
+    assert [one.rank for one in result.ranked] == [3, 1, 2]
+    assert result.winner is hits[2]
+
+
+def test_no_winner_when_nothing_fits_or_is_found() -> None:
+    asked = Query(text="a")
+    assert SearchResult(asked, ()).winner is None
+    assert SearchResult(asked, (hit(1),)).winner is not None
+    nothing = Ranking((0,), "none of them", "test", match=False)
+    assert SearchResult(asked, (hit(1),), nothing).winner is None
+
+
+def test_usage_adds_up() -> None:
+    assert Usage(1, 10, 2) + Usage(2, 5, 1) == Usage(3, 15, 3)
+
+
+def test_image_errors_survive_pickling() -> None:
+    import pickle
+
+    error = pickle.loads(pickle.dumps(ImageError("a.jpg", "it is damaged")))
+    assert (error.name, error.reason) == ("a.jpg", "it is damaged")
+    assert str(error) == "Cannot use a.jpg: it is damaged."

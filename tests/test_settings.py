@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ocelot.errors import ConfigurationError
+from ocelot.settings import Settings, cache_folder, load_settings
+
+SECRET = "sk-very-secret-1234"
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(("OCELOT_", "OPENAI_", "AZURE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_order_of_precedence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert load_settings().db == "ocelot.db"
+    (tmp_path / "ocelot.toml").write_text('db = "toml.db"\ncollection = "toml"\n')
+    assert load_settings().db == "toml.db"
+    monkeypatch.setenv("OCELOT_DB", "env.db")
+    assert load_settings().db == "env.db"
+    assert load_settings(db="given.db").db == "given.db"
+    assert load_settings(db=None).collection == "toml"
+
+
+def test_a_key_turns_the_language_model_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not load_settings().generative
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    assert load_settings().generative
+    assert not load_settings(reranker="fusion").generative
+    assert load_settings().llm_api_key.get_secret_value() == SECRET  # type: ignore[union-attr]
+
+
+def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OCELOT_TOKEN", "AZURE_OPENAI_API_KEY"):
+        monkeypatch.setenv(name, SECRET)
+    settings = load_settings()
+    shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    assert SECRET not in shown
+    assert settings.token is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"llm_timeout": -1}, "llm_timeout"),
+        ({"reranker": "magic"}, "reranker"),
+        ({"llm_window": 99}, "llm_window"),
+        ({"no_such_setting": 1}, "no_such_setting"),
+    ],
+)
+def test_bad_values_are_one_sentence(given: dict[str, object], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named) as caught:
+        load_settings(**given)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bad_secret_is_not_echoed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(llm_api_key=["sk-list"])
+    assert "sk-list" not in str(caught.value)
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ocelot.toml").write_text("db = ")
+    with pytest.raises(ConfigurationError, match=r"ocelot\.toml"):
+        load_settings()
+
+
+def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "ocelot"
+    monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "own"))
+    assert cache_folder() == tmp_path / "own"
+
+
+def test_every_setting_is_described() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
