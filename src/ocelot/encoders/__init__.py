@@ -1,0 +1,21 @@
+"""Encoders: adapters from a model to the `Encoder` seam."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ocelot.encoders.function import FunctionEncoder
+    from ocelot.encoders.visualized_bge import VisualizedBGE
+
+__all__ = ["FunctionEncoder", "VisualizedBGE"]
+
+_HOMES = {"FunctionEncoder": "function", "VisualizedBGE": "visualized_bge"}
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy: a FunctionEncoder must not cost the import of torch.
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

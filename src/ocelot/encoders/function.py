@@ -1,0 +1,47 @@
+"""An encoder from a plain function: for tests, and for models of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ocelot.encoder import Encoder
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["FunctionEncoder"]
+
+
+class FunctionEncoder(Encoder):
+    """Wraps a function of (RGB image or None, text or None) that gives one vector.
+
+    >>> import numpy as np
+    >>> by_length = FunctionEncoder(lambda image, text: [1.0, len(text or "")], dimension=2)
+    >>> by_length.encode([(None, "a")]).round(2).tolist()
+    [[0.71, 0.71]]
+
+    Args:
+        function: Deterministic; its vectors are normalised for it.
+        dimension: Length of its vectors.
+        name: Also the fingerprint: name two functions apart.
+    """
+
+    def __init__(
+        self,
+        function: Callable[
+            [Image.Image | None, str | None], Sequence[float] | np.ndarray[Any, Any]
+        ],
+        *,
+        dimension: int,
+        name: str = "function",
+    ) -> None:
+        self._function = function
+        self.dimension = dimension
+        self.name = name
+        self.fingerprint = f"function:{name}"
+
+    def embed(self, batch: Sequence[Any]) -> np.ndarray[Any, Any]:
+        return np.array([self._function(image, text) for image, text in batch], dtype=np.float32)

@@ -1,0 +1,1 @@
+"""The network and its files: no policy about where inputs come from."""

@@ -1,0 +1,86 @@
+"""A small residual convolutional vision tower (arXiv 1512.03385).
+
+From little data, convolutions learn shape and texture several times faster than patches do;
+the bundled encoder uses this tower in the place of EVA02, with the same text tower and fusion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["ConvolutionConfig", "ConvolutionVision"]
+
+
+@dataclass(frozen=True)
+class ConvolutionConfig:
+    """Geometry of the tower.
+
+    Attributes:
+        image_size: Pixels along one side.
+        widths: Channels of each stage; each stage halves the resolution after a stem that
+            has halved it once. The last is the width of the tokens.
+        depths: Residual blocks of each stage.
+    """
+
+    image_size: int
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        return self.widths[-1]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of one image."""
+        side: int = self.image_size // 2 ** (1 + len(self.widths))
+        return side * side
+
+
+class _Residual(nn.Module):
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(after)
+        self.conv2 = nn.Conv2d(after, after, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(after)
+        self.skip = (
+            nn.Identity()
+            if before == after and stride == 1
+            else nn.Sequential(
+                nn.Conv2d(before, after, 1, stride=stride, bias=False), nn.BatchNorm2d(after)
+            )
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape: x (batch, channels, height, width)."""
+        inner = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+        return F.relu(inner + self.skip(x))
+
+
+class ConvolutionVision(nn.Module):
+    """Pixels to one token per cell of the last feature map."""
+
+    def __init__(self, config: ConvolutionConfig) -> None:
+        super().__init__()
+        first = config.widths[0]
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, first, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(first),
+            nn.ReLU(),
+        )
+        blocks: list[nn.Module] = []
+        before = first
+        for width, depth in zip(config.widths, config.depths, strict=True):
+            for place in range(depth):
+                blocks.append(_Residual(before, width, stride=2 if place == 0 else 1))
+                before = width
+        self.blocks = nn.Sequential(*blocks)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Shape: pixels (batch, 3, size, size), normalised -> (batch, tokens, width)."""
+        x: Tensor = self.blocks(self.stem(pixels))
+        return x.flatten(2).transpose(1, 2)

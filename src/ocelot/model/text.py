@@ -1,0 +1,115 @@
+"""The BERT / XLM-RoBERTa text tower (arXiv 1810.04805, 1911.02116), which also fuses.
+
+Only the first row of the last layer is computed: nothing else of it is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["TextConfig", "TextEmbeddings", "TextEncoder"]
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """Geometry of the tower.
+
+    Attributes:
+        positions: Rows of the position table.
+        first_position: Position of the first token of a text on its own: 0 for BERT, the
+            padding id + 1 for XLM-RoBERTa.
+        pad_id: Token id that fills short rows.
+        eps: Of every layer norm.
+    """
+
+    vocabulary: int
+    width: int
+    hidden: int
+    layers: int
+    heads: int
+    positions: int
+    token_types: int
+    first_position: int
+    pad_id: int
+    eps: float
+
+
+class TextEmbeddings(nn.Module):
+    """Word + position + token-type embeddings, then layer norm."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.words = nn.Embedding(config.vocabulary, config.width)
+        self.positions = nn.Embedding(config.positions, config.width)
+        self.types = nn.Embedding(config.token_types, config.width)
+        self.norm = nn.LayerNorm(config.width, eps=config.eps)
+
+    def forward(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """Shape: ids (batch, tokens), positions (tokens,) -> (batch, tokens, width)."""
+        # Ocelot's texts are one segment: token type 0 throughout.
+        total = self.words(ids) + self.positions(positions) + self.types.weight[0]
+        normed: Tensor = self.norm(total)
+        return normed
+
+    def place(self, tokens: Tensor, first_position: int) -> Tensor:
+        """Give image tokens a position and this norm; they have no token type.
+
+        Shape: tokens (batch, n, width) -> the same.
+        """
+        positions = self.positions.weight[first_position : first_position + tokens.shape[1]]
+        normed: Tensor = self.norm(tokens + positions)
+        return normed
+
+
+class _Layer(nn.Module):
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.heads = config.heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.attention_out = nn.Linear(width, width)
+        self.attention_norm = nn.LayerNorm(width, eps=config.eps)
+        self.hidden = nn.Linear(width, config.hidden)
+        self.out = nn.Linear(config.hidden, width)
+        self.norm = nn.LayerNorm(width, eps=config.eps)
+
+    def forward(self, x: Tensor, mask: Tensor | None, *, first_row_only: bool) -> Tensor:
+        """Shape: x (batch, tokens, width), mask (batch, 1, 1, tokens), true where to look."""
+        width, bias = x.shape[-1], self.qkv.bias
+        if first_row_only:
+            first = x[:, :1]
+            q = self._heads(F.linear(first, self.qkv.weight[:width], bias[:width]))
+            k, v = self._heads(F.linear(x, self.qkv.weight[width:], bias[width:])).chunk(2, 1)
+            x = first
+        else:
+            q, k, v = self._heads(self.qkv(x)).chunk(3, 1)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = self.attention_norm(x + self.attention_out(mixed.transpose(1, 2).flatten(2)))
+        out: Tensor = self.norm(x + self.out(F.gelu(self.hidden(x))))
+        return out
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """Shape: x (batch, tokens, k * width) -> (batch, k * heads, tokens, head size)."""
+        parts = x.shape[-1] // self.out.out_features * self.heads
+        return x.reshape(*x.shape[:2], parts, -1).transpose(1, 2)
+
+
+class TextEncoder(nn.Module):
+    """Embedded tokens to the vector of the first one."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Shape: x (batch, tokens, width), mask (batch, tokens) bool -> (batch, width)."""
+        if mask is not None:
+            mask = mask[:, None, None, :]
+        last = len(self.layers) - 1
+        for number, layer in enumerate(self.layers):
+            x = layer(x, mask, first_row_only=number == last)
+        return torch.select(x, 1, 0)

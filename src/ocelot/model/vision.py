@@ -1,0 +1,144 @@
+"""The EVA02-CLIP vision tower (arXiv 2303.11331; rotary embedding from arXiv 2104.09864)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["EvaConfig", "EvaVision", "rotary_tables"]
+
+_EPS = 1e-6
+
+
+@dataclass(frozen=True)
+class EvaConfig:
+    """Geometry of the tower; all lengths in pixels or channels."""
+
+    image_size: int
+    patch_size: int
+    width: int
+    hidden: int
+    layers: int
+    head_size: int
+
+    @property
+    def grid(self) -> int:
+        """Patches along one side."""
+        return self.image_size // self.patch_size
+
+    @property
+    def tokens(self) -> int:
+        """Patch tokens of one image."""
+        return self.grid**2
+
+    @property
+    def heads(self) -> int:
+        return self.width // self.head_size
+
+
+def rotary_tables(grid: int, head_size: int, *, trained_grid: int = 16) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the two-dimensional rotary embedding.
+
+    Half of each head turns with the row, half with the column; positions are scaled to the
+    grid of the pre-training resolution.
+
+    Returns:
+        Two float32 tensors, shape (grid * grid, head_size).
+    """
+    half = head_size // 2
+    rates = 10000.0 ** -(torch.arange(0, half, 2).float() / half)
+    places = torch.arange(grid).float() / grid * trained_grid
+    angles = torch.outer(places, rates).repeat_interleave(2, dim=-1)
+    rows = angles[:, None, :].expand(grid, grid, half)
+    columns = angles[None, :, :].expand(grid, grid, half)
+    both = torch.cat([rows, columns], dim=-1).reshape(grid * grid, head_size)
+    return both.cos(), both.sin()
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn neighbouring channel pairs. Shape: x (batch, heads, tokens, head size)."""
+    even, odd = x[..., ::2], x[..., 1::2]
+    turned = torch.stack((-odd, even), dim=-1).flatten(-2)
+    return x * cos + turned * sin
+
+
+class _Attention(nn.Module):
+    def __init__(self, config: EvaConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.heads = config.heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.q_bias = nn.Parameter(torch.zeros(width))
+        self.v_bias = nn.Parameter(torch.zeros(width))
+        self.norm = nn.LayerNorm(width, eps=_EPS)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Shape: x (batch, 1 + patches, width)."""
+        bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
+        qkv = F.linear(x, self.qkv.weight, bias)
+        q, k, v = qkv.reshape(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        # The class token (first) has no place in the picture and is not turned.
+        q = torch.cat([q[:, :, :1], _rotate(q[:, :, 1:], cos, sin)], dim=2)
+        k = torch.cat([k[:, :, :1], _rotate(k[:, :, 1:], cos, sin)], dim=2)
+        out = F.scaled_dot_product_attention(q, k, v)
+        mixed: Tensor = self.proj(self.norm(out.transpose(1, 2).flatten(2)))
+        return mixed
+
+
+class _SwiGLU(nn.Module):
+    def __init__(self, config: EvaConfig) -> None:
+        super().__init__()
+        self.gate = nn.Linear(config.width, config.hidden)
+        self.value = nn.Linear(config.width, config.hidden)
+        self.norm = nn.LayerNorm(config.hidden, eps=_EPS)
+        self.out = nn.Linear(config.hidden, config.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape: x (batch, tokens, width)."""
+        mixed: Tensor = self.out(self.norm(F.silu(self.gate(x)) * self.value(x)))
+        return mixed
+
+
+class _Block(nn.Module):
+    def __init__(self, config: EvaConfig) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.width, eps=_EPS)
+        self.attention = _Attention(config)
+        self.norm2 = nn.LayerNorm(config.width, eps=_EPS)
+        self.mlp = _SwiGLU(config)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        x = x + self.attention(self.norm1(x), cos, sin)
+        return x + self.mlp(self.norm2(x))
+
+
+class EvaVision(nn.Module):
+    """Pixels to patch tokens: after the last block, before any norm, without the class token."""
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, config: EvaConfig) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, config.width, config.patch_size, stride=config.patch_size)
+        self.cls = nn.Parameter(torch.zeros(config.width))
+        self.positions = nn.Parameter(torch.zeros(1 + config.tokens, config.width))
+        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
+        cos, sin = rotary_tables(config.grid, config.head_size)
+        self.register_buffer("cos", cos)
+        self.register_buffer("sin", sin)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Shape: pixels (batch, 3, size, size), normalised -> (batch, patches, width)."""
+        patches: Tensor = self.patches(pixels).flatten(2).transpose(1, 2)
+        cls = self.cls.expand(len(patches), 1, -1)
+        x: Tensor = torch.cat([cls, patches], dim=1) + self.positions
+        cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
+        for block in self.blocks:
+            x = block(x, cos, sin)
+        _, patches = x.split([1, x.shape[1] - 1], dim=1)
+        return patches

@@ -1,0 +1,108 @@
+"""Visualized BGE: image tokens read by a text encoder as if they were words.
+
+Source: VISTA, arXiv 2406.04292. The sequence of an image with a text is::
+
+    [CLS]   image tokens   text tokens … [SEP]
+    0       1 … n          n+1 …            (positions)
+
+and the first row of the output, at length 1, is the embedding. An image alone comes with the
+empty text. A text alone takes the plain path of the text encoder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ocelot.model.convolution import ConvolutionConfig, ConvolutionVision
+from ocelot.model.text import TextConfig, TextEmbeddings, TextEncoder
+from ocelot.model.vision import EvaConfig, EvaVision
+
+__all__ = ["Geometry", "Network", "parameter_count"]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """All that is needed to build the network."""
+
+    vision: EvaConfig | ConvolutionConfig
+    text: TextConfig
+
+    @property
+    def dimension(self) -> int:
+        """Width of the embedding."""
+        return self.text.width
+
+    @property
+    def longest_text(self) -> int:
+        """Tokens, special ones included, that fit with no image."""
+        return self.text.positions - self.text.first_position
+
+    @property
+    def longest_caption(self) -> int:
+        """Tokens, special ones included, that fit beside an image."""
+        return self.text.positions - self.vision.tokens
+
+
+class Network(nn.Module):
+    """The whole network; `geometry` says what it is made of."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        super().__init__()
+        self.geometry = geometry
+        vision = geometry.vision
+        self.vision: nn.Module = (
+            EvaVision(vision) if isinstance(vision, EvaConfig) else ConvolutionVision(vision)
+        )
+        self.projection = nn.Linear(vision.width, geometry.text.width)
+        self.embeddings = TextEmbeddings(geometry.text)
+        self.encoder = TextEncoder(geometry.text)
+
+    def forward(self, pixels: Tensor | None, ids: Tensor, mask: Tensor | None) -> Tensor:
+        """Embed one batch of images with texts, or of texts.
+
+        Args:
+            pixels: Normalised images, shape (batch, 3, size, size); None for texts alone.
+            ids: Token ids from [CLS] to [SEP] and padding, shape (batch, tokens).
+            mask: True at tokens, False at padding, shape (batch, tokens); None without padding.
+
+        Returns:
+            Unit vectors, shape (batch, dimension).
+        """
+        return self.read(None if pixels is None else self.vision(pixels), ids, mask)
+
+    def read(self, patches: Tensor | None, ids: Tensor, mask: Tensor | None) -> Tensor:
+        """As `forward`, from the vision tower's tokens; training reads one image several times.
+
+        Shape: patches (batch, n, width of the vision tower) -> (batch, dimension).
+        """
+        if patches is None:
+            sequence = self.embeddings(ids, self._positions(ids, self.geometry.text.first_position))
+        else:
+            sequence, mask = self._fuse(patches, ids, mask)
+        return F.normalize(self.encoder(sequence, mask), dim=-1)
+
+    def _fuse(
+        self, patches: Tensor, ids: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        image = self.embeddings.place(self.projection(patches), first_position=1)
+        n = image.shape[1]
+        positions = self._positions(ids, n)
+        positions[0] = 0
+        words = self.embeddings(ids, positions)
+        sequence = torch.cat([words[:, :1], image, words[:, 1:]], dim=1)
+        if mask is not None:
+            mask = torch.cat([mask[:, :1], mask.new_ones(len(mask), n), mask[:, 1:]], dim=1)
+        return sequence, mask
+
+    @staticmethod
+    def _positions(ids: Tensor, first: int) -> Tensor:
+        return torch.arange(first, first + ids.shape[1], device=ids.device)
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Trained numbers in a network."""
+    return sum(parameter.numel() for parameter in network.parameters())

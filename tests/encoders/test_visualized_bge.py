@@ -1,0 +1,148 @@
+"""Loading: what goes wrong says so in a sentence; texts that are too long are cut."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ocelot.encoders import weights as weights_module
+from ocelot.encoders.visualized_bge import VisualizedBGE
+from ocelot.errors import CheckpointError, ConfigurationError, DownloadError, InputError
+
+GOLDEN = Path(__file__).parents[1] / "data" / "golden"
+BASE = GOLDEN / "tiny-base"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "cache"))
+
+
+def load(**options: object) -> VisualizedBGE:
+    return VisualizedBGE.load(BASE / "weights.pth", text_model=BASE, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("with_image", [False, True])
+def test_long_texts_are_cut_with_a_warning(
+    with_image: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    encoder = load()
+    image = GOLDEN / "square.png" if with_image else None
+    with caplog.at_level(logging.WARNING):
+        (vector,) = encoder.encode([(image, "leopard " * 3000)])
+    assert np.isfinite(vector).all()
+    longest = 512 - 196 if with_image else 512
+    assert f"cut to {longest}" in caplog.text
+
+
+def test_the_longest_text_that_fits_is_not_cut(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        load().encode([(GOLDEN / "square.png", "leopard " * (512 - 196 - 2))])
+    assert not caplog.records
+
+
+def test_empty_items_are_refused() -> None:
+    with pytest.raises(InputError, match="image, a text, or both"):
+        load().encode([(None, "  ")])
+
+
+def test_no_items_give_no_rows() -> None:
+    assert load().encode([]).shape == (0, 64)
+
+
+def test_an_unknown_name_lists_what_there_is() -> None:
+    with pytest.raises(CheckpointError, match="ocelot-tiny, bge-visualized-base"):
+        VisualizedBGE.load("no-such-model")
+
+
+def test_weights_without_a_text_model_say_which_option() -> None:
+    with pytest.raises(ConfigurationError, match="--text-model"):
+        VisualizedBGE.load(BASE / "weights.pth")
+
+
+def test_a_pickle_with_code_in_it_is_not_executed(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    file = tmp_path / "weights.pth"
+    file.write_bytes(pickle.dumps(Touch(ran)))
+    with pytest.raises(CheckpointError, match="Cannot read"):
+        VisualizedBGE.load(file, text_model=BASE)
+    torch.save({"visual_proj.weight": Touch(ran)}, file)
+    with pytest.raises(CheckpointError, match="Cannot read"):
+        VisualizedBGE.load(file, text_model=BASE)
+    assert not ran.exists()
+
+
+class Touch:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> object:
+        return (Path.touch, (self.path,))
+
+
+def test_a_truncated_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "half.pth"
+    file.write_bytes((BASE / "weights.pth").read_bytes()[:100_000])
+    with pytest.raises(CheckpointError, match=r"half\.pth"):
+        VisualizedBGE.load(file, text_model=BASE)
+
+
+def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
+    state = torch.load(BASE / "weights.pth", weights_only=True)
+    del state["bge_encoder.layer.1.output.dense.weight"]
+    file = tmp_path / "weights.pth"
+    torch.save(state, file)
+    with pytest.raises(CheckpointError, match=r"bge_encoder\.layer\.1\.output\.dense\.weight"):
+        VisualizedBGE.load(file, text_model=BASE)
+
+
+def test_another_text_model_does_not_fit(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    (tmp_path / "vocab.txt").write_text((BASE / "vocab.txt").read_text())
+    with pytest.raises(CheckpointError, match="BERT or XLM-RoBERTa"):
+        VisualizedBGE.load(BASE / "weights.pth", text_model=tmp_path)
+
+
+def test_a_text_model_without_tokenizer(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text((BASE / "config.json").read_text())
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json or vocab\.txt"):
+        VisualizedBGE.load(BASE / "weights.pth", text_model=tmp_path)
+
+
+def test_unknown_device_and_dtype() -> None:
+    with pytest.raises(ConfigurationError, match="device"):
+        load(device="warp")
+    with pytest.raises(ConfigurationError, match="fp32, bf16 or fp16"):
+        load(dtype="int3")
+
+
+def test_without_a_hub_the_message_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(DownloadError, match="--weights FILE --text-model DIR"):
+        VisualizedBGE.load("bge-visualized-base")
+
+
+def test_a_file_that_is_not_the_published_one_is_refused(tmp_path: Path) -> None:
+    published = weights_module.Published("weights.pth", 1, "0" * 64, "BAAI/bge-base-en-v1.5")
+    with pytest.raises(CheckpointError, match="not the published file"):
+        weights_module._from_file(BASE / "weights.pth", BASE, name="x", expected=published.sha256)
+
+
+def test_the_fingerprint_tells_weights_and_tokenizers_apart(tmp_path: Path) -> None:
+    whole = load()
+    (tmp_path / "config.json").write_text((BASE / "config.json").read_text())
+    words = (BASE / "vocab.txt").read_text().replace("leopard", "panther")
+    (tmp_path / "vocab.txt").write_text(words)
+    other = VisualizedBGE.load(BASE / "weights.pth", text_model=tmp_path)
+    assert whole.fingerprint != other.fingerprint
+    assert whole.fingerprint == load(dtype="bf16").fingerprint
