@@ -1,0 +1,11 @@
+"""The procedural demo catalogue: pictures of products drawn by code."""
+
+from ocelot.catalogue.plan import plan
+from ocelot.catalogue.render import render_leopard, render_product, render_theme
+from ocelot.catalogue.vocabulary import COLOURS, KINDS, PATTERNS, Kind, Pattern, Product
+from ocelot.catalogue.write import CatalogueReport, write_catalogue
+
+__all__ = [
+    "COLOURS", "KINDS", "PATTERNS", "CatalogueReport", "Kind", "Pattern", "Product", "plan",
+    "render_leopard", "render_product", "render_theme", "write_catalogue",
+]
