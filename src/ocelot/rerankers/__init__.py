@@ -1,0 +1,32 @@
+"""Rerankers: each puts the hits of a search in a better order and says why.
+
+Loaded when first used, so that the offline ones need no `openai`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ocelot.rerankers.function import FunctionReranker
+    from ocelot.rerankers.fusion import FusionReranker
+    from ocelot.rerankers.generative import GenerativeReranker
+
+__all__ = ["FunctionReranker", "FusionReranker", "GenerativeReranker"]
+
+_MODULES = {
+    "FunctionReranker": "function",
+    "FusionReranker": "fusion",
+    "GenerativeReranker": "generative",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

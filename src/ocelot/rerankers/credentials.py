@@ -1,0 +1,90 @@
+"""API keys and addresses: checked before use, and kept out of every message."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from ocelot.errors import ConfigurationError
+
+__all__ = ["Redactor", "Secret", "check_address", "check_key"]
+
+_SECRETS = re.compile(
+    r"""(?P<name>\bbearer\s+|\b(?:x-)?(?:api[-_]?key|authorization)["']?\s{0,9}[:=]\s{0,9}["']?"""
+    r"""(?:bearer\s+|basic\s+)?)[^\s"',;]+""",
+    re.I,
+)
+_KEYS = re.compile(r"(?<![A-Za-z0-9])sk-[\w*.-]{6,}")
+_HIDDEN = "[hidden]"
+
+
+class Secret(Protocol):
+    """What pydantic's SecretStr offers."""
+
+    def get_secret_value(self) -> str: ...
+
+
+class Redactor:
+    """Takes an API key out of texts; its repr shows nothing.
+
+    Called with `error=True` it also hides what looks like another key or an Authorization
+    header, as servers echo them in their errors.
+    """
+
+    __slots__ = ("_pattern",)
+
+    def __init__(self, key: str) -> None:
+        # A short key ("EMPTY", "ollama") is a word as well: only whole words are hidden then.
+        exact = re.escape(key) if len(key) >= 8 else rf"(?<!\w){re.escape(key)}(?!\w)"
+        self._pattern = re.compile(exact) if key else _KEYS
+
+    def __call__(self, text: str, *, error: bool = False) -> str:
+        text = _KEYS.sub(_HIDDEN, self._pattern.sub(_HIDDEN, text))
+        return _SECRETS.sub(rf"\g<name>{_HIDDEN}", text) if error else text
+
+
+def check_key(api_key: str | Secret | None, model: str, *, needed: bool) -> str:
+    """The key as plain text, "" for none.
+
+    Raises:
+        ConfigurationError: It is `needed` and missing, or no HTTP header can hold it.
+    """
+    value = api_key if isinstance(api_key, str) or api_key is None else api_key.get_secret_value()
+    key = (value or "").strip()
+    if needed and not key:
+        raise ConfigurationError(
+            f"The reranker {model} needs an API key; give one, give the base URL of a server "
+            "that needs none, or use the reranker fusion, which works offline."
+        )
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ConfigurationError(
+            f"The API key of the reranker {model} has characters that no key has "
+            "(a space, a line break or a letter outside ASCII); copy it again."
+        )
+    return key
+
+
+def check_address(address: str) -> str:
+    """The address of an API without a slash at its end.
+
+    Raises:
+        ConfigurationError: It is not http(s), names no host, or holds credentials.
+    """
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        usable = usable and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(
+            f"The reranker's address must begin with http:// or https:// and name a host, "
+            f"was: {address.rpartition('@')[2]!r}."
+        )
+    if parts.username is not None or parts.query:
+        raise ConfigurationError(
+            "The reranker's address must hold no user name, password or query; "
+            "give the key as the API key."
+        )
+    return address.rstrip("/")

@@ -1,0 +1,54 @@
+"""A reranker from a plain function: for tests, and for rules of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ocelot.records import Hit, Query, Ranking, RankStatus
+from ocelot.rerankers.reply import complete_order
+
+__all__ = ["FunctionReranker"]
+
+Order = Sequence[int]
+
+
+class FunctionReranker:
+    """Orders hits as a function says.
+
+    >>> reverse = FunctionReranker(lambda query, hits: range(len(hits))[::-1], name="reverse")
+    >>> hits = [Hit(id, 0.5, 1, (f"{id}.jpg",)) for id in "ab"]
+    >>> reverse.rerank(Query(text="anything"), hits).order
+    (1, 0)
+
+    Args:
+        function: From a query and its hits to positions, best first, or to (positions, reason).
+            Positions that are unknown, repeated or missing are mended as in a model's reply.
+        name: Shown with every result.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Query, Sequence[Hit]], Order | tuple[Order, str]],
+        name: str = "function",
+    ) -> None:
+        self._function = function
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"FunctionReranker(name={self.name!r})"
+
+    def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
+        """Call the function; what it raises is not caught."""
+        given: Any = self._function(query, hits)
+        reason = ""
+        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], str):
+            given, reason = given
+        if not hits:
+            return Ranking((), reason, self.name)
+        order, notes = complete_order(given, len(hits))
+        status: RankStatus = "repaired" if notes else "ok"
+        if order is None:
+            order, status = tuple(range(len(hits))), "fallback"
+            notes = [f"{self.name} named none of the {len(hits)} hits."]
+        return Ranking(order, reason, self.name, status=status, detail="; ".join(notes))

@@ -1,0 +1,289 @@
+"""One picture that shows a query and its numbered candidates, for a model that sees.
+
+::
+
+    ┏━━━━━━━━┓ ┌─────┐┌─────┐┌─────┐
+    ┃ query  ┃ │0    ││1    ││2    │     blue border: the query
+    ┃        ┃ │     ││     ││     │     red number: the index the model answers with
+    ┗━━━━━━━━┛ └─────┘└─────┘└─────┘
+     its text  ┌─────┐┌─────┐
+               │3    ││4    │
+               └─────┘└─────┘
+
+After the panorama of the Milvus tutorial "Multimodal RAG with Milvus": here pictures keep their
+shape, the query's label lies inside of the canvas, and numbers are readable on any picture.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from PIL import Image, ImageDraw, ImageFont
+
+from ocelot.errors import ImageError, InputError
+from ocelot.images import load_image
+from ocelot.records import Hit, Query
+
+__all__ = [
+    "MAX_CANDIDATES",
+    "Box",
+    "Layout",
+    "compose_panorama",
+    "load_tile",
+    "panorama_layout",
+    "panorama_of_hits",
+]
+
+Box = tuple[int, int, int, int]
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
+
+MAX_CANDIDATES = 25
+MAX_SIDE = 2048  # larger pictures are scaled down by the services that read them
+
+_TILE = 400  # no tile is larger
+_GAP = 10
+_BORDER = 6
+_LABEL = 38  # height of the strip that says "query"
+_BLUE = (20, 70, 220)
+_RED = (215, 0, 20)
+_GREY = (225, 225, 225)
+_LINE = (185, 185, 185)
+_INK = (25, 25, 25)
+_TEXT_LINES = 6
+_TEXT_SIZE = 22
+_PLAIN = str.maketrans("\u2013\u2014\u2018\u2019\u201c\u201d", "--''\"\"")  # dashes and quotes
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things lie in a panorama, in pixels, boxes as (left, top, right, bottom).
+
+    Attributes:
+        size: Width and height of the whole.
+        query: The query's tile, its blue border included.
+        picture: The inside of the query's tile, under its label.
+        text: The room for the query's text under its tile.
+        cells: One box for each candidate, row by row.
+    """
+
+    size: tuple[int, int]
+    query: Box
+    picture: Box
+    text: Box
+    cells: tuple[Box, ...]
+
+
+def panorama_layout(count: int, text_lines: int = 0) -> Layout:
+    """Places for a query and `count` candidates in a grid close to a square.
+
+    Columns by rows: 1 → 1 x 1, 2 → 2 x 1, 4 → 2 x 2, 5 → 3 x 2, 9 → 3 x 3, 12 → 4 x 3, 25 → 5 x 5.
+
+    Args:
+        count: How many candidates, 1 to 25.
+        text_lines: Lines of text under the query; the height may depend on them, no more.
+
+    Raises:
+        InputError: `count` is not from 1 to 25.
+    """
+    if not 1 <= count <= MAX_CANDIDATES:
+        raise InputError(
+            f"A panorama holds 1 to {MAX_CANDIDATES} candidates, was: {count}; "
+            "rank more of them in windows."
+        )
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    cell = 300 if count <= 9 else 256
+    side = cell if rows < 3 else cell * 4 // 3  # where there is height, show the query larger
+    left = top = _GAP
+    query = (left, top, left + side + 2 * _BORDER, top + _LABEL + side + 2 * _BORDER)
+    picture = (left + _BORDER, top + _BORDER + _LABEL, query[2] - _BORDER, query[3] - _BORDER)
+    below = query[3] + _GAP
+    text = (left, below, query[2], below + text_lines * _line_height(_font(_TEXT_SIZE)))
+    grid = query[2] + 2 * _GAP
+    cells = tuple(
+        (x, y, x + cell, y + cell)
+        for x, y in (
+            (grid + i % columns * (cell + _GAP), top + i // columns * (cell + _GAP))
+            for i in range(count)
+        )
+    )
+    width = grid + columns * (cell + _GAP)
+    height = max(text[3] + _GAP, top + rows * (cell + _GAP))
+    return Layout((width, height), query, picture, text, cells)
+
+
+def compose_panorama(
+    query_image: Image.Image | None,
+    candidates: Sequence[Image.Image | None],
+    *,
+    text: str | None = None,
+    first_index: int = 0,
+    max_side: int = MAX_SIDE,
+) -> Image.Image:
+    """Draw the query and its candidates into one picture.
+
+    Args:
+        query_image: The query's picture; without one its tile holds the text.
+        candidates: 1 to 25 pictures in order; None draws a grey tile, "no picture".
+        text: What the query says, drawn under its picture, up to 6 lines; a sentence with
+            letters that the built-in font lacks is not drawn.
+        first_index: The number of the first candidate; the others count up from it.
+        max_side: Neither side of the result is longer than this, in pixels.
+
+    Returns:
+        RGB image.
+
+    Raises:
+        InputError: There are no candidates, or more than 25.
+    """
+    words = _drawable(text)
+    layout = panorama_layout(len(candidates))
+    if query_image is not None and words:
+        lines = _wrap(words, _font(_TEXT_SIZE), layout.text[2] - layout.text[0])
+        layout = panorama_layout(len(candidates), min(len(lines), _TEXT_LINES))
+    canvas = Image.new("RGB", layout.size, "white")
+    draw = ImageDraw.Draw(canvas)
+
+    draw.rectangle(_inside(layout.query), fill=_BLUE)
+    draw.rectangle(_inside(layout.picture), fill="white")
+    label = (layout.picture[0], layout.query[1], layout.picture[2], layout.picture[1])
+    _centred(draw, label, "query", _font(26), "white")
+    if query_image is not None:
+        _paste(canvas, query_image, layout.picture)
+        if words:
+            _write(draw, layout.text, words, _font(_TEXT_SIZE))
+    elif words:
+        _write(draw, _shrink(layout.picture, 12), words, _font(26))
+    else:
+        empty = "see instruction" if text and text.strip() else "no picture"
+        _centred(draw, layout.picture, empty, _font(_TEXT_SIZE), _INK)
+
+    for index, (box, picture) in enumerate(zip(layout.cells, candidates, strict=True), first_index):
+        if picture is None:
+            draw.rectangle(_inside(box), fill=_GREY)
+            _centred(draw, box, "no picture", _font(26), _INK)
+        else:
+            _paste(canvas, picture, box)
+        draw.rectangle(_inside(box), outline=_LINE)
+        _number(draw, box, index)
+    canvas.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    return canvas
+
+
+def panorama_of_hits(query: Query, hits: Sequence[Hit]) -> Image.Image:
+    """The panorama of a query and 1 to 25 hits, with the pictures from their files.
+
+    Raises:
+        InputError: There are no hits, or more than 25.
+        ImageError: The query's picture cannot be read.
+    """
+    image = None if query.image is None else load_image(query.image)
+    return compose_panorama(image, [load_tile(hit.paths) for hit in hits], text=query.text)
+
+
+def load_tile(paths: Sequence[str]) -> Image.Image | None:
+    """The first of `paths` that can be read, as large as a tile needs; None when none can."""
+    for path in paths:
+        try:
+            image = load_image(path)
+        except ImageError:
+            continue
+        image.thumbnail((_TILE, _TILE), Image.Resampling.LANCZOS)
+        return image
+    return None
+
+
+def _paste(canvas: Image.Image, picture: Image.Image, box: Box) -> None:
+    # As large as the box allows, centred, its shape kept.
+    side_x, side_y = box[2] - box[0], box[3] - box[1]
+    scale = min(side_x / picture.width, side_y / picture.height)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    rgb = picture if picture.mode == "RGB" else load_image(picture)
+    small = rgb.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    canvas.paste(small, (box[0] + (side_x - size[0]) // 2, box[1] + (side_y - size[1]) // 2))
+
+
+def _number(draw: ImageDraw.ImageDraw, box: Box, index: int) -> None:
+    # Red on a white plate: the plate is seen on dark and red pictures, its red rim on white ones.
+    font = _font((box[2] - box[0]) // 6)
+    left, top, right, bottom = draw.textbbox((0, 0), str(index), font=font)
+    height = round(bottom - top) + 18
+    width = max(round(right - left) + 22, height)
+    plate = (box[0] + 5, box[1] + 5, box[0] + 5 + width, box[1] + 5 + height)
+    draw.rounded_rectangle(_shrink(plate, -2), radius=11, fill="white")
+    draw.rounded_rectangle(plate, radius=9, fill="white", outline=_RED, width=3)
+    _centred(draw, plate, str(index), font, _RED, weight=1)
+
+
+def _centred(
+    draw: ImageDraw.ImageDraw,
+    box: Box,
+    text: str,
+    font: Font,
+    fill: str | tuple[int, int, int],
+    weight: int = 0,
+) -> None:
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+    x = (box[0] + box[2] - left - right) / 2
+    y = (box[1] + box[3] - top - bottom) / 2
+    draw.text((x, y), text, font=font, fill=fill, stroke_width=weight, stroke_fill=fill)
+
+
+def _write(draw: ImageDraw.ImageDraw, box: Box, text: str, font: Font) -> None:
+    height = _line_height(font)
+    room = (box[3] - box[1]) // height
+    lines = _wrap(text, font, box[2] - box[0])
+    if len(lines) > room:
+        lines = [*lines[: room - 1], lines[room - 1][:-1].rstrip() + "…"]
+    for number, line in enumerate(lines):
+        draw.text((box[0], box[1] + number * height), line, font=font, fill=_INK)
+
+
+def _wrap(text: str, font: Font, width: int) -> list[str]:
+    # Greedy; a word wider than the line is cut. One character always fits.
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if font.getlength(longer) <= width:
+            lines[-1] = longer
+            continue
+        if lines[-1]:
+            lines.append("")
+        for character in word:
+            if lines[-1] and font.getlength(lines[-1] + character) > width:
+                lines.append("")
+            lines[-1] += character
+    return lines
+
+
+def _drawable(text: str | None) -> str:
+    # The built-in font is ASCII and little more. Accents may go, but a sentence that would lose
+    # letters is not drawn at all: half of it would mislead.
+    clean = unicodedata.normalize("NFKD", " ".join((text or "")[:500].split()))
+    clean = clean.translate(_PLAIN)
+    if any(c.isalnum() and not c.isascii() for c in clean):
+        return ""
+    return "".join(c for c in clean if c.isascii() and c.isprintable())
+
+
+def _inside(box: Box) -> Box:
+    # Pillow draws the right and bottom edges too; our boxes are half-open.
+    return box[0], box[1], box[2] - 1, box[3] - 1
+
+
+def _shrink(box: Box, by: int) -> Box:
+    return box[0] + by, box[1] + by, box[2] - by, box[3] - by
+
+
+def _line_height(font: Font) -> int:
+    _, top, _, bottom = font.getbbox("Ágjp|")
+    return math.ceil(1.25 * (bottom - top))
+
+
+@lru_cache(maxsize=16)
+def _font(size: int) -> Font:
+    return ImageFont.load_default(size=size)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from ocelot.images import hash_file
+from ocelot.records import Hit
+from tests.rerankers.chat_server import ChatServer
+
+MakeHits = Callable[..., list[Hit]]
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    """A chat server; the test fails when it was sent a request that it cannot accept."""
+    with ChatServer() as server:
+        yield server
+        assert not server.complaints
+
+
+@pytest.fixture
+def make_hits(tmp_path: Path) -> MakeHits:
+    """Hits with real picture files, one for each colour, in retrieval order."""
+
+    def make(colours: list[Any], **metadata: Any) -> list[Hit]:
+        hits = []
+        for place, colour in enumerate(colours):
+            path = tmp_path / f"picture{place}.png"
+            Image.new("RGB", (60, 40), colour).save(path)
+            hits.append(
+                Hit(
+                    hash_file(path),
+                    0.9 - place / 100,
+                    place + 1,
+                    (str(path),),
+                    60,
+                    40,
+                    {"title": f"Item {place}", **metadata},
+                )
+            )
+        return hits
+
+    return make

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ocelot.encoder import Encoder
+from ocelot.errors import ConfigurationError
+from ocelot.records import Hit, Query
+from ocelot.reranker import Reranker
+from ocelot.rerankers import FusionReranker
+
+GREY = Image.new("RGB", (8, 8), "gray")
+QUERY = Query(image=GREY, text="red")
+
+
+class Axes(Encoder):
+    """Whole queries lie on the first axis, texts on the second, pictures on the third; a picture
+    that is not grey is its colour."""
+
+    name, dimension, fingerprint = "axes", 3, "1"
+
+    def __init__(self) -> None:
+        self.encoded = 0
+
+    def embed(self, batch: Sequence[Any]) -> np.ndarray[Any, Any]:
+        self.encoded += len(batch)
+        return np.array([self._vector(image, text) for image, text in batch])
+
+    def _vector(self, image: Image.Image | None, text: str | None) -> list[float]:
+        if image is None:
+            return [0, 1, 0]
+        colour = image.getpixel((0, 0))
+        if colour != (128, 128, 128):
+            return [float(channel) for channel in colour]  # type: ignore[union-attr]
+        return [0, 0, 1] if text is None else [1, 0, 0]
+
+
+def hit(name: str, vector: list[float] | None, score: float = 0.5, path: str = "/none.jpg") -> Hit:
+    row = None if vector is None else np.array(vector, dtype=np.float32)
+    return Hit(name, score, 1, (path,), vector=row)
+
+
+# Cosines to whole, text and picture are the vectors' own components.
+A, B, C = [0.8, 0.0, 0.6], [0.6, 0.64, 0.48], [0.28, 0.96, 0.0]
+
+
+def test_the_order_worked_by_hand() -> None:
+    # places  whole text picture   k=60: 2/(60+whole) + 1/(60+text) + 1/(60+picture)
+    #   A       1     3     1      .0327869 + .0158730 + .0163934 = .0650533
+    #   B       2     2     2      .0322581 + .0161290 + .0161290 = .0645161
+    #   C       3     1     3      .0317460 + .0163934 + .0158730 = .0640125
+    ranking = FusionReranker(Axes()).rerank(QUERY, [hit("C", C), hit("B", B), hit("A", A)])
+    assert ranking.order == (2, 1, 0)
+    assert ranking.reason == (
+        "Closest to the picture and text together (score 0.80, 1st of 3); "
+        "to the text alone 3rd (0.00), to the picture alone 1st (0.60)."
+    )
+    assert (ranking.reranker, ranking.status, ranking.match) == ("fusion", "ok", None)
+    assert ranking.usage.calls == 0
+
+
+def test_each_weight_stands_for_its_own_ranking() -> None:
+    hits = [
+        hit("D", [0.9, 0.3, 0.316228]),
+        hit("E", [0.3, 0.6, 0.741620]),
+        hit("F", [0.6, 0.3, 0.741620]),
+        hit("G", [0.5, 0.4, 0.768115]),
+    ]
+
+    def order(**weights: float) -> tuple[int, ...]:
+        nothing = {"whole": 0.0, "text": 0.0, "image": 0.0}
+        return FusionReranker(Axes(), weights=nothing | weights).rerank(QUERY, hits).order
+
+    assert order(whole=1) == (0, 2, 3, 1)
+    assert order(text=1) == (1, 3, 0, 2)  # D and F tie at 0.3: retrieval order
+    assert order(image=1) == (3, 1, 2, 0)  # so do E and F
+
+
+def test_the_reason_does_not_claim_a_first_place_that_is_not_there() -> None:
+    hits = [hit("E", [0.9, 0.1, 0.4242640687]), hit("D", [0.6, 0.565685, 0.565685])]
+    hits += [hit("F", [0.5, 0.3, 0.812404])]
+    ranking = FusionReranker(Axes(), weights={"whole": 0.5}).rerank(QUERY, hits)
+    assert ranking.order[0] == 1
+    assert ranking.reason == (
+        "Close to the picture and text together (score 0.60, 2nd of 3); "
+        "to the text alone 1st (0.57), to the picture alone 2nd (0.57)."
+    )
+
+
+@pytest.mark.parametrize("query", [Query(text="red"), Query(image=GREY)])
+def test_a_query_of_one_part_keeps_retrieval_order(query: Query) -> None:
+    encoder = Axes()
+    ranking = FusionReranker(encoder).rerank(query, [hit("C", C, 0.9), hit("A", A, 0.8)])
+    assert (ranking.order, ranking.status) == ((0, 1), "ok")
+    part = "text" if query.image is None else "picture"
+    assert ranking.reason == f"Closest to the {part} (score 0.90, 1st of 2)."
+    assert encoder.encoded == 0
+
+
+def test_ties_keep_retrieval_order() -> None:
+    hits = [hit(str(i), B) for i in range(9)]
+    assert FusionReranker(Axes()).rerank(QUERY, hits).order == tuple(range(9))
+
+
+def test_vectors_of_any_length_count_by_direction() -> None:
+    hits = [hit("C", C), hit("A", [component * 7 for component in A])]
+    assert FusionReranker(Axes()).rerank(QUERY, hits).order == (1, 0)
+
+
+def test_hits_without_a_vector_are_encoded_from_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (4, 4), (200, 0, 150)).save(path)  # the direction of A
+    hits = [hit("C", C), hit("A", None, path=str(path))]
+    ranking = FusionReranker(Axes()).rerank(QUERY, hits)
+    assert ranking.order == (1, 0)
+    assert "(score 0.80, 1st of 2)" in ranking.reason
+
+
+def test_hits_that_cannot_be_encoded_keep_their_score_and_come_last_in_the_parts() -> None:
+    hits = [hit("lost", None, score=0.99), hit("B", B), hit("C", C)]
+    # lost 2/61+1/63+1/63 = .064533, B 2/62+1/62+1/61 = .064780, C 2/63+1/61+1/62 = .064268
+    ranking = FusionReranker(Axes()).rerank(QUERY, hits)
+    assert ranking.order == (1, 0, 2)
+    alone = FusionReranker(Axes()).rerank(QUERY, hits[:1])
+    assert alone.reason == ("Closest to the picture and text together (score 0.99, 1st of 1).")
+
+
+def test_an_encoder_that_fails_leaves_retrieval_order() -> None:
+    class Broken(Axes):
+        def embed(self, batch: Sequence[Any]) -> np.ndarray[Any, Any]:
+            return np.zeros((len(batch), 3))
+
+    ranking = FusionReranker(Broken()).rerank(QUERY, [hit("C", C), hit("A", A)])
+    assert (ranking.order, ranking.status) == ((0, 1), "fallback")
+    assert "encoder axes" in ranking.detail
+
+
+def test_no_hits() -> None:
+    assert FusionReranker(Axes()).rerank(QUERY, []).order == ()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"weights": {"words": 1}}, {"weights": {"text": -1}}, {"weights": {"text": float("nan")}},
+     {"k": -1}],
+)  # fmt: skip
+def test_arguments_that_make_no_sense_are_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="was: "):
+        FusionReranker(Axes(), **arguments)
+
+
+def test_it_is_a_reranker() -> None:
+    assert isinstance(FusionReranker(Axes()), Reranker)
