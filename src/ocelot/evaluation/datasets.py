@@ -1,0 +1,72 @@
+"""Query files for evaluation: JSON lines of reference, text and targets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocelot.errors import MetadataError
+
+__all__ = ["TripletQuery", "read_triplets"]
+
+
+@dataclass(frozen=True)
+class TripletQuery:
+    """A query with its answers; names are relative to the gallery's folder.
+
+    Attributes:
+        reference: The query's picture, or None.
+        text: The query's sentence, or None.
+        targets: The pictures that answer it; never empty.
+    """
+
+    reference: str | None
+    text: str | None
+    targets: tuple[str, ...]
+
+
+def read_triplets(file: Path) -> list[TripletQuery]:
+    """Read lines such as `{"reference": "a.jpg", "text": "in blue", "targets": ["b.jpg"]}`.
+
+    Raises:
+        MetadataError: The file cannot be read, or a line (named by number) is not such.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        cause = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise MetadataError(f"Cannot read {file}: {cause}.") from None
+    queries = [
+        _query(line, f"{file}, line {number}")
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
+    if not queries:
+        raise MetadataError(f"{file} holds no queries: write one JSON object to a line.")
+    return queries
+
+
+def _query(line: str, where: str) -> TripletQuery:
+    try:
+        entry: Any = json.loads(line)
+    except (ValueError, RecursionError):
+        raise MetadataError(f"{where} is not JSON.") from None
+    if not isinstance(entry, dict):
+        raise MetadataError(f"{where} is not a JSON object.")
+    reference, text, targets = (entry.get(key) for key in ("reference", "text", "targets"))
+    for name, value in (("reference", reference), ("text", text)):
+        if value is not None and not isinstance(value, str):
+            raise MetadataError(f"{where}: {name} must be text or null, was: {value!r}.")
+    if not (reference or (text and text.strip())):
+        raise MetadataError(f"{where} has neither a reference nor a text.")
+    if (
+        not isinstance(targets, list)
+        or not targets
+        or not all(isinstance(target, str) for target in targets)
+    ):
+        raise MetadataError(f"{where}: targets must be a list of at least one file name.")
+    if reference and set(targets) == {reference}:
+        raise MetadataError(f"{where}: the only target is the reference itself.")
+    return TripletQuery(reference or None, text or None, tuple(targets))
