@@ -1,0 +1,105 @@
+"""Triplets to tensors: pictures, token ids, and which pairs must not count as negatives."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ocelot.model.preprocess import Pixels
+from ocelot.model.tokenizer import TextTokenizer
+from ocelot.model.visualized_bge import Network
+from ocelot.training.pictures import PicturePool, augment
+from ocelot.training.triplets import Triplet, draw_batch
+
+__all__ = ["Batch", "collate", "draw", "embed"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's data: n triplets, r of which have a reference.
+
+    Attributes:
+        pixels: float32 0…255, (n + r, 3, size, size): targets, then references.
+        with_reference: Queries that have one, in the order of the references, (r,).
+        ids, mask: Token ids and true tokens of every query, (n, longest).
+        empty: Token ids of the empty text, (2,).
+        ignore: (n, n + r), see `contrastive_loss`.
+    """
+
+    pixels: Tensor
+    with_reference: Tensor
+    ids: Tensor
+    mask: Tensor
+    empty: Tensor
+    ignore: Tensor
+
+
+def draw(
+    seed: int,
+    step: int,
+    size: int,
+    pool: PicturePool,
+    tokenizer: TextTokenizer,
+    strength: float,
+) -> Batch:
+    """The batch of one step, decided by (seed, step) alone."""
+    rng = random.Random(f"{seed}/{step}")
+    triplets = draw_batch(rng, size)
+    chosen = [pool.choose(rng, triplet.target) for triplet in triplets]
+    chosen += [pool.choose(rng, t.reference) for t in triplets if t.reference is not None]
+    generator = torch.Generator().manual_seed(rng.getrandbits(63))
+    return collate(triplets, chosen, tokenizer, generator, strength)
+
+
+def collate(
+    triplets: Sequence[Triplet],
+    pictures: Sequence[Pixels],
+    tokenizer: TextTokenizer,
+    generator: torch.Generator,
+    strength: float,
+) -> Batch:
+    """Tensors from triplets and their pictures (targets, then the references there are)."""
+    subjects = [triplet.target for triplet in triplets]
+    subjects += [t.reference for t in triplets if t.reference is not None]  # type: ignore[misc]
+    ignore = [[t.wanted.accepts(subject) for subject in subjects] for t in triplets]
+    rows = [tokenizer(triplet.text, 64) for triplet in triplets]
+    longest = max(map(len, rows))
+    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    mask = torch.zeros(len(rows), longest, dtype=torch.bool)
+    for number, row in enumerate(rows):
+        ids[number, : len(row)] = torch.tensor(row)
+        mask[number, : len(row)] = True
+    return Batch(
+        pixels=augment(torch.from_numpy(np.stack(pictures)), generator, strength=strength),
+        with_reference=torch.tensor(
+            [n for n, triplet in enumerate(triplets) if triplet.reference is not None]
+        ),
+        ids=ids,
+        mask=mask,
+        empty=torch.tensor(tokenizer.empty),
+        ignore=torch.tensor(ignore),
+    )
+
+
+def embed(network: Network, pixels: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Queries (n, d) and candidates (n + r, d): each picture passes the vision tower once.
+
+    The references stand among the candidates: a query must not just find its own picture.
+    """
+    patches = network.vision(pixels)
+    empty = batch.empty.expand(len(patches), -1)
+    candidates = network.read(patches, empty, None)
+    n = len(batch.ids)
+    asked = torch.zeros(n, dtype=torch.bool)
+    asked[batch.with_reference] = True
+    queries = candidates.new_empty(n, candidates.shape[1])
+    composed = network.read(patches[n:], batch.ids[asked], batch.mask[asked])
+    if (~asked).any():
+        words = network.read(None, batch.ids[~asked], batch.mask[~asked])
+        queries = queries.index_put((torch.where(~asked)[0],), words)
+    return queries.index_put((batch.with_reference,), composed), candidates
