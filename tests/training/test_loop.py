@@ -139,3 +139,23 @@ def test_a_bad_config_is_one_sentence(tmp_path: Path, text: str, message: str) -
     with pytest.raises(ConfigurationError, match=message) as caught:
         read_config(file)
     assert str(file) in str(caught.value)
+
+
+def test_a_run_can_start_from_a_checkpoint(tmp_path: Path) -> None:
+    from ocelot.model.checkpoint import read_folder
+
+    short = replace(MICRO, optimiser=replace(MICRO.optimiser, steps=2, batch=8))
+    first = read_folder(train(short, tmp_path / "first"))
+    slow = replace(short.optimiser, learning_rate=1e-7)
+    second = read_folder(
+        train(replace(short, network=None, optimiser=slow), tmp_path / "second", initial=first)
+    )
+    assert second.geometry == first.geometry
+    assert second.tokenizer.tokenizer.to_str() == first.tokenizer.tokenizer.to_str()
+    for name in ("projection.weight", "encoder.layers.0.out.weight"):
+        torch.testing.assert_close(second.state[name], first.state[name], atol=1e-3, rtol=0)
+
+
+def test_a_run_needs_a_network_or_a_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--initial"):
+        train(replace(MICRO, network=None), tmp_path)

@@ -113,7 +113,8 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         x = x + self.attention(self.norm1(x), cos, sin)
-        return x + self.mlp(self.norm2(x))
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out
 
 
 class EvaVision(nn.Module):
@@ -136,9 +137,8 @@ class EvaVision(nn.Module):
         """Shape: pixels (batch, 3, size, size), normalised -> (batch, patches, width)."""
         patches: Tensor = self.patches(pixels).flatten(2).transpose(1, 2)
         cls = self.cls.expand(len(patches), 1, -1)
-        x: Tensor = torch.cat([cls, patches], dim=1) + self.positions
+        x = torch.cat([cls, patches], dim=1) + self.positions
         cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
         for block in self.blocks:
             x = block(x, cos, sin)
-        _, patches = x.split([1, x.shape[1] - 1], dim=1)
-        return patches
+        return x[:, 1:]

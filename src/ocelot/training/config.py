@@ -64,7 +64,8 @@ class OptimiserConfig:
         steps, batch: Steps, and triplets in each.
         learning_rate: At its peak.
         warmup: Steps until the peak.
-        average: Decay of the moving average of the weights, which is what is shipped.
+        average: Decay of the moving average of the weights, which is what is shipped; it
+            forgets faster during the first steps.
         bf16: Compute in bfloat16 where it is safe.
         save_every, evaluate_every: Steps; 0 never evaluates.
     """
@@ -82,11 +83,15 @@ class OptimiserConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A whole run; the same file and seed give the same data in the same order."""
+    """A whole run; the same file and seed give the same data in the same order.
+
+    Attributes:
+        network: None when the run starts from a checkpoint, which has its own geometry.
+    """
 
     name: str
     seed: int
-    network: NetworkConfig
+    network: NetworkConfig | None
     data: DataConfig
     optimiser: OptimiserConfig
 
@@ -107,7 +112,7 @@ def read_config(file: Path) -> TrainConfig:
     return TrainConfig(
         name=str(table.get("name", file.stem)),
         seed=int(table.get("seed", 0)),
-        network=_section(NetworkConfig, table, "network", file),
+        network=_section(NetworkConfig, table, "network", file) if "network" in table else None,
         data=_section(DataConfig, table, "data", file),
         optimiser=_section(OptimiserConfig, table, "optimiser", file),
     )

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from ocelot.errors import ConfigurationError
-from ocelot.model.checkpoint import write_folder
+from ocelot.model.checkpoint import Checkpoint, build, write_folder
 from ocelot.model.convolution import ConvolutionConfig
 from ocelot.model.preprocess import normalise
 from ocelot.model.text import TextConfig
@@ -81,6 +81,7 @@ def train(
     config: TrainConfig,
     folder: Path,
     *,
+    initial: Checkpoint | None = None,
     progress: Callable[[StepReport], None] = lambda report: None,
     stop_after: int | None = None,
 ) -> Path:
@@ -89,28 +90,35 @@ def train(
     Args:
         folder: Holds the drawn pictures, `metrics.csv`, the last state and, at the end,
             `encoder/`. A folder with a state in it is resumed.
+        initial: Start from these weights, geometry and tokenizer instead of from nothing.
         stop_after: End at this step, as a kill would.
 
     Returns:
         The encoder's folder.
 
     Raises:
-        ConfigurationError: The folder's state belongs to another configuration.
+        ConfigurationError: The folder's state belongs to another configuration, or there is
+            neither a [network] section nor an initial checkpoint.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
-    tokenizer = _tokenizer(config, folder)
+    if initial is None and config.network is None:
+        raise ConfigurationError(
+            "The run has no [network] section: add one, or start from a checkpoint (--initial)."
+        )
+    tokenizer = _tokenizer(config, folder) if initial is None else initial.tokenizer
+    network = _network(config, initial, tokenizer)
     pool = PicturePool(
         folder / "pictures.npy",
-        size=config.network.image_size,
+        size=network.geometry.vision.image_size,
         views=config.data.views,
         theme_views=config.data.theme_views,
         seed=config.seed,
     )
-    run = _Run(config, folder, tokenizer)
+    run = _Run(config, folder, network)
     run.resume()
     every = config.optimiser.evaluate_every
-    monitor = Monitor(config, tokenizer) if every else None
+    monitor = Monitor(network, tokenizer) if every else None
     last = min(config.optimiser.steps, stop_after or config.optimiser.steps)
     started, reported = time.monotonic(), run.step
     while run.step < last:
@@ -141,18 +149,23 @@ def _tokenizer(config: TrainConfig, folder: Path) -> TextTokenizer:
     return TextTokenizer.load(folder)
 
 
+def _network(config: TrainConfig, initial: Checkpoint | None, tokenizer: TextTokenizer) -> Network:
+    if initial is not None:
+        return build(initial)
+    assert config.network is not None
+    return new_network(config.network, tokenizer.tokenizer.get_vocab_size())
+
+
 class _Run:
     """Everything that changes from step to step."""
 
-    def __init__(self, config: TrainConfig, folder: Path, tokenizer: TextTokenizer) -> None:
+    def __init__(self, config: TrainConfig, folder: Path, network: Network) -> None:
         self.config, self.folder = config, folder
-        vocabulary = tokenizer.tokenizer.get_vocab_size()
-        self.network = new_network(config.network, vocabulary).to(
-            memory_format=torch.channels_last  # type: ignore[call-overload]
-        )
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
-        average = get_ema_multi_avg_fn(config.optimiser.average)  # type: ignore[no-untyped-call]
-        self.average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
+        self.average = AveragedModel(
+            self.network, avg_fn=_average(config.optimiser.average), use_buffers=True
+        )
         self.optimiser = _optimiser(self.network, self.log_scale, config.optimiser)
         self.step = 0
 
@@ -168,7 +181,7 @@ class _Run:
         options = self.config.optimiser
         rate = schedule(self.step, options)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["pace"]
         self.network.train()
         pixels = normalise(batch.pixels, torch.device("cpu"))
         pixels = pixels.contiguous(memory_format=torch.channels_last)
@@ -243,6 +256,16 @@ class _Run:
             self.log_scale.copy_(state["log_scale"])
 
 
+def _average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    def mix(average: Tensor, value: Tensor, count: Tensor | int) -> Tensor:
+        if not average.is_floating_point():
+            return value
+        keep = min(decay, (1 + int(count)) / (10 + int(count)))
+        return average.lerp(value, 1 - keep)
+
+    return mix
+
+
 def schedule(step: int, options: OptimiserConfig) -> float:
     """Learning rate at a step: linear warm-up, then half a cosine down to 1 %."""
     if step < options.warmup:
@@ -255,11 +278,13 @@ def _optimiser(
     network: Network, log_scale: nn.Parameter, options: OptimiserConfig
 ) -> torch.optim.Optimizer:
     matrices = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1] + [log_scale]
+    others = [p for p in network.parameters() if p.ndim <= 1]
     return torch.optim.AdamW(
         [
-            {"params": matrices, "weight_decay": options.weight_decay},
-            {"params": others, "weight_decay": 0.0},
+            {"params": matrices, "weight_decay": options.weight_decay, "pace": 1.0},
+            {"params": others, "weight_decay": 0.0, "pace": 1.0},
+            # One number with a gradient of many pairs: it may move faster.
+            {"params": [log_scale], "weight_decay": 0.0, "pace": 5.0},
         ],
         lr=options.learning_rate,
         betas=(0.9, 0.98),

@@ -13,7 +13,6 @@ from ocelot.model.preprocess import normalise
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.model.visualized_bge import Network
 from ocelot.training.batch import collate, embed
-from ocelot.training.config import TrainConfig
 from ocelot.training.pictures import draw
 from ocelot.training.triplets import draw_triplet, random_product
 
@@ -29,7 +28,7 @@ class Monitor:
         queries: How many; the gallery is their targets and references.
     """
 
-    def __init__(self, config: TrainConfig, tokenizer: TextTokenizer, queries: int = 160) -> None:
+    def __init__(self, network: Network, tokenizer: TextTokenizer, queries: int = 160) -> None:
         rng = random.Random("monitor")
         triplets = [
             draw_triplet(
@@ -39,7 +38,7 @@ class Monitor:
         ]
         subjects = [triplet.target for triplet in triplets]
         subjects += [t.reference for t in triplets if t.reference is not None]  # type: ignore[misc]
-        size = config.network.image_size
+        size = network.geometry.vision.image_size
         pictures = [draw(subject, 1_000_000_000 + n, size) for n, subject in enumerate(subjects)]
         self._batch = collate(triplets, pictures, tokenizer, torch.Generator(), strength=0.0)
         self._own = [t.target for t in triplets]

@@ -1,0 +1,145 @@
+"""From settings to an engine: the only place that names adapters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ocelot.engine import Engine
+from ocelot.errors import ConfigurationError
+from ocelot.settings import Settings, cache_folder, load_settings
+
+if TYPE_CHECKING:
+    from ocelot.collection import Collection
+    from ocelot.encoder import Encoder
+    from ocelot.reranker import Reranker
+
+__all__ = ["build_collection", "build_encoder", "build_engine", "build_reranker", "open"]
+
+
+def open(
+    uri: str | Path | None = None,
+    *,
+    encoder: str | Path | Encoder | None = None,
+    reranker: str | Reranker | None = "auto",
+    create: bool = True,
+    **settings: Any,
+) -> Engine:
+    """Open a collection, with its encoder and a reranker.
+
+    Args:
+        uri: A file (`shop.db`), a Milvus server (`http://host:19530`) or Zilliz Cloud
+            (`https://…`, with `token=`); from the settings when not given.
+        encoder: A name, a checkpoint, or any `Encoder`.
+        reranker: "auto" (generative with an API key, else fusion), "generative", "fusion",
+            None, or any `Reranker`.
+        create: Make the collection if there is none.
+        **settings: Any field of `ocelot.settings.Settings`.
+
+    Raises:
+        ConfigurationError: A setting cannot be used.
+        EncoderError, CollectionError: The encoder cannot be loaded, the collection not opened.
+
+    Example::
+
+        with ocelot.open("shop.db") as engine:
+            engine.index("pictures/")
+            answer = engine.ask(("leopard.jpg", "phone case with this image theme"))
+            print(answer.winner.path, answer.ranking.reason)
+    """
+    named = reranker if isinstance(reranker, str) else ("none" if reranker is None else None)
+    chosen = load_settings(
+        db=None if uri is None else str(uri),
+        encoder=str(encoder) if isinstance(encoder, (str, Path)) else None,
+        reranker=named,
+        **settings,
+    )
+    return build_engine(
+        chosen,
+        encoder=None if isinstance(encoder, (str, Path)) else encoder,
+        reranker=None if isinstance(reranker, str) else reranker,
+        create=create,
+    )
+
+
+def build_engine(
+    settings: Settings,
+    *,
+    encoder: Encoder | None = None,
+    reranker: Reranker | None = None,
+    create: bool = True,
+) -> Engine:
+    """An engine from settings; ready-made parts take the place of the settings'."""
+    loaded = encoder or build_encoder(settings)
+    collection = build_collection(settings, loaded, create=create)
+    try:
+        return Engine(loaded, collection, reranker or build_reranker(settings, loaded))
+    except BaseException:
+        collection.close()
+        raise
+
+
+def build_encoder(settings: Settings) -> Encoder:
+    """The settings' encoder, loaded."""
+    from ocelot.encoders.visualized_bge import VisualizedBGE
+
+    encoder = VisualizedBGE.load(
+        settings.encoder,
+        text_model=settings.text_model,
+        device=settings.device,
+        dtype=settings.dtype,
+    )
+    if settings.batch_size is not None:
+        encoder.batch_size = settings.batch_size
+    return encoder
+
+
+def build_collection(settings: Settings, encoder: Encoder, *, create: bool = True) -> Collection:
+    """The settings' collection, opened for an encoder."""
+    from ocelot.collection import Collection, EncoderIdentity
+
+    return Collection.open(
+        settings.db,
+        name=settings.collection,
+        encoder=EncoderIdentity(encoder.name, encoder.fingerprint, encoder.dimension),
+        token=settings.token.get_secret_value() if settings.token else None,
+        index=settings.index,
+        create=create,
+    )
+
+
+def build_reranker(settings: Settings, encoder: Encoder) -> Reranker | None:
+    """The settings' reranker; None when they say "none".
+
+    Raises:
+        ConfigurationError: A language model is asked for without a key or an endpoint.
+    """
+    if settings.reranker == "none":
+        return None
+    if not settings.generative:
+        from ocelot.rerankers.fusion import FusionReranker
+
+        return FusionReranker(encoder)
+    from ocelot.rerankers.generative import GenerativeReranker
+
+    azure = settings.azure_endpoint is not None
+    key = settings.azure_api_key if azure else settings.llm_api_key
+    if key is None and (azure or settings.llm_base_url is None):
+        raise ConfigurationError(
+            "The generative reranker needs an API key: set "
+            f"{'AZURE_OPENAI_API_KEY' if azure else 'OPENAI_API_KEY'}, name a local endpoint "
+            "(OCELOT_LLM_BASE_URL), or use --reranker fusion."
+        )
+    return GenerativeReranker(
+        model=settings.llm_model,
+        api_key=key.get_secret_value() if key else None,
+        base_url=None if azure else settings.llm_base_url,
+        azure_endpoint=settings.azure_endpoint,
+        azure_api_version=settings.azure_api_version,
+        timeout=settings.llm_timeout,
+        retries=settings.llm_retries,
+        max_tokens=settings.llm_max_tokens,
+        detail=settings.llm_detail,
+        window=settings.llm_window,
+        cache=cache_folder() / "rankings" if settings.llm_cache else None,
+    )

@@ -1,0 +1,68 @@
+"""`ocelot evaluate triplets`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocelot.cli import options
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Measure retrieval.", no_args_is_help=True)
+
+
+@app.callback()
+def _evaluate() -> None:
+    """Measure retrieval."""
+
+
+@app.command("triplets")
+def triplets(
+    queries: Annotated[Path, typer.Argument(metavar="QUERIES.jsonl")],
+    images: Annotated[Path, typer.Option("--images", metavar="DIR", help="The gallery.")],
+    encoder: options.EncoderName = None,
+    weights: options.Weights = None,
+    text_model: options.TextModel = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    batch_size: options.Batch = None,
+    as_json: options.Json = False,
+) -> None:
+    """Composed retrieval on your own pictures, with image-only and text-only baselines.
+
+    Each line: {"reference": "a.jpg" or null, "text": "…" or null, "targets": ["b.jpg", …]}.
+    """
+    from ocelot.build import build_encoder
+    from ocelot.errors import InputError
+    from ocelot.evaluation import evaluate_triplets, read_triplets
+    from ocelot.indexing.scan import scan
+    from ocelot.settings import load_settings
+
+    asked = read_triplets(queries)
+    if not images.is_dir():
+        raise InputError(f"There is no folder {images}.")
+    settings = load_settings(
+        **options.encoder_settings(encoder, weights, text_model, device, dtype),
+        batch_size=batch_size,
+    )
+    pictures = (Path(found.path) for found in scan([images]))
+    result = evaluate_triplets(build_encoder(settings), asked, images.absolute(), pictures)
+    if as_json:
+        typer.echo(json.dumps(result.to_dict()))
+        return
+    typer.echo(f"{result.queries} queries over {result.gallery} pictures ({settings.encoder})")
+    rows = {
+        "composed": result.composed,
+        "image only": result.image_only,
+        "text only": result.text_only,
+    }
+    names = list(result.composed)
+    typer.echo(" " * 12 + "".join(f"{name:>8}" for name in names))
+    for row, figures in rows.items():
+        typer.echo(f"{row:<12}" + "".join(f"{figures[name]:8.3f}" for name in names))
+    for failure in result.failures:
+        typer.echo(f"{failure.path}: {failure.reason}", err=True)

@@ -1,0 +1,74 @@
+"""The command line: parse, call, print. Only this package chooses exit codes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from ocelot import __version__
+from ocelot.cli import catalogue, demo, evaluate, index, search, train
+from ocelot.errors import ConfigurationError, InputError, OcelotError
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    help="Composed image search: a picture and a sentence in, the picture meant out, with why.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("index")(index.index)
+app.command("search")(search.search)
+app.command("info")(index.info)
+app.command("catalogue")(catalogue.catalogue)
+app.command("train")(train.train)
+app.command("demo")(demo.demo)
+app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(catalogue.data, name="data")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ocelot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Composed image search: a picture and a sentence in, the picture meant out, with why."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logger = logging.getLogger("ocelot")  # other packages' logs are for developers
+    logger.handlers, logger.propagate = [handler], False
+    logging.getLogger().addHandler(logging.NullHandler())
+
+
+def run() -> None:
+    """The `ocelot` command.
+
+    Exit codes: 0 done; 1 it failed; 2 the input or a setting cannot be used; 130 interrupted.
+    """
+    try:
+        app()
+    except (InputError, ConfigurationError) as error:
+        _fail(str(error), 2)
+    except OcelotError as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        _fail("Interrupted.", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away: nothing is left to say
+        sys.exit(1)
+
+
+def _fail(message: str, code: int) -> None:
+    typer.echo(f"Error: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,71 @@
+"""Options that several commands share, each said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = [
+    "Batch", "CollectionName", "Database", "Device", "Dtype", "EncoderName", "Json",
+    "TextModel", "Token", "Weights", "encoder_settings",
+]  # fmt: skip
+
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        metavar="URI",
+        help="Milvus: a file, http://host:19530, or Zilliz Cloud. [env: OCELOT_DB; ocelot.db]",
+        show_default=False,
+    ),
+]
+CollectionName = Annotated[
+    str | None,
+    typer.Option("--collection", help="Milvus collection. [ocelot]", show_default=False),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(help="Milvus or Zilliz Cloud token; better set OCELOT_TOKEN.", show_default=False),
+]
+EncoderName = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        help="ocelot-tiny, bge-visualized-base, bge-visualized-m3, or a folder. [ocelot-tiny]",
+        show_default=False,
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(help="Published .pth file, in the place of --encoder.", show_default=False),
+]
+TextModel = Annotated[
+    Path | None,
+    typer.Option(help="Folder with the text model's config and tokenizer.", show_default=False),
+]
+Device = Annotated[
+    str | None, typer.Option(help="cpu, cuda, mps; the best at hand.", show_default=False)
+]
+Dtype = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16. [fp32]", show_default=False)]
+Batch = Annotated[
+    int | None, typer.Option("--batch-size", help="Pictures encoded at once.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def encoder_settings(
+    encoder: str | None,
+    weights: Path | None,
+    text_model: Path | None,
+    device: str | None,
+    dtype: str | None,
+) -> dict[str, Any]:
+    """What the encoder options mean as settings."""
+    return {
+        "encoder": str(weights) if weights is not None else encoder,
+        "text_model": None if text_model is None else str(text_model),
+        "device": device,
+        "dtype": dtype,
+    }

@@ -1,0 +1,214 @@
+"""`ocelot search`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ocelot.cli import options
+from ocelot.errors import ConfigurationError, InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ocelot.records import SearchResult
+
+__all__ = ["as_dict", "print_result", "save_outputs", "search"]
+
+_NO_KEY = (
+    "No OPENAI_API_KEY: ranked offline by fusion. Set it to have a vision model rerank and explain."
+)
+
+
+def search(
+    image: Annotated[
+        Path | None, typer.Option("--image", "-i", help="Query picture.", show_default=False)
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", "-t", help="Query sentence.", show_default=False)
+    ] = None,
+    db: options.Database = None,
+    collection: options.CollectionName = None,
+    token: options.Token = None,
+    encoder: options.EncoderName = None,
+    weights: options.Weights = None,
+    text_model: options.TextModel = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000)] = 9,
+    filter: Annotated[
+        str | None,
+        typer.Option(help='Over the metadata, e.g. "price < 30".', show_default=False),
+    ] = None,
+    min_score: Annotated[
+        float | None, typer.Option(help="Leave out lower cosines.", show_default=False)
+    ] = None,
+    keep_reference: Annotated[
+        bool, typer.Option("--keep-reference", help="Also show the query picture itself.")
+    ] = False,
+    no_rerank: Annotated[bool, typer.Option("--no-rerank", help="Keep retrieval order.")] = False,
+    reranker: Annotated[
+        str | None,
+        typer.Option(help="auto, generative or fusion. [auto]", show_default=False),
+    ] = None,
+    llm_model: Annotated[
+        str | None, typer.Option(help="Vision model. [gpt-4o]", show_default=False)
+    ] = None,
+    llm_base_url: Annotated[
+        str | None, typer.Option(help="OpenAI-compatible endpoint.", show_default=False)
+    ] = None,
+    panorama: Annotated[
+        Path | None, typer.Option(help="Write the panorama here.", show_default=False)
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with everything here.", show_default=False)
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Search with a picture, a sentence, or a picture changed as the sentence says."""
+    if image is None and not (text and text.strip()):
+        raise InputError("There is nothing to search for: give --image, --text, or both.")
+    from ocelot.build import build_engine
+    from ocelot.records import Query
+    from ocelot.settings import load_settings
+
+    settings = load_settings(
+        db=db,
+        collection=collection,
+        token=token,
+        **options.encoder_settings(encoder, weights, text_model, device, dtype),
+        reranker="none" if no_rerank else reranker,
+        llm_model=llm_model,
+        llm_base_url=llm_base_url,
+    )
+    with build_engine(settings, create=False) as engine:
+        result = engine.ask(
+            Query(image, text),
+            limit=limit,
+            filter=filter,
+            min_score=min_score,
+            keep_reference=keep_reference,
+        )
+    if as_json:
+        typer.echo(json.dumps(as_dict(result), ensure_ascii=False, indent=2))
+    else:
+        print_result(result)
+        if settings.reranker == "auto" and not settings.generative and result.hits:
+            typer.echo(_NO_KEY, err=True)
+    save_outputs(result, panorama, html)
+
+
+def as_dict(result: SearchResult) -> dict[str, Any]:
+    """The result as `--json` prints it: hits in final order, each with its earlier rank."""
+    image = result.query.image
+    ranking = result.ranking
+
+    def entry(rank: int, hit: Any) -> dict[str, Any]:
+        return {
+            "rank": rank,
+            "earlier_rank": hit.rank,
+            "score": round(hit.score, 6),
+            "path": hit.path,
+            "paths": list(hit.paths),
+            "title": hit.title,
+            "id": hit.id,
+            "metadata": dict(hit.metadata),
+        }
+
+    hits = [entry(rank, hit) for rank, hit in enumerate(result.ranked, 1)]
+    return {
+        "query": {"image": None if image is None else str(image), "text": result.query.text},
+        "hits": hits,
+        "winner": hits[0] if result.winner is not None else None,
+        "ranking": None
+        if ranking is None
+        else {
+            "reranker": ranking.reranker,
+            "status": ranking.status,
+            "detail": ranking.detail,
+            "match": ranking.match,
+            "reason": ranking.reason,
+            "cached": ranking.cached,
+            "usage": vars(ranking.usage),
+        },
+        "timings": {name: round(seconds, 4) for name, seconds in result.timings.items()},
+    }
+
+
+def print_result(result: SearchResult) -> None:
+    """A table, the winner and the reason."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not result.hits:
+        typer.echo("Nothing was found. Loosen --filter or --min-score, or index more pictures.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, justify in (("#", "right"), ("was", "right"), ("score", "right")):
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("path", overflow="fold", ratio=3)
+    table.add_column("title", overflow="fold", ratio=3)
+    for rank, hit in enumerate(result.ranked, 1):
+        table.add_row(
+            str(rank), str(hit.rank), f"{hit.score:.3f}", Text(_short(hit.path)), Text(hit.title)
+        )
+    console.print(table)
+    winner, ranking = result.winner, result.ranking
+    if winner is None:
+        typer.echo("\nNone of these fits the query.")
+    else:
+        typer.echo(f"\nWinner: {winner.title} ({_short(winner.path)})")
+    if ranking is not None:
+        if ranking.reason:
+            typer.echo(f"Why:    {ranking.reason}")
+        status = "" if ranking.status == "ok" else f", {ranking.status}: {ranking.detail}"
+        used = ranking.usage
+        tokens = f", {used.prompt_tokens + used.completion_tokens} tokens" if used.calls else ""
+        cached = ", from the cache" if ranking.cached else ""
+        typer.echo(f"Ranked by {ranking.reranker}{cached}{tokens}{status}.")
+    seconds = result.timings.get("total", 0.0)
+    typer.echo(f"{len(result.hits)} pictures in {seconds:.2f} s.")
+
+
+def _short(path: str) -> str:
+    """Relative to the working folder where the file is inside it."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path
+
+
+def save_outputs(result: SearchResult, panorama: Path | None, html: Path | None) -> None:
+    """Write the panorama and the page that were asked for."""
+    if panorama is None and html is None:
+        return
+    picture = panorama_of(result)
+    if panorama is not None:
+        _write(panorama, lambda: picture.save(panorama, quality=90))
+    if html is not None:
+        from ocelot import __version__
+        from ocelot.cli.page import render_page
+
+        page = render_page(result, panorama=picture, version=__version__)
+        _write(html, lambda: html.write_text(page, encoding="utf-8"))
+
+
+def panorama_of(result: SearchResult) -> Image.Image:
+    """The hits in retrieval order beside the query, as the reranker sees them; 25 at most."""
+    from ocelot.rerankers.panorama import panorama_of_hits
+
+    return panorama_of_hits(result.query, result.hits[:25])
+
+
+def _write(file: Path, write: Any) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write()
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or str(error)
+        raise ConfigurationError(f"Cannot write {file}: {cause}.") from None

@@ -1,0 +1,207 @@
+"""The engine: an encoder, a collection and a reranker doing one job.
+
+::
+
+    files ─ scan ─ decode ─ encode ─▶ Milvus                                  (index)
+    image and/or text ─ encode ─▶ Milvus ─ hits ─ panorama ─ rerank ─▶ answer (ask)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ocelot.errors import ImageError, InputError
+from ocelot.images import hash_bytes, hash_file
+from ocelot.indexing import Progress, index_images
+from ocelot.records import Hit, IndexReport, Query, Ranking, SearchResult
+
+if TYPE_CHECKING:
+    from ocelot.collection import Collection
+    from ocelot.encoder import Encoder
+    from ocelot.records import ImageSource
+    from ocelot.reranker import Reranker
+
+    Asked = Query | tuple[ImageSource | None, str | None] | str
+
+__all__ = ["Engine", "as_query"]
+
+
+def as_query(asked: Asked) -> Query:
+    """A `Query` from itself, from an (image, text) pair, or from a text.
+
+    Raises:
+        InputError: There is neither image nor text.
+    """
+    if isinstance(asked, Query):
+        return asked
+    return Query(text=asked) if isinstance(asked, str) else Query(*asked)
+
+
+class Engine:
+    """Indexes pictures and answers composed queries. Close it, or use it as a context manager.
+
+    Args:
+        encoder: The one that the collection was made with.
+        collection: Where vectors and metadata are; owned by the engine from here on.
+        reranker: None to keep retrieval order.
+    """
+
+    def __init__(
+        self, encoder: Encoder, collection: Collection, reranker: Reranker | None = None
+    ) -> None:
+        self.encoder = encoder
+        self.collection = collection
+        self.reranker = reranker
+
+    def index(
+        self,
+        paths: str | Path | Sequence[str | Path],
+        *,
+        metadata: str | Path | None = None,
+        prune: bool = False,
+        batch_size: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> IndexReport:
+        """Index folders or files; safe to interrupt and to run again.
+
+        Args:
+            metadata: A .csv, .jsonl or .parquet file with a `file_name` column; without it,
+                one named `metadata` in the folder is used.
+            prune: Also remove rows whose files below `paths` are gone.
+            progress: Called now and then from the calling thread.
+
+        Raises:
+            InputError: A path does not exist, or the metadata file cannot be used.
+            EncoderError, CollectionError: Encoding or storing failed; what was stored stays.
+        """
+        given = [paths] if isinstance(paths, (str, Path)) else list(paths)
+        return index_images(
+            [Path(path) for path in given],
+            self.collection,
+            self.encoder,
+            metadata=None if metadata is None else Path(metadata),
+            prune=prune,
+            batch_size=batch_size,
+            progress=progress,
+        )
+
+    def search(
+        self,
+        query: Asked,
+        *,
+        limit: int = 9,
+        filter: str | None = None,
+        min_score: float | None = None,
+        keep_reference: bool = False,
+    ) -> SearchResult:
+        """The pictures closest to a query, in retrieval order.
+
+        Args:
+            query: A `Query`, an (image, text) pair, or a text.
+            limit: At most this many hits.
+            filter: A Milvus expression over the metadata: `price < 30 and colour == "blue"`.
+            min_score: Leave out hits with a lower cosine similarity.
+            keep_reference: Also return the query's own picture and its exact copies.
+
+        Raises:
+            InputError: The query, its image or a number cannot be used.
+            FilterError: Milvus does not accept the filter.
+            CollectionError: Milvus failed.
+        """
+        asked = as_query(query)
+        if limit < 1:
+            raise InputError(f"The limit must be at least 1, was: {limit}.")
+        started = time.perf_counter()
+        vector = self.encoder.encode([asked])[0]
+        encoded = time.perf_counter()
+        hits = self.collection.search(
+            vector,
+            limit=limit,
+            filter=filter,
+            exclude=() if keep_reference else _own_ids(asked),
+            min_score=min_score,
+            with_vectors=self.reranker is not None,
+        )
+        done = time.perf_counter()
+        timings = {"encode": encoded - started, "search": done - encoded, "total": done - started}
+        return SearchResult(asked, tuple(hits), None, timings)
+
+    def rerank(self, result: SearchResult) -> SearchResult:
+        """The same result with the reranker's verdict; unchanged without hits or a reranker."""
+        if self.reranker is None or not result.hits:
+            return result
+        started = time.perf_counter()
+        ranking: Ranking = self.reranker.rerank(result.query, result.hits)
+        seconds = time.perf_counter() - started
+        total = result.timings.get("total", 0.0) + seconds
+        timings = {**result.timings, "rerank": seconds, "total": total}
+        return replace(result, ranking=ranking, timings=timings)
+
+    def ask(
+        self,
+        query: Asked,
+        *,
+        limit: int = 9,
+        filter: str | None = None,
+        min_score: float | None = None,
+        keep_reference: bool = False,
+    ) -> SearchResult:
+        """`search`, then `rerank`; arguments and errors as there."""
+        return self.rerank(
+            self.search(
+                query,
+                limit=limit,
+                filter=filter,
+                min_score=min_score,
+                keep_reference=keep_reference,
+            )
+        )
+
+    def get(self, ids: Iterable[str]) -> tuple[Hit, ...]:
+        """Rows by id, as hits with score 1; unknown ids are left out."""
+        return tuple(
+            Hit(row.id, 1.0, rank, tuple(row.paths), row.width, row.height, row.metadata)
+            for rank, row in enumerate(self.collection.get(list(ids)), 1)
+        )
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Remove rows by id; returns how many there were. Files are never touched."""
+        return self.collection.delete(list(ids))
+
+    def count(self) -> int:
+        """Rows in the collection."""
+        return self.collection.count()
+
+    def close(self) -> None:
+        """Close the collection; a second call does nothing."""
+        self.collection.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _own_ids(query: Query) -> tuple[str, ...]:
+    """The id of the query's own picture, where it is a file or bytes."""
+    if isinstance(query.image, bytes):
+        return (hash_bytes(query.image),)
+    path = query.image if isinstance(query.image, (str, Path)) else None
+    if path is None and query.image is not None:
+        path = getattr(query.image, "filename", None) or None
+    if path is not None:
+        with suppress(ImageError):  # a PIL image may outlive its file
+            return (hash_file(path),)
+    return ()

@@ -1,0 +1,72 @@
+"""The command line as a person meets it: arguments in; exit code, stdout and stderr out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ocelot.catalogue.write import write_catalogue
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def ocelot(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
+    """Run `ocelot ARGS…` in an empty working folder with a clean environment."""
+    from ocelot.cli.main import run
+
+    for name in list(os.environ):
+        if name.startswith(("OCELOT_", "OPENAI_", "AZURE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "160")
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+
+    def command(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["ocelot", *map(str, arguments)])
+        try:
+            run()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err + captured.out
+        return Outcome(code, captured.out, captured.err)
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn shop of 60 pictures; read-only."""
+    folder = tmp_path_factory.mktemp("shop")
+    write_catalogue(folder, 60, 5)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def indexed(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Milvus Lite file with the shop in it."""
+    import ocelot
+
+    db = tmp_path_factory.mktemp("db") / "shop.db"
+    with ocelot.open(db, reranker=None) as engine:
+        engine.index(shop / "images", metadata=shop / "metadata.csv")
+    return db

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from PIL import Image
+
+from tests.cli.conftest import Command
+
+
+def test_index_then_index_again(ocelot: Command, shop: Path) -> None:
+    first = ocelot("index", shop / "images", "--metadata", shop / "metadata.csv", "--json")
+    assert first.code == 0
+    report = json.loads(first.out)
+    assert (report["found"], report["encoded"], report["total"]) == (60, 60, 60)
+    again = json.loads(ocelot("index", shop / "images", "--json").out)
+    assert (again["unchanged"], again["encoded"], again["total"]) == (60, 0, 60)
+
+
+def test_bad_files_are_reported_and_stop_nothing(ocelot: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.new("RGB", (30, 30), "red").save(folder / "good.png")
+    (folder / "text.jpg").write_text("I am no picture")
+    (folder / "empty.png").write_bytes(b"")
+    outcome = ocelot("index", folder)
+    assert outcome.code == 0
+    assert "1 encoded" in outcome.out
+    assert "2 files could not be used" in outcome.err
+    assert "text.jpg: it is not an image" in outcome.err
+    assert "empty.png: the file is empty" in outcome.err
+
+
+def test_nothing_usable_exits_1(ocelot: Command, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.jpg").write_text("no")
+    assert ocelot("index", tmp_path / "bad").code == 1
+
+
+def test_a_missing_folder_exits_2(ocelot: Command) -> None:
+    outcome = ocelot("index", "no-such-folder")
+    assert outcome.code == 2
+    assert "no-such-folder" in outcome.err
+
+
+def test_prune(ocelot: Command, shop: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(shop / "images", folder)
+    ocelot("index", folder)
+    for file in sorted(folder.iterdir())[:10]:
+        file.unlink()
+    kept = json.loads(ocelot("index", folder, "--json").out)
+    assert (kept["removed"], kept["total"]) == (0, 60)
+    pruned = json.loads(ocelot("index", folder, "--prune", "--json").out)
+    assert (pruned["removed"], pruned["total"]) == (10, 50)
+
+
+def test_another_encoder_is_refused(ocelot: Command, indexed: Path) -> None:
+    golden = Path(__file__).parents[1] / "data" / "golden" / "tiny-base"
+    outcome = ocelot(
+        "search", "--db", indexed, "--text", "a",
+        "--weights", golden / "weights.pth", "--text-model", golden,
+    )  # fmt: skip
+    assert outcome.code == 1
+    assert "ocelot-tiny" in outcome.err and "weights" in outcome.err
+
+
+def test_an_index_type_that_lite_lacks(ocelot: Command, shop: Path) -> None:
+    outcome = ocelot("index", shop / "images", "--index", "DISKANN")
+    assert outcome.code != 0
+    assert "DISKANN" in outcome.err and "FLAT" in outcome.err
+
+
+def test_info(ocelot: Command, indexed: Path) -> None:
+    outcome = ocelot("info", "--db", indexed)
+    assert outcome.code == 0
+    assert "60" in outcome.out and "ocelot-tiny" in outcome.out
+    assert json.loads(ocelot("info", "--db", indexed, "--json").out)["count"] == 60
+    missing = ocelot("info", "--db", "none.db")
+    assert missing.code == 1
+    assert "none.db" in missing.err and "ocelot index" in missing.err
+    assert not Path("none.db").exists()

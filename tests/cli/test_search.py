@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Command
+from tests.rerankers.chat_server import ChatServer, completion, error
+
+KEY = "sk-test-0123456789abcdef"
+QUESTION = "phone case with this image theme"
+
+
+def test_table_winner_reason_and_outputs(
+    ocelot: Command, shop: Path, indexed: Path, tmp_path: Path
+) -> None:
+    panorama, page = tmp_path / "out" / "panorama.jpg", tmp_path / "out" / "page.html"
+    outcome = ocelot(
+        "search", "--db", indexed, "--image", shop / "leopard.jpg", "--text", QUESTION,
+        "--panorama", panorama, "--html", page,
+    )  # fmt: skip
+    assert outcome.code == 0
+    lines = outcome.out.splitlines()
+    assert lines[0].split() == ["#", "was", "score", "path", "title"]
+    assert [line.split()[0] for line in lines[1:10]] == [str(n) for n in range(1, 10)]
+    assert "Winner: " in outcome.out and "Why:    Closest to" in outcome.out
+    assert "Ranked by fusion." in outcome.out
+    assert outcome.err.count("OPENAI_API_KEY") == 1
+    with Image.open(panorama) as picture:
+        assert picture.width > picture.height > 500
+    assert QUESTION in page.read_text(encoding="utf-8")
+
+
+def test_json_is_complete(ocelot: Command, shop: Path, indexed: Path) -> None:
+    outcome = ocelot("search", "--db", indexed, "-i", shop / "leopard.jpg", "-n", 5, "--json")
+    result = json.loads(outcome.out)
+    assert [hit["rank"] for hit in result["hits"]] == [1, 2, 3, 4, 5]
+    assert sorted(hit["earlier_rank"] for hit in result["hits"]) == [1, 2, 3, 4, 5]
+    assert result["winner"] == result["hits"][0]
+    assert result["ranking"]["reranker"] == "fusion"
+    assert set(result["timings"]) == {"encode", "search", "rerank", "total"}
+    assert "KEY" not in outcome.err
+
+
+def test_the_reference_is_left_out_unless_asked_for(
+    ocelot: Command, shop: Path, indexed: Path
+) -> None:
+    picture = sorted((shop / "images").iterdir())[3]
+    without = json.loads(ocelot("search", "--db", indexed, "-i", picture, "--json").out)
+    assert str(picture) not in [hit["path"] for hit in without["hits"]]
+    assert len(without["hits"]) == 9
+    kept = ocelot("search", "--db", indexed, "-i", picture, "--keep-reference", "--json")
+    first = json.loads(kept.out)["hits"][0]
+    assert first["path"] == str(picture)
+    assert first["score"] == pytest.approx(1, abs=1e-4)
+
+
+def test_filter_limit_and_min_score(ocelot: Command, indexed: Path) -> None:
+    outcome = ocelot(
+        "search", "--db", indexed, "-t", "kettle", "--no-rerank", "--json",
+        "--filter", 'category == "Electronics" and price < 200', "-n", 50,
+    )  # fmt: skip
+    result = json.loads(outcome.out)
+    assert result["ranking"] is None
+    assert 0 < len(result["hits"]) < 50
+    for hit in result["hits"]:
+        assert hit["metadata"]["category"] == "Electronics" and hit["metadata"]["price"] < 200
+    scores = [hit["score"] for hit in result["hits"]]
+    assert scores == sorted(scores, reverse=True)
+    least = scores[2]
+    cut = ocelot(
+        "search", "--db", indexed, "-t", "kettle", "--no-rerank", "--json", "-n", 50,
+        "--filter", 'category == "Electronics" and price < 200', "--min-score", least - 1e-5,
+    )  # fmt: skip
+    assert len(json.loads(cut.out)["hits"]) == 3
+    nothing = ocelot("search", "--db", indexed, "-t", "kettle", "--min-score", 0.9999)
+    assert nothing.code == 0 and "Nothing was found" in nothing.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "--image, --text, or both"),
+        (["--text", "  "], 2, "--image, --text, or both"),
+        (["--image", "none.jpg"], 2, "none.jpg: there is no such file"),
+        (["--text", "a", "--filter", "price <"], 2, "price <"),
+        (["--text", "a", "--reranker", "magic"], 2, "reranker"),
+        (["--text", "a", "--reranker", "generative"], 2, "OPENAI_API_KEY"),
+        (["--text", "a", "--encoder", "none"], 1, "ocelot-tiny"),
+        (["--text", "a", "--device", "warp"], 2, "warp"),
+        (["--text", "a", "--panorama", "/proc/no/p.jpg"], 2, "/proc/no/p.jpg"),
+        (["--text", "a", "--panorama", "p.xyz"], 2, "p.xyz"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    ocelot: Command, indexed: Path, arguments: list[str], code: int, said: str
+) -> None:
+    outcome = ocelot("search", "--db", indexed, *arguments)
+    assert outcome.code == code
+    errors = [line for line in outcome.err.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1 and said in errors[0]
+
+
+def test_an_empty_place_says_how_to_fill_it(ocelot: Command) -> None:
+    outcome = ocelot("search", "--db", "new.db", "--text", "a")
+    assert outcome.code == 1
+    assert "ocelot index" in outcome.err
+    assert not Path("new.db").exists()
+
+
+def test_a_language_model_reranks(
+    ocelot: Command, shop: Path, indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = '{"ranking": [4, 0, 1, 2, 3, 5, 6, 7, 8], "reason": "It has spots.", "match": true}'
+    with ChatServer(lambda request: completion(reply)) as server:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        arguments = ("search", "--db", indexed, "-i", shop / "leopard.jpg", "-t", QUESTION)
+        outcome = ocelot(*arguments)
+        assert outcome.code == 0, outcome.err
+        assert outcome.out.splitlines()[1].split()[:2] == ["1", "5"]
+        assert "Why:    It has spots." in outcome.out and "Ranked by gpt-4o" in outcome.out
+        assert len(server.requests) == 1
+        again = ocelot(*arguments)
+        assert "from the cache" in again.out and len(server.requests) == 1
+        assert not server.complaints
+    for text in (outcome.out, outcome.err, again.out, again.err):
+        assert KEY not in text
+
+
+def test_a_failing_language_model_never_fails_the_search(
+    ocelot: Command, shop: Path, indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ChatServer(lambda request: error(401, f"Incorrect API key provided: {KEY}")) as server:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        outcome = ocelot("search", "--db", indexed, "-i", shop / "leopard.jpg", "--json")
+    assert outcome.code == 0
+    result = json.loads(outcome.out)
+    assert result["ranking"]["status"] == "fallback"
+    assert [hit["earlier_rank"] for hit in result["hits"]] == list(range(1, 10))
+    assert KEY not in outcome.out + outcome.err

@@ -1,0 +1,151 @@
+"""The house rules, read from the code: arrows point down, start-up stays lean, names are kept."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import ocelot
+
+SOURCE = Path(ocelot.__file__).parent
+
+# Ground floor first. A module imports from floors below, or from its own room.
+FLOORS = (
+    ("errors", "records", "settings", "images"),
+    ("encoder", "model", "collection", "reranker", "downloads"),
+    ("encoders", "rerankers", "indexing", "evaluation", "catalogue", "training"),
+    ("engine",),
+    ("build",),
+    ("cli", "__main__"),
+)
+# Training teaches with the catalogue's pictures: the one step sideways.
+SIDEWAYS = {("training", "catalogue")}
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def imports() -> set[tuple[str, str]]:
+    """Pairs (importing module, imported module) within the package; type hints count too."""
+    found = set()
+    for file in SOURCE.rglob("*.py"):
+        parts = ("ocelot", *file.relative_to(SOURCE).with_suffix("").parts)
+        name = ".".join(parts).removesuffix(".__init__")
+        if name == "ocelot":
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                targets = [node.module]
+            elif isinstance(node, ast.Import):
+                targets = [alias.name for alias in node.names]
+            else:
+                continue
+            found |= {(name, target) for target in targets if target.startswith("ocelot.")}
+    return found
+
+
+def floor(module: str) -> int:
+    for number, rooms in enumerate(FLOORS):
+        if room(module) in rooms:
+            return number
+    raise AssertionError(f"{module} stands on no floor: give it one in FLOORS")
+
+
+def test_arrows_point_down() -> None:
+    pairs = imports()
+    assert len(pairs) > 50
+    upward = {
+        (importer, imported) for importer, imported in pairs if floor(imported) > floor(importer)
+    }
+    assert not upward
+
+
+def test_no_adapter_imports_its_sibling() -> None:
+    second = FLOORS[2]
+    sideways = {
+        (room(importer), room(imported))
+        for importer, imported in imports()
+        if room(importer) in second and room(imported) in second
+        if room(importer) != room(imported)
+    }
+    assert sideways <= SIDEWAYS
+
+
+def test_no_circles() -> None:
+    graph: dict[str, set[str]] = {}
+    for importer, imported in imports():
+        if room(importer) != room(imported):
+            graph.setdefault(room(importer), set()).add(room(imported))
+
+    def reaches(start: str, goal: str, seen: frozenset[str] = frozenset()) -> bool:
+        return any(
+            next_ == goal or (next_ not in seen and reaches(next_, goal, seen | {next_}))
+            for next_ in graph.get(start, ())
+        )
+
+    assert [name for name in graph if reaches(name, name)] == []
+
+
+def test_modules_stay_readable() -> None:
+    long = {
+        str(file.relative_to(SOURCE)): lines
+        for file in SOURCE.rglob("*.py")
+        if (lines := len(file.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert not long
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_is_lean() -> None:
+    heavy = run(
+        "import ocelot, sys; ocelot.Query(text='a')\n"
+        "heavy = ('torch', 'pymilvus', 'openai', 'pydantic', 'rich')\n"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    assert heavy.strip() == "[]"
+
+
+def test_help_is_lean() -> None:
+    heavy = run(
+        "import sys, runpy\n"
+        "sys.argv = ['ocelot', '--help']\n"
+        "try: runpy.run_module('ocelot', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('torch', 'pymilvus', 'openai', 'pydantic') if m in sys.modules])"
+    )
+    assert heavy.strip().splitlines()[-1] == "[]"
+
+
+def test_public_names() -> None:
+    assert ocelot.__all__ == sorted(ocelot.__all__)
+    assert len(ocelot.__all__) < 20
+    for name in ocelot.__all__:
+        assert getattr(ocelot, name) is not None
+    assert set(ocelot.__all__) <= set(dir(ocelot))
+
+
+def test_every_all_is_sorted_and_true() -> None:
+    import importlib
+
+    for file in SOURCE.rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        names = [
+            ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets)
+        ]
+        if not names or file.name == "__init__.py":
+            continue
+        module = ".".join(("ocelot", *file.relative_to(SOURCE).with_suffix("").parts))
+        assert list(names[0]) == sorted(names[0]), module
+        loaded = importlib.import_module(module)
+        assert all(hasattr(loaded, name) for name in names[0]), module
