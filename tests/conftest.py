@@ -1,0 +1,50 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from ocelot.collection import Collection
+from tests import milvus_server as server
+
+OpenCollection = Callable[..., Collection]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Milvus server; its token is `tests.milvus_server.TOKEN`."""
+    if not server.is_installed():
+        pytest.skip("the package milvus, which carries a server, is not installed")
+    with server.milvus_server(tmp_path_factory.mktemp("milvus")) as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session", params=["lite", "server"])
+def deployment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """Where to open collections: once in Milvus Lite, once on a server."""
+    if request.param == "lite":
+        return {"uri": tmp_path_factory.mktemp("lite") / "test.db"}
+    return {"uri": request.getfixturevalue("milvus"), "token": server.TOKEN}
+
+
+@pytest.fixture
+def open_collection(deployment: dict[str, Any]) -> Iterator[OpenCollection]:
+    """Opens a collection of a new name, the same at each call of one test."""
+    place = deployment | {"name": f"test_{next(_numbers)}"}
+    opened: list[Collection] = []
+
+    def open(**options: Any) -> Collection:
+        collection = Collection.open(**(place | options))
+        opened.append(collection)
+        return collection
+
+    yield open
+    for collection in opened:
+        collection.close()
