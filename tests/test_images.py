@@ -88,8 +88,12 @@ def bomb(width: int, height: int) -> bytes:
 
 
 def test_a_decompression_bomb_is_refused_before_decoding() -> None:
-    with pytest.raises(ImageError, match="60000 x 60000 pixels are more than the limit"):
+    with pytest.raises(ImageError, match="more pixels than the limit of 89,000,000"):
         load_image(bomb(60_000, 60_000))
+    with pytest.raises(ImageError, match="9900 x 9000 pixels are more than the limit"):
+        load_image(bomb(9_900, 9_000))
+    with pytest.raises(ImageError, match="100 x 100 pixels are more than the limit of 9,999"):
+        load_image(bomb(100, 100), max_pixels=9_999)
 
 
 @pytest.mark.parametrize(

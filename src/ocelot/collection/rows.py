@@ -1,0 +1,220 @@
+"""What is stored of a picture, checked before Milvus sees it and after."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ocelot.errors import InputError, MetadataError
+from ocelot.records import Hit
+
+if TYPE_CHECKING:
+    from ocelot.records import Vector
+
+__all__ = [
+    "CollectionInfo",
+    "EncoderIdentity",
+    "Row",
+    "check_id",
+    "chunks",
+    "clean_metadata",
+    "hit_of",
+    "row_of",
+]
+
+SCALARS = ["id", "paths", "size", "width", "height"]
+_CHUNK = 1_000  # ids in one expression
+MAX_JSON_BYTES = 65_000  # a server refuses JSON fields of more than 65,536 bytes
+_RESERVED = frozenset({*SCALARS, "vector", "$meta"})
+_ID = re.compile(r"[0-9a-f]{64}")
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class EncoderIdentity:
+    """Which encoder made a collection's vectors."""
+
+    name: str
+    fingerprint: str
+    dimension: int
+
+
+@dataclass(frozen=True)
+class CollectionInfo:
+    """What `Collection.describe` tells.
+
+    Attributes:
+        uri: Where the database is, without credentials.
+        name: Of the collection.
+        deployment: "lite", "server" or "zilliz".
+        version: Of Milvus.
+        index: Type of the vector index, e.g. "FLAT".
+        metric: "COSINE".
+        count: Rows.
+        encoder: Whose vectors these are.
+    """
+
+    uri: str
+    name: str
+    deployment: str
+    version: str
+    index: str
+    metric: str
+    count: int
+    encoder: EncoderIdentity
+
+
+@dataclass(frozen=True)
+class Row:
+    """One picture content as it is stored.
+
+    Attributes:
+        id: SHA-256 of the file's bytes, 64 hex digits.
+        paths: Each absolute path with these bytes and its time of change in nanoseconds.
+        size: Bytes of the file.
+        width, height: Pixels.
+        metadata: The picture's own fields, cleaned by `clean_metadata`.
+        vector: Shape (dimension,); None where it was not asked for.
+
+    Raises:
+        InputError: The id is not SHA-256, there is no path, or there are too many.
+        MetadataError: The metadata cannot be stored.
+    """
+
+    id: str
+    paths: Mapping[str, int]
+    size: int
+    width: int = 0
+    height: int = 0
+    metadata: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    vector: Vector | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_id(self.id)
+        if not self.paths:
+            raise InputError(f"The row {self.id} has no path.")
+        if len(json.dumps(dict(self.paths)).encode()) > MAX_JSON_BYTES:
+            raise InputError(
+                f"{len(self.paths)} copies of one picture are more than a row can name; "
+                f"remove copies such as {min(self.paths)}."
+            )
+        object.__setattr__(self, "paths", dict(sorted(self.paths.items())))
+        object.__setattr__(self, "metadata", clean_metadata(self.metadata))
+
+
+def clean_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as Milvus can store and filter it.
+
+    None, NaN and infinity are left out; NumPy scalars become plain ones; dates become ISO
+    text; whole numbers beyond 64 bits become text. A name that the schema uses (`id`, `paths`,
+    `size`, `width`, `height`, `vector`) gets an underscore behind it: `size_`.
+
+    >>> clean_metadata({"price": 9.5, "size": "XL", "note": None})
+    {'price': 9.5, 'size_': 'XL'}
+
+    Raises:
+        MetadataError: A value has a type that JSON lacks, or all together are too large.
+    """
+    cleaned: dict[str, Any] = {}
+    for key, value in metadata.items():
+        name = _text(str(key))
+        plain = _plain(value, name)
+        if plain is None:
+            continue
+        while name in _RESERVED or (name != str(key) and name in metadata):
+            name += "_"
+        cleaned[name] = plain
+    size = len(json.dumps(cleaned, ensure_ascii=False).encode())
+    if size > MAX_JSON_BYTES:
+        longest = max(cleaned, key=lambda name: len(str(cleaned[name])))
+        raise MetadataError(
+            f"The metadata is {size:,} bytes, more than the {MAX_JSON_BYTES:,} that a row holds; "
+            f"shorten its longest field, {longest!r}."
+        )
+    return cleaned
+
+
+def _plain(value: Any, name: str) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {_text(str(key)): _plain(part, name) for key, part in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
+        return [_plain(part, name) for part in value]
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if type(value).__name__ == "Decimal":
+        return _plain(float(value), name)
+    raise MetadataError(
+        f"The metadata field {name!r} holds a {type(value).__name__}, which cannot be stored; "
+        "use text, numbers, true or false, or lists of them."
+    )
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "replace").decode()  # lone surrogates cannot be sent
+
+
+def check_id(value: str) -> None:
+    if not _ID.fullmatch(value):
+        raise InputError(
+            f"The id {value[:80]!r} is not one of a picture: it must be SHA-256 as 64 "
+            "lower-case hex digits."
+        )
+
+
+def row_of(entity: Mapping[str, Any]) -> Row:
+    vector = entity.get("vector")
+    return Row(
+        id=str(entity["id"]),
+        paths=entity["paths"],
+        size=int(entity["size"]),
+        width=int(entity["width"]),
+        height=int(entity["height"]),
+        metadata=_metadata(entity),
+        vector=None if vector is None else np.asarray(vector, dtype=np.float32),
+    )
+
+
+def hit_of(entity: Mapping[str, Any], score: float, rank: int) -> Hit:
+    vector = entity.get("vector")
+    return Hit(
+        id=str(entity["id"]),
+        score=score,
+        rank=rank,
+        paths=tuple(sorted(entity["paths"])),
+        width=int(entity["width"]),
+        height=int(entity["height"]),
+        metadata=_metadata(entity),
+        vector=None if vector is None else np.asarray(vector, dtype=np.float32),
+    )
+
+
+def _metadata(entity: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value for key, value in entity.items() if key not in _RESERVED and value is not None
+    }
+
+
+def chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    """Checked ids without repeats, as many at once as one expression may hold."""
+    unique = list(dict.fromkeys(ids))
+    for value in unique:
+        check_id(value)
+    for start in range(0, len(unique), _CHUNK):
+        yield unique[start : start + _CHUNK]

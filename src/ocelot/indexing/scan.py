@@ -1,0 +1,113 @@
+"""Which image files there are: a lazy walk in sorted order."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ocelot.errors import InputError
+from ocelot.images import SUFFIXES
+from ocelot.records import Failure
+
+__all__ = ["File", "is_gone", "roots_of", "scan"]
+
+
+class File(NamedTuple):
+    """An image file as the file system tells of it.
+
+    Attributes:
+        path: Absolute.
+        size: Bytes.
+        mtime_ns: Time of its last change, nanoseconds.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+def roots_of(paths: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
+    """Absolute paths of what is to be indexed, in order and without repeats.
+
+    Raises:
+        InputError: Nothing was given, or none of it exists.
+    """
+    given = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    roots = tuple(dict.fromkeys(os.path.abspath(os.path.expanduser(path)) for path in given))
+    if not roots:
+        raise InputError("There is nothing to index: give a folder or image files.")
+    if not any(os.path.exists(root) for root in roots):
+        raise InputError(f"There is no {_printable(roots[0])}: give a folder or image files.")
+    return roots
+
+
+def scan(paths: str | Path | Iterable[str | Path]) -> Iterator[File | Failure]:
+    """The image files at and below `paths`, each once, folders in sorted order.
+
+    A file counts as an image by its suffix, whatever its case; a root that is a file counts
+    always. Hidden files and folders are skipped; a link to a file is followed, a link to a
+    folder is not, except where it is a root. What cannot be read comes as a `Failure`.
+
+    Raises:
+        InputError: None of `paths` exists.
+    """
+    seen: set[str] = set()
+    for root in roots_of(paths):
+        for found in _below(root) if os.path.isdir(root) else [_file(root)]:
+            if found.path not in seen:
+                seen.add(found.path)
+                yield found
+
+
+def is_gone(path: str, folders: Iterable[str]) -> bool:
+    """Whether a file below one of `folders` no longer exists; False where unsure.
+
+    Folders end with a separator. One that is missing itself, such as a disk that is not
+    mounted, says nothing of its files.
+    """
+    if not any(path.startswith(folder) and os.path.isdir(folder) for folder in folders):
+        return False
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _below(folder: str) -> Iterator[File | Failure]:
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError as error:
+        yield Failure(_printable(folder), f"the folder cannot be read ({error.strerror})")
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(entry.path)
+        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES and not entry.is_dir():
+            yield _file(entry.path)
+
+
+def _file(path: str) -> File | Failure:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return Failure(_printable(path), "its name is not valid UTF-8; rename it")
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        return Failure(path, error.strerror or str(error))
+    if not stat.S_ISREG(status.st_mode):
+        return Failure(path, "it is not a regular file")
+    return File(path, status.st_size, status.st_mtime_ns)
+
+
+def _printable(path: str) -> str:
+    return path.encode("utf-8", "backslashreplace").decode()
