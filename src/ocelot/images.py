@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,12 +32,9 @@ __all__ = [
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
 )
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 89_000_000
 MAX_BYTES = 200 * 2**20
 _MAX_SIDE = 65_500
-
-# The limit below is ours and stricter; Pillow's own would warn on stderr first.
-Image.MAX_IMAGE_PIXELS = None
 
 
 def describe(source: ImageSource) -> str:
@@ -74,7 +70,8 @@ def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Im
 
     Args:
         source: A path, the bytes of an image file, or a PIL image.
-        max_pixels: Refuse images with more pixels than this before decoding them.
+        max_pixels: Refuse images with more pixels than this before decoding them. Pillow
+            refuses those above twice its `Image.MAX_IMAGE_PIXELS` in any case.
 
     Raises:
         ImageError: The source cannot be read or decoded, or is over the limit.
@@ -88,12 +85,16 @@ def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Im
     if data[4:8] == b"ftyp" and data[8:11] in (b"hei", b"hev"):
         _register_heif(name)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd EXIF and palettes: not the user's concern
-            with Image.open(io.BytesIO(data)) as image:
-                return _to_rgb(image, name, max_pixels)
+        with Image.open(io.BytesIO(data)) as image:
+            return _to_rgb(image, name, max_pixels)
+    except Image.DecompressionBombError:  # Pillow's own limit, twice its MAX_IMAGE_PIXELS
+        raise ImageError(name, f"it has more pixels than the limit of {max_pixels:,}") from None
     except UnidentifiedImageError:
         raise ImageError(name, "it is not an image in a format that can be read") from None
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's decoders raise many types on malformed files
+        raise _damaged(name, error) from error
 
 
 def _to_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
@@ -106,13 +107,14 @@ def _to_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
         raise ImageError(name, "it has no pixels")
     try:
         image.load()
-        image = ImageOps.exif_transpose(image)
-        return _flatten(image)
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-        reason = str(error).strip().rstrip(".") or type(error).__name__
-        raise ImageError(name, f"it is damaged ({reason})") from error
-    except Exception as error:  # Pillow's decoders raise many types on malformed files
-        raise ImageError(name, f"it is damaged ({type(error).__name__})") from error
+        return _flatten(ImageOps.exif_transpose(image))
+    except Exception as error:
+        raise _damaged(name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> ImageError:
+    reason = str(error).strip().rstrip(".") or type(error).__name__
+    return ImageError(name, f"it is damaged ({reason})")
 
 
 def _flatten(image: Image.Image) -> Image.Image:
@@ -123,7 +125,7 @@ def _flatten(image: Image.Image) -> Image.Image:
         layer = image.convert("RGBA")
         paper = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(paper, layer).convert("RGB")
-    return image.copy() if image.mode == "RGB" else image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _register_heif(name: str) -> None:

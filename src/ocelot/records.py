@@ -199,7 +199,8 @@ class IndexReport:
         encoded: New contents encoded (rows added).
         relocated: Files whose content was known already: copies, renames, touched files.
         updated: Rows whose metadata changed without their content.
-        removed: Rows removed because their files are gone (`prune`).
+        removed: Rows removed because no file has their content any more: files changed, or
+            gone (`prune`).
         failures: Files that could not be used, with reasons.
         seconds: Wall time.
     """
