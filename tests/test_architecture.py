@@ -89,13 +89,24 @@ def test_no_circles() -> None:
     assert [name for name in graph if reaches(name, name)] == []
 
 
+# Longer than the house's 300 lines, each for its reason.
+LONG = {
+    "catalogue/animals.py": "drawings: one list of shapes after the other",
+    "catalogue/kitchen.py": "drawings",
+    "catalogue/phones.py": "drawings",
+    "collection/__init__.py": "one class, whose docstrings are its manual",
+    "indexing/pipeline.py": "one run and its bookkeeping, read together",
+    "model/checkpoint.py": "two file formats and the table of names between them",
+}
+
+
 def test_modules_stay_readable() -> None:
     long = {
-        str(file.relative_to(SOURCE)): lines
+        file.relative_to(SOURCE).as_posix()
         for file in SOURCE.rglob("*.py")
-        if (lines := len(file.read_text(encoding="utf-8").splitlines())) > 400
+        if len(file.read_text(encoding="utf-8").splitlines()) > 300
     }
-    assert not long
+    assert long == set(LONG)
 
 
 def run(code: str) -> str:
@@ -132,7 +143,7 @@ def test_public_names() -> None:
     assert set(ocelot.__all__) <= set(dir(ocelot))
 
 
-def test_every_all_is_sorted_and_true() -> None:
+def test_every_all_is_true() -> None:
     import importlib
 
     for file in SOURCE.rglob("*.py"):
@@ -146,6 +157,5 @@ def test_every_all_is_sorted_and_true() -> None:
         if not names or file.name == "__init__.py":
             continue
         module = ".".join(("ocelot", *file.relative_to(SOURCE).with_suffix("").parts))
-        assert list(names[0]) == sorted(names[0]), module
         loaded = importlib.import_module(module)
         assert all(hasattr(loaded, name) for name in names[0]), module

@@ -122,7 +122,10 @@ def build_reranker(settings: Settings, encoder: Encoder) -> Reranker | None:
         return FusionReranker(encoder)
     from ocelot.rerankers.generative import GenerativeReranker
 
-    azure = settings.azure_endpoint is not None
+    # With keys for both, the one that has a key decides; Azure's is the more deliberate.
+    azure = settings.azure_endpoint is not None and (
+        settings.azure_api_key is not None or settings.llm_api_key is None
+    )
     key = settings.azure_api_key if azure else settings.llm_api_key
     if key is None and (azure or settings.llm_base_url is None):
         raise ConfigurationError(
@@ -134,7 +137,7 @@ def build_reranker(settings: Settings, encoder: Encoder) -> Reranker | None:
         model=settings.llm_model,
         api_key=key.get_secret_value() if key else None,
         base_url=None if azure else settings.llm_base_url,
-        azure_endpoint=settings.azure_endpoint,
+        azure_endpoint=settings.azure_endpoint if azure else None,
         azure_api_version=settings.azure_api_version,
         timeout=settings.llm_timeout,
         retries=settings.llm_retries,

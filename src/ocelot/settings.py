@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     db: str = Field("ocelot.db", description="Milvus: a file, http://host:port, or Zilliz Cloud.")
     token: SecretStr | None = Field(None, description="Milvus or Zilliz Cloud token.")
     collection: str = Field("ocelot", description="Milvus collection.")
-    index: str = Field("auto", description="Index type: auto, FLAT, HNSW, AUTOINDEX, IVF, DISKANN.")
+    index: str = Field(
+        "auto", description="Index type: auto, FLAT, HNSW, IVF_FLAT, IVF_SQ8, DISKANN, AUTOINDEX."
+    )
 
     encoder: str = Field("ocelot-tiny", description="Name, .pth file, or folder of an encoder.")
     text_model: str | None = Field(None, description="Text model folder or hub name for a .pth.")
@@ -56,26 +58,22 @@ class Settings(BaseSettings):
     llm_model: str = Field("gpt-4o", description="Model that looks at the panorama.")
     llm_base_url: str | None = Field(
         None,
-        validation_alias=AliasChoices("llm_base_url", "OCELOT_LLM_BASE_URL", "OPENAI_BASE_URL"),
+        validation_alias=AliasChoices("OCELOT_LLM_BASE_URL", "OPENAI_BASE_URL"),
         description="Any OpenAI-compatible endpoint.",
     )
     llm_api_key: SecretStr | None = Field(
         None,
-        validation_alias=AliasChoices("llm_api_key", "OCELOT_LLM_API_KEY", "OPENAI_API_KEY"),
+        validation_alias=AliasChoices("OCELOT_LLM_API_KEY", "OPENAI_API_KEY"),
         description="Key of the endpoint.",
     )
     azure_endpoint: str | None = Field(
         None,
-        validation_alias=AliasChoices(
-            "azure_endpoint", "OCELOT_AZURE_ENDPOINT", "AZURE_OPENAI_ENDPOINT"
-        ),
+        validation_alias=AliasChoices("OCELOT_AZURE_ENDPOINT", "AZURE_OPENAI_ENDPOINT"),
         description="Azure OpenAI resource; llm_model is then the deployment.",
     )
     azure_api_key: SecretStr | None = Field(
         None,
-        validation_alias=AliasChoices(
-            "azure_api_key", "OCELOT_AZURE_API_KEY", "AZURE_OPENAI_API_KEY"
-        ),
+        validation_alias=AliasChoices("OCELOT_AZURE_API_KEY", "AZURE_OPENAI_API_KEY"),
         description="Key of the Azure resource.",
     )
     azure_api_version: str = Field("2024-10-21", description="Azure OpenAI API version.")
@@ -90,7 +88,8 @@ class Settings(BaseSettings):
     def generative(self) -> bool:
         """Whether a language model reranks."""
         if self.reranker == "auto":
-            return any((self.llm_api_key, self.azure_api_key, self.llm_base_url))
+            azure = self.azure_endpoint is not None and self.azure_api_key is not None
+            return azure or self.llm_api_key is not None or self.llm_base_url is not None
         return self.reranker == "generative"
 
     @classmethod

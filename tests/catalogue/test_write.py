@@ -74,7 +74,11 @@ def test_metadata_describes_the_pictures(tmp_path: Path) -> None:
             assert (picture.format, picture.mode, picture.size) == ("JPEG", "RGB", (320, 320))
         kind = KINDS[row["kind"]]
         assert (row["kind"], row["colour"], row["pattern"], row["title"], row["category"]) == (
-            product.kind, product.colour, product.pattern, product.title, kind.category
+            product.kind,
+            product.colour,
+            product.pattern,
+            product.title,
+            kind.category,
         )
         assert kind.price[0] <= float(row["price"]) <= kind.price[1]
         assert len(row["price"].split(".")[1]) == 2

@@ -6,6 +6,16 @@ from ocelot.catalogue.vocabulary import COLOURS, KINDS, PATTERNS, Kind, Pattern,
 from ocelot.catalogue.write import CatalogueReport, write_catalogue
 
 __all__ = [
-    "COLOURS", "KINDS", "PATTERNS", "CatalogueReport", "Kind", "Pattern", "Product", "plan",
-    "render_leopard", "render_product", "render_theme", "write_catalogue",
+    "COLOURS",
+    "KINDS",
+    "PATTERNS",
+    "CatalogueReport",
+    "Kind",
+    "Pattern",
+    "Product",
+    "plan",
+    "render_leopard",
+    "render_product",
+    "render_theme",
+    "write_catalogue",
 ]

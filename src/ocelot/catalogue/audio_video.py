@@ -55,10 +55,23 @@ def _headphones_gaming(j: Jitter) -> Sketch:
     for side in (-1, 1):
         cups += [
             part(oval(side * 0.60, 0.4, 0.24, 0.5), role="dark"),
-            part(rounded([(side * 0.6, -0.14), (side * 0.98, -0.06), (side * 1.06, 0.4),
-                          (side * 0.98, 0.88), (side * 0.6, 0.94)], 0.14)),
-            stroke(rounded([(side * 0.82, 0.2), (side * 0.9, 0.42), (side * 0.82, 0.64)], 0), 0.055,
-                   "glow"),
+            part(
+                rounded(
+                    [
+                        (side * 0.6, -0.14),
+                        (side * 0.98, -0.06),
+                        (side * 1.06, 0.4),
+                        (side * 0.98, 0.88),
+                        (side * 0.6, 0.94),
+                    ],
+                    0.14,
+                )
+            ),
+            stroke(
+                rounded([(side * 0.82, 0.2), (side * 0.9, 0.42), (side * 0.82, 0.64)], 0),
+                0.055,
+                "glow",
+            ),
         ]
     return standing(
         stroke(arc(0, 0.15, 0.82, j(1.05), 180, 360), 0.26, "surface"),
@@ -84,9 +97,11 @@ def _speaker_cylinder(j: Jitter) -> Sketch:
         part(oval(0, -0.9, width * 0.46, 0.12), role="dark"),
         part(oval(0, -0.91, width * 0.22, 0.05), role="glow"),
         part(rect(0, 0.92, width * 0.98, 0.17, 0.08), role="dark", form="cylinder"),
-        stroke(curve([(width / 2 - 0.02, -0.5), (width / 2 + 0.14, -0.34),
-                      (width / 2 + 0.14, 0.0)]),
-               0.06, "dark"),
+        stroke(
+            curve([(width / 2 - 0.02, -0.5), (width / 2 + 0.14, -0.34), (width / 2 + 0.14, 0.0)]),
+            0.06,
+            "dark",
+        ),
     )
 
 
@@ -96,8 +111,11 @@ def _speaker_bookshelf(j: Jitter) -> Sketch:
         part(rect(0, 0, width, 2.0, 0.07)),
         *_cone(0, 0.36, width * 0.33),
         *_cone(0, -0.52, width * 0.17),
-        part(rect(-width * 0.3, 1.02, 0.2, 0.08, 0.02), rect(width * 0.3, 1.02, 0.2, 0.08, 0.02),
-             role="dark"),
+        part(
+            rect(-width * 0.3, 1.02, 0.2, 0.08, 0.02),
+            rect(width * 0.3, 1.02, 0.2, 0.08, 0.02),
+            role="dark",
+        ),
     )
 
 
@@ -113,8 +131,9 @@ def _speaker_ball(j: Jitter) -> Sketch:
 def _speaker_boombox(j: Jitter) -> Sketch:
     height = j(1.16)
     return standing(
-        stroke(rounded([(-0.7, -0.4), (-0.7, -0.82), (0.7, -0.82), (0.7, -0.4)], 0.16), 0.11,
-               "dark"),
+        stroke(
+            rounded([(-0.7, -0.4), (-0.7, -0.82), (0.7, -0.82), (0.7, -0.4)], 0.16), 0.11, "dark"
+        ),
         part(rect(0, 0.1, 2.2, height, 0.2)),
         *_cone(-0.66, 0.16, 0.35),
         *_cone(0.66, 0.16, 0.35),
@@ -164,8 +183,19 @@ def _camera_instant(j: Jitter) -> Sketch:
     width = j(1.8)
     return standing(
         part(rect(0, 0.86, width * 0.66, 0.4, 0.02), role="light"),
-        part(rounded([(-width / 2, -0.5), (-width * 0.34, -0.9), (width * 0.34, -0.9),
-                      (width / 2, -0.5), (width / 2, 0.76), (-width / 2, 0.76)], 0.18)),
+        part(
+            rounded(
+                [
+                    (-width / 2, -0.5),
+                    (-width * 0.34, -0.9),
+                    (width * 0.34, -0.9),
+                    (width / 2, -0.5),
+                    (width / 2, 0.76),
+                    (-width / 2, 0.76),
+                ],
+                0.18,
+            )
+        ),
         part(rect(0, 0.66, width * 0.78, 0.09, 0.03), role="dark"),
         *_objective(0, 0.02, 0.44),
         part(rect(0.54, -0.6, 0.34, 0.24, 0.06), role="light"),
@@ -177,13 +207,33 @@ def _camera_instant(j: Jitter) -> Sketch:
 def _tv_flat(j: Jitter) -> Sketch:
     height = j(1.3)
     return standing(
-        part(rounded([(-0.22, height / 2 - 0.05), (0.22, height / 2 - 0.05),
-                      (0.3, height / 2 + 0.2), (-0.3, height / 2 + 0.2)], 0.03), role="dark"),
+        part(
+            rounded(
+                [
+                    (-0.22, height / 2 - 0.05),
+                    (0.22, height / 2 - 0.05),
+                    (0.3, height / 2 + 0.2),
+                    (-0.3, height / 2 + 0.2),
+                ],
+                0.03,
+            ),
+            role="dark",
+        ),
         part(rect(0, height / 2 + 0.2, 1.1, 0.08, 0.04), role="metal"),
         part(rect(0, 0, 2.2, height, 0.04), role="dark"),
         part(rect(0, -0.01, 2.12, height - 0.1, 0.01)),
-        part(rounded([(-1.06, -height / 2 + 0.04), (-0.5, -height / 2 + 0.04),
-                      (-0.9, height / 2 - 0.06), (-1.06, height / 2 - 0.06)], 0.01), role="glass"),
+        part(
+            rounded(
+                [
+                    (-1.06, -height / 2 + 0.04),
+                    (-0.5, -height / 2 + 0.04),
+                    (-0.9, height / 2 - 0.06),
+                    (-1.06, height / 2 - 0.06),
+                ],
+                0.01,
+            ),
+            role="glass",
+        ),
     )
 
 
@@ -193,8 +243,11 @@ def _tv_retro(j: Jitter) -> Sketch:
         stroke(rounded([(0, -0.6), (-0.5, -1.16)], 0), 0.04, "metal"),
         stroke(rounded([(0, -0.6), (0.5, -1.16)], 0), 0.04, "metal"),
         part(arc(0, -0.62, 0.24, 0.16, 180, 360), role="dark"),
-        part(rounded([(-0.7, 0.7), (-0.56, 0.7), (-0.74, 1.02), (-0.84, 1.02)], 0.02),
-             rounded([(0.7, 0.7), (0.56, 0.7), (0.74, 1.02), (0.84, 1.02)], 0.02), role="timber"),
+        part(
+            rounded([(-0.7, 0.7), (-0.56, 0.7), (-0.74, 1.02), (-0.84, 1.02)], 0.02),
+            rounded([(0.7, 0.7), (0.56, 0.7), (0.74, 1.02), (0.84, 1.02)], 0.02),
+            role="timber",
+        ),
         part(rect(0, 0.06, width, 1.36, 0.22)),
         part(rect(-0.24, 0.06, 1.08, 0.94, 0.26), role="metal"),
         part(rect(-0.24, 0.06, 0.98, 0.84, 0.22), role="screen", tone=1.3),

@@ -112,10 +112,21 @@ def _waves(colour: str, ground: RGB) -> tuple[RGB, RGB, RGB]:
 
 
 _MIXERS: Mapping[str, Callable[[str, RGB], tuple[RGB, RGB, RGB]]] = {
-    "leopard": _coat, "tiger": _coat, "zebra": _zebra, "giraffe": _giraffe,
-    "snakeskin": _snakeskin, "stripes": _contrast, "dots": _contrast, "checks": _contrast,
-    "plain": _contrast, "floral": _floral, "marble": _marble, "camouflage": _camouflage,
-    "wood": _wood, "galaxy": _galaxy, "waves": _waves,
+    "leopard": _coat,
+    "tiger": _coat,
+    "zebra": _zebra,
+    "giraffe": _giraffe,
+    "snakeskin": _snakeskin,
+    "stripes": _contrast,
+    "dots": _contrast,
+    "checks": _contrast,
+    "plain": _contrast,
+    "floral": _floral,
+    "marble": _marble,
+    "camouflage": _camouflage,
+    "wood": _wood,
+    "galaxy": _galaxy,
+    "waves": _waves,
 }
 
 

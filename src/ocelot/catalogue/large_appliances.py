@@ -58,10 +58,30 @@ def _washer_top(j: Jitter) -> Sketch:
         part(rect(0, -0.82, width * 0.94, 0.44, 0.1), role="light"),
         part(oval(-0.4, -0.86, 0.1), oval(-0.12, -0.86, 0.1), role="metal"),
         part(rect(0.36, -0.86, 0.44, 0.14, 0.03), role="lens"),
-        part(rounded([(-width * 0.46, -0.72), (width * 0.46, -0.72), (width * 0.52, -0.42),
-                      (-width * 0.52, -0.42)], 0.05), role="accent"),
-        part(rounded([(-width * 0.34, -0.68), (width * 0.34, -0.68), (width * 0.38, -0.48),
-                      (-width * 0.38, -0.48)], 0.05), role="glass"),
+        part(
+            rounded(
+                [
+                    (-width * 0.46, -0.72),
+                    (width * 0.46, -0.72),
+                    (width * 0.52, -0.42),
+                    (-width * 0.52, -0.42),
+                ],
+                0.05,
+            ),
+            role="accent",
+        ),
+        part(
+            rounded(
+                [
+                    (-width * 0.34, -0.68),
+                    (width * 0.34, -0.68),
+                    (width * 0.38, -0.48),
+                    (-width * 0.38, -0.48),
+                ],
+                0.05,
+            ),
+            role="glass",
+        ),
         part(rect(0, 0.28, width, 1.46, 0.09)),
         part(rect(0, 0.98, width * 0.94, 0.1, 0.03), role="dark"),
         part(rect(0, -0.24, 0.34, 0.06, 0.02), role="metal"),
@@ -71,23 +91,34 @@ def _washer_top(j: Jitter) -> Sketch:
 def _microwave_digital(j: Jitter) -> Sketch:
     height = j(1.24)
     return standing(
-        part(rect(-0.8, height / 2, 0.2, 0.12, 0.03), rect(0.8, height / 2, 0.2, 0.12, 0.03),
-             role="dark"),
+        part(
+            rect(-0.8, height / 2, 0.2, 0.12, 0.03),
+            rect(0.8, height / 2, 0.2, 0.12, 0.03),
+            role="dark",
+        ),
         part(rect(0, 0, 2.1, height, 0.08)),
         part(rect(-0.3, 0, 1.02, height * 0.58, 0.08), role="lens", tone=1.4),
         stroke(rounded([(0.42, -height * 0.34), (0.42, height * 0.34)], 0), 0.08, "metal"),
         part(rect(0.76, -height * 0.28, 0.4, 0.16, 0.03), role="lens"),
         part(rect(0.76, -height * 0.28, 0.22, 0.06, 0.02), role="glow"),
-        part(*[rect(0.63 + 0.13 * (k % 3), -0.08 + 0.15 * (k // 3), 0.09, 0.09, 0.02)
-               for k in range(9)], role="light"),
+        part(
+            *[
+                rect(0.63 + 0.13 * (k % 3), -0.08 + 0.15 * (k // 3), 0.09, 0.09, 0.02)
+                for k in range(9)
+            ],
+            role="light",
+        ),
     )
 
 
 def _microwave_retro(j: Jitter) -> Sketch:
     height = j(1.3)
     return standing(
-        part(rect(-0.75, height / 2 + 0.02, 0.12, 0.16, 0.03),
-             rect(0.75, height / 2 + 0.02, 0.12, 0.16, 0.03), role="metal"),
+        part(
+            rect(-0.75, height / 2 + 0.02, 0.12, 0.16, 0.03),
+            rect(0.75, height / 2 + 0.02, 0.12, 0.16, 0.03),
+            role="metal",
+        ),
         part(rect(0, 0, 2.1, height, 0.38)),
         part(rect(-0.3, 0, 1.04, height * 0.6, 0.28), role="metal"),
         part(rect(-0.3, 0, 0.92, height * 0.5, 0.22), role="lens", tone=1.4),
@@ -106,8 +137,9 @@ def _microwave_drawer(j: Jitter) -> Sketch:
         part(rect(0, -height / 2 + 0.13, 2.0, 0.26, 0.05), role="dark"),
         part(rect(0.1, -height / 2 + 0.13, 0.5, 0.11, 0.03), role="glow", tone=0.7),
         part(*[oval(0.55 + 0.14 * k, -height / 2 + 0.13, 0.04) for k in range(3)], role="light"),
-        stroke(rounded([(-0.75, -height / 2 + 0.38), (0.75, -height / 2 + 0.38)], 0), 0.075,
-               "metal"),
+        stroke(
+            rounded([(-0.75, -height / 2 + 0.38), (0.75, -height / 2 + 0.38)], 0), 0.075, "metal"
+        ),
         part(rect(0, 0.16, 0.9, height * 0.36, 0.06), role="lens", tone=1.4),
         part(rect(0, height / 2 + 0.03, 1.8, 0.09, 0.02), role="dark"),
     )
@@ -119,10 +151,14 @@ def _fridge_retro(j: Jitter) -> Sketch:
         part(rect(-0.3, 1.06, 0.14, 0.14, 0.03), rect(0.3, 1.06, 0.14, 0.14, 0.03), role="dark"),
         part(rect(0, 0, width, 2.08, 0.26)),
         part(rect(0, split, width * 0.99, 0.03), role="dark"),
-        stroke(rounded([(-width * 0.36, split - 0.32), (-width * 0.36, split - 0.12)], 0), 0.06,
-               "metal"),
-        stroke(rounded([(-width * 0.36, split + 0.14), (-width * 0.36, split + 0.5)], 0), 0.06,
-               "metal"),
+        stroke(
+            rounded([(-width * 0.36, split - 0.32), (-width * 0.36, split - 0.12)], 0),
+            0.06,
+            "metal",
+        ),
+        stroke(
+            rounded([(-width * 0.36, split + 0.14), (-width * 0.36, split + 0.5)], 0), 0.06, "metal"
+        ),
         part(rect(0.14, split - 0.36, 0.3, 0.05, 0.02), role="metal"),
     )
 
@@ -143,8 +179,11 @@ def _fridge_double(j: Jitter) -> Sketch:
 def _fridge_mini(j: Jitter) -> Sketch:
     height = j(1.5)
     return standing(
-        part(rect(-0.42, height / 2 + 0.05, 0.16, 0.16, 0.03),
-             rect(0.42, height / 2 + 0.05, 0.16, 0.16, 0.03), role="dark"),
+        part(
+            rect(-0.42, height / 2 + 0.05, 0.16, 0.16, 0.03),
+            rect(0.42, height / 2 + 0.05, 0.16, 0.16, 0.03),
+            role="dark",
+        ),
         part(rect(0, 0, 1.3, height, 0.1)),
         part(rect(0, -height / 2 + 0.05, 1.36, 0.13, 0.05), role="accent"),
         stroke(rounded([(0.5, -0.4), (0.5, 0.05)], 0), 0.075, "metal"),

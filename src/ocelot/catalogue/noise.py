@@ -26,8 +26,13 @@ def spectrum_noise(
     fy = np.fft.fftfreq(SIDE, 1 / SIDE)[:, None]
     fx = np.fft.rfftfreq(SIDE, 1 / SIDE)[None, :]
     lobes = [
-        np.exp(-0.5 * (((fx - sign * centre[0]) / spread[0]) ** 2
-                       + ((fy - sign * centre[1]) / spread[1]) ** 2))
+        np.exp(
+            -0.5
+            * (
+                ((fx - sign * centre[0]) / spread[0]) ** 2
+                + ((fy - sign * centre[1]) / spread[1]) ** 2
+            )
+        )
         for sign in (1, -1)
     ]
     weight = lobes[0] + lobes[1]

@@ -98,9 +98,7 @@ class View:
         inverse = np.linalg.inv(self.matrix)
         x = np.arange(box[0], box[2], dtype=np.float32)[None, :] + np.float32(0.5)
         y = np.arange(box[1], box[3], dtype=np.float32)[:, None] + np.float32(0.5)
-        a, b, c = (
-            row[0] * x + (row[1] * y + row[2]) for row in inverse.astype(np.float32)
-        )
+        a, b, c = (row[0] * x + (row[1] * y + row[2]) for row in inverse.astype(np.float32))
         return a / c, b / c
 
 
@@ -205,9 +203,10 @@ def _form(part: Part, u: Map, v: Map, light: float) -> tuple[Map, Map, Map, Map]
         shade = 0.68 + 0.30 * depth + 0.10 * light * s - 0.13 * t
         shine = 0.45 * gloss * np.exp(-((s - 0.38 * light) ** 2 + (t + 0.45) ** 2) / 0.035)
         bulge = (1.25 - 0.45 * depth).astype(np.float32)
-        u, v = (x0 + x1) / 2 + (u - (x0 + x1) / 2) * bulge, (y0 + y1) / 2 + (
-            v - (y0 + y1) / 2
-        ) * bulge
+        u, v = (
+            (x0 + x1) / 2 + (u - (x0 + x1) / 2) * bulge,
+            (y0 + y1) / 2 + (v - (y0 + y1) / 2) * bulge,
+        )
     elif part.form == "soft":
         depth = np.sqrt(1 - np.minimum(s * s + t * t, 1))
         shade = 0.80 + 0.20 * depth + 0.08 * light * s - 0.13 * t
@@ -229,9 +228,7 @@ def _rim(piece: Cover, light: float) -> Map:
     return out
 
 
-def _finish(
-    part: Part, u: Map, v: Map, shade: Map, shine: Map, alpha: Map
-) -> tuple[Map, Map, Map]:
+def _finish(part: Part, u: Map, v: Map, shade: Map, shine: Map, alpha: Map) -> tuple[Map, Map, Map]:
     """What metal, glass and screens do with light: shade, shine and alpha, changed."""
     x0, y0, x1, y1 = part.bounds
     s = (u - x0) / max(x1 - x0, 1e-6)

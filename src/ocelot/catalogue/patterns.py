@@ -212,10 +212,21 @@ def _waves(rng: np.random.Generator, variant: int) -> Field:
 
 
 _MAKERS: Mapping[str, Callable[[np.random.Generator, int], Field]] = {
-    "plain": _plain, "leopard": _leopard, "zebra": _zebra, "tiger": _tiger,
-    "giraffe": _giraffe, "snakeskin": _snakeskin, "stripes": _stripes, "dots": _dots,
-    "checks": _checks, "floral": _floral, "marble": _marble, "camouflage": _camouflage,
-    "wood": _wood, "galaxy": _galaxy, "waves": _waves,
+    "plain": _plain,
+    "leopard": _leopard,
+    "zebra": _zebra,
+    "tiger": _tiger,
+    "giraffe": _giraffe,
+    "snakeskin": _snakeskin,
+    "stripes": _stripes,
+    "dots": _dots,
+    "checks": _checks,
+    "floral": _floral,
+    "marble": _marble,
+    "camouflage": _camouflage,
+    "wood": _wood,
+    "galaxy": _galaxy,
+    "waves": _waves,
 }
 
 

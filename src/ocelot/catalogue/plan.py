@@ -13,8 +13,17 @@ from ocelot.catalogue.vocabulary import COLOURS, KINDS, PATTERNS, Product
 Card = TypeVar("Card")
 
 FAVOURITE = "phone case"  # the demo's own example, dealt twice as often as other kinds
-NATURAL = ("leopard", "zebra", "tiger", "giraffe", "snakeskin", "marble", "camouflage", "wood",
-           "galaxy")
+NATURAL = (
+    "leopard",
+    "zebra",
+    "tiger",
+    "giraffe",
+    "snakeskin",
+    "marble",
+    "camouflage",
+    "wood",
+    "galaxy",
+)
 PLAIN_SHARE = 9  # plain cards among the patterned ones in a deck: about 40 %
 
 

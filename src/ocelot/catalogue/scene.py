@@ -15,14 +15,29 @@ from ocelot.catalogue.shapes import Sketch
 _PAPERS = tuple(
     rgb(*paper)
     for paper in (
-        (246, 222, 214), (222, 234, 244), (226, 240, 226), (248, 240, 210), (232, 226, 244),
-        (214, 218, 222), (240, 228, 212), (206, 226, 226), (188, 196, 204), (236, 208, 216),
+        (246, 222, 214),
+        (222, 234, 244),
+        (226, 240, 226),
+        (248, 240, 210),
+        (232, 226, 244),
+        (214, 218, 222),
+        (240, 228, 212),
+        (206, 226, 226),
+        (188, 196, 204),
+        (236, 208, 216),
     )
 )
 _WALLS = _PAPERS + tuple(rgb(*c) for c in ((238, 238, 236), (224, 226, 230), (236, 230, 222)))
 _TABLES = tuple(
-    rgb(*c) for c in ((250, 249, 247), (222, 212, 198), (206, 206, 206), (190, 160, 126),
-                      (236, 230, 220), (168, 174, 180))
+    rgb(*c)
+    for c in (
+        (250, 249, 247),
+        (222, 212, 198),
+        (206, 206, 206),
+        (190, 160, 126),
+        (236, 230, 220),
+        (168, 174, 180),
+    )
 )
 
 
@@ -42,9 +57,7 @@ def check_request(seed: int, size: int) -> None:
         raise ValueError(f"size must be at least 16 pixels, not {size}")
 
 
-def camera(
-    sketch: Sketch, size: int, light: Light, rng: np.random.Generator
-) -> View:
+def camera(sketch: Sketch, size: int, light: Light, rng: np.random.Generator) -> View:
     """A view of a fitted sketch: slightly turned, sheared and tapered, standing things less."""
     luck: list[float] = rng.random(9).tolist()
     swing = [2 * value - 1 for value in luck]
@@ -133,8 +146,7 @@ def background(
     return np.ascontiguousarray(out, dtype=np.float32)
 
 
-def _planks(size: int, tone: RGB, luck: list[float],
-            strength: float) -> Canvas:
+def _planks(size: int, tone: RGB, luck: list[float], strength: float) -> Canvas:
     """A faintly veined board in ``tone``, weak enough not to pass for a printed pattern."""
     wood = Print("wood", "tan", 0, 2.6, 0.0, (luck[5], luck[6]))
     axis = np.linspace(-1, 1, size, dtype=np.float32)
@@ -157,7 +169,7 @@ def cast_shadow(
     if is_standing:
         rows = np.flatnonzero(outline.max(axis=1) > 0.5)
         foot = float(rows[-1]) if len(rows) else size - 1.0
-        band = outline[max(int(foot - 0.05 * size), 0): int(foot) + 1].max(axis=0)
+        band = outline[max(int(foot - 0.05 * size), 0) : int(foot) + 1].max(axis=0)
         columns = np.flatnonzero(band > 0.5)
         left, right = (float(columns[0]), float(columns[-1])) if len(columns) else (0.0, size - 1.0)
         middle, half = (left + right) / 2, (right - left) / 2
@@ -165,8 +177,10 @@ def cast_shadow(
         pen = ImageDraw.Draw(shadow)
         drift = -view.light * (0.03 + 0.05 * luck) * size
         tall = 0.035 * size
-        pen.ellipse((middle - half * 1.08 + drift, foot - tall, middle + half * 1.08 + drift,
-                     foot + tall), fill=120)
+        pen.ellipse(
+            (middle - half * 1.08 + drift, foot - tall, middle + half * 1.08 + drift, foot + tall),
+            fill=120,
+        )
         shadow = shadow.filter(ImageFilter.GaussianBlur(0.025 * size))
         contact = Image.new("L", (size, size))
         ImageDraw.Draw(contact).ellipse(

@@ -84,8 +84,13 @@ class Jitter:
 Draughtsman = Callable[[Jitter], Sketch]
 
 
-def part(*paths: Points, role: str = "surface", form: str = "flat", tone: float = 1.0,
-         holes: Sequence[Points] = ()) -> Part:
+def part(
+    *paths: Points,
+    role: str = "surface",
+    form: str = "flat",
+    tone: float = 1.0,
+    holes: Sequence[Points] = (),
+) -> Part:
     """A filled part; overlapping paths unite, holes are cut out."""
     return Part(paths, role, form, tuple(holes), 0.0, tone)
 
@@ -161,8 +166,13 @@ def curve(knots: Pairs, closed: bool = False) -> Points:
     pieces = []
     for a, b, c, d in zip(p, p[1:], p[2:], p[3:], strict=False):
         pieces.append(
-            0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2
-                   + (3 * b - a - 3 * c + d) * t**3)
+            0.5
+            * (
+                2 * b
+                + (c - a) * t
+                + (2 * a - 5 * b + 4 * c - d) * t**2
+                + (3 * b - a - 3 * c + d) * t**3
+            )
         )
     return np.concatenate(pieces)
 

@@ -29,14 +29,34 @@ CLOTH = ("stripes", "dots", "checks", "floral", "camouflage", "plain", "waves")
 
 # sky above, sky at the horizon, hills, ground near, grass
 _LANDS: tuple[tuple[RGB, RGB, RGB, RGB, RGB], ...] = (
-    (rgb(250, 196, 120), rgb(255, 236, 190), rgb(206, 150, 92), rgb(226, 184, 104),
-     rgb(176, 140, 60)),
-    (rgb(142, 196, 232), rgb(226, 240, 246), rgb(150, 176, 128), rgb(196, 190, 112),
-     rgb(124, 142, 62)),
-    (rgb(178, 214, 190), rgb(232, 244, 222), rgb(96, 146, 104), rgb(136, 170, 96),
-     rgb(70, 122, 62)),
-    (rgb(198, 206, 232), rgb(246, 226, 226), rgb(158, 150, 176), rgb(198, 188, 158),
-     rgb(140, 140, 96)),
+    (
+        rgb(250, 196, 120),
+        rgb(255, 236, 190),
+        rgb(206, 150, 92),
+        rgb(226, 184, 104),
+        rgb(176, 140, 60),
+    ),
+    (
+        rgb(142, 196, 232),
+        rgb(226, 240, 246),
+        rgb(150, 176, 128),
+        rgb(196, 190, 112),
+        rgb(124, 142, 62),
+    ),
+    (
+        rgb(178, 214, 190),
+        rgb(232, 244, 222),
+        rgb(96, 146, 104),
+        rgb(136, 170, 96),
+        rgb(70, 122, 62),
+    ),
+    (
+        rgb(198, 206, 232),
+        rgb(246, 226, 226),
+        rgb(158, 150, 176),
+        rgb(198, 188, 158),
+        rgb(140, 140, 96),
+    ),
 )
 
 
@@ -67,9 +87,7 @@ def render_leopard(size: int = 640) -> Image.Image:
     return expose(_animal_scene(sitting_cat(), "leopard", "tan", size, light, rng, True), light)
 
 
-def _swatch(
-    pattern: str, colour: str, size: int, light: Light, rng: np.random.Generator
-) -> Canvas:
+def _swatch(pattern: str, colour: str, size: int, light: Light, rng: np.random.Generator) -> Canvas:
     luck: list[float] = rng.random(8).tolist()
     axis = np.linspace(-1, 1, size, dtype=np.float32)
     x, y = np.meshgrid(axis, axis)
@@ -145,8 +163,11 @@ def _landscape(size: int, rng: np.random.Generator, savannah: bool) -> tuple[Can
         tone = mix(grass, rgb(40, 50, 30), 0.45)
         top = horizon - 0.20 - 0.10 * luck[7]
         trunk = max(int(0.016 * size), 1)
-        pen.line((x * size, (horizon + 0.02) * size, x * size, top * size),
-                 ink(mix(tone, rgb(70, 44, 30), 0.6)), trunk)
+        pen.line(
+            (x * size, (horizon + 0.02) * size, x * size, top * size),
+            ink(mix(tone, rgb(70, 44, 30), 0.6)),
+            trunk,
+        )
         for dx, dy, r in ((0, 0, 0.13), (-0.08, 0.03, 0.08), (0.09, 0.025, 0.09)):
             disc(x + dx, top + dy, r, 0.035, tone)
     picture = picture.filter(ImageFilter.GaussianBlur(0.005 * size))
@@ -168,7 +189,12 @@ def _blades(rng: np.random.Generator, count: int, low: float, tall: float) -> Pa
 
 
 def _animal_scene(
-    animal: Animal, pattern: str, colour: str, size: int, light: Light, rng: np.random.Generator,
+    animal: Animal,
+    pattern: str,
+    colour: str,
+    size: int,
+    light: Light,
+    rng: np.random.Generator,
     savannah: bool = False,
 ) -> Canvas:
     canvas, grass = _landscape(size, rng, savannah)
@@ -180,11 +206,13 @@ def _animal_scene(
     unit = size / 2 * scale
     bottom = figure.sketch.bounds[3]
     foot = size * (1.02 if portrait else 0.93)
-    matrix = np.array([
-        [flip * unit, 0, size * (0.5 + (0 if savannah else 0.06 * (luck[2] - 0.5)))],
-        [0, unit, foot - bottom * unit],
-        [0, 0, 1],
-    ])
+    matrix = np.array(
+        [
+            [flip * unit, 0, size * (0.5 + (0 if savannah else 0.06 * (luck[2] - 0.5)))],
+            [0, unit, foot - bottom * unit],
+            [0, 0, 1],
+        ]
+    )
     view = View(matrix, unit, light.side, flip)
     variant, offset = int(luck[3] * 3), (luck[4], luck[5])
     # stripes run round the body, so they stand upright on an animal seen from the side
@@ -207,8 +235,9 @@ def _animal_scene(
     for index, piece in enumerate(pieces):
         if piece is not None:
             paint(canvas, piece, view, face if index >= figure.head else coat)
-    meadow = View(np.array([[size / 2, 0, size / 2], [0, size / 2, size / 2], [0, 0, 1.0]]),
-                  size / 2, 1.0)
+    meadow = View(
+        np.array([[size / 2, 0, size / 2], [0, size / 2, size / 2], [0, 0, 1.0]]), size / 2, 1.0
+    )
     for tone, low, tall in ((0.0, 0.93, 0.16), (0.25, 1.0, 0.14)):
         blades = cover(_blades(rng, 46, low, tall), meadow, size)
         if blades is not None and not portrait:

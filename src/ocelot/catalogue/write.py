@@ -88,8 +88,15 @@ def _row(name: str, product: Product, luck: float) -> dict[str, str]:
     low, high = kind.price
     # even on a logarithmic scale: cheap articles are more common than dear ones
     price = min(math.floor(low * (high / low) ** luck) + 0.99, high)
-    values = (name, product.title, kind.category, product.kind, product.colour, product.pattern,
-              f"{price:.2f}")
+    values = (
+        name,
+        product.title,
+        kind.category,
+        product.kind,
+        product.colour,
+        product.pattern,
+        f"{price:.2f}",
+    )
     return dict(zip(COLUMNS, values, strict=True))
 
 

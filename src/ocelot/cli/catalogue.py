@@ -11,7 +11,9 @@ from ocelot.errors import InputError
 
 __all__ = ["catalogue", "data"]
 
-data = typer.Typer(help="Fetch public data to try Ocelot with.", no_args_is_help=True)
+data = typer.Typer(
+    help="Fetch public data to try Ocelot with.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 def catalogue(

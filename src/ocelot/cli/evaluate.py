@@ -12,7 +12,7 @@ from ocelot.cli import options
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Measure retrieval.", no_args_is_help=True)
+app = typer.Typer(help="Measure retrieval.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()

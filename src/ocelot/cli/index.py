@@ -130,8 +130,8 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
     ]
     said = ", ".join(f"{count} {word}" for count, word in parts if count) or "nothing to do"
     rate = f", {report.encoded / report.seconds:.0f} pictures/s" if report.encoded else ""
-    typer.echo(f"{report.found} pictures found: {said} ({report.seconds:.1f} s{rate}).")
-    typer.echo(f"{db} now holds {total} pictures.")
+    typer.echo(f"{_pictures(report.found)} found: {said} ({report.seconds:.1f} s{rate}).")
+    typer.echo(f"{db} now holds {_pictures(total)}.")
     if report.failures:
         count = len(report.failures)
         typer.echo(f"{count} {'file' if count == 1 else 'files'} could not be used:", err=True)
@@ -139,6 +139,10 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
             typer.echo(f"  {failure.path}: {failure.reason}", err=True)
         if count > _SHOWN_FAILURES:
             typer.echo(f"  … and {count - _SHOWN_FAILURES} more (--json lists all)", err=True)
+
+
+def _pictures(count: int) -> str:
+    return f"{count} picture{'' if count == 1 else 's'}"
 
 
 def info(

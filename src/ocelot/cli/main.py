@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ __all__ = ["app", "run"]
 app = typer.Typer(
     help="Composed image search: a picture and a sentence in, the picture meant out, with why.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -49,6 +51,7 @@ def options(
     logger = logging.getLogger("ocelot")  # other packages' logs are for developers
     logger.handlers, logger.propagate = [handler], False
     logging.getLogger().addHandler(logging.NullHandler())
+    warnings.simplefilter("ignore")  # odd EXIF, large pictures: what matters is reported
 
 
 def run() -> None:

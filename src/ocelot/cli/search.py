@@ -187,8 +187,8 @@ def save_outputs(result: SearchResult, panorama: Path | None, html: Path | None)
     """Write the panorama and the page that were asked for."""
     if panorama is None and html is None:
         return
-    picture = panorama_of(result)
-    if panorama is not None:
+    picture = panorama_of(result) if result.hits else None
+    if panorama is not None and picture is not None:
         _write(panorama, lambda: picture.save(panorama, quality=90))
     if html is not None:
         from ocelot import __version__

@@ -134,7 +134,7 @@ def failure(error: BaseException, shown: str, doing: str) -> CollectionError:
     if type(error).__name__ == "DataDirLockedError":
         return DatabaseUnavailable(
             f"The database {shown} is in use by another process, and a local one serves one at a "
-            "time: stop that process (an `ocelot serve`, perhaps), or use a Milvus server."
+            "time: wait for it or stop it, or use a Milvus server."
         )
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         return DatabaseUnavailable(

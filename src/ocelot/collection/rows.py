@@ -45,6 +45,10 @@ class EncoderIdentity:
     fingerprint: str
     dimension: int
 
+    def agrees_with(self, other: EncoderIdentity) -> bool:
+        """Whether both give the same vectors; one encoder may go by several names."""
+        return (self.fingerprint, self.dimension) == (other.fingerprint, other.dimension)
+
 
 @dataclass(frozen=True)
 class CollectionInfo:

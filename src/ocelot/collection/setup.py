@@ -59,7 +59,7 @@ class Setup:
             self._make(encoder)
             made = True
         identity = self._stored_identity()
-        if encoder is not None and encoder != identity:
+        if encoder is not None and not encoder.agrees_with(identity):
             raise EncoderMismatch(
                 f"The collection {name!r} in {self.uri} was made with the encoder "
                 f"{_shown(identity)}, not with {_shown(encoder)}: choose that encoder, or "

@@ -87,7 +87,7 @@ def index_images(
         CollectionError: Milvus failed.
     """
     identity = EncoderIdentity(encoder.name, encoder.fingerprint, encoder.dimension)
-    if identity != collection.identity:
+    if not identity.agrees_with(collection.identity):
         raise EncoderMismatch(
             f"The collection {collection.name!r} holds vectors of {collection.identity.name}, "
             f"not of {encoder.name}: choose that encoder, or another collection."

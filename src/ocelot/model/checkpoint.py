@@ -299,6 +299,7 @@ def write_folder(
         for key, value in network.state_dict().items()
     }
     save_file(state, folder / "model.safetensors")
+    (folder / "model.safetensors").chmod(0o644)  # safetensors leaves it to the owner alone
     config = {"format": FORMAT, "name": name} | geometry_to_dict(network.geometry)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     tokenizer.tokenizer.save(str(folder / "tokenizer.json"))

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from ocelot.catalogue.render import render_product, render_theme
 from ocelot.catalogue.split import held_out
 from ocelot.catalogue.vocabulary import Product
@@ -53,7 +55,9 @@ def write_benchmark(
         The queries file.
     """
     if queries < 1 or count < 2 * queries:
-        raise ValueError(f"count must be at least twice the queries, was: {count} and {queries}")
+        raise ValueError(
+            f"The pictures must be at least twice the queries, was: {count} and {queries}"
+        )
     rng = random.Random(f"benchmark/{seed}")
     (folder / "images").mkdir(parents=True, exist_ok=True)
     drawn = _draw_queries(rng, queries, tasks)
@@ -116,7 +120,7 @@ def _near_miss(rng: random.Random, target: Product) -> Product:
     return random_product(rng, anything)
 
 
-def _draw(subject: Product | Theme, seed: int, size: int):  # type: ignore[no-untyped-def]
+def _draw(subject: Product | Theme, seed: int, size: int) -> Image.Image:
     if isinstance(subject, Product):
         return render_product(subject, seed, size)
     return render_theme(subject.pattern, subject.colour, seed, size)
