@@ -38,6 +38,23 @@ def test_a_key_turns_the_language_model_on(monkeypatch: pytest.MonkeyPatch) -> N
     assert load_settings().llm_api_key.get_secret_value() == SECRET  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("environment", "generative"),
+    [
+        ({"AZURE_OPENAI_API_KEY": SECRET}, False),  # a stray key without its endpoint
+        ({"AZURE_OPENAI_API_KEY": SECRET, "AZURE_OPENAI_ENDPOINT": "https://a.example"}, True),
+        ({"OCELOT_LLM_BASE_URL": "http://127.0.0.1:11434/v1"}, True),  # a model of one's own
+        ({"LLM_API_KEY": SECRET, "AZURE_API_KEY": SECRET}, False),  # other programs' variables
+    ],
+)
+def test_what_turns_the_language_model_on(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], generative: bool
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().generative is generative
+
+
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OCELOT_TOKEN", "AZURE_OPENAI_API_KEY"):
         monkeypatch.setenv(name, SECRET)

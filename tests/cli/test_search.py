@@ -79,6 +79,18 @@ def test_filter_limit_and_min_score(ocelot: Command, indexed: Path) -> None:
     assert nothing.code == 0 and "Nothing was found" in nothing.out
 
 
+def test_without_hits_there_is_a_page_but_no_panorama(
+    ocelot: Command, indexed: Path, tmp_path: Path
+) -> None:
+    page, panorama = tmp_path / "page.html", tmp_path / "panorama.jpg"
+    outcome = ocelot(
+        "search", "--db", indexed, "-t", "kettle", "--min-score", 0.9999,
+        "--html", page, "--panorama", panorama,
+    )  # fmt: skip
+    assert outcome.code == 0
+    assert page.exists() and not panorama.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -145,14 +145,16 @@ def print_result(result: SearchResult) -> None:
     from rich.text import Text
 
     console = Console()
+    if not console.is_terminal:  # a file or a pipe has no edge: one hit, one line
+        console = Console(width=10_000)
     if not result.hits:
         typer.echo("Nothing was found. Loosen --filter or --min-score, or index more pictures.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, justify in (("#", "right"), ("was", "right"), ("score", "right")):
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("path", overflow="fold", ratio=3)
-    table.add_column("title", overflow="fold", ratio=3)
+    table.add_column("path", overflow="fold")
+    table.add_column("title", overflow="fold")
     for rank, hit in enumerate(result.ranked, 1):
         table.add_row(
             str(rank), str(hit.rank), f"{hit.score:.3f}", Text(_short(hit.path)), Text(hit.title)

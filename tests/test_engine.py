@@ -1,0 +1,157 @@
+"""The library as its users hold it: real Milvus Lite, a plain encoder, and an oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ocelot
+from ocelot.encoders import FunctionEncoder
+from ocelot.errors import CollectionError, ConfigurationError, FilterError, InputError
+from ocelot.images import hash_file
+from ocelot.records import Hit, Query, Ranking
+
+RNG = np.random.default_rng(7)
+COLOURS = [tuple(int(value) for value in row) for row in RNG.integers(0, 256, (24, 3))]
+
+
+def mean_colour(image: Image.Image | None, text: str | None) -> Any:
+    """The picture's mean colour; the text adds red for each of its letters."""
+    colour = np.array([1.0, 1, 1]) if image is None else np.asarray(image).mean((0, 1)) + 1
+    return colour + np.array([40.0 * len(text or ""), 0, 0])
+
+
+ENCODER = FunctionEncoder(mean_colour, dimension=3, name="mean colour")
+
+
+class Backwards:
+    """A reranker that likes the last best."""
+
+    name = "backwards"
+
+    def rerank(self, query: Query, hits: Any) -> Ranking:
+        return Ranking(tuple(range(len(hits)))[::-1], "the last first", self.name)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    lines = ["file_name,title,price"]
+    for number, colour in enumerate(COLOURS):
+        Image.new("RGB", (16, 12), colour).save(folder / f"{number:02}.png")
+        lines.append(f"{number:02}.png,Picture {number},{number}")
+    (folder / "metadata.csv").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.fixture
+def engine(tmp_path: Path, pictures: Path) -> Iterator[ocelot.Engine]:
+    with ocelot.open(tmp_path / "test.db", encoder=ENCODER, reranker=None) as opened:
+        opened.index(pictures)
+        yield opened
+
+
+def expected(query: tuple[Any, str | None]) -> list[str]:
+    """File names in order of cosine, by brute force."""
+    image, text = query
+    asked = np.asarray(mean_colour(None if image is None else Image.open(image), text))
+    rows = np.array([mean_colour(Image.new("RGB", (1, 1), colour), None) for colour in COLOURS])
+    cosines = rows @ asked / np.linalg.norm(rows, axis=1) / np.linalg.norm(asked)
+    return [f"{place:02}.png" for place in np.argsort(-cosines)]
+
+
+def names(hits: tuple[Hit, ...]) -> list[str]:
+    return [Path(hit.path).name for hit in hits]
+
+
+def test_composed_text_and_image_queries_agree_with_brute_force(
+    engine: ocelot.Engine, pictures: Path
+) -> None:
+    for query in ((pictures / "03.png", "redder"), (None, "red"), (pictures / "05.png", None)):
+        result = engine.search(query, limit=24, keep_reference=True)
+        assert names(result.hits) == expected(query)
+        assert [hit.rank for hit in result.hits] == list(range(1, 25))
+    assert names(engine.search("red", limit=3).hits) == expected((None, "red"))[:3]
+
+
+@pytest.mark.parametrize("form", [str, Path, Path.read_bytes, Image.open])
+def test_the_query_picture_is_left_out_in_every_form(
+    engine: ocelot.Engine, pictures: Path, form: Any
+) -> None:
+    file = pictures / "04.png"
+    found = names(engine.search(Query(form(file)), limit=24).hits)
+    assert len(found) == 23 and "04.png" not in found
+    kept = engine.search(Query(form(file)), keep_reference=True)
+    assert Path(kept.hits[0].path).name == "04.png"
+
+
+def test_a_copy_under_another_name_is_left_out_too(
+    engine: ocelot.Engine, pictures: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "other.png"
+    copy.write_bytes((pictures / "04.png").read_bytes())
+    assert "04.png" not in names(engine.search((copy, None), limit=24).hits)
+
+
+def test_filters_and_scores(engine: ocelot.Engine) -> None:
+    result = engine.search("red", limit=24, filter="price < 5")
+    assert sorted(names(result.hits)) == [f"{number:02}.png" for number in range(5)]
+    assert result.hits[0].title.startswith("Picture ")
+    third = engine.search("red", limit=24).hits[2].score
+    assert len(engine.search("red", limit=24, min_score=third).hits) == 3
+    with pytest.raises(FilterError, match="price <"):
+        engine.search("red", filter="price <")
+
+
+def test_rerank_and_ask(tmp_path: Path, pictures: Path) -> None:
+    with ocelot.open(tmp_path / "a.db", encoder=ENCODER, reranker=Backwards()) as engine:
+        engine.index(pictures)
+        plain = engine.search("red", limit=4)
+        assert plain.ranking is None
+        result = engine.rerank(plain)
+        assert names(result.ranked) == names(plain.hits)[::-1]
+        assert result.ranking is not None and result.ranking.reranker == "backwards"
+        asked = engine.ask("red", limit=4)
+        assert asked.ranked == result.ranked
+        assert set(asked.timings) == {"encode", "search", "rerank", "total"}
+
+
+def test_get_delete_and_count(engine: ocelot.Engine, pictures: Path) -> None:
+    ids = [hash_file(pictures / "00.png"), hash_file(pictures / "01.png")]
+    assert names(engine.get([*ids, "0" * 64])) == ["00.png", "01.png"]
+    assert engine.count() == 24
+    assert engine.delete(ids) == 2
+    assert engine.count() == 22
+    assert not engine.get(ids)
+    assert (pictures / "00.png").exists()
+
+
+def test_it_closes_and_opens_again(tmp_path: Path, pictures: Path) -> None:
+    with ocelot.open(tmp_path / "a.db", encoder=ENCODER, reranker=None) as engine:
+        engine.index(pictures)
+    engine.close()
+    with ocelot.open(tmp_path / "a.db", encoder=ENCODER, reranker=None) as again:
+        assert again.count() == 24
+
+
+def test_bad_questions(engine: ocelot.Engine) -> None:
+    with pytest.raises(InputError, match="image, a text, or both"):
+        engine.search((None, " "))
+    with pytest.raises(InputError, match="limit"):
+        engine.search("red", limit=0)
+    with pytest.raises(InputError, match=r"none\.png"):
+        engine.search(("none.png", None))
+
+
+def test_opening_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CollectionError, match="ocelot index"):
+        ocelot.open(tmp_path / "none.db", encoder=ENCODER, create=False)
+    assert not (tmp_path / "none.db").exists()
+    with pytest.raises(ConfigurationError, match="reranker"):
+        ocelot.open(tmp_path / "none.db", encoder=ENCODER, reranker="magic")
