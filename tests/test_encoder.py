@@ -36,6 +36,10 @@ def test_items_are_batched_in_order_and_normalised() -> None:
     np.testing.assert_allclose(vectors, expected, rtol=1e-6)
 
 
+def test_a_bare_text_is_a_text() -> None:
+    assert (Scripted().encode(["ab"]) == Scripted().encode([(None, "ab")])).all()
+
+
 def test_items_queries_and_pairs_are_the_same() -> None:
     picture = Image.new("RGB", (2, 2))
     rows = Scripted().encode([Item(picture, "ab"), Query(picture, "ab"), (picture, "ab")])

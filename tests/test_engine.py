@@ -149,6 +149,19 @@ def test_bad_questions(engine: ocelot.Engine) -> None:
         engine.search(("none.png", None))
 
 
+def test_settings_choose_the_reranker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-any")
+    monkeypatch.setenv("OCELOT_RERANKER", "none")
+    with ocelot.open(tmp_path / "a.db", encoder=ENCODER) as engine:
+        assert engine.reranker is None
+    with ocelot.open(tmp_path / "a.db", encoder=ENCODER, reranker="fusion") as engine:
+        assert engine.reranker is not None and engine.reranker.name == "fusion"
+    monkeypatch.setenv("OPENAI_API_KEY", "")
+    with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
+        ocelot.open(tmp_path / "new.db", encoder=ENCODER, reranker="generative")
+    assert not (tmp_path / "new.db").exists()
+
+
 def test_opening_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CollectionError, match="ocelot index"):
         ocelot.open(tmp_path / "none.db", encoder=ENCODER, create=False)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 
 import pytest
 
@@ -34,9 +35,15 @@ def test_title_falls_back_to_the_file_name() -> None:
 
 @pytest.mark.parametrize("order", [(0, 0), (1,), (0, 2), (-1, 0)])
 def test_a_ranking_is_a_complete_permutation(order: tuple[int, ...]) -> None:
-    if sorted(order) != list(range(len(order))):
-        with pytest.raises(ValueError, match="permutation"):
-            Ranking(order, "", "test")
+    assert Ranking((2, 0, 1), "", "test").order == (2, 0, 1)
+    with pytest.raises(ValueError, match="permutation"):
+        Ranking(order, "", "test")
+
+
+def test_results_can_be_pickled_and_turned_into_dictionaries() -> None:
+    result = SearchResult(Query(text="a"), (hit(1),))
+    assert pickle.loads(pickle.dumps(result)) == result
+    assert dataclasses.asdict(Hit("0" * 64, 1.0, 1, ("a",)))["metadata"] == {}
 
 
 def test_ranked_keeps_earlier_ranks() -> None:
@@ -59,8 +66,6 @@ def test_usage_adds_up() -> None:
 
 
 def test_image_errors_survive_pickling() -> None:
-    import pickle
-
     error = pickle.loads(pickle.dumps(ImageError("a.jpg", "it is damaged")))
     assert (error.name, error.reason) == ("a.jpg", "it is damaged")
     assert str(error) == "Cannot use a.jpg: it is damaged."

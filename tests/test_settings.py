@@ -85,6 +85,13 @@ def test_a_bad_secret_is_not_echoed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "sk-list" not in str(caught.value)
 
 
+def test_an_empty_variable_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OCELOT_DTYPE", "OCELOT_DB"):
+        monkeypatch.setenv(name, "")
+    assert not load_settings().generative
+    assert (load_settings().dtype, load_settings().db) == (None, "ocelot.db")
+
+
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "ocelot.toml").write_text("db = ")
     with pytest.raises(ConfigurationError, match=r"ocelot\.toml"):

@@ -31,8 +31,8 @@ def open(
         uri: A file (`shop.db`), a Milvus server (`http://host:19530`) or Zilliz Cloud
             (`https://…`, with `token=`); from the settings when not given.
         encoder: A name, a checkpoint, or any `Encoder`.
-        reranker: "auto" (generative with an API key, else fusion), "generative", "fusion",
-            None, or any `Reranker`.
+        reranker: "auto" (what the settings say: generative with an API key, else fusion),
+            "generative", "fusion", None, or any `Reranker`.
         create: Make the collection if there is none.
         **settings: Any field of `ocelot.settings.Settings`.
 
@@ -47,11 +47,11 @@ def open(
             answer = engine.ask(("leopard.jpg", "phone case with this image theme"))
             print(answer.winner.path, answer.ranking.reason)
     """
-    named = reranker if isinstance(reranker, str) else ("none" if reranker is None else None)
+    named = "none" if reranker is None else reranker if isinstance(reranker, str) else None
     chosen = load_settings(
         db=None if uri is None else str(uri),
         encoder=str(encoder) if isinstance(encoder, (str, Path)) else None,
-        reranker=named,
+        reranker=None if named == "auto" else named,
         **settings,
     )
     return build_engine(
@@ -71,12 +71,8 @@ def build_engine(
 ) -> Engine:
     """An engine from settings; ready-made parts take the place of the settings'."""
     loaded = encoder or build_encoder(settings)
-    collection = build_collection(settings, loaded, create=create)
-    try:
-        return Engine(loaded, collection, reranker or build_reranker(settings, loaded))
-    except BaseException:
-        collection.close()
-        raise
+    judge = reranker or build_reranker(settings, loaded)
+    return Engine(loaded, build_collection(settings, loaded, create=create), judge)
 
 
 def build_encoder(settings: Settings) -> Encoder:
@@ -101,7 +97,7 @@ def build_collection(settings: Settings, encoder: Encoder, *, create: bool = Tru
     return Collection.open(
         settings.db,
         name=settings.collection,
-        encoder=EncoderIdentity(encoder.name, encoder.fingerprint, encoder.dimension),
+        encoder=EncoderIdentity.of(encoder),
         token=settings.token.get_secret_value() if settings.token else None,
         index=settings.index,
         create=create,

@@ -15,7 +15,7 @@ from ocelot.records import Item
 if TYPE_CHECKING:
     from ocelot.records import ImageSource
 
-    Encodable = Item | tuple[ImageSource | None, str | None]
+    Encodable = Item | tuple[ImageSource | None, str | None] | str
 
 __all__ = ["Encoder", "Matrix", "as_item"]
 
@@ -23,12 +23,14 @@ Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
 def as_item(value: Encodable) -> Item:
-    """An `Item` from an `Item`, a `Query` or an (image, text) pair.
+    """An `Item` from an `Item`, a `Query`, an (image, text) pair, or a text.
 
     Raises:
         InputError: Both parts are empty.
     """
-    return value if isinstance(value, Item) else Item(*value)
+    if isinstance(value, Item):
+        return value
+    return Item(text=value) if isinstance(value, str) else Item(*value)
 
 
 class Encoder(ABC):

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ocelot.errors import ImageError, InputError
@@ -112,6 +111,7 @@ class Engine:
         Raises:
             InputError: The query, its image or a number cannot be used.
             FilterError: Milvus does not accept the filter.
+            EncoderError: The encoder failed.
             CollectionError: Milvus failed.
         """
         asked = as_query(query)
@@ -185,12 +185,7 @@ class Engine:
     def __enter__(self) -> Engine:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

@@ -35,6 +35,7 @@ SUFFIXES = frozenset(
 MAX_PIXELS = 89_000_000
 MAX_BYTES = 200 * 2**20
 _MAX_SIDE = 65_500
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def describe(source: ImageSource) -> str:
@@ -82,15 +83,18 @@ def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Im
     data = source if isinstance(source, bytes) else read_file(source)
     if not data:
         raise ImageError(name, "it is empty")
-    if data[4:8] == b"ftyp" and data[8:11] in (b"hei", b"hev"):
-        _register_heif(name)
+    heif = data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
+    readable = not heif or _register_heif()
     try:
         with Image.open(io.BytesIO(data)) as image:
             return _to_rgb(image, name, max_pixels)
     except Image.DecompressionBombError:  # Pillow's own limit, twice its MAX_IMAGE_PIXELS
         raise ImageError(name, f"it has more pixels than the limit of {max_pixels:,}") from None
     except UnidentifiedImageError:
-        raise ImageError(name, "it is not an image in a format that can be read") from None
+        reason = "it is not an image in a format that can be read"
+        if not readable:
+            reason = "HEIC needs one more package (pip install 'ocelot-search[heic]')"
+        raise ImageError(name, reason) from None
     except ImageError:
         raise
     except Exception as error:  # Pillow's decoders raise many types on malformed files
@@ -128,14 +132,13 @@ def _flatten(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _register_heif(name: str) -> None:
+def _register_heif() -> bool:
     try:
         import pillow_heif
     except ImportError:
-        raise ImageError(
-            name, "HEIC needs one more package (pip install 'ocelot-search[heic]')"
-        ) from None
+        return False
     pillow_heif.register_heif_opener()
+    return True
 
 
 def encode_jpeg(image: Image.Image, *, quality: int = 88) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from ocelot.errors import InputError
@@ -34,7 +33,6 @@ __all__ = [
 ]
 
 RankStatus = Literal["ok", "repaired", "fallback"]
-_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class Hit:
     paths: tuple[str, ...]
     width: int = 0
     height: int = 0
-    metadata: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     vector: Vector | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -164,7 +162,7 @@ class SearchResult:
     query: Query
     hits: tuple[Hit, ...]
     ranking: Ranking | None = None
-    timings: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
+    timings: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ranked(self) -> tuple[Hit, ...]:

@@ -36,7 +36,11 @@ class Settings(BaseSettings):
     """Everything that can be set; each field is also `OCELOT_<NAME>` and a key of ocelot.toml."""
 
     model_config = SettingsConfigDict(
-        env_prefix="OCELOT_", toml_file="ocelot.toml", extra="forbid", populate_by_name=True
+        env_prefix="OCELOT_",
+        env_ignore_empty=True,
+        toml_file="ocelot.toml",
+        extra="forbid",
+        populate_by_name=True,
     )
 
     db: str = Field("ocelot.db", description="Milvus: a file, http://host:port, or Zilliz Cloud.")

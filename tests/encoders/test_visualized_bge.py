@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import pickle
 from pathlib import Path
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from ocelot.encoders import weights as weights_module
 from ocelot.encoders.visualized_bge import VisualizedBGE
+from ocelot.encoders.weights import PUBLISHED, Published
 from ocelot.errors import CheckpointError, ConfigurationError, DownloadError, InputError
+from ocelot.model.tokenizer import word_piece
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 BASE = GOLDEN / "tiny-base"
@@ -102,7 +104,7 @@ def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
 
 
 def test_another_text_model_does_not_fit(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2", "vocab_size": 107}')
     (tmp_path / "vocab.txt").write_text((BASE / "vocab.txt").read_text())
     with pytest.raises(CheckpointError, match="BERT or XLM-RoBERTa"):
         VisualizedBGE.load(BASE / "weights.pth", text_model=tmp_path)
@@ -117,8 +119,11 @@ def test_a_text_model_without_tokenizer(tmp_path: Path) -> None:
 def test_unknown_device_and_dtype() -> None:
     with pytest.raises(ConfigurationError, match="device"):
         load(device="warp")
-    with pytest.raises(ConfigurationError, match="fp32, bf16 or fp16"):
-        load(dtype="int3")
+    with pytest.raises(ConfigurationError, match="device"):
+        load(device="meta")
+    for dtype in ("int3", torch.int32):
+        with pytest.raises(ConfigurationError, match="fp32, bf16 or fp16"):
+            load(dtype=dtype)
 
 
 def test_without_a_hub_the_message_says_what_to_do(
@@ -132,10 +137,80 @@ def test_without_a_hub_the_message_says_what_to_do(
         VisualizedBGE.load("bge-visualized-base")
 
 
-def test_a_file_that_is_not_the_published_one_is_refused(tmp_path: Path) -> None:
-    published = weights_module.Published("weights.pth", 1, "0" * 64, "BAAI/bge-base-en-v1.5")
+def checkpoint_digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def publish(monkeypatch: pytest.MonkeyPatch, hub: Path, tokenizer: str, sha256: str = "") -> None:
+    """A hub cache as one online load leaves it, and no network."""
+    import huggingface_hub.constants
+
+    files = {"org/weights": [BASE / "weights.pth"], "org/text": [BASE / "config.json"]}
+    for repository, held in files.items():
+        snapshot = hub / f"models--{repository.replace('/', '--')}" / "snapshots" / "1"
+        snapshot.mkdir(parents=True)
+        (snapshot.parents[1] / "refs").mkdir()
+        (snapshot.parents[1] / "refs" / "main").write_text("1")
+        for file in held:
+            (snapshot / file.name).write_bytes(file.read_bytes())
+    if tokenizer == "tokenizer.json":
+        words = (BASE / "vocab.txt").read_text().split("\n")[:-1]
+        word_piece(words).save(str(snapshot / tokenizer))
+    else:
+        (snapshot / tokenizer).write_bytes((BASE / "vocab.txt").read_bytes())
+    known = checkpoint_digest(BASE / "weights.pth")
+    size = (BASE / "weights.pth").stat().st_size
+    published = Published("weights.pth", size, sha256 or known, "org/text", "org/weights")
+    monkeypatch.setitem(PUBLISHED, "published", published)  # type: ignore[arg-type]
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(hub))
+
+
+def test_a_fetched_model_loads_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    publish(monkeypatch, tmp_path, "tokenizer.json")
+    encoder = VisualizedBGE.load("published")
+    assert encoder.name == "published"
+    same = encoder.encode([(None, "a leopard phone case")])
+    np.testing.assert_allclose(same, load().encode([(None, "a leopard phone case")]), atol=1e-6)
+
+
+def test_a_file_that_is_not_the_published_one_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    load()  # a copy in the cache is no way around the check
+    publish(monkeypatch, tmp_path, "tokenizer.json", sha256="0" * 64)
     with pytest.raises(CheckpointError, match="not the published file"):
-        weights_module._from_file(BASE / "weights.pth", BASE, name="x", expected=published.sha256)
+        VisualizedBGE.load("published")
+
+
+def test_weights_with_another_text_model_are_refused() -> None:
+    with pytest.raises(CheckpointError, match="107 words and the weights have 300"):
+        VisualizedBGE.load(GOLDEN / "tiny-m3" / "weights.pth", text_model=BASE)
+
+
+def test_the_older_format_of_torch_is_read(tmp_path: Path) -> None:
+    state = torch.load(BASE / "weights.pth", weights_only=True)
+    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    encoder = VisualizedBGE.load(tmp_path / "old.pth", text_model=BASE)
+    query = [(GOLDEN / "square.png", "in blue")]
+    assert np.array_equal(encoder.encode(query), load().encode(query))
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "file" / "cache"))
+    assert load().dimension == 64
+
+
+@pytest.mark.parametrize(
+    "config", ["[]", "{}", '{"format": 1}', "{", '{"format": "ocelot-visualized-bge/1"}']
+)
+def test_a_folder_that_is_no_checkpoint(tmp_path: Path, config: str) -> None:
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(CheckpointError):
+        VisualizedBGE.load(tmp_path)
 
 
 def test_the_fingerprint_tells_weights_and_tokenizers_apart(tmp_path: Path) -> None:

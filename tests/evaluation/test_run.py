@@ -76,6 +76,9 @@ def test_names_that_are_not_in_the_gallery(gallery: Path, tmp_path: Path) -> Non
     query = TripletQuery(None, "red", ("nowhere.png",))
     with pytest.raises(MetadataError, match=r"nowhere\.png"):
         evaluate_triplets(ENCODER, [query], gallery, pictures(gallery))
+    twice = TripletQuery("red.png", None, ("./red.png",))
+    with pytest.raises(MetadataError, match="only target"):
+        evaluate_triplets(ENCODER, [twice], gallery, pictures(gallery))
     with pytest.raises(InputError, match="no picture"):
         evaluate_triplets(ENCODER, [query], gallery, [])
 

@@ -19,7 +19,8 @@ from ocelot.training.config import (
     TrainConfig,
     read_config,
 )
-from ocelot.training.loop import schedule, train
+from ocelot.training.loop import train
+from ocelot.training.optimiser import schedule
 from ocelot.training.pictures import augment
 
 
@@ -91,6 +92,16 @@ def run(config: TrainConfig, folder: Path, **options: int) -> Path:
     return folder
 
 
+def test_a_damaged_state_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state.pt").write_bytes(b"not a state")
+    with pytest.raises(ConfigurationError, match=r"state\.pt is damaged"):
+        train(MICRO, tmp_path)
+
+
+def test_batches_of_one_train_with_and_without_a_reference(tmp_path: Path) -> None:
+    train(replace(MICRO, optimiser=replace(MICRO.optimiser, steps=12, batch=1)), tmp_path)
+
+
 def test_another_configuration_does_not_resume(tmp_path: Path) -> None:
     short = replace(MICRO, optimiser=replace(MICRO.optimiser, steps=2, batch=8))
     train(short, tmp_path)
@@ -119,10 +130,22 @@ def test_augmentation_keeps_shape_and_range_and_does_nothing_at_strength_0() -> 
     torch.testing.assert_close(still, pixels.float(), atol=0.01, rtol=0)
 
 
-def test_the_recipe_of_the_bundled_encoder_can_be_read() -> None:
-    config = read_config(REPOSITORY / "configs" / "ocelot-tiny.toml")
-    assert config.name == "ocelot-tiny"
-    assert config.network.vision_widths[-1] > 0
+@pytest.mark.parametrize("file", sorted((REPOSITORY / "configs").glob("*.toml")), ids=str)
+def test_the_recipes_can_be_read(file: Path) -> None:
+    assert read_config(file).name == "ocelot-tiny"
+
+
+NETWORK = """
+[network]
+image_size = 32
+vision_widths = [16, 32, 32]
+vision_depths = [1, 1, 1]
+width = 32
+hidden = 64
+layers = 2
+heads = 2
+positions = 48
+"""
 
 
 @pytest.mark.parametrize(
@@ -130,7 +153,17 @@ def test_the_recipe_of_the_bundled_encoder_can_be_read() -> None:
     [
         ("[network", "is not TOML"),
         ("[network]\nimage_size = 32", "lacks vision_widths"),
-        ("[optimiser]\nspeed = 3", "image_size|no setting 'speed'"),
+        ("[optimiser]\nspeed = 3", "no setting 'speed'"),
+        ("[optimiser]\nlearning_rate = 1e-3", "lacks steps"),
+        ("[optimiser]\nsteps = 'ten'", "steps must be a whole number"),
+        ("[optimiser]\nsteps = 1\nbatch = 0", "at least 1"),
+        ("[optimiser]\nsteps = 1\n[optimizer]", "no setting or section 'optimizer'"),
+        ("seed = 'x'\n[optimiser]\nsteps = 1", "seed must be"),
+        ("data = 3\n[optimiser]\nsteps = 1", "data must be a section"),
+        (NETWORK.replace("[1, 1, 1]", "[1]"), "same length"),
+        (NETWORK.replace("heads = 2", "heads = 5"), "multiple of heads"),
+        (NETWORK.replace("positions = 48", "positions = 9"), "positions must leave room"),
+        (NETWORK.replace("[1, 1, 1]", "[1, 1, true]"), "must be a whole number"),
     ],
 )
 def test_a_bad_config_is_one_sentence(tmp_path: Path, text: str, message: str) -> None:

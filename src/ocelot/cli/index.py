@@ -46,7 +46,7 @@ def index(
         str | None,
         typer.Option(
             "--index",
-            help="FLAT, HNSW, AUTOINDEX, IVF or DISKANN, as the deployment has them. [auto]",
+            help="FLAT, HNSW, IVF_FLAT, IVF_SQ8, DISKANN or AUTOINDEX. [auto]",
             show_default=False,
         ),
     ] = None,

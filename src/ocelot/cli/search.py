@@ -190,7 +190,9 @@ def save_outputs(result: SearchResult, panorama: Path | None, html: Path | None)
     if panorama is None and html is None:
         return
     picture = panorama_of(result) if result.hits else None
-    if panorama is not None and picture is not None:
+    if panorama is not None and picture is None:
+        typer.echo(f"Nothing to show, so {panorama} is not written.", err=True)
+    elif panorama is not None and picture is not None:
         _write(panorama, lambda: picture.save(panorama, quality=90))
     if html is not None:
         from ocelot import __version__

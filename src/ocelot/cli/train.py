@@ -24,7 +24,7 @@ def train(
     ] = None,
     text_model: options.TextModel = None,
 ) -> None:
-    """Train an encoder. Run the same command after an interruption to resume."""
+    """Train an encoder, on the CPU. Run the same command after an interruption to resume."""
     from ocelot.encoders.weights import resolve
     from ocelot.training.config import read_config
     from ocelot.training.loop import train as run

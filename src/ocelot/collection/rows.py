@@ -16,6 +16,7 @@ from ocelot.errors import InputError, MetadataError
 from ocelot.records import Hit
 
 if TYPE_CHECKING:
+    from ocelot.encoder import Encoder
     from ocelot.records import Vector
 
 __all__ = [
@@ -44,6 +45,14 @@ class EncoderIdentity:
     name: str
     fingerprint: str
     dimension: int
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> EncoderIdentity:
+        """That of an encoder."""
+        return cls(encoder.name, encoder.fingerprint, encoder.dimension)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.fingerprint[:12]}, {self.dimension} dimensions)"
 
     def agrees_with(self, other: EncoderIdentity) -> bool:
         """Whether both give the same vectors; one encoder may go by several names."""

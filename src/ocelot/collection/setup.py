@@ -62,7 +62,7 @@ class Setup:
         if encoder is not None and not encoder.agrees_with(identity):
             raise EncoderMismatch(
                 f"The collection {name!r} in {self.uri} was made with the encoder "
-                f"{_shown(identity)}, not with {_shown(encoder)}: choose that encoder, or "
+                f"{identity}, not with {encoder}: choose that encoder, or "
                 "index into another collection or database."
             )
         built = built_index(client, name, timeout)
@@ -153,7 +153,3 @@ class Setup:
                 f"Milvus at {self.uri} cannot make the index {index} "
                 f"({cause(error)}); it has {listed(INDEXES[self.deployment])}."
             ) from error
-
-
-def _shown(encoder: EncoderIdentity) -> str:
-    return f"{encoder.name} ({encoder.fingerprint[:12]}, {encoder.dimension} dimensions)"

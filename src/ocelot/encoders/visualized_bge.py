@@ -68,7 +68,7 @@ class VisualizedBGE(Encoder):
         self.dimension = checkpoint.geometry.dimension
         self.geometry = checkpoint.geometry
         self.tokenizer = checkpoint.tokenizer
-        self.network = build(checkpoint).to(self.device, self.dtype)
+        self.network = build(checkpoint, self.dtype).to(self.device)
 
     @classmethod
     def load(
@@ -120,7 +120,9 @@ class VisualizedBGE(Encoder):
         try:
             pixels = normalise(images, self.device).to(self.dtype) if images else None
             vectors: Matrix = self.network(pixels, ids, mask).float().cpu().numpy()
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not isinstance(error, torch.OutOfMemoryError) and "memory" not in str(error):
+                raise
             raise EncoderError(
                 f"{self.device} has no memory left for a batch of {len(batch)}: "
                 "use a smaller one (--batch-size), or another dtype."
@@ -146,8 +148,8 @@ def _device(device: str | torch.device | None) -> torch.device:
         return torch.device("mps" if best == "cpu" and torch.backends.mps.is_available() else best)
     try:
         chosen = torch.device(device)
-        torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
+        torch.ones(1, device=chosen).tolist()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigurationError(
             f"The device {str(device)!r} cannot be used here "
             f"({str(error).splitlines()[0][:120]}): try cpu."
@@ -158,8 +160,8 @@ def _device(device: str | torch.device | None) -> torch.device:
 def _dtype(dtype: str | torch.dtype | None) -> torch.dtype:
     if dtype is None:
         return torch.float32
-    if isinstance(dtype, torch.dtype):
+    if isinstance(dtype, torch.dtype) and dtype in _DTYPES.values():
         return dtype
     if dtype not in _DTYPES:
         raise ConfigurationError(f"The dtype must be fp32, bf16 or fp16, was: {dtype!r}.")
-    return _DTYPES[dtype]
+    return _DTYPES[str(dtype)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from torch import Tensor
 from ocelot.errors import CheckpointError, ConfigurationError, DownloadError
 from ocelot.images import hash_bytes
 from ocelot.model.checkpoint import (
+    FORMAT,
     Checkpoint,
     from_published,
     geometry_from_dict,
@@ -59,7 +61,6 @@ PUBLISHED: Mapping[str, Published] = {
         "BAAI/bge-m3",
     ),
 }
-_TEXT_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
 
 
 def resolve(name_or_path: str | Path, text_model: str | Path | None = None) -> Checkpoint:
@@ -108,19 +109,35 @@ def _text_folder(text_model: str | Path) -> Path:
         return folder
     if str(text_model).count("/") != 1 or str(text_model).startswith((".", "/", "~")):
         raise CheckpointError(f"There is no folder {text_model} with a text model.")
-    config = _fetch(str(text_model), "config.json")
-    for file in _TEXT_FILES[1:]:
-        with suppress(CheckpointError):  # vocab.txt or tokenizer.json: one of them is enough
-            _fetch(str(text_model), file)
+    repository = str(text_model)
+    config = _fetch(repository, "config.json")
+    try:
+        _fetch(repository, "tokenizer.json")
+    except CheckpointError:  # an older repository: a list of words
+        _fetch(repository, "vocab.txt")
+        with suppress(CheckpointError):
+            _fetch(repository, "tokenizer_config.json")
     return config.parent
 
 
 def _fetch(repository: str, file: str) -> Path:
+    """A file of a repository on the hub: from its cache without a request, else fetched."""
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
+    with suppress(LocalEntryNotFoundError, HFValidationError):
+        return Path(hf_hub_download(repository, file, local_files_only=True))
     try:
         return Path(hf_hub_download(repository, file))
+    except (RepositoryNotFoundError, HFValidationError):
+        raise CheckpointError(
+            f"There is no repository {repository!r} on the Hugging Face hub, or it is private."
+        ) from None
     except LocalEntryNotFoundError as error:
         raise _unreachable(repository, file) from error
     except EntryNotFoundError:
@@ -147,20 +164,20 @@ def _from_file(weights: Path, text: Path, *, name: str, expected: str | None) ->
     except ValueError as error:
         raise CheckpointError(f"{config_file} is not JSON: {error}.") from None
     stat = weights.stat()
-    key = (str(weights.resolve()), stat.st_size, stat.st_mtime_ns, json.dumps(config))
+    key = (FORMAT, str(weights.resolve()), stat.st_size, stat.st_mtime_ns, json.dumps(config))
     copy = cache_folder() / "checkpoints" / f"{hash_bytes(repr(key).encode())[:32]}.safetensors"
     found = _read_copy(copy)
+    digest = sha256(weights) if found is None else found[0]
+    if expected is not None and digest != expected:
+        raise CheckpointError(
+            f"{weights} is not the published file (SHA-256 {digest[:12]}…, expected "
+            f"{expected[:12]}…): delete it and fetch it again."
+        )
     if found is None:
-        digest = sha256(weights)
-        if expected is not None and digest != expected:
-            raise CheckpointError(
-                f"{weights} is not the published file (SHA-256 {digest[:12]}…, expected "
-                f"{expected[:12]}…): delete it and fetch it again."
-            )
         geometry, state = from_published(read_published(weights), config)
         _write_copy(copy, digest, geometry, state)
     else:
-        digest, geometry, state = found
+        _, geometry, state = found
     tokenizer = TextTokenizer.load(text)
     files_of_tokenizer = hash_bytes(tokenizer.tokenizer.to_str().encode())
     fingerprint = hash_bytes(f"{digest} {json.dumps(config)} {files_of_tokenizer}".encode())
@@ -179,10 +196,11 @@ def _read_copy(copy: Path) -> tuple[str, Geometry, dict[str, Tensor]] | None:
 
 def _write_copy(copy: Path, digest: str, geometry: Geometry, state: dict[str, Tensor]) -> None:
     notes = {"sha256": digest, "geometry": json.dumps(geometry_to_dict(geometry))}
-    partial = copy.with_suffix(f".{os.getpid()}.part")
+    partial = copy.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
     try:
         copy.parent.mkdir(parents=True, exist_ok=True)
         save_file({key: value.contiguous() for key, value in state.items()}, partial, notes)
         partial.replace(copy)
-    except OSError:  # no room or no right to write: only the next start is slower
-        partial.unlink(missing_ok=True)
+    except (OSError, SafetensorError):  # no room or no right: only the next start is slower
+        with suppress(OSError):
+            partial.unlink()

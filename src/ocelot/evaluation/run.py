@@ -72,11 +72,17 @@ def evaluate_triplets(
     def place(name: str) -> int:
         key = _key(folder / name)
         if key not in places:
-            raise MetadataError(f"The queries name {name}, but {folder} has no such picture.")
+            bad = next((failure.reason for failure in failures if failure.path == key), None)
+            cause = f"{folder} has no such picture" if bad is None else bad
+            raise MetadataError(f"The queries name {name}, which cannot be used: {cause}.")
         return places[key]
 
     targets = [{place(name) for name in query.targets} for query in queries]
     left_out = [{place(query.reference)} if query.reference else set() for query in queries]
+
+    for query, wanted, without in zip(queries, targets, left_out, strict=True):
+        if wanted <= without:
+            raise MetadataError(f"The only target of a query is its reference: {query.reference}.")
 
     def measure(items: list[Item | None]) -> dict[str, float]:
         asked = [number for number, item in enumerate(items) if item is not None]
@@ -122,7 +128,7 @@ def _encode_gallery(
         try:
             waiting.append(encoder.prepare(Item(picture)))
         except ImageError as error:
-            failures.append(Failure(str(picture), error.reason))
+            failures.append(Failure(_key(picture), error.reason))
             continue
         names.append(_key(picture))
         if len(waiting) == encoder.batch_size:

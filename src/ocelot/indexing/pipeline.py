@@ -86,11 +86,11 @@ def index_images(
         EncoderError: The encoder failed on a batch; what was written before stays.
         CollectionError: Milvus failed.
     """
-    identity = EncoderIdentity(encoder.name, encoder.fingerprint, encoder.dimension)
+    identity = EncoderIdentity.of(encoder)
     if not identity.agrees_with(collection.identity):
         raise EncoderMismatch(
-            f"The collection {collection.name!r} holds vectors of {collection.identity.name}, "
-            f"not of {encoder.name}: choose that encoder, or another collection."
+            f"The collection {collection.name!r} holds vectors of {collection.identity}, "
+            f"not of {identity}: choose that encoder, or another collection."
         )
     for name, number in (("batch size", batch_size), ("number of workers", workers)):
         if number is not None and number < 1:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from safetensors import SafetensorError
@@ -32,6 +33,7 @@ from ocelot.model.vision import EvaConfig
 from ocelot.model.visualized_bge import Geometry, Network
 
 __all__ = [
+    "FORMAT",
     "Checkpoint",
     "build",
     "from_published",
@@ -64,23 +66,24 @@ class Checkpoint:
     tokenizer: TextTokenizer
 
 
-def build(checkpoint: Checkpoint) -> Network:
-    """The network with the checkpoint's weights, in fp32, ready for inference.
+def build(checkpoint: Checkpoint, dtype: torch.dtype = torch.float32) -> Network:
+    """The network with the checkpoint's weights as `dtype`, on the CPU, ready for inference.
 
     Raises:
         CheckpointError: Weights are missing, superfluous or of other shapes.
     """
-    with torch.device("meta"):
-        network = Network(checkpoint.geometry)
     state = {
-        name: value.float() if value.is_floating_point() else value
+        name: value.to(dtype) if value.is_floating_point() else value
         for name, value in checkpoint.state.items()
     }
     try:
+        with torch.device("meta"):
+            network = Network(checkpoint.geometry)
         network.load_state_dict(state, assign=True)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, ValueError) as error:
+        cause = " ".join(str(error).split())[:300]
         raise CheckpointError(
-            f"The weights of {checkpoint.name} do not fit its geometry: {str(error)[:300]}. "
+            f"The weights of {checkpoint.name} do not fit its geometry: {cause}. "
             "Check that weights and text model belong together."
         ) from error
     return network.eval()
@@ -96,7 +99,7 @@ def read_published(weights: Path) -> dict[str, Tensor]:
         CheckpointError: The file is missing, not a checkpoint, or not of this network.
     """
     try:
-        state = torch.load(weights, map_location="cpu", weights_only=True, mmap=True)
+        state = torch.load(weights, map_location="cpu", weights_only=True, mmap=is_zipfile(weights))
     except FileNotFoundError:
         raise CheckpointError(f"There is no weights file {weights}.") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
@@ -133,6 +136,8 @@ def from_published(
             f"The checkpoint or its text model's config.json lacks {error.args[0]!r}: "
             "they are not those of a Visualized BGE model."
         ) from None
+    except TypeError as error:
+        raise CheckpointError(f"The text model's config.json cannot be used: {error}.") from None
     return geometry, renamed
 
 
@@ -148,6 +153,11 @@ def _published_geometry(state: Mapping[str, Tensor], text: Mapping[str, Any]) ->
         head_size=state[_VISION + "rope.freqs_cos"].shape[1],
     )
     words = state["bge_embeddings.word_embeddings.weight"]
+    if text["vocab_size"] != words.shape[0]:
+        raise CheckpointError(
+            f"The text model has {text['vocab_size']:,} words and the weights have "
+            f"{words.shape[0]:,}: they do not belong together."
+        )
     roberta = text["model_type"] == "xlm-roberta"
     if not roberta and text["model_type"] != "bert":
         raise CheckpointError(
@@ -261,10 +271,9 @@ def read_folder(folder: Path) -> Checkpoint:
     weights, config_file = folder / "model.safetensors", folder / "config.json"
     try:
         config = json.loads(config_file.read_text(encoding="utf-8"))
-        if config.get("format") != FORMAT:
+        if not isinstance(config, dict) or config.get("format") != FORMAT:
             raise CheckpointError(
-                f"{config_file} is not an Ocelot checkpoint: its format must be {FORMAT!r}, "
-                f"was: {config.get('format')!r}."
+                f"{config_file} is not that of an Ocelot checkpoint: its format must be {FORMAT!r}."
             )
         state = load_file(weights)
     except OSError as error:

@@ -46,7 +46,8 @@ class TextTokenizer:
             if ready.is_file():
                 return cls(Tokenizer.from_file(str(ready)))
             if vocabulary.is_file():
-                words = vocabulary.read_text(encoding="utf-8").splitlines()
+                # Not splitlines: a word may hold one of Unicode's other line ends.
+                words = vocabulary.read_text(encoding="utf-8").removesuffix("\n").split("\n")
                 return cls(word_piece(words, lower_case=_lower_case(folder)))
         except CheckpointError:
             raise

@@ -39,18 +39,18 @@ class EvaConfig:
         return self.width // self.head_size
 
 
-def rotary_tables(grid: int, head_size: int, *, trained_grid: int = 16) -> tuple[Tensor, Tensor]:
+def rotary_tables(grid: int, head_size: int) -> tuple[Tensor, Tensor]:
     """Cosines and sines of the two-dimensional rotary embedding.
 
     Half of each head turns with the row, half with the column; positions are scaled to the
-    grid of the pre-training resolution.
+    grid of the pre-training resolution (16).
 
     Returns:
         Two float32 tensors, shape (grid * grid, head_size).
     """
     half = head_size // 2
     rates = 10000.0 ** -(torch.arange(0, half, 2).float() / half)
-    places = torch.arange(grid).float() / grid * trained_grid
+    places = torch.arange(grid).float() / grid * 16
     angles = torch.outer(places, rates).repeat_interleave(2, dim=-1)
     rows = angles[:, None, :].expand(grid, grid, half)
     columns = angles[None, :, :].expand(grid, grid, half)

@@ -19,13 +19,16 @@ from ocelot.training.triplets import Triplet, draw_batch
 __all__ = ["Batch", "collate", "draw", "embed"]
 
 
+LONGEST = 64  # tokens of a training text; the wordings have some ten
+
+
 @dataclass(frozen=True)
 class Batch:
     """One step's data: n triplets, r of which have a reference.
 
     Attributes:
         pixels: float32 0…255, (n + r, 3, size, size): targets, then references.
-        with_reference: Queries that have one, in the order of the references, (r,).
+        with_reference: Which queries have one, (n,) bool; the references are in their order.
         ids, mask: Token ids and true tokens of every query, (n, longest).
         empty: Token ids of the empty text, (2,).
         ignore: (n, n + r), see `contrastive_loss`.
@@ -67,7 +70,7 @@ def collate(
     subjects = [triplet.target for triplet in triplets]
     subjects += [t.reference for t in triplets if t.reference is not None]  # type: ignore[misc]
     ignore = [[t.wanted.accepts(subject) for subject in subjects] for t in triplets]
-    rows = [tokenizer(triplet.text, 64) for triplet in triplets]
+    rows = [tokenizer(triplet.text, LONGEST) for triplet in triplets]
     longest = max(map(len, rows))
     ids = torch.zeros(len(rows), longest, dtype=torch.long)
     mask = torch.zeros(len(rows), longest, dtype=torch.bool)
@@ -76,9 +79,7 @@ def collate(
         mask[number, : len(row)] = True
     return Batch(
         pixels=augment(torch.from_numpy(np.stack(pictures)), generator, strength=strength),
-        with_reference=torch.tensor(
-            [n for n, triplet in enumerate(triplets) if triplet.reference is not None]
-        ),
+        with_reference=torch.tensor([triplet.reference is not None for triplet in triplets]),
         ids=ids,
         mask=mask,
         empty=torch.tensor(tokenizer.empty),
@@ -95,11 +96,9 @@ def embed(network: Network, pixels: Tensor, batch: Batch) -> tuple[Tensor, Tenso
     empty = batch.empty.expand(len(patches), -1)
     candidates = network.read(patches, empty, None)
     n = len(batch.ids)
-    asked = torch.zeros(n, dtype=torch.bool)
-    asked[batch.with_reference] = True
     queries = candidates.new_empty(n, candidates.shape[1])
-    composed = network.read(patches[n:], batch.ids[asked], batch.mask[asked])
-    if (~asked).any():
-        words = network.read(None, batch.ids[~asked], batch.mask[~asked])
-        queries = queries.index_put((torch.where(~asked)[0],), words)
-    return queries.index_put((batch.with_reference,), composed), candidates
+    for these, seen in ((batch.with_reference, patches[n:]), (~batch.with_reference, None)):
+        if these.any():
+            read = network.read(seen, batch.ids[these], batch.mask[these])
+            queries = queries.index_put((these,), read)
+    return queries, candidates

@@ -100,7 +100,7 @@ def _draw_queries(rng: random.Random, queries: int, tasks: Mapping[str, float]) 
         task = rng.choices(list(tasks), list(tasks.values()))[0]
         if task not in TASKS:
             raise ValueError(f"task must be one of {', '.join(TASKS)}, was: {task!r}")
-        plain = {"pattern": "plain"} if task in ("category",) else {}
+        plain = {"pattern": "plain"} if task == "category" else {}
         target = random_product(rng, held_out, **plain)
         triplet = draw_triplet(rng, task, target, lambda product: True)
         if triplet.task == task:

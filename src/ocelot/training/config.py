@@ -38,6 +38,19 @@ class NetworkConfig:
     heads: int
     positions: int
 
+    def __post_init__(self) -> None:
+        stages = len(self.vision_widths)
+        if not stages or stages != len(self.vision_depths):
+            raise ValueError("vision_widths and vision_depths must be of the same length")
+        if self.width % self.heads:
+            raise ValueError(f"width must be a multiple of heads, was: {self.width}")
+        side = self.image_size // 2 ** (1 + stages)
+        if side < 1 or self.positions < side * side + 16:
+            raise ValueError(
+                f"positions must leave room for {side * side} image tokens and a text, "
+                f"was: {self.positions}"
+            )
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -80,6 +93,10 @@ class OptimiserConfig:
     save_every: int = 100
     evaluate_every: int = 200
 
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch, self.save_every) < 1:
+            raise ValueError("steps, batch and save_every must be at least 1")
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -109,9 +126,14 @@ def read_config(file: Path) -> TrainConfig:
         raise ConfigurationError(f"Cannot read {file}: {error.strerror}.") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{file} is not TOML: {error}.") from None
+    for key in table.keys() - {"name", "seed", "network", "data", "optimiser"}:
+        raise ConfigurationError(f"{file} has no setting or section {key!r}.")
+    seed = table.get("seed", 0)
+    if not isinstance(seed, int):
+        raise ConfigurationError(f"{file}: seed must be a whole number, was: {seed!r}.")
     return TrainConfig(
         name=str(table.get("name", file.stem)),
-        seed=int(table.get("seed", 0)),
+        seed=seed,
         network=_section(NetworkConfig, table, "network", file) if "network" in table else None,
         data=_section(DataConfig, table, "data", file),
         optimiser=_section(OptimiserConfig, table, "optimiser", file),
@@ -122,7 +144,9 @@ Section = TypeVar("Section", bound="NetworkConfig | DataConfig | OptimiserConfig
 
 
 def _section(kind: type[Section], table: Mapping[str, Any], name: str, file: Path) -> Section:
-    given = dict(table.get(name, {}))
+    given = table.get(name, {})
+    if not isinstance(given, dict):
+        raise ConfigurationError(f"{file}: {name} must be a section: write [{name}].")
     known = {field.name: field for field in fields(kind)}
     for key in given.keys() - known.keys():
         raise ConfigurationError(
@@ -131,7 +155,22 @@ def _section(kind: type[Section], table: Mapping[str, Any], name: str, file: Pat
     for key, field in known.items():
         if key not in given and field.default is MISSING:
             raise ConfigurationError(f"{file}: [{name}] lacks {key}.")
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
-    }
-    return kind(**values)
+    try:
+        return kind(**{key: _value(key, str(known[key].type), given[key]) for key in given})
+    except ValueError as error:
+        raise ConfigurationError(f"{file}: [{name}] {error}.") from None
+
+
+def _value(key: str, kind: str, given: Any) -> Any:
+    """A TOML value as its field's type, which is one of those below."""
+    whole = isinstance(given, int) and not isinstance(given, bool)
+    if kind == "bool" and isinstance(given, bool):
+        return given
+    if kind == "int" and whole:
+        return given
+    if kind == "float" and (whole or isinstance(given, float)):
+        return float(given)
+    if kind == "tuple[int, ...]" and isinstance(given, list):
+        return tuple(_value(key, "int", one) for one in given)
+    names = {"bool": "true or false", "int": "a whole number", "float": "a number"}
+    raise ValueError(f"{key} must be {names.get(kind, 'a list of whole numbers')}, was: {given!r}")

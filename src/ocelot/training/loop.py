@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import math
+import pickle
 import random
 import time
 from collections.abc import Callable
@@ -22,9 +24,10 @@ from ocelot.model.text import TextConfig
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.model.visualized_bge import Geometry, Network
 from ocelot.training.batch import Batch, draw, embed
-from ocelot.training.config import NetworkConfig, OptimiserConfig, TrainConfig
+from ocelot.training.config import NetworkConfig, TrainConfig
 from ocelot.training.loss import contrastive_loss
 from ocelot.training.monitor import Monitor
+from ocelot.training.optimiser import moving_average, new_optimiser, schedule
 from ocelot.training.pictures import PicturePool
 from ocelot.training.vocabulary import train_tokenizer
 from ocelot.training.wording import every_text
@@ -85,7 +88,7 @@ def train(
     progress: Callable[[StepReport], None] = lambda report: None,
     stop_after: int | None = None,
 ) -> Path:
-    """Run or resume a training run and write its encoder.
+    """Run or resume a training run on the CPU and write its encoder.
 
     Args:
         folder: Holds the drawn pictures, `metrics.csv`, the last state and, at the end,
@@ -115,7 +118,7 @@ def train(
         theme_views=config.data.theme_views,
         seed=config.seed,
     )
-    run = _Run(config, folder, network)
+    run = _Run(config, folder, network, "" if initial is None else initial.fingerprint)
     run.resume()
     every = config.optimiser.evaluate_every
     monitor = Monitor(network, tokenizer) if every else None
@@ -151,7 +154,7 @@ def _tokenizer(config: TrainConfig, folder: Path) -> TextTokenizer:
 
 def _network(config: TrainConfig, initial: Checkpoint | None, tokenizer: TextTokenizer) -> Network:
     if initial is not None:
-        return build(initial)
+        return copy.deepcopy(build(initial))  # not the caller's own tensors
     assert config.network is not None
     return new_network(config.network, tokenizer.tokenizer.get_vocab_size())
 
@@ -159,14 +162,15 @@ def _network(config: TrainConfig, initial: Checkpoint | None, tokenizer: TextTok
 class _Run:
     """Everything that changes from step to step."""
 
-    def __init__(self, config: TrainConfig, folder: Path, network: Network) -> None:
+    def __init__(self, config: TrainConfig, folder: Path, network: Network, start: str) -> None:
         self.config, self.folder = config, folder
+        self.identity = repr((config, start))
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         self.average = AveragedModel(
-            self.network, avg_fn=_average(config.optimiser.average), use_buffers=True
+            self.network, avg_fn=moving_average(config.optimiser.average), use_buffers=True
         )
-        self.optimiser = _optimiser(self.network, self.log_scale, config.optimiser)
+        self.optimiser = new_optimiser(self.network, self.log_scale, config.optimiser)
         self.step = 0
 
     @property
@@ -226,7 +230,7 @@ class _Run:
     def save(self) -> None:
         """Write the whole state so that a kill at any moment leaves a complete one."""
         state = {
-            "config": repr(self.config),
+            "run": self.identity,
             "step": self.step,
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -242,8 +246,11 @@ class _Run:
         file = self.folder / "state.pt"
         if not file.is_file():
             return
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        if state["config"] != repr(self.config):
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        except (RuntimeError, pickle.UnpicklingError, EOFError, OSError):
+            raise ConfigurationError(f"{file} is damaged: delete it to start again.") from None
+        if state["run"] != self.identity:
             raise ConfigurationError(
                 f"{self.folder} holds a run with another configuration: "
                 "choose another --output, or delete it."
@@ -254,38 +261,12 @@ class _Run:
         self.optimiser.load_state_dict(state["optimiser"])
         with torch.no_grad():
             self.log_scale.copy_(state["log_scale"])
+        self._forget_later_metrics()
 
-
-def _average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    def mix(average: Tensor, value: Tensor, count: Tensor | int) -> Tensor:
-        if not average.is_floating_point():
-            return value
-        keep = min(decay, (1 + int(count)) / (10 + int(count)))
-        return average.lerp(value, 1 - keep)
-
-    return mix
-
-
-def schedule(step: int, options: OptimiserConfig) -> float:
-    """Learning rate at a step: linear warm-up, then half a cosine down to 1 %."""
-    if step < options.warmup:
-        return options.learning_rate * (step + 1) / options.warmup
-    done = (step - options.warmup) / max(1, options.steps - options.warmup)
-    return options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-def _optimiser(
-    network: Network, log_scale: nn.Parameter, options: OptimiserConfig
-) -> torch.optim.Optimizer:
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    return torch.optim.AdamW(
-        [
-            {"params": matrices, "weight_decay": options.weight_decay, "pace": 1.0},
-            {"params": others, "weight_decay": 0.0, "pace": 1.0},
-            # One number with a gradient of many pairs: it may move faster.
-            {"params": [log_scale], "weight_decay": 0.0, "pace": 5.0},
-        ],
-        lr=options.learning_rate,
-        betas=(0.9, 0.98),
-    )
+    def _forget_later_metrics(self) -> None:
+        # Steps after the last saved state are run again, and reported again.
+        file = self.folder / "metrics.csv"
+        if file.is_file():
+            head, *rows = file.read_text(encoding="utf-8").splitlines()
+            kept = [row for row in rows if int(row.split(",")[0]) <= self.step]
+            file.write_text("\n".join([head, *kept, ""]), encoding="utf-8")

@@ -41,7 +41,6 @@ class Monitor:
         size = network.geometry.vision.image_size
         pictures = [draw(subject, 1_000_000_000 + n, size) for n, subject in enumerate(subjects)]
         self._batch = collate(triplets, pictures, tokenizer, torch.Generator(), strength=0.0)
-        self._own = [t.target for t in triplets]
 
     @torch.inference_mode()
     def recall(self, network: Network) -> float:
@@ -51,7 +50,7 @@ class Monitor:
         queries, candidates = embed(network, pixels, self._batch)
         scores = queries @ candidates.T
         n = len(queries)
-        own = torch.arange(len(self._batch.with_reference)) + n
+        own = torch.arange(int(self._batch.with_reference.sum())) + n
         scores[self._batch.with_reference, own] = -np.inf
         return self._fits(scores.argmax(dim=1))
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from ocelot.catalogue.render import render_product, render_theme
 from ocelot.catalogue.split import held_out
 from ocelot.catalogue.vocabulary import COLOURS, KINDS, PATTERNS, Product
+from ocelot.errors import ConfigurationError
 from ocelot.model.preprocess import Pixels
 from ocelot.training.triplets import PRINTS, Theme
 
@@ -59,7 +60,7 @@ class PicturePool:
             _draw_all(file, jobs, size, workers or os.cpu_count() or 1)
         self._pictures = np.load(file, mmap_mode="r")
         if self._pictures.shape != (len(jobs), 3, size, size):
-            raise ValueError(f"{file} holds other pictures: delete it and run again")
+            raise ConfigurationError(f"{file} holds other pictures: delete it and run again.")
 
     def choose(self, rng: random.Random, subject: Subject) -> Pixels:
         """One view of a subject: uint8, shape (3, size, size)."""

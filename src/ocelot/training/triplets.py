@@ -70,15 +70,15 @@ def draw_triplet(
     rng: random.Random,
     task: str,
     target: Product,
-    allowed: Callable[[Product], bool] = lambda product: not held_out(product),
+    allowed: Callable[[Product], bool] | None = None,
 ) -> Triplet:
     """A query of one task whose answer is `target`.
 
     Args:
         task: A key of `TASKS`.
-        allowed: Which products may stand as the reference.
+        allowed: Which products may stand as the reference; by default those not held out.
     """
-    return TASKS[task][1](rng, target, allowed)
+    return TASKS[task][1](rng, target, allowed or _trainable)
 
 
 def random_product(rng: random.Random, allowed: Callable[[Product], bool], **fixed: str) -> Product:

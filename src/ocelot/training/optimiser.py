@@ -1,0 +1,52 @@
+"""What moves the weights: AdamW, its schedule, and the moving average that is shipped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ocelot.model.visualized_bge import Network
+from ocelot.training.config import OptimiserConfig
+
+__all__ = ["moving_average", "new_optimiser", "schedule"]
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """How a weight's average takes in its next value; it forgets faster at first."""
+
+    def mix(average: Tensor, value: Tensor, count: Tensor | int) -> Tensor:
+        if not average.is_floating_point():
+            return value
+        keep = min(decay, (1 + int(count)) / (10 + int(count)))
+        return average.lerp(value, 1 - keep)
+
+    return mix
+
+
+def schedule(step: int, options: OptimiserConfig) -> float:
+    """Learning rate at a step: linear warm-up, then half a cosine down to 1 %."""
+    if step < options.warmup:
+        return options.learning_rate * (step + 1) / options.warmup
+    done = (step - options.warmup) / max(1, options.steps - options.warmup)
+    return options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def new_optimiser(
+    network: Network, log_scale: nn.Parameter, options: OptimiserConfig
+) -> torch.optim.Optimizer:
+    """AdamW; each group has its own `pace`, a factor to the schedule's rate."""
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    return torch.optim.AdamW(
+        [
+            {"params": matrices, "weight_decay": options.weight_decay, "pace": 1.0},
+            {"params": others, "weight_decay": 0.0, "pace": 1.0},
+            # One number with a gradient of many pairs: it may move faster.
+            {"params": [log_scale], "weight_decay": 0.0, "pace": 5.0},
+        ],
+        lr=options.learning_rate,
+        betas=(0.9, 0.98),
+    )
