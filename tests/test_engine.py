@@ -162,6 +162,21 @@ def test_settings_choose_the_reranker(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not (tmp_path / "new.db").exists()
 
 
+def test_a_bare_picture_is_a_query(engine: ocelot.Engine, pictures: Path) -> None:
+    file = pictures / "05.png"
+    for query in (file, file.read_bytes(), Image.open(file)):
+        assert names(engine.search(query, limit=24, keep_reference=True).hits) == expected(
+            (file, None)
+        )
+    for wrong in ((file, None, None), (3, None), 3, None):
+        with pytest.raises(InputError):
+            engine.search(wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="limit"):
+        engine.search("red", limit="3")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="minimum score"):
+        engine.search("red", min_score=float("nan"))
+
+
 def test_opening_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CollectionError, match="ocelot index"):
         ocelot.open(tmp_path / "none.db", encoder=ENCODER, create=False)

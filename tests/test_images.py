@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -110,6 +111,12 @@ def test_bad_files_say_why(tmp_path: Path, data: bytes, reason: str) -> None:
     with pytest.raises(ImageError, match=reason) as caught:
         load_image(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(ImageError, match="not a regular file"):
+        load_image(tmp_path / "pipe.jpg")
 
 
 def test_missing_files_and_folders(tmp_path: Path) -> None:

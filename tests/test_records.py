@@ -22,6 +22,16 @@ def test_an_item_needs_something() -> None:
     assert Query("a.jpg", " ").text is None
 
 
+def test_wrong_types_are_named() -> None:
+    for image in (3, ["a.jpg"], object()):
+        with pytest.raises(InputError, match="a path, the bytes"):
+            Item(image)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="text must be a str, was: int"):
+        Item(None, 5)  # type: ignore[arg-type]
+    assert Item(bytearray(b"ab")).image == b"ab"
+    assert Item(None, "caf\udcff").text == "caf?"
+
+
 def test_records_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         hit(1).score = 2.0  # type: ignore[misc]

@@ -26,20 +26,28 @@ if TYPE_CHECKING:
     from ocelot.records import ImageSource
     from ocelot.reranker import Reranker
 
-    Asked = Query | tuple[ImageSource | None, str | None] | str
+    Asked = Query | tuple[ImageSource | None, str | None] | ImageSource
 
 __all__ = ["Engine", "as_query"]
 
 
 def as_query(asked: Asked) -> Query:
-    """A `Query` from itself, from an (image, text) pair, or from a text.
+    """A `Query` from itself, from an (image, text) pair, from a text, or from an image.
+
+    A bare `str` is a text; a path to an image is a `Path` or stands in a pair.
 
     Raises:
         InputError: There is neither image nor text.
     """
     if isinstance(asked, Query):
         return asked
-    return Query(text=asked) if isinstance(asked, str) else Query(*asked)
+    if isinstance(asked, str):
+        return Query(text=asked)
+    if isinstance(asked, tuple):
+        if len(asked) != 2:
+            raise InputError(f"A query is an (image, text) pair, was: {len(asked)} values.")
+        return Query(*asked)
+    return Query(asked)
 
 
 class Engine:
@@ -102,7 +110,7 @@ class Engine:
         """The pictures closest to a query, in retrieval order.
 
         Args:
-            query: A `Query`, an (image, text) pair, or a text.
+            query: A `Query`, an (image, text) pair, a text, or an image.
             limit: At most this many hits.
             filter: A Milvus expression over the metadata: `price < 30 and colour == "blue"`.
             min_score: Leave out hits with a lower cosine similarity.
@@ -115,8 +123,10 @@ class Engine:
             CollectionError: Milvus failed.
         """
         asked = as_query(query)
-        if limit < 1:
-            raise InputError(f"The limit must be at least 1, was: {limit}.")
+        if not isinstance(limit, int) or limit < 1:
+            raise InputError(f"The limit must be a whole number from 1, was: {limit!r}.")
+        if min_score is not None and not -2 < min_score < 2:
+            raise InputError(f"The minimum score must be a cosine, -1 to 1, was: {min_score}.")
         started = time.perf_counter()
         vector = self.encoder.encode([asked])[0]
         encoded = time.perf_counter()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +53,9 @@ def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     """
     name = str(path)
     try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            raise ImageError(name, "it is not a regular file")  # opening a pipe would wait
         with open(path, "rb") as file:
             data = file.read(max_bytes + 1)
     except FileNotFoundError:
@@ -127,8 +132,9 @@ def _flatten(image: Image.Image) -> Image.Image:
         return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         layer = image.convert("RGBA")
-        paper = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(paper, layer).convert("RGB")
+        paper = Image.new("RGB", layer.size, "white")
+        paper.paste(layer, mask=layer.getchannel("A"))
+        return paper
     return image if image.mode == "RGB" else image.convert("RGB")
 
 

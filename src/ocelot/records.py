@@ -6,6 +6,7 @@ Query / Item ──encode──▶ vector ──search──▶ Hit… ──rer
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,17 +45,30 @@ class Item:
         text: Any text; blank text counts as none.
 
     Raises:
-        InputError: Neither an image nor a text was given.
+        InputError: Neither an image nor a text was given, or one is of another type.
     """
 
     image: ImageSource | None = None
     text: str | None = None
 
     def __post_init__(self) -> None:
-        if self.text is not None and not self.text.strip():
-            object.__setattr__(self, "text", None)
-        if isinstance(self.image, str) and not self.image:
-            object.__setattr__(self, "image", None)
+        image, text = self.image, self.text
+        if text is not None and not isinstance(text, str):
+            raise InputError(f"The text must be a str, was: {type(text).__name__}.")
+        if isinstance(image, (bytearray, memoryview)):
+            image = bytes(image)
+        elif isinstance(image, os.PathLike):
+            image = Path(image)
+        elif not isinstance(image, (str, bytes, type(None))) and not hasattr(image, "convert"):
+            raise InputError(
+                "The image must be a path, the bytes of an image file or a PIL image, "
+                f"was: {type(image).__name__}."
+            )
+        if text is not None:
+            # Lone surrogates (bytes of another encoding) cannot be tokenised or sent.
+            text = text.encode("utf-8", "replace").decode() if text.strip() else None
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "image", image or None if isinstance(image, str) else image)
         if self.image is None and self.text is None:
             raise InputError("There is nothing to encode: give an image, a text, or both.")
 

@@ -100,10 +100,11 @@ def test_without_hits_there_is_a_page_but_no_panorama(
         (["--text", "a", "--filter", "price <"], 2, "price <"),
         (["--text", "a", "--reranker", "magic"], 2, "reranker"),
         (["--text", "a", "--reranker", "generative"], 2, "OPENAI_API_KEY"),
-        (["--text", "a", "--encoder", "none"], 1, "ocelot-tiny"),
+        (["--text", "a", "--encoder", "none"], 2, "ocelot-tiny"),
         (["--text", "a", "--device", "warp"], 2, "warp"),
         (["--text", "a", "--panorama", "/proc/no/p.jpg"], 2, "/proc/no/p.jpg"),
         (["--text", "a", "--panorama", "p.xyz"], 2, "p.xyz"),
+        (["--text", "a", "--min-score", "nan"], 2, "minimum score"),
     ],
 )
 def test_bad_input_is_one_sentence(

@@ -58,7 +58,7 @@ def test_no_items_give_no_rows() -> None:
 
 
 def test_an_unknown_name_lists_what_there_is() -> None:
-    with pytest.raises(CheckpointError, match="ocelot-tiny, bge-visualized-base"):
+    with pytest.raises(ConfigurationError, match="ocelot-tiny, bge-visualized-base"):
         VisualizedBGE.load("no-such-model")
 
 

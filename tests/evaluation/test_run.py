@@ -79,8 +79,12 @@ def test_names_that_are_not_in_the_gallery(gallery: Path, tmp_path: Path) -> Non
     twice = TripletQuery("red.png", None, ("./red.png",))
     with pytest.raises(MetadataError, match="only target"):
         evaluate_triplets(ENCODER, [twice], gallery, pictures(gallery))
+    (gallery / "bad.png").write_text("no picture")
+    bad = TripletQuery(None, "red", ("bad.png",))
+    with pytest.raises(MetadataError, match=r"bad\.png.*not an image"):
+        evaluate_triplets(ENCODER, [bad], gallery, pictures(gallery))
     with pytest.raises(InputError, match="no picture"):
-        evaluate_triplets(ENCODER, [query], gallery, [])
+        evaluate_triplets(ENCODER, [bad], gallery, [gallery / "bad.png"])
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ocelot.cli import options
+from ocelot.cli.text import printable
 
 __all__ = ["app"]
 
@@ -38,8 +40,9 @@ def triplets(
     """
     from ocelot.build import build_encoder
     from ocelot.errors import InputError
-    from ocelot.evaluation import evaluate_triplets, read_triplets
-    from ocelot.indexing.scan import scan
+    from ocelot.evaluation import check_names, evaluate_triplets, read_triplets
+    from ocelot.indexing.scan import File, scan
+    from ocelot.records import Failure
     from ocelot.settings import load_settings
 
     asked = read_triplets(queries)
@@ -49,8 +52,13 @@ def triplets(
         **options.encoder_settings(encoder, weights, text_model, device, dtype),
         batch_size=batch_size,
     )
-    pictures = (Path(found.path) for found in scan([images]))
-    result = evaluate_triplets(build_encoder(settings), asked, images.absolute(), pictures)
+    found = list(scan([images]))
+    pictures = [Path(file.path) for file in found if isinstance(file, File)]
+    folder = images.absolute()
+    check_names(asked, folder, pictures)  # before the work of encoding them
+    result = evaluate_triplets(build_encoder(settings), asked, folder, pictures)
+    failures = [file for file in found if isinstance(file, Failure)]
+    result = replace(result, failures=(*failures, *result.failures))
     if as_json:
         typer.echo(json.dumps(result.to_dict()))
         return
@@ -63,6 +71,8 @@ def triplets(
     names = list(result.composed)
     typer.echo(" " * 12 + "".join(f"{name:>8}" for name in names))
     for row, figures in rows.items():
-        typer.echo(f"{row:<12}" + "".join(f"{figures[name]:8.3f}" for name in names))
+        none = figures.get("queries") == 0
+        cells = ["       -" if none else f"{figures[name]:8.3f}" for name in names]
+        typer.echo(f"{row:<12}" + "".join(cells))
     for failure in result.failures:
-        typer.echo(f"{failure.path}: {failure.reason}", err=True)
+        typer.echo(printable(f"{failure.path}: {failure.reason}"), err=True)

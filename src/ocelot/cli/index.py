@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ocelot.cli import options
+from ocelot.cli.text import printable
 
 if TYPE_CHECKING:
     from ocelot.engine import Engine
@@ -54,8 +56,10 @@ def index(
 ) -> None:
     """Index a folder of pictures. Run it again at any time: only what is new is encoded."""
     from ocelot.build import build_engine
+    from ocelot.indexing.scan import roots_of
     from ocelot.settings import load_settings
 
+    roots_of(directory)  # before anything is loaded or made
     settings = load_settings(
         db=db,
         collection=collection,
@@ -106,7 +110,7 @@ def index_with_progress(
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
-        disable=quiet,
+        disable=quiet or not sys.stderr.isatty(),
     )
     with bar:
         task = bar.add_task("Indexing", total=None, rate="")
@@ -124,7 +128,7 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
     parts = [
         (report.encoded, "encoded"),
         (report.unchanged, "unchanged"),
-        (report.relocated, "copies or moved files noted"),
+        (report.relocated, "moved, copied or touched"),
         (report.updated, "with new metadata"),
         (report.removed, "removed"),
     ]
@@ -136,7 +140,7 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
         count = len(report.failures)
         typer.echo(f"{count} {'file' if count == 1 else 'files'} could not be used:", err=True)
         for failure in report.failures[:_SHOWN_FAILURES]:
-            typer.echo(f"  {failure.path}: {failure.reason}", err=True)
+            typer.echo(printable(f"  {failure.path}: {failure.reason}"), err=True)
         if count > _SHOWN_FAILURES:
             typer.echo(f"  … and {count - _SHOWN_FAILURES} more (--json lists all)", err=True)
 

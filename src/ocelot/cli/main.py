@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import warnings
@@ -14,6 +15,8 @@ from ocelot.cli import catalogue, demo, evaluate, index, search, train
 from ocelot.errors import ConfigurationError, InputError, OcelotError
 
 __all__ = ["app", "run"]
+
+_INTERRUPTED = 130
 
 app = typer.Typer(
     help="Composed image search: a picture and a sentence in, the picture meant out, with why.",
@@ -51,6 +54,7 @@ def options(
     logger = logging.getLogger("ocelot")  # other packages' logs are for developers
     logger.handlers, logger.propagate = [handler], False
     logging.getLogger().addHandler(logging.NullHandler())
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it reports each retry
     warnings.simplefilter("ignore")  # odd EXIF, large pictures: what matters is reported
 
 
@@ -59,17 +63,26 @@ def run() -> None:
 
     Exit codes: 0 done; 1 it failed; 2 the input or a setting cannot be used; 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # any locale: no letter is worth a crash
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
+    except SystemExit as stop:
+        if stop.code == _INTERRUPTED:  # typer's own answer to Ctrl-C is silent
+            typer.echo("Interrupted. What was done is kept; run it again to go on.", err=True)
+        raise
     except (InputError, ConfigurationError) as error:
         _fail(str(error), 2)
     except OcelotError as error:
         _fail(str(error), 1)
     except KeyboardInterrupt:
-        _fail("Interrupted.", 130)
+        _fail("Interrupted.", _INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away: nothing is left to say
         sys.exit(1)
+    except OSError as error:
+        _fail(f"The output cannot be written: {error.strerror or error}.", 1)
 
 
 def _fail(message: str, code: int) -> None:

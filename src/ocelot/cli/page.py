@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ocelot.errors import ImageError
 from ocelot.images import encode_jpeg, load_image
+from ocelot.rerankers.fusion import ordinal
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -145,10 +146,10 @@ def _place(rank: int, hit: Hit, ranking: Ranking | None) -> str:
         arrow, kind = ("▲", "up") if hit.rank > rank else ("▼", "down")
         moved = (
             f'<span class="{kind}"><span aria-hidden="true">{arrow}</span> '
-            f"was {_ordinal(hit.rank)}</span>"
+            f"was {ordinal(hit.rank)}</span>"
         )
     score = f"<span>similarity {hit.score:.2f}</span>"
-    return f'<p class="place"><b>{_ordinal(rank)}</b>{moved}{score}</p>'
+    return f'<p class="place"><b>{ordinal(rank)}</b>{moved}{score}</p>'
 
 
 def _price(metadata: Mapping[str, Any]) -> str:
@@ -249,12 +250,6 @@ def _facts(result: SearchResult) -> str:
 
 def _seconds(time: float) -> str:
     return f"{time * 1000:.0f} ms" if time < 0.9995 else f"{time:.1f} s"
-
-
-def _ordinal(number: int) -> str:
-    """1st, 2nd, 3rd, 4th, …, 11th, …, 21st."""
-    special = {1: "st", 2: "nd", 3: "rd"}
-    return f"{number}{'th' if number % 100 in (11, 12, 13) else special.get(number % 10, 'th')}"
 
 
 def _tile(sources: Iterable[ImageSource], alt: str, side: int) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ocelot.cli import options
+from ocelot.cli.text import printable, sentence
 from ocelot.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ __all__ = ["as_dict", "print_result", "save_outputs", "search"]
 _NO_KEY = (
     "No OPENAI_API_KEY: ranked offline by fusion. Set it to have a vision model rerank and explain."
 )
+
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 def search(
@@ -71,6 +75,8 @@ def search(
     """Search with a picture, a sentence, or a picture changed as the sentence says."""
     if image is None and not (text and text.strip()):
         raise InputError("There is nothing to search for: give --image, --text, or both.")
+    if panorama is not None and panorama.suffix.lower() not in _PICTURES:
+        raise InputError(f"Cannot write {panorama}: name it .jpg, .png or .webp.")
     from ocelot.build import build_engine
     from ocelot.records import Query
     from ocelot.settings import load_settings
@@ -157,22 +163,27 @@ def print_result(result: SearchResult) -> None:
     table.add_column("title", overflow="fold")
     for rank, hit in enumerate(result.ranked, 1):
         table.add_row(
-            str(rank), str(hit.rank), f"{hit.score:.3f}", Text(_short(hit.path)), Text(hit.title)
+            str(rank),
+            str(hit.rank),
+            f"{hit.score:.3f}",
+            Text(printable(_short(hit.path))),
+            Text(printable(hit.title)),
         )
     console.print(table)
+    typer.echo()
     winner, ranking = result.winner, result.ranking
     if winner is None:
-        typer.echo("\nNone of these fits the query.")
+        typer.echo("None of these fits the query.")
     else:
-        typer.echo(f"\nWinner: {winner.title} ({_short(winner.path)})")
+        typer.echo(printable(f"Winner: {winner.title} ({_short(winner.path)})"))
     if ranking is not None:
         if ranking.reason:
-            typer.echo(f"Why:    {ranking.reason}")
+            typer.echo(printable(f"Why:    {' '.join(ranking.reason.split())}"))
         status = "" if ranking.status == "ok" else f", {ranking.status}: {ranking.detail}"
         used = ranking.usage
         tokens = f", {used.prompt_tokens + used.completion_tokens} tokens" if used.calls else ""
         cached = ", from the cache" if ranking.cached else ""
-        typer.echo(f"Ranked by {ranking.reranker}{cached}{tokens}{status}.")
+        typer.echo(sentence(f"Ranked by {ranking.reranker}{cached}{tokens}{status}"))
     seconds = result.timings.get("total", 0.0)
     typer.echo(f"{len(result.hits)} pictures in {seconds:.2f} s.")
 

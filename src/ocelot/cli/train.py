@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocelot.cli import options
+from ocelot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from ocelot.training.loop import StepReport
@@ -41,5 +42,9 @@ def train(
     settings = read_config(config)
     batch = settings.optimiser.batch
     start = None if initial is None else resolve(initial, text_model)
-    folder = run(settings, output, initial=start, progress=show)
+    try:
+        folder = run(settings, output, initial=start, progress=show)
+    except OSError as error:
+        cause = error.strerror or str(error)
+        raise ConfigurationError(f"Cannot write to {output}: {cause}.") from None
     typer.echo(f"The encoder is in {folder}: use it with --encoder {folder}.")

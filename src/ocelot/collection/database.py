@@ -100,8 +100,10 @@ class Database:
 
 def _nothing(shown: str, name: str = "ocelot") -> str:
     where = f"the collection {name!r} in {shown}" if name != "ocelot" else shown
+    option = f" --collection {name}" if name != "ocelot" else ""
     return (
-        f"Nothing has been indexed in {where} yet: run `ocelot index DIR --db {shown}` first, "
+        f"Nothing has been indexed in {where} yet: "
+        f"run `ocelot index DIR --db {shown}{option}` first, "
         "or correct the address."
     )
 

@@ -138,7 +138,10 @@ def clean_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     cleaned: dict[str, Any] = {}
     for key, value in metadata.items():
         name = _text(str(key))
-        plain = _plain(value, name)
+        try:
+            plain = _plain(value, name)
+        except RecursionError:
+            raise MetadataError(f"The metadata field {name!r} is nested too deeply.") from None
         if plain is None:
             continue
         while name in _RESERVED or (name != str(key) and name in metadata):

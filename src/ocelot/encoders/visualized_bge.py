@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ocelot.encoder import Encoder, Matrix
 from ocelot.encoders.weights import resolve
@@ -16,6 +15,7 @@ from ocelot.errors import ConfigurationError, EncoderError
 from ocelot.images import load_image
 from ocelot.model.checkpoint import Checkpoint, build
 from ocelot.model.preprocess import Pixels, normalise, to_pixels
+from ocelot.model.tokenizer import pad
 from ocelot.records import Item
 
 __all__ = ["Prepared", "VisualizedBGE"]
@@ -115,11 +115,14 @@ class VisualizedBGE(Encoder):
 
     @torch.inference_mode()
     def _run(self, batch: Sequence[Prepared]) -> Matrix:
-        ids, mask = self.pad([one.ids for one in batch])
+        ids, mask = pad([one.ids for one in batch], self.geometry.text.pad_id)
+        looked_at = None if mask.all() else mask.to(self.device)  # no mask is quicker
         images = [one.pixels for one in batch if one.pixels is not None]
         try:
             pixels = normalise(images, self.device).to(self.dtype) if images else None
-            vectors: Matrix = self.network(pixels, ids, mask).float().cpu().numpy()
+            vectors: Matrix = (
+                self.network(pixels, ids.to(self.device), looked_at).float().cpu().numpy()
+            )
         except RuntimeError as error:
             if not isinstance(error, torch.OutOfMemoryError) and "memory" not in str(error):
                 raise
@@ -128,18 +131,6 @@ class VisualizedBGE(Encoder):
                 "use a smaller one (--batch-size), or another dtype."
             ) from error
         return vectors
-
-    def pad(self, texts: Iterable[Sequence[int]]) -> tuple[Tensor, Tensor | None]:
-        """Token ids and mask, each (batch, longest), on the device; no mask without padding."""
-        rows = list(texts)
-        longest = max(map(len, rows))
-        pad_id = self.geometry.text.pad_id
-        ids = torch.tensor([[*row, *([pad_id] * (longest - len(row)))] for row in rows])
-        if all(len(row) == longest for row in rows):
-            return ids.to(self.device), None
-        lengths = torch.tensor([len(row) for row in rows])
-        mask = torch.arange(longest) < lengths[:, None]
-        return ids.to(self.device), mask.to(self.device)
 
 
 def _device(device: str | torch.device | None) -> torch.device:

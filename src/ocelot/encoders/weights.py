@@ -68,7 +68,7 @@ def resolve(name_or_path: str | Path, text_model: str | Path | None = None) -> C
 
     Raises:
         CheckpointError: Files are missing, damaged or do not fit together.
-        ConfigurationError: A `.pth` came without its text model.
+        ConfigurationError: There is no such encoder, or a `.pth` came without its text model.
         DownloadError: The hub cannot be reached and the files are not in its cache.
     """
     name = str(name_or_path)
@@ -86,7 +86,7 @@ def resolve(name_or_path: str | Path, text_model: str | Path | None = None) -> C
                 "tokenizer are (--text-model DIR)."
             )
         return _from_file(path, _text_folder(text_model), name=path.stem, expected=None)
-    raise CheckpointError(
+    raise ConfigurationError(
         f"There is no encoder {name!r}: give {BUNDLED}, {', '.join(PUBLISHED)}, a .pth file, "
         "or a folder made by 'ocelot train'."
     )

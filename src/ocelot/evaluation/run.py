@@ -16,7 +16,7 @@ from ocelot.evaluation.datasets import TripletQuery
 from ocelot.evaluation.metrics import first_ranks, summary
 from ocelot.records import Failure, Item
 
-__all__ = ["Evaluation", "evaluate_triplets"]
+__all__ = ["Evaluation", "check_names", "evaluate_triplets"]
 
 
 @dataclass(frozen=True)
@@ -66,23 +66,20 @@ def evaluate_triplets(
         MetadataError: A query names a picture that is not in the gallery.
         InputError: No picture of the folder can be read.
     """
+    pictures = list(pictures)
+    check_names(queries, folder, pictures)
     names, vectors, failures = _encode_gallery(encoder, folder, pictures, progress)
     places = {name: number for number, name in enumerate(names)}
 
     def place(name: str) -> int:
         key = _key(folder / name)
         if key not in places:
-            bad = next((failure.reason for failure in failures if failure.path == key), None)
-            cause = f"{folder} has no such picture" if bad is None else bad
+            cause = next(failure.reason for failure in failures if failure.path == key)
             raise MetadataError(f"The queries name {name}, which cannot be used: {cause}.")
         return places[key]
 
     targets = [{place(name) for name in query.targets} for query in queries]
     left_out = [{place(query.reference)} if query.reference else set() for query in queries]
-
-    for query, wanted, without in zip(queries, targets, left_out, strict=True):
-        if wanted <= without:
-            raise MetadataError(f"The only target of a query is its reference: {query.reference}.")
 
     def measure(items: list[Item | None]) -> dict[str, float]:
         asked = [number for number, item in enumerate(items) if item is not None]
@@ -104,6 +101,25 @@ def evaluate_triplets(
         text_only=measure([None if text is None else Item(text=text) for text in texts]),
         failures=failures,
     )
+
+
+def check_names(queries: Sequence[TripletQuery], folder: Path, pictures: Iterable[Path]) -> None:
+    """See that every query can be ranked, before anything is encoded.
+
+    Raises:
+        MetadataError: A query names a picture that is not in the gallery, or has no other
+            target than its reference.
+    """
+    known = {_key(picture) for picture in pictures}
+    for query in queries:
+        for name in (query.reference, *query.targets):
+            if name is not None and _key(folder / name) not in known:
+                raise MetadataError(
+                    f"The queries name {name}, which cannot be used: {folder} has no such picture."
+                )
+        targets = {_key(folder / name) for name in query.targets}
+        if query.reference is not None and targets == {_key(folder / query.reference)}:
+            raise MetadataError(f"The only target of a query is its reference: {query.reference}.")
 
 
 def _key(path: Path) -> str:

@@ -220,6 +220,7 @@ def _number(text: str) -> float:
 def _read_jsonl(path: str, fail: _Fail) -> Iterator[_Line]:
     columns: dict[str, None] = {}
     lines: list[_Line] = []
+    first = ""
     with open(path, encoding="utf-8-sig") as file:
         for number, text in enumerate(file, 1):
             if not text.strip():
@@ -227,13 +228,19 @@ def _read_jsonl(path: str, fail: _Fail) -> Iterator[_Line]:
             try:
                 line = json.loads(text)
             except (ValueError, RecursionError) as error:
+                first = first or f"line {number} is not JSON ({error})"
                 fail(number, f"it is not JSON ({error})")
                 continue
             if not isinstance(line, dict):
+                first = first or f"line {number} is not a JSON object"
                 fail(number, "it is not a JSON object")
                 continue
             columns.update(dict.fromkeys(line))
             lines.append((number, line))
+    if first and not lines:
+        raise MetadataError(
+            f"The metadata file {path} cannot be used: {first}; write one JSON object to a line."
+        )
     _require_column(path, columns)
     yield from lines
 

@@ -253,7 +253,7 @@ class _Run:
             return covered, clean_metadata(line)
         except InputError as error:
             self.failures.append(Failure(path, str(error).rstrip(".")))
-            return covered, None
+            return False, None  # what is stored stays
 
     def _edit(self, id: str) -> _Edit:
         if id not in self.edits and len(self.edits) >= _EDITS:

@@ -91,7 +91,7 @@ def _below(folder: str) -> Iterator[File | Failure]:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _below(entry.path)
-        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES and not entry.is_dir():
+        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES and not os.path.isdir(entry.path):
             yield _file(entry.path)
 
 
@@ -110,4 +110,4 @@ def _file(path: str) -> File | Failure:
 
 
 def _printable(path: str) -> str:
-    return path.encode("utf-8", "backslashreplace").decode()
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

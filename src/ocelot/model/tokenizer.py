@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from torch import Tensor
 
 from ocelot.errors import CheckpointError
 
-__all__ = ["TextTokenizer", "word_piece"]
+__all__ = ["TextTokenizer", "pad", "word_piece"]
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +75,18 @@ class TextTokenizer:
             )  # fmt: skip
             ids = ids[: longest - 1] + ids[-1:]
         return tuple(ids)
+
+
+def pad(texts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Rows of equal length, and where their tokens are.
+
+    Returns:
+        ids, shape (batch, longest), and mask, bool of that shape, false at padding.
+    """
+    longest = max(map(len, texts))
+    ids = torch.tensor([[*text, *([pad_id] * (longest - len(text)))] for text in texts])
+    lengths = torch.tensor([len(text) for text in texts])
+    return ids, torch.arange(longest) < lengths[:, None]
 
 
 def word_piece(words: list[str], *, lower_case: bool = True) -> Tokenizer:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 from ocelot.records import Hit, Query, Ranking, RankStatus
@@ -42,11 +43,13 @@ class FunctionReranker:
         """Call the function; what it raises is not caught."""
         given: Any = self._function(query, hits)
         reason = ""
-        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], str):
-            given, reason = given
+        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], (str, type(None))):
+            given, reason = given[0], given[1] or ""
         if not hits:
             return Ranking((), reason, self.name)
-        order, notes = complete_order(given, len(hits))
+        listed = given if isinstance(given, Iterable) else ()
+        indices = [index if isinstance(index, Integral) else None for index in listed]
+        order, notes = complete_order([None if i is None else int(i) for i in indices], len(hits))
         status: RankStatus = "repaired" if notes else "ok"
         if order is None:
             order, status = tuple(range(len(hits))), "fallback"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Scores = np.ndarray[Any, np.dtype[np.float64]]
 
-__all__ = ["FusionReranker"]
+__all__ = ["FusionReranker", "ordinal"]
 
 # The whole counts as much as both parts together, so that it decides when they disagree.
 WEIGHTS: Mapping[str, float] = {"whole": 2.0, "text": 1.0, "image": 1.0}
@@ -127,7 +127,7 @@ def _ranks(scores: Scores) -> Scores:
 
 def _reason(first: int, scores: Mapping[str, Scores], ranks: Mapping[str, Scores]) -> str:
     def place(part: str) -> str:
-        return _ordinal(int(ranks[part][first]))
+        return ordinal(int(ranks[part][first]))
 
     count = len(scores["whole"])
     whole = f"{_NAMES['whole']} (score {scores['whole'][first]:.2f}, {place('whole')} of {count})"
@@ -140,7 +140,8 @@ def _reason(first: int, scores: Mapping[str, Scores], ranks: Mapping[str, Scores
     return f"{lead} {whole}{'; ' if others else ''}{', '.join(others)}."
 
 
-def _ordinal(number: int) -> str:
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, …, 11th, …, 21st."""
     suffix = (
         "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     )

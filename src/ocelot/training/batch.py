@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ocelot.model.preprocess import Pixels
-from ocelot.model.tokenizer import TextTokenizer
+from ocelot.model.tokenizer import TextTokenizer, pad
 from ocelot.model.visualized_bge import Network
 from ocelot.training.pictures import PicturePool, augment
 from ocelot.training.triplets import Triplet, draw_batch
@@ -71,12 +71,7 @@ def collate(
     subjects += [t.reference for t in triplets if t.reference is not None]  # type: ignore[misc]
     ignore = [[t.wanted.accepts(subject) for subject in subjects] for t in triplets]
     rows = [tokenizer(triplet.text, LONGEST) for triplet in triplets]
-    longest = max(map(len, rows))
-    ids = torch.zeros(len(rows), longest, dtype=torch.long)
-    mask = torch.zeros(len(rows), longest, dtype=torch.bool)
-    for number, row in enumerate(rows):
-        ids[number, : len(row)] = torch.tensor(row)
-        mask[number, : len(row)] = True
+    ids, mask = pad(rows, 0)
     return Batch(
         pixels=augment(torch.from_numpy(np.stack(pictures)), generator, strength=strength),
         with_reference=torch.tensor([triplet.reference is not None for triplet in triplets]),

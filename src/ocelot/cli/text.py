@@ -1,0 +1,19 @@
+"""Text of others (file names, titles, replies) made safe to print on a terminal."""
+
+from __future__ import annotations
+
+__all__ = ["printable", "sentence"]
+
+
+def printable(text: str) -> str:
+    """The text on one line, without control and escape characters.
+
+    >>> printable("a\\x1b[31mb\\nc")
+    'a�[31mb�c'
+    """
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
+def sentence(text: str) -> str:
+    """The printable text with one full stop behind it."""
+    return printable(text).rstrip(" .") + "."

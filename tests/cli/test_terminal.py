@@ -1,0 +1,64 @@
+"""Hostile names, odd terminals: what is printed stays a table."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from tests.cli.conftest import Command
+
+
+def test_control_characters_do_not_reach_the_terminal(ocelot: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.new("RGB", (9, 9), "red").save(folder / "a\x1b[31m\n[red]b.png")
+    (folder / "bad\x1b[31m.jpg").write_text("no picture")
+    (folder / "metadata.jsonl").write_text(
+        '{"file_name": "a\\u001b[31m\\n[red]b.png", "title": "\\u001b[31mred\\nnext [bold]"}\n'
+    )
+    indexed = ocelot("index", folder, "--db", "a.db")
+    assert indexed.code == 0 and "\x1b" not in indexed.out + indexed.err
+    found = ocelot("search", "--db", "a.db", "--text", "a")
+    assert found.code == 0
+    assert "\x1b" not in found.out
+    table = found.out.split("\n\n")[0].splitlines()
+    assert len(table) == 2  # the head and one hit
+    assert "next [bold]" in table[1] and "[red]b.png" in table[1]
+
+
+def test_a_link_to_itself_is_one_failure(ocelot: Command, tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "good.png")
+    (tmp_path / "self.jpg").symlink_to(tmp_path / "self.jpg")
+    outcome = ocelot("index", tmp_path, "--db", "a.db")
+    assert outcome.code == 0
+    assert "1 encoded" in outcome.out and "self.jpg" in outcome.err
+
+
+def test_a_missing_folder_makes_no_database(ocelot: Command) -> None:
+    assert ocelot("index", "nowhere", "--db", "new.db").code == 2
+    assert not Path("new.db").exists()
+
+
+def test_text_in_another_encoding(ocelot: Command, indexed: Path) -> None:
+    assert ocelot("search", "--db", indexed, "--text", "caf\udcff").code == 0
+
+
+def test_an_ascii_terminal(indexed: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "OCELOT_CACHE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "ocelot", "info", "--db", "caf\u00e9.db"],
+        capture_output=True, text=True, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr and "caf\\xe9.db" in done.stderr
+
+
+def test_train_into_a_file(ocelot: Command, tmp_path: Path) -> None:
+    config = Path(__file__).parents[2] / "configs" / "ocelot-tiny.toml"
+    (tmp_path / "file").write_text("")
+    outcome = ocelot("train", config, "--output", tmp_path / "file")
+    assert outcome.code == 2 and "Cannot write" in outcome.err
