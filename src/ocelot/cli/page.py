@@ -217,7 +217,8 @@ def _panorama(panorama: Image.Image | None, ranking: Ranking | None) -> str:
     url = None if panorama is None else _data_url(panorama, _WIDE)
     if url is None:
         return ""
-    title = "All at a glance" if ranking is None else "What the reranker is shown"
+    looked = ranking is not None and ranking.reranker != "fusion"  # fusion compares numbers
+    title = "What the reranker is shown" if looked else "All at a glance"
     return (
         f'<section><h2>{title}</h2><figure class="panel"><img src="{url}" decoding="async" '
         'alt="The query and the numbered pictures that were found, side by side">'

@@ -20,7 +20,7 @@ class FunctionEncoder(Encoder):
 
     >>> import numpy as np
     >>> by_length = FunctionEncoder(lambda image, text: [1.0, len(text or "")], dimension=2)
-    >>> by_length.encode([(None, "a")]).round(2).tolist()
+    >>> by_length.encode([(None, "a")]).astype(float).round(2).tolist()
     [[0.71, 0.71]]
 
     Args:
