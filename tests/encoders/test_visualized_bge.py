@@ -70,7 +70,7 @@ def test_weights_without_a_text_model_say_which_option() -> None:
 def test_a_pickle_with_code_in_it_is_not_executed(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     file = tmp_path / "weights.pth"
-    file.write_bytes(pickle.dumps(Touch(ran)))
+    file.write_bytes(pickle.dumps(Touch(ran), protocol=2))
     with pytest.raises(CheckpointError, match="Cannot read"):
         VisualizedBGE.load(file, text_model=BASE)
     torch.save({"visual_proj.weight": Touch(ran)}, file)

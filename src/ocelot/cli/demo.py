@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ocelot.cli.index import index_with_progress, print_report
-from ocelot.cli.search import print_result, save_outputs
+from ocelot.cli.search import NO_KEY, print_result, save_outputs
 
 __all__ = ["demo"]
 
@@ -41,6 +41,8 @@ def demo(
         typer.echo(f'3. Asking with {shop.query.name} and "{QUESTION}":\n')
         result = engine.ask(Query(shop.query, QUESTION))
     print_result(result)
+    if result.ranking is not None and result.ranking.reranker == "fusion":
+        typer.echo(NO_KEY)
     panorama, page = directory / "panorama.jpg", directory / "answer.html"
     save_outputs(result, panorama, page)
     typer.echo(f"\n4. Written: {panorama} (what a reranker sees) and {page} (open it).")

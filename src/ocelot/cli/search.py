@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from ocelot.records import SearchResult
 
-__all__ = ["as_dict", "print_result", "save_outputs", "search"]
+__all__ = ["NO_KEY", "as_dict", "print_result", "save_outputs", "search"]
 
-_NO_KEY = (
+NO_KEY = (
     "No OPENAI_API_KEY: ranked offline by fusion. Set it to have a vision model rerank and explain."
 )
 
@@ -103,7 +103,7 @@ def search(
     else:
         print_result(result)
         if settings.reranker == "auto" and not settings.generative and result.hits:
-            typer.echo(_NO_KEY, err=True)
+            typer.echo(NO_KEY, err=True)
     save_outputs(result, panorama, html)
 
 
