@@ -117,3 +117,11 @@ def test_finding(tmp_path):
     write(tmp_path / "metadata.jsonl", "")
     with pytest.raises(MetadataError, match=r"metadata\.csv and metadata\.jsonl"):
         find_metadata(tmp_path)
+
+
+def test_jsonl_without_a_usable_line_tells_the_first_reason(tmp_path):
+    (tmp_path / "metadata.jsonl").write_text(
+        '[\n  {"file_name": "a.png"}\n]\n'.replace("  {", "  [{")
+    )
+    with pytest.raises(MetadataError, match="line 1 is not JSON"):
+        read_metadata(tmp_path / "metadata.jsonl")

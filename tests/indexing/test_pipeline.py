@@ -343,3 +343,25 @@ def test_an_encoder_of_the_plain_kind_works(tmp_path, folder):
     identity = HistogramEncoder.identity.fget(encoder)
     with Collection.open(tmp_path / "plain.db", encoder=identity) as collection:
         assert index_images(folder / "1.png", collection, encoder).encoded == 1
+
+
+def test_bad_metadata_does_not_erase_good(collection, encoder, folder):
+    table = folder / "metadata.jsonl"
+    good = '{"file_name": "1.png", "title": "one"}\n'
+    table.write_text(good + '{"file_name": "2.png", "title": "two"}\n')
+    index_images(folder, collection, encoder)
+    deep = "[" * 600 + "]" * 600
+    table.write_text(good + '{"file_name": "2.png", "title": \n')
+    report = index_images(folder, collection, encoder)
+    assert [os.path.basename(failure.path) for failure in report.failures] == ["metadata.jsonl:2"]
+    table.write_text(good + f'{{"file_name": "2.png", "title": {deep}}}\n')
+    report = index_images(folder, collection, encoder)
+    assert len(report.failures) == 1
+    titles = {
+        os.path.basename(path): row.metadata.get("title")
+        for row in collection.iterate()
+        for path in row.paths
+    }
+    assert (titles["1.png"], titles["2.png"], titles["3.png"]) == ("one", "two", None)
+    table.write_text(good)  # now the table is whole, and says nothing of the second
+    assert index_images(folder, collection, encoder).updated == 1

@@ -68,3 +68,19 @@ def test_offline_rerankers_do_not_load_the_client() -> None:
         "assert not {'openai', 'httpx', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "order", "status"),
+    [
+        (None, (0, 1, 2), "fallback"),
+        (7, (0, 1, 2), "fallback"),
+        ("abc", (0, 1, 2), "fallback"),
+        ([2, "a", None, 1.5], (2, 0, 1), "repaired"),
+        (([1, 0, 2], None), (1, 0, 2), "ok"),
+    ],
+)
+def test_any_answer_gives_a_complete_ranking(answer, order, status):
+    hits = [Hit(f"{n:064x}", 1 - n / 10, n + 1, (f"{n}.png",)) for n in range(3)]
+    ranking = FunctionReranker(lambda query, hits: answer).rerank(Query(text="a"), hits)
+    assert (ranking.order, ranking.status) == (order, status)

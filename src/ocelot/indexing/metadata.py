@@ -73,10 +73,15 @@ class MetadataTables:
         return bool(self.tables)
 
     def find(self, path: str) -> tuple[bool, Mapping[str, Any] | None]:
-        """Whether a table covers `path`, and its line there if it has one."""
+        """Whether a table covers `path`, and its line there if it has one.
+
+        A table with lines that could not be used does not speak for the pictures it lacks: what
+        is stored of them stays.
+        """
         covered = [table for folder, table in self.tables if path.startswith(folder)]
-        lines = (table.fields[path] for table in covered if path in table.fields)
-        return bool(covered), next(lines, None)
+        line = next((table.fields[path] for table in covered if path in table.fields), None)
+        whole = not any(table.failures for table in covered)
+        return bool(covered) and (line is not None or whole), line
 
     def failures(self) -> list[Failure]:
         """Lines that could not be used, and how many name no file."""
