@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,14 @@ from tests import milvus_server as server
 
 OpenCollection = Callable[..., Collection]
 _numbers = itertools.count(1)
+
+
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine has set for Ocelot or a language model, the test starts without."""
+    for name in list(os.environ):
+        if name.startswith(("OCELOT_", "OPENAI_", "AZURE_", "LLM_")):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -25,14 +24,10 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 TEXTS = [*PAGES, *(file for file in [ROOT / "README.md"] if file.is_file())]
 FENCE = re.compile(r"^(?P<mark><!-- run -->\n)?```(?P<kind>\w*)\n(?P<body>.*?)^```$", re.M | re.S)
-# Whatever the machine has set of these, the tests start without.
-SETTING = re.compile(r"^(OCELOT_|OPENAI_|AZURE_|LLM_)")
 
 
 @pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if SETTING.match(name)]:
-        monkeypatch.delenv(name)
+def clean(bare_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 

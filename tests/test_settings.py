@@ -11,12 +11,7 @@ SECRET = "sk-very-secret-1234"
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import os
-
-    for name in list(os.environ):
-        if name.startswith(("OCELOT_", "OPENAI_", "AZURE_")):
-            monkeypatch.delenv(name)
+def clean(bare_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 

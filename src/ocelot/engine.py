@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ocelot.errors import ImageError, InputError
 from ocelot.images import hash_bytes, hash_file
 from ocelot.indexing import Progress, index_images
-from ocelot.records import Hit, IndexReport, Query, Ranking, SearchResult
+from ocelot.records import Hit, IndexReport, Query, SearchResult
 
 if TYPE_CHECKING:
     from ocelot.collection import Collection
@@ -87,12 +87,11 @@ class Engine:
             InputError: A path does not exist, or the metadata file cannot be used.
             EncoderError, CollectionError: Encoding or storing failed; what was stored stays.
         """
-        given = [paths] if isinstance(paths, (str, Path)) else list(paths)
         return index_images(
-            [Path(path) for path in given],
+            paths,
             self.collection,
             self.encoder,
-            metadata=None if metadata is None else Path(metadata),
+            metadata=metadata,
             prune=prune,
             batch_size=batch_size,
             progress=progress,
@@ -140,14 +139,14 @@ class Engine:
         )
         done = time.perf_counter()
         timings = {"encode": encoded - started, "search": done - encoded, "total": done - started}
-        return SearchResult(asked, tuple(hits), None, timings)
+        return SearchResult(asked, hits, None, timings)
 
     def rerank(self, result: SearchResult) -> SearchResult:
         """The same result with the reranker's verdict; unchanged without hits or a reranker."""
         if self.reranker is None or not result.hits:
             return result
         started = time.perf_counter()
-        ranking: Ranking = self.reranker.rerank(result.query, result.hits)
+        ranking = self.reranker.rerank(result.query, result.hits)
         seconds = time.perf_counter() - started
         total = result.timings.get("total", 0.0) + seconds
         timings = {**result.timings, "rerank": seconds, "total": total}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Vector = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 __all__ = [
+    "TITLE_KEYS",
     "Failure",
     "Hit",
     "IndexReport",
@@ -33,6 +34,7 @@ __all__ = [
     "Usage",
 ]
 
+TITLE_KEYS = ("title", "name", "text")  # metadata that names an item, the first one first
 RankStatus = Literal["ok", "repaired", "fallback"]
 
 
@@ -109,7 +111,7 @@ class Hit:
     @property
     def title(self) -> str:
         """The item's title where its metadata has one, else its file name."""
-        for key in ("title", "name", "text"):
+        for key in TITLE_KEYS:
             value = self.metadata.get(key)
             if isinstance(value, str) and value.strip():
                 return value.strip()

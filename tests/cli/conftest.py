@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,14 +24,14 @@ Command = Callable[..., Outcome]
 
 @pytest.fixture
 def ocelot(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    bare_environment: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> Command:
     """Run `ocelot ARGS…` in an empty working folder with a clean environment."""
     from ocelot.cli.main import run
 
-    for name in list(os.environ):
-        if name.startswith(("OCELOT_", "OPENAI_", "AZURE_")):
-            monkeypatch.delenv(name)
     monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "160")
     work = tmp_path / "work"

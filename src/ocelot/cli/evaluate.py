@@ -40,7 +40,7 @@ def triplets(
     """
     from ocelot.build import build_encoder
     from ocelot.errors import InputError
-    from ocelot.evaluation import check_names, evaluate_triplets, read_triplets
+    from ocelot.evaluation import evaluate_triplets, read_triplets
     from ocelot.indexing.scan import File, scan
     from ocelot.records import Failure
     from ocelot.settings import load_settings
@@ -55,7 +55,6 @@ def triplets(
     found = list(scan([images]))
     pictures = [Path(file.path) for file in found if isinstance(file, File)]
     folder = images.absolute()
-    check_names(asked, folder, pictures)  # before the work of encoding them
     result = evaluate_triplets(build_encoder(settings), asked, folder, pictures)
     failures = [file for file in found if isinstance(file, Failure)]
     result = replace(result, failures=(*failures, *result.failures))

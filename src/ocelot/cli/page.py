@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ocelot.errors import ImageError
 from ocelot.images import encode_jpeg, load_image
+from ocelot.records import TITLE_KEYS
 from ocelot.rerankers.fusion import ordinal
 
 if TYPE_CHECKING:
@@ -29,9 +30,8 @@ __all__ = ["render_page"]
 
 _SMALL, _LARGE, _WIDE = 360, 720, 1600  # longest side of pictures in the page, in pixels
 
-_TITLES = ("title", "name", "text")  # as in Hit.title
 _FIRST = ("category", "kind", "type", "brand", "store", "colour", "color", "pattern", "material")
-_NOT_SHOWN = frozenset({*_TITLES, "price", "file_name", "description"})
+_NOT_SHOWN = frozenset({*TITLE_KEYS, "price", "file_name", "description"})
 
 _NO_PICTURE = (
     '<div class="missing"><svg viewBox="0 0 24 24" aria-hidden="true"><rect x="3" y="4" '

@@ -13,8 +13,6 @@ from ocelot.cli.text import printable, sentence
 from ocelot.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from ocelot.records import SearchResult
 
 __all__ = ["NO_KEY", "as_dict", "print_result", "save_outputs", "search"]
@@ -22,8 +20,6 @@ __all__ = ["NO_KEY", "as_dict", "print_result", "save_outputs", "search"]
 NO_KEY = (
     "No OPENAI_API_KEY: ranked offline by fusion. Set it to have a vision model rerank and explain."
 )
-
-
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -150,12 +146,12 @@ def print_result(result: SearchResult) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
-    if not console.is_terminal:  # a file or a pipe has no edge: one hit, one line
-        console = Console(width=10_000)
     if not result.hits:
         typer.echo("Nothing was found. Loosen --filter or --min-score, or index more pictures.")
         return
+    console = Console()
+    if not console.is_terminal:  # a file or a pipe has no edge: one hit, one line
+        console = Console(width=10_000)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, justify in (("#", "right"), ("was", "right"), ("score", "right")):
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
@@ -200,7 +196,11 @@ def save_outputs(result: SearchResult, panorama: Path | None, html: Path | None)
     """Write the panorama and the page that were asked for."""
     if panorama is None and html is None:
         return
-    picture = panorama_of(result) if result.hits else None
+    picture = None
+    if result.hits:  # as a reranker sees them: in retrieval order
+        from ocelot.rerankers.panorama import MAX_CANDIDATES, panorama_of_hits
+
+        picture = panorama_of_hits(result.query, result.hits[:MAX_CANDIDATES])
     if panorama is not None and picture is None:
         typer.echo(f"Nothing to show, so {panorama} is not written.", err=True)
     elif panorama is not None and picture is not None:
@@ -211,13 +211,6 @@ def save_outputs(result: SearchResult, panorama: Path | None, html: Path | None)
 
         page = render_page(result, panorama=picture, version=__version__)
         _write(html, lambda: html.write_text(page, encoding="utf-8"))
-
-
-def panorama_of(result: SearchResult) -> Image.Image:
-    """The hits in retrieval order beside the query, as the reranker sees them; 25 at most."""
-    from ocelot.rerankers.panorama import panorama_of_hits
-
-    return panorama_of_hits(result.query, result.hits[:25])
 
 
 def _write(file: Path, write: Any) -> None:

@@ -16,7 +16,7 @@ from ocelot.evaluation.datasets import TripletQuery
 from ocelot.evaluation.metrics import first_ranks, summary
 from ocelot.records import Failure, Item
 
-__all__ = ["Evaluation", "check_names", "evaluate_triplets"]
+__all__ = ["Evaluation", "evaluate_triplets"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def evaluate_triplets(
         InputError: No picture of the folder can be read.
     """
     pictures = list(pictures)
-    check_names(queries, folder, pictures)
+    _check_names(queries, folder, pictures)
     names, vectors, failures = _encode_gallery(encoder, folder, pictures, progress)
     places = {name: number for number, name in enumerate(names)}
 
@@ -103,7 +103,7 @@ def evaluate_triplets(
     )
 
 
-def check_names(queries: Sequence[TripletQuery], folder: Path, pictures: Iterable[Path]) -> None:
+def _check_names(queries: Sequence[TripletQuery], folder: Path, pictures: Iterable[Path]) -> None:
     """See that every query can be ranked, before anything is encoded.
 
     Raises:

@@ -14,7 +14,7 @@ from ocelot.model.preprocess import Pixels
 from ocelot.model.tokenizer import TextTokenizer, pad
 from ocelot.model.visualized_bge import Network
 from ocelot.training.pictures import PicturePool, augment
-from ocelot.training.triplets import Triplet, draw_batch
+from ocelot.training.triplets import Triplet, draw_batch, subjects_of
 
 __all__ = ["Batch", "collate", "draw", "embed"]
 
@@ -53,8 +53,7 @@ def draw(
     """The batch of one step, decided by (seed, step) alone."""
     rng = random.Random(f"{seed}/{step}")
     triplets = draw_batch(rng, size)
-    chosen = [pool.choose(rng, triplet.target) for triplet in triplets]
-    chosen += [pool.choose(rng, t.reference) for t in triplets if t.reference is not None]
+    chosen = [pool.choose(rng, subject) for subject in subjects_of(triplets)]
     generator = torch.Generator().manual_seed(rng.getrandbits(63))
     return collate(triplets, chosen, tokenizer, generator, strength)
 
@@ -66,9 +65,8 @@ def collate(
     generator: torch.Generator,
     strength: float,
 ) -> Batch:
-    """Tensors from triplets and their pictures (targets, then the references there are)."""
-    subjects = [triplet.target for triplet in triplets]
-    subjects += [t.reference for t in triplets if t.reference is not None]  # type: ignore[misc]
+    """Tensors from triplets and their pictures, which are in the order of `subjects_of`."""
+    subjects = subjects_of(triplets)
     ignore = [[t.wanted.accepts(subject) for subject in subjects] for t in triplets]
     rows = [tokenizer(triplet.text, LONGEST) for triplet in triplets]
     ids, mask = pad(rows, 0)

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
-from ocelot.catalogue.render import render_product, render_theme
 from ocelot.catalogue.split import held_out
 from ocelot.catalogue.vocabulary import Product
+from ocelot.training.pictures import render
 from ocelot.training.triplets import TASKS, Theme, Triplet, draw_triplet, random_product
 
 __all__ = ["COMPOSED_TASKS", "write_benchmark"]
@@ -74,7 +72,7 @@ def write_benchmark(
     while len(gallery) < count:
         add(_near_miss(rng, rng.choice(drawn).target))
     for number, picture in enumerate(gallery):
-        image = _draw(picture.subject, (seed << 24) + (1 << 40) + number, size)
+        image = render(picture.subject, (seed << 24) + (1 << 40) + number, size)
         image.save(folder / picture.name, "JPEG", quality=88)
     lines = []
     for triplet, _, reference in pairs:
@@ -118,9 +116,3 @@ def _near_miss(rng: random.Random, target: Product) -> Product:
     if rng.random() < 0.6:
         return random_product(rng, anything, pattern=target.pattern, colour=target.colour)
     return random_product(rng, anything)
-
-
-def _draw(subject: Product | Theme, seed: int, size: int) -> Image.Image:
-    if isinstance(subject, Product):
-        return render_product(subject, seed, size)
-    return render_theme(subject.pattern, subject.colour, seed, size)

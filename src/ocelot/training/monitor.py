@@ -6,7 +6,6 @@ import random
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ocelot.catalogue.split import held_out
 from ocelot.model.preprocess import normalise
@@ -14,7 +13,7 @@ from ocelot.model.tokenizer import TextTokenizer
 from ocelot.model.visualized_bge import Network
 from ocelot.training.batch import collate, embed
 from ocelot.training.pictures import draw
-from ocelot.training.triplets import draw_triplet, random_product
+from ocelot.training.triplets import draw_triplet, random_product, subjects_of
 
 __all__ = ["Monitor"]
 
@@ -36,10 +35,11 @@ class Monitor:
             )
             for n in range(queries)
         ]
-        subjects = [triplet.target for triplet in triplets]
-        subjects += [t.reference for t in triplets if t.reference is not None]  # type: ignore[misc]
         size = network.geometry.vision.image_size
-        pictures = [draw(subject, 1_000_000_000 + n, size) for n, subject in enumerate(subjects)]
+        pictures = [
+            draw(subject, 1_000_000_000 + n, size)
+            for n, subject in enumerate(subjects_of(triplets))
+        ]
         self._batch = collate(triplets, pictures, tokenizer, torch.Generator(), strength=0.0)
 
     @torch.inference_mode()
@@ -52,8 +52,5 @@ class Monitor:
         n = len(queries)
         own = torch.arange(int(self._batch.with_reference.sum())) + n
         scores[self._batch.with_reference, own] = -np.inf
-        return self._fits(scores.argmax(dim=1))
-
-    def _fits(self, first: Tensor) -> float:
-        rows = torch.arange(len(first))
-        return float(self._batch.ignore[rows, first].float().mean())
+        fits = self._batch.ignore[torch.arange(n), scores.argmax(dim=1)]
+        return float(fits.float().mean())

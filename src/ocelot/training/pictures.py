@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from ocelot.catalogue.render import render_product, render_theme
@@ -24,7 +25,7 @@ from ocelot.errors import ConfigurationError
 from ocelot.model.preprocess import Pixels
 from ocelot.training.triplets import PRINTS, Theme
 
-__all__ = ["PicturePool", "augment"]
+__all__ = ["PicturePool", "augment", "draw", "render"]
 
 Subject = Product | Theme
 
@@ -81,12 +82,16 @@ def _every_product() -> list[Product]:
     ]
 
 
+def render(subject: Subject, seed: int, size: int) -> Image.Image:
+    """Draw one view as an RGB image of size x size pixels."""
+    if isinstance(subject, Product):
+        return render_product(subject, seed, size)
+    return render_theme(subject.pattern, subject.colour, seed, size)
+
+
 def draw(subject: Subject, seed: int, size: int) -> Pixels:
     """Draw one view: uint8, shape (3, size, size)."""
-    if isinstance(subject, Product):
-        image = render_product(subject, seed, size)
-    else:
-        image = render_theme(subject.pattern, subject.colour, seed, size)
+    image = render(subject, seed, size)
     return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
 
 

@@ -7,16 +7,18 @@ order. No held-out combination ever appears, neither as target nor as reference.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ocelot.catalogue.split import held_out
 from ocelot.catalogue.vocabulary import COLOURS, KINDS, PATTERNS, Product
 from ocelot.training.wording import phrase
 
-__all__ = ["TASKS", "Theme", "Triplet", "Wanted", "draw_batch", "draw_triplet"]
+__all__ = ["TASKS", "Theme", "Triplet", "Wanted", "draw_batch", "draw_triplet", "subjects_of"]
 
 PRINTS = tuple(name for name in PATTERNS if name != "plain")
+
+Allowed = Callable[[Product], bool]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,12 @@ class Triplet:
     wanted: Wanted
 
 
+def subjects_of(triplets: Sequence[Triplet]) -> list[Product | Theme]:
+    """What the pictures of triplets show: every target, then the references there are."""
+    targets: list[Product | Theme] = [triplet.target for triplet in triplets]
+    return targets + [one.reference for one in triplets if one.reference is not None]
+
+
 def draw_batch(rng: random.Random, size: int) -> list[Triplet]:
     """Triplets in clusters of related targets, so that each has hard negatives beside it."""
     batch: list[Triplet] = []
@@ -70,7 +78,7 @@ def draw_triplet(
     rng: random.Random,
     task: str,
     target: Product,
-    allowed: Callable[[Product], bool] | None = None,
+    allowed: Allowed | None = None,
 ) -> Triplet:
     """A query of one task whose answer is `target`.
 
@@ -81,7 +89,7 @@ def draw_triplet(
     return TASKS[task][1](rng, target, allowed or _trainable)
 
 
-def random_product(rng: random.Random, allowed: Callable[[Product], bool], **fixed: str) -> Product:
+def random_product(rng: random.Random, allowed: Allowed, **fixed: str) -> Product:
     """A product that `allowed` accepts, with some of its fields fixed.
 
     Two in five are plain; a printed one comes in its natural colour every other time.
@@ -114,9 +122,6 @@ def _cluster(rng: random.Random, size: int = 4) -> list[Product]:
     if "kind" in fixed:
         rest = [replace(product, style=first.style) for product in rest]
     return [first, *rest]
-
-
-Allowed = Callable[[Product], bool]
 
 
 def _theme(rng: random.Random, target: Product, allowed: Allowed) -> Triplet:
@@ -174,9 +179,7 @@ def _words(rng: random.Random, target: Product, allowed: Allowed) -> Triplet:
         task = "words of colour"
     if target.pattern != "plain" and task == "words of colour":
         task = "words of pattern"
-    text = phrase(
-        rng, task, kind=target.kind, colour=target.colour, pattern=target.pattern
-    )  # fmt: skip
+    text = phrase(rng, task, kind=target.kind, colour=target.colour, pattern=target.pattern)
     says_pattern = task in ("words", "words of pattern")
     says_colour = task in ("words", "words of colour")
     wanted = Wanted(
