@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +20,14 @@ from PIL import Image
 from ocelot.cli.main import app
 from ocelot.errors import ConfigurationError
 from ocelot.settings import Settings, load_settings
+from ocelot.training.config import (
+    DataConfig,
+    GroupsConfig,
+    NetworkConfig,
+    OptimiserConfig,
+    read_config,
+)
+from ocelot.training.own import read_own
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -199,11 +209,63 @@ def test_variables_named_anywhere_are_documented() -> None:
 
 
 def test_example_files_of_settings_are_accepted(tmp_path: Path) -> None:
-    examples = [body for page in TEXTS for body, _ in blocks(page, "toml")]
+    pages = [page for page in TEXTS if page.name != "training.md"]
+    examples = [body for page in pages for body, _ in blocks(page, "toml")]
     assert examples
     for body in examples:
         (tmp_path / "ocelot.toml").write_text(body, encoding="utf-8")
         load_settings()
+
+
+# Training
+
+
+def test_example_files_of_training_are_accepted(tmp_path: Path) -> None:
+    examples = [body for body, _ in blocks(DOCS / "training.md", "toml")]
+    assert examples
+    for body in examples:
+        (tmp_path / "run.toml").write_text(body, encoding="utf-8")
+        read_config(tmp_path / "run.toml")
+
+
+def test_example_triplets_are_accepted(tmp_path: Path) -> None:
+    examples = [body for body, _ in blocks(DOCS / "training.md", "json")]
+    assert examples
+    for body in examples:
+        for name in re.findall(r'"([^"]+\.jpg)"', body):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).touch()
+        (tmp_path / "own.jsonl").write_text(body, encoding="utf-8")
+        read_own(tmp_path / "own.jsonl")
+
+
+def settings_of_training(section: str) -> str:
+    """What docs/training.md says of a section of the configuration."""
+    _, _, text = (DOCS / "training.md").read_text(encoding="utf-8").partition("# The configuration")
+    return text.partition(f"\n`[{section}]`")[2].partition("\n`[")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [("data", DataConfig), ("optimiser", OptimiserConfig), ("network", NetworkConfig)],
+)
+def test_every_training_setting_is_documented_with_its_default(name: str, section: Any) -> None:
+    rows = re.findall(r"^\| `(\w+)` \|(.*?)\| .+ \|$", settings_of_training(name), re.M)
+    documented = {setting: default.strip() for setting, default in rows}
+    declared = {
+        setting.name: "" if setting.default is MISSING else f"`{json.dumps(setting.default)}`"
+        for setting in fields(section)
+    }
+    assert documented == declared and len(rows) == len(declared)
+
+
+def test_every_maker_is_documented() -> None:
+    page = (DOCS / "training.md").read_text(encoding="utf-8")
+    _, _, table = page.partition("| maker |")
+    makers = re.findall(r"^\| `(\w+)` \|", table.partition("\n\n")[0], re.M)
+    assert set(makers) == {setting.name for setting in fields(GroupsConfig)}
+    listed = re.findall(r"`(\w+)`", settings_of_training("groups"))
+    assert set(listed) - {"0"} == set(makers)
 
 
 # Links

@@ -65,7 +65,7 @@ def test_an_ascii_terminal(ocelot: Command, tmp_path: Path) -> None:
 
 
 def test_train_into_a_file(ocelot: Command, tmp_path: Path) -> None:
-    config = Path(__file__).parents[2] / "configs" / "ocelot-tiny.toml"
+    config = Path(__file__).parents[2] / "configs" / "ocelot-tiny" / "1-drawings.toml"
     (tmp_path / "file").write_text("")
     outcome = ocelot("train", config, "--output", tmp_path / "file")
     assert outcome.code == 2 and "Cannot write" in outcome.err

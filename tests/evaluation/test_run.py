@@ -46,7 +46,7 @@ def test_worked_example(gallery: Path) -> None:
     ]
     result = evaluate_triplets(ENCODER, queries, gallery, pictures(gallery)).to_dict()
     assert (result["queries"], result["gallery"]) == (3, 4)
-    assert set(result["composed"]) == {"R@1", "R@5", "R@9", "R@10", "MRR"}
+    assert set(result["composed"]) == {"R@1", "R@5", "R@9", "R@10", "MRR", "P@10"}
     # The last misses at first: this grey is nearest to blue.
     assert result["composed"]["R@1"] == pytest.approx(2 / 3, abs=1e-4)
     assert result["composed"]["R@5"] == 1.0
@@ -54,7 +54,33 @@ def test_worked_example(gallery: Path) -> None:
     assert result["text_only"]["queries"] == 2
     assert result["image_only"]["queries"] == 2
     assert result["image_only"]["R@1"] == 0.0
+    # One of 3 ranked, one of 4, two of 3.
+    assert result["chance"]["R@1"] == pytest.approx((1 / 3 + 1 / 4 + 2 / 3) / 3, abs=1e-4)
+    assert result["chance"]["P@10"] == result["composed"]["P@10"]  # fewer than ten are ranked
+    assert "tasks" not in result
     json.dumps(result)
+
+
+def test_the_figures_of_each_task(gallery: Path) -> None:
+    queries = [
+        TripletQuery("red.png", "blue", ("blue.png",), "colour"),
+        TripletQuery("blue.png", "green", ("green.png",), "colour"),
+        TripletQuery("grey.png", None, ("red.png",), "view"),
+        TripletQuery(None, "green", ("green.png",)),
+    ]
+    result = evaluate_triplets(ENCODER, queries, gallery, pictures(gallery))
+    assert {task: figures.queries for task, figures in result.tasks.items()} == {
+        "colour": 2, "view": 1, "other": 1,
+    }  # fmt: skip
+    assert result.composed["R@1"] == 0.75
+    assert result.tasks["colour"].composed["R@1"] == 1.0
+    assert result.tasks["colour"].image_only["queries"] == 2
+    assert result.tasks["view"].composed["R@1"] == 0.0
+    assert result.tasks["view"].text_only["queries"] == 0
+    assert result.tasks["other"].chance["R@1"] == 0.25
+    only = evaluate_triplets(ENCODER, queries[:2], gallery, pictures(gallery))
+    assert only.tasks == {} and only.composed == result.tasks["colour"].composed
+    assert json.loads(json.dumps(result.to_dict()))["tasks"]["view"]["queries"] == 1
 
 
 def test_the_reference_is_left_out_of_its_own_ranking(gallery: Path) -> None:
@@ -96,6 +122,7 @@ def test_names_that_are_not_in_the_gallery(gallery: Path, tmp_path: Path) -> Non
         ('{"reference": "a", "text": "b"}', "targets must be a list"),
         ('{"reference": "a", "text": "b", "targets": []}', "targets must be a list"),
         ('{"reference": 3, "text": "b", "targets": ["a"]}', "reference must be text or null"),
+        ('{"text": "b", "targets": ["a"], "task": 1}', "task must be text or null"),
         ('{"reference": "a", "text": "b", "targets": ["a"]}', "the only target is the reference"),
     ],
 )
@@ -107,6 +134,8 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, said: str) -> None:
         read_triplets(file)
     file.write_text(good + "\n\n")
     assert read_triplets(file) == [TripletQuery("a", None, ("b",))]
+    file.write_text('{"reference": "a", "text": " ", "targets": ["b"], "task": "view"}\n')
+    assert read_triplets(file) == [TripletQuery("a", None, ("b",), "view")]
 
 
 def test_unreadable_and_empty_files(tmp_path: Path) -> None:

@@ -1,7 +1,13 @@
 """The procedural demo catalogue: pictures of products drawn by code."""
 
 from ocelot.catalogue.plan import plan
-from ocelot.catalogue.render import render_leopard, render_product, render_theme
+from ocelot.catalogue.render import (
+    Stencil,
+    render_leopard,
+    render_product,
+    render_stencil,
+    render_theme,
+)
 from ocelot.catalogue.vocabulary import COLOURS, KINDS, PATTERNS, Kind, Pattern, Product
 from ocelot.catalogue.write import CatalogueReport, write_catalogue
 
@@ -13,9 +19,11 @@ __all__ = [
     "Kind",
     "Pattern",
     "Product",
+    "Stencil",
     "plan",
     "render_leopard",
     "render_product",
+    "render_stencil",
     "render_theme",
     "write_catalogue",
 ]

@@ -1,6 +1,6 @@
 """How good retrieval is, measured."""
 
 from ocelot.evaluation.datasets import TripletQuery, read_triplets
-from ocelot.evaluation.run import Evaluation, evaluate_triplets
+from ocelot.evaluation.run import Evaluation, Figures, evaluate_triplets
 
-__all__ = ["Evaluation", "TripletQuery", "evaluate_triplets", "read_triplets"]
+__all__ = ["Evaluation", "Figures", "TripletQuery", "evaluate_triplets", "read_triplets"]

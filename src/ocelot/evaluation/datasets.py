@@ -20,15 +20,19 @@ class TripletQuery:
         reference: The query's picture, or None.
         text: The query's sentence, or None.
         targets: The pictures that answer it; never empty.
+        task: What kind of query it is, to measure each kind apart; or None.
     """
 
     reference: str | None
     text: str | None
     targets: tuple[str, ...]
+    task: str | None = None
 
 
 def read_triplets(file: Path) -> list[TripletQuery]:
     """Read lines such as `{"reference": "a.jpg", "text": "in blue", "targets": ["b.jpg"]}`.
+
+    A line may have a "task"; keys beside these are ignored.
 
     Raises:
         MetadataError: The file cannot be read, or a line (named by number) is not such.
@@ -56,7 +60,8 @@ def _query(line: str, where: str) -> TripletQuery:
     if not isinstance(entry, dict):
         raise MetadataError(f"{where} is not a JSON object.")
     reference, text, targets = (entry.get(key) for key in ("reference", "text", "targets"))
-    for name, value in (("reference", reference), ("text", text)):
+    task = entry.get("task")
+    for name, value in (("reference", reference), ("text", text), ("task", task)):
         if value is not None and not isinstance(value, str):
             raise MetadataError(f"{where}: {name} must be text or null, was: {value!r}.")
     if not (reference or (text and text.strip())):
@@ -69,4 +74,5 @@ def _query(line: str, where: str) -> TripletQuery:
         raise MetadataError(f"{where}: targets must be a list of at least one file name.")
     if reference and set(targets) == {reference}:
         raise MetadataError(f"{where}: the only target is the reference itself.")
-    return TripletQuery(reference or None, text or None, tuple(targets))
+    text = text if text and text.strip() else None
+    return TripletQuery(reference or None, text, tuple(targets), task or None)

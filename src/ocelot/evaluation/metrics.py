@@ -8,17 +8,26 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["RECALL_AT", "first_ranks", "mean_reciprocal_rank", "recall_at", "summary"]
+__all__ = [
+    "PRECISION_AT",
+    "RECALL_AT",
+    "chance",
+    "first_ranks",
+    "mean_reciprocal_rank",
+    "precision_at",
+    "recall_at",
+    "summary",
+]
 
 RECALL_AT = (1, 5, 9, 10)
+PRECISION_AT = 10
 
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 Ranks = np.ndarray[Any, np.dtype[np.int64]]
+Columns = Sequence[AbstractSet[int]]
 
 
-def first_ranks(
-    scores: Floats, targets: Sequence[AbstractSet[int]], left_out: Sequence[AbstractSet[int]]
-) -> Ranks:
+def first_ranks(scores: Floats, targets: Columns, left_out: Columns) -> Ranks:
     """Place of each query's best target, from 1; a tie with another picture counts against it.
 
     >>> first_ranks(np.array([[0.9, 0.5, 0.7]]), [{2}], [{0}]).tolist()
@@ -43,6 +52,27 @@ def first_ranks(
     return ranks
 
 
+def precision_at(
+    scores: Floats, targets: Columns, left_out: Columns, k: int = PRECISION_AT
+) -> float:
+    """Mean share of the first k that are targets, ties against them; 0 without queries.
+
+    >>> precision_at(np.array([[0.9, 0.5, 0.7, 0.1]]), [{2, 3}], [{0}], k=2)
+    0.5
+
+    Args: as of `first_ranks`; where fewer than k are ranked, the share is of those.
+    """
+    shares = []
+    for number, row in enumerate(scores):
+        wanted = np.zeros(len(row), dtype=bool)
+        wanted[list(targets[number])] = True
+        # Best score first, and of equal scores those that are no target.
+        order = np.lexsort((wanted, -row))
+        ranked = order[~np.isin(order, list(left_out[number]))]
+        shares.append(wanted[ranked[:k]].mean())
+    return float(np.mean(shares)) if shares else 0.0
+
+
 def recall_at(ranks: Ranks, k: int) -> float:
     """Share of queries with a target among the first k; 0 without queries."""
     return float(np.mean(ranks <= k)) if len(ranks) else 0.0
@@ -53,7 +83,40 @@ def mean_reciprocal_rank(ranks: Ranks) -> float:
     return float(np.mean(1 / ranks)) if len(ranks) else 0.0
 
 
-def summary(ranks: Ranks) -> dict[str, float]:
-    """R@1, R@5, R@9, R@10 and MRR, rounded to four digits."""
-    table = {f"R@{k}": round(recall_at(ranks, k), 4) for k in RECALL_AT}
-    return table | {"MRR": round(mean_reciprocal_rank(ranks), 4)}
+def summary(scores: Floats, targets: Columns, left_out: Columns) -> dict[str, float]:
+    """R@1, R@5, R@9, R@10, MRR and P@10, rounded to four digits; arguments as `first_ranks`."""
+    ranks = first_ranks(scores, targets, left_out)
+    table = {f"R@{k}": recall_at(ranks, k) for k in RECALL_AT}
+    table["MRR"] = mean_reciprocal_rank(ranks)
+    table[f"P@{PRECISION_AT}"] = precision_at(scores, targets, left_out)
+    return _rounded(table)
+
+
+def chance(targets: Sequence[int], ranked: Sequence[int]) -> dict[str, float]:
+    """What `summary` gives on average when the order is left to chance.
+
+    >>> chance([1, 2], [10, 10])["R@1"], chance([1, 2], [10, 10])["P@10"]
+    (0.15, 0.15)
+
+    Args:
+        targets: How many targets each query has.
+        ranked: How many pictures are ranked for it.
+    """
+    recalls = dict.fromkeys(RECALL_AT, 0.0)
+    reciprocal = 0.0
+    for wanted, total in zip(targets, ranked, strict=True):
+        # The chance that the first target comes later than each rank: no target is drawn yet.
+        drawn = np.arange(total - wanted + 1)
+        later = np.cumprod(1 - wanted / (total - drawn))
+        came = 1 - later
+        for k in RECALL_AT:
+            recalls[k] += came[min(k, len(came)) - 1]
+        reciprocal += float(np.sum(np.diff(came, prepend=0) / (drawn + 1)))
+    count = max(len(targets), 1)
+    share = sum(wanted / total for wanted, total in zip(targets, ranked, strict=True))
+    table = {f"R@{k}": float(value) / count for k, value in recalls.items()}
+    return _rounded(table | {"MRR": reciprocal / count, f"P@{PRECISION_AT}": share / count})
+
+
+def _rounded(table: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in table.items()}

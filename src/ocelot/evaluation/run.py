@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,38 +13,56 @@ import numpy as np
 from ocelot.encoder import Encoder, Matrix
 from ocelot.errors import ImageError, InputError, MetadataError
 from ocelot.evaluation.datasets import TripletQuery
-from ocelot.evaluation.metrics import first_ranks, summary
+from ocelot.evaluation.metrics import chance, summary
 from ocelot.records import Failure, Item
 
-__all__ = ["Evaluation", "evaluate_triplets"]
+__all__ = ["Evaluation", "Figures", "evaluate_triplets"]
+
+Vectors = Mapping[int, np.ndarray[Any, np.dtype[np.float32]]]
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """Figures of one run.
+class Figures:
+    """How well queries find their targets.
 
     Attributes:
-        queries, gallery: How many.
+        queries: How many.
         composed: Metrics of the whole queries.
         image_only, text_only: Metrics of the same queries with only one part of each, over
             those that have it ("queries" among the figures says how many).
-        failures: Pictures of the folder that could not be read and so were not ranked.
+        chance: What the metrics are on average when pictures come in any order.
     """
 
     queries: int
-    gallery: int
     composed: dict[str, float]
     image_only: dict[str, float]
     text_only: dict[str, float]
+    chance: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Evaluation(Figures):
+    """Figures of one run.
+
+    Attributes:
+        gallery: How many pictures were ranked.
+        tasks: The figures of each task, where the queries have more than one.
+        failures: Pictures of the folder that could not be read and so were not ranked.
+    """
+
+    gallery: int
+    tasks: dict[str, Figures] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As `ocelot evaluate triplets --json` prints it."""
         table = dict(vars(self))
+        table["tasks"] = {task: vars(figures) for task, figures in self.tasks.items()}
         table["failures"] = [vars(failure) for failure in self.failures]
-        if not self.failures:
-            del table["failures"]
-        return table
+        return {key: value for key, value in table.items() if value or key not in _OPTIONAL}
+
+
+_OPTIONAL = ("tasks", "failures")
 
 
 def evaluate_triplets(
@@ -78,29 +96,71 @@ def evaluate_triplets(
             raise MetadataError(f"The queries name {name}, which cannot be used: {cause}.")
         return places[key]
 
-    targets = [{place(name) for name in query.targets} for query in queries]
-    left_out = [{place(query.reference)} if query.reference else set() for query in queries]
+    search = _Search(
+        vectors,
+        [{place(name) for name in query.targets} for query in queries],
+        [{place(query.reference)} if query.reference else set() for query in queries],
+    )
+    # Vectors by the query's number. A reference has its own already: it is in the gallery.
+    image_only = {n: vectors[column] for n, own in enumerate(search.left_out) for column in own}
+    texts = {n: query.text for n, query in enumerate(queries) if query.text}
+    pairs = {
+        n: Item(folder / str(queries[n].reference), text)
+        for n, text in texts.items()
+        if n in image_only
+    }
+    text_only = dict(zip(texts, encoder.encode(texts.values()), strict=True))
+    joint = dict(zip(pairs, encoder.encode(pairs.values()), strict=True))
+    composed = image_only | text_only | joint
+    tasks: dict[str, list[int]] = {}
+    for number, query in enumerate(queries):
+        tasks.setdefault(query.task or "other", []).append(number)
 
-    def measure(items: list[Item | None]) -> dict[str, float]:
-        asked = [number for number, item in enumerate(items) if item is not None]
-        encoded = encoder.encode(item for item in items if item is not None)
-        ranks = first_ranks(
-            encoded @ vectors.T, [targets[n] for n in asked], [left_out[n] for n in asked]
-        )
-        return summary(ranks) | {"queries": len(asked)}
+    def measure(numbers: Sequence[int]) -> dict[str, Any]:
+        return {
+            "queries": len(numbers),
+            "composed": search.summary(composed, numbers),
+            "image_only": search.counted(image_only, numbers),
+            "text_only": search.counted(text_only, numbers),
+            "chance": search.chance(numbers),
+        }
 
-    images = [folder / query.reference if query.reference else None for query in queries]
-    texts = [query.text for query in queries]
-    whole = measure([Item(image, text) for image, text in zip(images, texts, strict=True)])
-    del whole["queries"]
     return Evaluation(
-        queries=len(queries),
+        **measure(range(len(queries))),
         gallery=len(names),
-        composed=whole,
-        image_only=measure([None if image is None else Item(image) for image in images]),
-        text_only=measure([None if text is None else Item(text=text) for text in texts]),
+        tasks={t: Figures(**measure(n)) for t, n in tasks.items()} if len(tasks) > 1 else {},
         failures=failures,
     )
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Every query over the gallery; a query is its number.
+
+    Attributes:
+        gallery: Shape (pictures, dimension).
+        targets, left_out: Rows of the gallery, of each query.
+    """
+
+    gallery: Matrix
+    targets: Sequence[set[int]]
+    left_out: Sequence[set[int]]
+
+    def summary(self, vectors: Vectors, numbers: Sequence[int]) -> dict[str, float]:
+        """Metrics of those queries among `numbers` that have a vector."""
+        asked = [n for n in numbers if n in vectors]
+        rows = np.array([vectors[n] for n in asked]).reshape(-1, self.gallery.shape[1])
+        columns = [self.targets[n] for n in asked], [self.left_out[n] for n in asked]
+        return summary(rows @ self.gallery.T, *columns)
+
+    def counted(self, vectors: Vectors, numbers: Sequence[int]) -> dict[str, float]:
+        """The same, with how many they are."""
+        return self.summary(vectors, numbers) | {"queries": sum(n in vectors for n in numbers)}
+
+    def chance(self, numbers: Sequence[int]) -> dict[str, float]:
+        """Metrics of any order."""
+        wanted = [len(self.targets[n] - self.left_out[n]) for n in numbers]
+        return chance(wanted, [len(self.gallery) - len(self.left_out[n]) for n in numbers])
 
 
 def _check_names(queries: Sequence[TripletQuery], folder: Path, pictures: Iterable[Path]) -> None:

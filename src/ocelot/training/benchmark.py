@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ocelot.catalogue.split import held_out
 from ocelot.catalogue.vocabulary import Product
+from ocelot.training.drawings import TASKS, Theme, Triplet, draw_triplet, random_product
 from ocelot.training.pictures import render
-from ocelot.training.triplets import TASKS, Theme, Triplet, draw_triplet, random_product
 
 __all__ = ["COMPOSED_TASKS", "write_benchmark"]
 

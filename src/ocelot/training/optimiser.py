@@ -27,11 +27,12 @@ def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Ten
 
 
 def schedule(step: int, options: OptimiserConfig) -> float:
-    """Learning rate at a step: linear warm-up, then half a cosine down to 1 %."""
+    """Learning rate at a step: linear warm-up, then half a cosine down to its share."""
     if step < options.warmup:
         return options.learning_rate * (step + 1) / options.warmup
     done = (step - options.warmup) / max(1, options.steps - options.warmup)
-    return options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+    left = options.final + (1 - options.final) * 0.5 * (1 + math.cos(math.pi * done))
+    return options.learning_rate * left
 
 
 def new_optimiser(
@@ -44,8 +45,7 @@ def new_optimiser(
         [
             {"params": matrices, "weight_decay": options.weight_decay, "pace": 1.0},
             {"params": others, "weight_decay": 0.0, "pace": 1.0},
-            # One number with a gradient of many pairs: it may move faster.
-            {"params": [log_scale], "weight_decay": 0.0, "pace": 5.0},
+            {"params": [log_scale], "weight_decay": 0.0, "pace": 1.0},
         ],
         lr=options.learning_rate,
         betas=(0.9, 0.98),

@@ -1,4 +1,4 @@
-"""The pictures of the catalogue as one array on disk, and their augmentation as tensors.
+"""What the drawn catalogue lends to training, as arrays on disk: pictures and stencils.
 
 Rendering costs more than a training step, so every trainable article is drawn a few times
 beforehand; each use then sees it cropped, turned, mirrored and lit in another way.
@@ -8,36 +8,35 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
 
-from ocelot.catalogue.render import render_product, render_theme
+from ocelot.catalogue.render import render_product, render_stencil, render_theme
 from ocelot.catalogue.split import held_out
 from ocelot.catalogue.vocabulary import COLOURS, KINDS, PATTERNS, Product
 from ocelot.errors import ConfigurationError
 from ocelot.model.preprocess import Pixels
-from ocelot.training.triplets import PRINTS, Theme
+from ocelot.training.drawings import PRINTS, Theme
 
-__all__ = ["PicturePool", "augment", "draw", "render"]
+__all__ = ["GAIN", "PicturePool", "StencilPool", "draw", "render"]
+
+GAIN = 160.0  # a stencil's gain of 1 in its uint8 channel
 
 Subject = Product | Theme
 
 
 class PicturePool:
-    """Several drawn views of every article and theme.
+    """Several drawn views of every article and theme that is not held out.
 
     Args:
         file: Where the drawn pictures are kept; drawn first if it is not there.
         size: Pixels along one side.
-        views, theme_views: Drawings of each article and of each theme; with no views, every
-            use draws afresh and no file is kept.
+        views, theme_views: Drawings of each article and of each theme.
         seed: Decides the drawings.
         workers: Processes that draw.
     """
@@ -45,9 +44,7 @@ class PicturePool:
     def __init__(
         self, file: Path, *, size: int, views: int, theme_views: int, seed: int, workers: int = 0
     ) -> None:
-        self.size, self.views, self.theme_views = size, views, theme_views
-        if not views:
-            return
+        self.views, self.theme_views = views, theme_views
         products = [product for product in _every_product() if not held_out(product)]
         themes = [Theme(pattern, colour) for pattern in PRINTS for colour in COLOURS]
         self._first: dict[Subject, int] = {}
@@ -57,19 +54,38 @@ class PicturePool:
             self._first[subject] = len(jobs)
             count = views if isinstance(subject, Product) else theme_views
             jobs += [(subject, (seed << 20) + len(jobs) + view, size) for view in range(count)]
-        if not file.is_file():
-            _draw_all(file, jobs, size, workers or os.cpu_count() or 1)
-        self._pictures = np.load(file, mmap_mode="r")
-        if self._pictures.shape != (len(jobs), 3, size, size):
-            raise ConfigurationError(f"{file} holds other pictures: delete it and run again.")
+        self.pixels = _kept(file, _draw_job, jobs, (3, size, size), workers)
 
-    def choose(self, rng: random.Random, subject: Subject) -> Pixels:
-        """One view of a subject: uint8, shape (3, size, size)."""
-        if not self.views:
-            return draw(subject, rng.getrandbits(48), self.size)
+    def choose(self, rng: random.Random, subject: Subject) -> int:
+        """The row in `pixels` of one view of a subject."""
         views = self.views if isinstance(subject, Product) else self.theme_views
-        picture: Pixels = self._pictures[self._first[subject] + rng.randrange(views)]
-        return picture
+        return self._first[subject] + rng.randrange(views)
+
+
+class StencilPool:
+    """Products with an empty surface, on which any picture can be printed as tensors.
+
+    Args:
+        file: Where they are kept; drawn first if it is not there.
+        views: Drawings of each style of each kind.
+
+    Attributes:
+        products: Kind and style of each stencil.
+        pixels: uint8, shape (n, 5, size, size): red, green, blue of the picture with a black
+            surface; `GAIN` times the print's share in a pixel; the product's outline, 0 to 255.
+    """
+
+    def __init__(self, file: Path, *, size: int, views: int, seed: int, workers: int = 0) -> None:
+        colours = random.Random(f"stencils/{seed}")
+        jobs = [
+            (kind.name, style, colours.choice(list(COLOURS)), view, size)
+            for kind in KINDS.values()
+            for style in range(kind.styles)
+            for view in range(views)
+        ]
+        jobs = [(*job[:3], (seed << 20) + n, size) for n, job in enumerate(jobs)]
+        self.products = tuple((kind, style) for kind, style, *_ in jobs)
+        self.pixels = _kept(file, _stencil_job, jobs, (5, size, size), workers)
 
 
 def _every_product() -> list[Product]:
@@ -99,51 +115,35 @@ def _draw_job(job: tuple[Subject, int, int]) -> Pixels:
     return draw(*job)
 
 
-def _draw_all(
-    file: Path, jobs: Sequence[tuple[Subject, int, int]], size: int, workers: int
-) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".part.npy")
-    array = np.lib.format.open_memmap(
-        partial, mode="w+", dtype=np.uint8, shape=(len(jobs), 3, size, size)
-    )
-    with ProcessPoolExecutor(workers) as pool:
-        for number, picture in enumerate(pool.map(_draw_job, jobs, chunksize=64)):
-            array[number] = picture
-    array.flush()
-    partial.replace(file)
+def _stencil_job(job: tuple[str, int, str, int, int]) -> Pixels:
+    stencil = render_stencil(*job)
+    layers = np.dstack([stencil.base, GAIN * stencil.gain, 255 * stencil.outline])
+    return np.ascontiguousarray(layers.clip(0, 255).round().astype(np.uint8).transpose(2, 0, 1))
 
 
-def augment(pixels: Tensor, generator: torch.Generator, *, strength: float = 1.0) -> Tensor:
-    """Crop, turn, mirror and relight a batch of pictures.
+Job = TypeVar("Job")
 
-    Args:
-        pixels: uint8, shape (batch, 3, size, size).
-        strength: 0 leaves them as they are.
 
-    Returns:
-        float32 from 0 to 255, the same shape.
-    """
-    n = len(pixels)
-
-    def uniform(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(n, generator=generator)
-
-    angle = uniform(-0.14, 0.14) * strength
-    scale = 1 + (uniform(0.72, 1.08) - 1) * strength
-    shift = [uniform(-0.12, 0.12) * strength for _ in range(2)]
-    mirror = torch.where(uniform(0, 1) < 0.5 * strength, -1.0, 1.0)
-    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    matrix = torch.stack(
-        [
-            torch.stack([cos * mirror, -sin, shift[0]], 1),
-            torch.stack([sin * mirror, cos, shift[1]], 1),
-        ],
-        dim=1,
-    )
-    grid = F.affine_grid(matrix, list(pixels.shape), align_corners=False)
-    moved = F.grid_sample(pixels.float(), grid, padding_mode="border", align_corners=False)
-    gain = torch.exp(uniform(-0.16, 0.16) * strength)[:, None, None, None]
-    tint = 1 + 0.05 * strength * torch.randn(n, 3, 1, 1, generator=generator).clamp(-2, 2)
-    offset = (uniform(-14, 14) * strength)[:, None, None, None]
-    return (moved * gain * tint + offset).clamp(0, 255)
+def _kept(
+    file: Path,
+    make: Callable[[Job], Pixels],
+    jobs: Sequence[Job],
+    shape: tuple[int, ...],
+    workers: int,
+) -> Pixels:
+    """The pictures of `jobs`, made on all cores unless the file has them."""
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".part.npy")
+        array = np.lib.format.open_memmap(
+            partial, mode="w+", dtype=np.uint8, shape=(len(jobs), *shape)
+        )
+        with ProcessPoolExecutor(workers or os.cpu_count() or 1) as pool:
+            for number, picture in enumerate(pool.map(make, jobs, chunksize=64)):
+                array[number] = picture
+        array.flush()
+        partial.replace(file)
+    pictures: Pixels = np.load(file, mmap_mode="r")
+    if pictures.shape != (len(jobs), *shape):
+        raise ConfigurationError(f"{file} holds other pictures: delete it and run again.")
+    return pictures

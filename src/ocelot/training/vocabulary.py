@@ -1,38 +1,73 @@
-"""A sub-word tokenizer trained on the wordings: unseen words fall apart, but do not break."""
+"""A WordPiece tokenizer of whole words: the wordings', common English, and pieces for the rest."""
 
 from __future__ import annotations
 
-import random
 import string
-from collections.abc import Iterable
-
-from tokenizers import Tokenizer, models, trainers
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from importlib import resources
 
 from ocelot.model.tokenizer import TextTokenizer, word_piece
 
-__all__ = ["SPECIAL", "train_tokenizer"]
+__all__ = ["SPECIAL", "build_tokenizer", "english_words"]
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
+_CHARACTERS = string.ascii_lowercase + string.digits
+_ENDINGS = """
+s es ed d er ers r or ors est ing ings ly y ies ied ier iest al ally able ible age ance ant
+ary ate ated ation ations ness ment ments ful less ish ism ist ity ive ize ised ized ise ous tion
+tions sion th en ern ery ette ess ic ical wear ware man woman men house like proof berry fruit
+"""
 
-def train_tokenizer(texts: Iterable[str], size: int, seed: int = 0) -> TextTokenizer:
-    """A lower-casing WordPiece tokenizer of at most `size` sub-words.
 
-    Letters, digits and punctuation are always in it, alone and as continuations.
+@lru_cache(maxsize=1)
+def english_words() -> tuple[str, ...]:
+    """Common English words, lower-case and sorted."""
+    file = resources.files("ocelot.training") / "english.txt"
+    return tuple(file.read_text(encoding="ascii").split())
+
+
+def build_tokenizer(texts: Iterable[str], size: int) -> TextTokenizer:
+    """A lower-casing tokenizer of at most `size` sub-words; the same texts give the same one.
+
+    Letters and digits come first, alone and as continuations, so no ASCII text is unknown;
+    then the words of the texts, the most frequent first, the list of English words, and
+    pieces that are frequent in it.
+
+    Raises:
+        ValueError: `size` leaves no room for the characters and endings.
     """
+    base = [*SPECIAL, *_CHARACTERS, *string.punctuation]
+    base += [f"##{piece}" for piece in (*_CHARACTERS, *_ENDINGS.split())]
+    pieces = list(dict.fromkeys(base))
+    if size < len(pieces):
+        raise ValueError(f"size must be at least {len(pieces)}, was: {size}")
+    words = sorted(english_words(), key=lambda word: (len(word), word))
+    pieces = list(dict.fromkeys([*pieces, *_words(texts), *words, *_frequent_pieces(words)]))
+    return TextTokenizer(word_piece(pieces[:size]))
+
+
+def _words(texts: Iterable[str]) -> list[str]:
+    """The words of texts as the tokenizer splits them, by falling frequency."""
     framed = word_piece(list(SPECIAL))
-    framed.model = models.WordPiece(unk_token="[UNK]")
-    corpus = list(texts)
-    random.Random(seed).shuffle(corpus)
-    alphabet = list(string.ascii_lowercase + string.digits + string.punctuation)
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=size - len(alphabet),
-        special_tokens=list(SPECIAL),
-        initial_alphabet=alphabet,
-        show_progress=False,
-    )
-    framed.train_from_iterator(corpus, trainer)
-    words = sorted(framed.get_vocab(), key=lambda word: framed.get_vocab()[word])
-    words += [f"##{letter}" for letter in alphabet[:36] if f"##{letter}" not in words]
-    tokenizer: Tokenizer = word_piece(words)
-    return TextTokenizer(tokenizer)
+    counts: Counter[str] = Counter()
+    for text in texts:
+        plain = framed.normalizer.normalize_str(text)
+        counts.update(word for word, _ in framed.pre_tokenizer.pre_tokenize_str(plain))
+    return sorted(counts, key=lambda word: (-counts[word], word))
+
+
+def _frequent_pieces(words: Iterable[str]) -> list[str]:
+    """Pieces that several words share, those first that spare the most tokens."""
+    counts = Counter(piece for word in words for piece in _pieces(word))
+    frequent = [piece for piece in counts if counts[piece] >= 3]
+    return sorted(frequent, key=lambda piece: (-counts[piece] * len(piece.lstrip("#")), piece))
+
+
+def _pieces(word: str) -> Iterator[str]:
+    """The pieces of two to five letters that a word starts with, has inside or ends in."""
+    for start in range(len(word)):
+        for end in range(start + 2, min(start + 5, len(word)) + 1):
+            yield word[start:end] if start == 0 else f"##{word[start:end]}"

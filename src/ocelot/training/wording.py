@@ -1,123 +1,27 @@
-"""The many ways in which people ask: templates and synonyms, as data.
-
-A template's `{kind}`, `{a kind}`, `{kinds}`, `{colour}`, `{pattern}` are filled with one of
-the synonyms each. Words here are what the bundled tokenizer is trained on, too.
-"""
+"""One wording out of the many in which people ask: a template, its slots filled."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import lru_cache
 
-from ocelot.catalogue.vocabulary import COLOURS, KINDS, PATTERNS
+from ocelot.catalogue.vocabulary import COLOURS, PATTERNS
+from ocelot.training.colours import SHADES
+from ocelot.training.templates import ADJECTIVES, CLOSERS, OPENERS, TEMPLATES
+from ocelot.training.vocabulary import english_words
+from ocelot.training.words import (
+    COLOUR_WORDS,
+    KIND_WORDS,
+    MEANINGFUL,
+    PATTERN_WORDS,
+    article,
+    is_plural,
+    plural,
+    with_article,
+)
 
 __all__ = ["TEMPLATES", "every_text", "phrase"]
-
-KIND_WORDS: Mapping[str, tuple[str, ...]] = {
-    "phone case": ("phone case", "phone cover", "mobile phone case", "case for a phone",
-                   "smartphone case", "cell phone case"),
-    "tablet sleeve": ("tablet sleeve", "tablet case", "tablet cover"),
-    "earbuds case": ("earbuds case", "case for earbuds", "earphone case"),
-    "power bank": ("power bank", "portable charger", "battery pack"),
-    "phone stand": ("phone stand", "phone holder", "stand for a phone"),
-    "smart watch": ("smart watch", "smartwatch", "watch"),
-    "kettle": ("kettle", "tea kettle", "water kettle"),
-    "mug": ("mug", "cup", "coffee mug"),
-    "coffee maker": ("coffee maker", "coffee machine"),
-    "fridge": ("fridge", "refrigerator"),
-    "washing machine": ("washing machine", "washer"),
-    "microwave": ("microwave", "microwave oven"),
-    "vacuum cleaner": ("vacuum cleaner", "vacuum", "hoover"),
-    "desk fan": ("desk fan", "fan", "electric fan"),
-    "iron": ("iron", "clothes iron", "steam iron"),
-    "headphones": ("headphones", "headset", "pair of headphones"),
-    "laptop": ("laptop", "notebook computer", "laptop computer"),
-    "speaker": ("speaker", "loudspeaker", "bluetooth speaker"),
-    "camera": ("camera", "photo camera"),
-    "game controller": ("game controller", "gamepad", "controller"),
-    "keyboard": ("keyboard", "computer keyboard"),
-    "television": ("television", "tv", "tv set"),
-}  # fmt: skip
-
-COLOUR_WORDS: Mapping[str, tuple[str, ...]] = {
-    "grey": ("grey", "gray"),
-    "teal": ("teal", "turquoise"),
-    "tan": ("tan", "beige"),
-    "purple": ("purple", "violet"),
-}
-
-PATTERN_WORDS: Mapping[str, tuple[str, ...]] = {
-    "plain": ("plain", "one colour", "no pattern", "unpatterned"),
-    "leopard": ("leopard print", "leopard", "leopard spots", "leopard pattern"),
-    "zebra": ("zebra print", "zebra", "zebra stripes", "zebra pattern"),
-    "tiger": ("tiger print", "tiger", "tiger stripes", "tiger pattern"),
-    "giraffe": ("giraffe print", "giraffe", "giraffe pattern", "giraffe spots"),
-    "snakeskin": ("snakeskin", "snake print", "snake skin pattern"),
-    "stripes": ("stripes", "striped", "stripe pattern"),
-    "dots": ("dots", "polka dots", "dotted", "polka dot pattern"),
-    "checks": ("checks", "checked", "check pattern", "chequered", "plaid"),
-    "floral": ("floral", "flowers", "flower print", "floral pattern"),
-    "marble": ("marble", "marble look", "marbled"),
-    "camouflage": ("camouflage", "camo", "camouflage pattern"),
-    "wood": ("wood", "wood grain", "wooden look"),
-    "galaxy": ("galaxy", "starry sky", "galaxy print", "stars"),
-    "waves": ("waves", "wave print", "wavy pattern"),
-}
-
-TEMPLATES: Mapping[str, tuple[str, ...]] = {
-    # picture of a texture, an animal or another product -> that product with that print
-    "theme": (
-        "{kind} with this image theme", "{kind} with this theme", "{a kind} with this pattern",
-        "{kind} with this print", "{a kind} in this pattern", "this pattern on {a kind}",
-        "this print on {a kind}", "{kinds} with this image theme", "{kind} in the style of this",
-        "{a kind} that looks like this", "{kinds} that match this picture", "{kind} like this",
-        "put this on {a kind}", "i want {a kind} with this design", "{kind} with this texture",
-        "find {a kind} decorated like this", "{a kind} matching this image",
-        "the same pattern on {a kind}", "this as {a kind}", "{kind} with the same print",
-        "show me {kinds} with this look", "{kind} inspired by this image", "{kind} theme like this",
-    ),
-    # the same article in another colour
-    "colour": (
-        "the same {kind} in {colour}", "same {kind} in {colour}", "same item in {colour}",
-        "the same in {colour}", "same but {colour}", "in {colour}", "make it {colour}",
-        "this {kind} in {colour}", "this {kind} but {colour}", "{colour} version of this",
-        "change the colour to {colour}", "change the color to {colour}", "{colour} instead",
-        "the same one in {colour}", "is there {a colour} one", "i want this in {colour}",
-        "do you have this {kind} in {colour}", "same product, {colour}", "but {colour}",
-        "this, only {colour}", "identical {kind} in {colour} please", "the {colour} one",
-    ),
-    # the same article with another pattern
-    "pattern": (
-        "the same {kind} with {pattern}", "same {kind}, {pattern}", "same but {pattern}",
-        "the same in {pattern}", "make it {pattern}", "this {kind} with {pattern}",
-        "{pattern} version of this", "this {kind} in {pattern}", "same item with {pattern}",
-        "change the pattern to {pattern}", "{pattern} instead", "with {pattern}",
-        "i want this with {pattern}", "the same one with {pattern}", "but with {pattern}",
-    ),
-    # another article in the picture's colour
-    "category": (
-        "{kinds} in this colour", "{kinds} in this color", "{a kind} in this colour",
-        "{a kind} of the same colour", "{kind} in the same color", "{a kind} that matches this",
-        "{kind} in this shade", "same colour, but {a kind}", "{kinds} of this colour",
-        "find {a kind} with this colour", "a matching {kind}", "{a kind} to go with this",
-        "plain {kind} in this colour", "the colour of this on {a kind}",
-    ),
-    "words": (
-        "{colour} {pattern} {kind}", "{a colour} {kind} with {pattern}",
-        "{kind}, {pattern}, {colour}", "{pattern} {kind} in {colour}",
-        "{pattern} {kind}, {colour}", "{kind} {colour} {pattern}",
-    ),
-    "words of colour": (
-        "{colour} {kind}", "{a colour} {kind}", "{kind} in {colour}", "{kinds} in {colour}",
-        "{colour} {kinds}", "{a kind} that is {colour}", "{kind}, {colour}",
-        "plain {colour} {kind}",
-    ),
-    "words of pattern": (
-        "{pattern} {kind}", "{kind} with {pattern}", "{kinds} with {pattern}", "{kind}, {pattern}",
-        "{a kind} with {pattern}", "{a kind} in {pattern}",
-    ),
-    "words of kind": ("{kind}", "{a kind}", "{kinds}", "a photo of {a kind}", "some {kinds}"),
-}  # fmt: skip
 
 
 def phrase(
@@ -127,45 +31,82 @@ def phrase(
     kind: str = "kettle",
     colour: str = "blue",
     pattern: str = "plain",
+    fillers: bool = False,
 ) -> str:
     """One wording of a task. Capitals and a full stop come and go, as people write.
 
     Args:
         task: A key of `TEMPLATES`.
-        kind, colour, pattern: Names of the catalogue.
+        kind, colour, pattern: A name that has synonyms, or any other word, which is used as is.
+        fillers: Let one text in six have words that change nothing, such as "for my sister".
+
+    Raises:
+        KeyError: There is no such task.
     """
-    a_kind = rng.choice(KIND_WORDS.get(kind, (kind,)))
-    a_colour = rng.choice(COLOUR_WORDS.get(colour, (colour,)))
-    words = {
-        "{a kind}": a_kind if a_kind.endswith("phones") else _article(a_kind),
-        "{kinds}": KINDS[kind].plural if rng.random() < 0.6 else _plural(a_kind),
-        "{kind}": a_kind,
-        "{a colour}": _article(a_colour),
-        "{colour}": a_colour,
-        "{pattern}": rng.choice(PATTERN_WORDS.get(pattern, (pattern,))),
-    }
-    text = rng.choice(TEMPLATES[task])
-    for slot, value in words.items():
-        text = text.replace(slot, value)
+    padded = fillers and rng.random() < 1 / 6
+    adjective = rng.choice(ADJECTIVES) if padded and rng.random() < 0.25 else ""
+    template = rng.choice(TEMPLATES[task])
+    if "kind" not in template:
+        adjective = ""
+    text = _fill(rng, template, kind, colour, pattern, adjective)
+    if padded and not adjective:
+        text = _pad(rng, text)
     if rng.random() < 0.15:
         text = text[0].upper() + text[1:]
-    return text + "." if rng.random() < 0.08 else text
+    return text + "." if text[-1].isalnum() and rng.random() < 0.08 else text
 
 
-def every_text(rng: random.Random, repeats: int = 30) -> Iterator[str]:
-    """Texts that cover all wordings and words, for training a tokenizer."""
-    for _ in range(repeats):
-        for task in TEMPLATES:
-            for kind in KINDS:
-                colour, pattern = rng.choice(list(COLOURS)), rng.choice(list(PATTERNS))
-                yield phrase(rng, task, kind=kind, colour=colour, pattern=pattern)
+def every_text(rng: random.Random, repeats: int = 8) -> Iterator[str]:
+    """Texts with every template, synonym and filler in them, from which a tokenizer is built."""
+    for table in (KIND_WORDS, COLOUR_WORDS, PATTERN_WORDS):
+        for synonyms in table.values():
+            yield from synonyms
+            yield from map(plural, synonyms)
+    for shades in SHADES.values():
+        yield from shades
+    yield from (*COLOURS, *PATTERNS, *OPENERS, *CLOSERS, *ADJECTIVES)
+    kinds, colours, patterns = list(KIND_WORDS), list(COLOURS), list(PATTERNS)
+    for task, templates in TEMPLATES.items():
+        for template in templates:
+            yield _fill(rng, template, rng.choice(kinds), rng.choice(colours), rng.choice(patterns))
+        for kind in kinds * repeats:
+            colour, pattern = rng.choice(colours), rng.choice(patterns)
+            yield phrase(rng, task, kind=kind, colour=colour, pattern=pattern)
 
 
-def _article(words: str) -> str:
-    return ("an " if words[0] in "aeiou" else "a ") + words
+def _fill(
+    rng: random.Random, template: str, kind: str, colour: str, pattern: str, adjective: str = ""
+) -> str:
+    noun = rng.choice(KIND_WORDS.get(kind, (kind,)))
+    praised = f"{adjective} {noun}".lstrip()
+    hue = rng.choice(COLOUR_WORDS.get(colour, (colour,)))
+    slots = {
+        "{kind}": praised,
+        "{a kind}": with_article(rng, praised),
+        "{kinds}": plural(praised),
+        "{this kind}": f"{'these' if is_plural(noun) else 'this'} {praised}",
+        "{colour}": hue,
+        "{a colour}": article(hue),
+        "{a colour kind}": with_article(rng, f"{hue} {praised}"),
+        "{pattern}": rng.choice(PATTERN_WORDS.get(pattern, (pattern,))),
+    }
+    for slot, words in slots.items():
+        template = template.replace(slot, words)
+    return template
 
 
-def _plural(words: str) -> str:
-    if words.endswith("s") or words.startswith("case for"):
-        return words
-    return words + "s"
+def _pad(rng: random.Random, text: str) -> str:
+    """A text with an opener, a closer or an odd word at one of its ends."""
+    draw = rng.random()
+    if draw < 0.35:
+        return f"{rng.choice(OPENERS)} {text}"
+    if draw < 0.7:
+        closer = rng.choice(CLOSERS)
+        return text + closer if closer[0] in ",!" else f"{text} {closer}"
+    odd = rng.choice(_odd_words())
+    return f"{odd} {text}" if rng.random() < 0.5 else f"{text} {odd}"
+
+
+@lru_cache(maxsize=1)
+def _odd_words() -> tuple[str, ...]:
+    return tuple(word for word in english_words() if word not in MEANINGFUL)

@@ -1,0 +1,131 @@
+"""What a run tells of itself: lines of `metrics.csv`, and `metrics.png`, their picture."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+__all__ = ["StepReport", "append", "forget_after", "plot", "read"]
+
+log = logging.getLogger(__name__)
+
+_FILE = "metrics.csv"
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One line of `metrics.csv`.
+
+    Attributes:
+        loss, accuracy: Means since the last report; accuracy is the share of queries whose own
+            target came first among all candidates.
+        temperature: Of the softmax.
+        rate: Queries per second since the last report.
+        seconds_left: Until the last step, at the present pace.
+        held_out: R@1 of each kind of query on what is never trained on, where it was measured
+            at this step.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    temperature: float
+    learning_rate: float
+    rate: float
+    seconds_left: float
+    held_out: Mapping[str, float] = field(default_factory=dict)
+
+
+def append(folder: Path, report: StepReport) -> None:
+    """Write a report as the last line of the run's metrics."""
+    _write(folder / _FILE, [report])
+
+
+def read(folder: Path) -> list[StepReport]:
+    """The run's reports so far; a line that a kill has cut short is left out."""
+    file = folder / _FILE
+    if not file.is_file():
+        return []
+    text = file.read_bytes().decode("utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    reports = [_report(row) for row in csv.DictReader(whole.splitlines())]
+    return [report for report in reports if report is not None]
+
+
+def forget_after(folder: Path, step: int) -> None:
+    """Drop the lines of later steps: they are run again, and reported again."""
+    kept = [report for report in read(folder) if report.step <= step]
+    partial = folder / "metrics.part"
+    partial.unlink(missing_ok=True)
+    _write(partial, kept)
+    partial.replace(folder / _FILE)
+
+
+def _write(file: Path, reports: list[StepReport]) -> None:
+    """Write lines at a file's end, under their names where it is new."""
+    with open(file, "a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(StepReport.__dataclass_fields__))
+        if not stream.tell():
+            writer.writeheader()
+        for report in reports:
+            held_out = json.dumps(dict(report.held_out)) if report.held_out else ""
+            writer.writerow({**vars(report), "held_out": held_out})
+
+
+def _report(row: Mapping[str, str]) -> StepReport | None:
+    try:
+        whole = {name: int(row[name]) for name in ("step", "steps")}
+        names = ("loss", "accuracy", "temperature", "learning_rate", "rate", "seconds_left")
+        numbers = {name: float(row[name]) for name in names}
+        held_out = json.loads(row["held_out"] or "{}")
+    except (KeyError, TypeError, ValueError):
+        return None
+    return StepReport(**whole, **numbers, held_out=held_out)  # type: ignore[arg-type]
+
+
+def plot(folder: Path) -> None:
+    """Draw loss, accuracy, held-out recalls and learning rate over the steps: `metrics.png`.
+
+    Without matplotlib the log says so, and nothing is drawn.
+    """
+    reports = read(folder)
+    if not reports:
+        return
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        _say_what_is_missing()
+        return
+    steps = [report.step for report in reports]
+    figure = Figure(figsize=(8, 9), layout="constrained")
+    losses, shares, rates = figure.subplots(3, 1, sharex=True, height_ratios=(3, 4, 1.5))
+    losses.plot(steps, [report.loss for report in reports])
+    losses.set_ylabel("loss")
+    shares.plot(steps, [report.accuracy for report in reports], label="accuracy in the batch")
+    for name in dict.fromkeys(name for report in reports for name in report.held_out):
+        measured = [(r.step, r.held_out[name]) for r in reports if name in r.held_out]
+        shares.plot(*zip(*measured, strict=True), marker=".", label=f"held-out R@1: {name}")
+    shares.set_ylim(0, 1)
+    shares.set_ylabel("share of queries")
+    shares.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
+    rates.plot(steps, [report.learning_rate for report in reports])
+    rates.set_ylim(bottom=0)
+    rates.set_ylabel("learning rate")
+    rates.set_xlabel("step")
+    for axes in (losses, shares, rates):
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    partial = folder / "metrics.part"
+    figure.savefig(partial, format="png", dpi=100, backend="agg")
+    partial.replace(folder / "metrics.png")
+
+
+@cache
+def _say_what_is_missing() -> None:
+    log.warning("metrics.png is not drawn without matplotlib: pip install 'ocelot-search[train]'.")

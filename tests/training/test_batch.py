@@ -1,0 +1,121 @@
+"""Batches and their embeddings, against the network's own forward pass."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ocelot.errors import ConfigurationError
+from ocelot.model.tokenizer import TextTokenizer
+from ocelot.training.batch import LONGEST, Batch, collate, embed, parts
+from ocelot.training.triplets import OPEN, Query, Traits
+from tests.training import made
+
+
+@pytest.fixture(scope="module")
+def words() -> TextTokenizer:
+    return made.tokenizer()
+
+
+def alone(batch: Batch, network: torch.nn.Module, number: int) -> torch.Tensor:
+    """One query's embedding, from a forward pass of its own without padding."""
+    ids = batch.ids[number, batch.mask[number]][None]
+    reference = int(batch.references[number])
+    pixels = batch.pixels[reference][None] if reference >= 0 else None
+    embedding: torch.Tensor = network(pixels, ids, None)
+    return embedding[0]
+
+
+@pytest.mark.parametrize("convolution", [False, True])
+def test_each_row_is_what_the_network_says_of_it_alone(
+    words: TextTokenizer, convolution: bool
+) -> None:
+    network = made.network(words.tokenizer.get_vocab_size(), convolution=convolution).eval()
+    batch = made.batch(words)
+    kinds = {
+        (int(r) >= 0, bool(m.sum() > 2)) for r, m in zip(batch.references, batch.mask, strict=True)
+    }
+    assert kinds == {(True, True), (True, False), (False, True)}
+    with torch.inference_mode():
+        queries, candidates = embed(network, batch)
+        expected = [alone(batch, network, number) for number in range(len(batch.ids))]
+        torch.testing.assert_close(queries, torch.stack(expected), atol=1e-5, rtol=0)
+        shown = network(batch.pixels, batch.empty.expand(len(batch.pixels), -1), None)
+        torch.testing.assert_close(candidates, shown, atol=1e-5, rtol=0)
+
+
+def test_a_picture_without_words_is_embedded_once(words: TextTokenizer) -> None:
+    network = made.network(words.tokenizer.get_vocab_size()).eval()
+    batch = made.batch(words)
+    with torch.inference_mode():
+        queries, candidates = embed(network, batch)
+    bare = (batch.references >= 0) & (batch.mask.sum(dim=1) == 2)
+    assert bare.sum() >= 2
+    assert torch.equal(queries[bare], candidates[batch.references[bare]])
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 11, 50])
+def test_parts_have_every_picture_and_query_once(words: TextTokenizer, size: int) -> None:
+    batch = made.batch(words)
+    pieces = list(parts(batch, size))
+    pictures = [number for where, _ in pieces for number in range(11)[where]]
+    assert pictures == list(range(11))
+    assert max(len(range(11)[where]) for where, _ in pieces) <= size
+    asked = torch.cat([of for _, of in pieces])
+    assert asked.sort().values.tolist() == list(range(len(batch.ids)))
+    for where, of in pieces:
+        seen = batch.references[of]
+        assert all(where.start <= number < where.stop for number in seen[seen >= 0].tolist())
+
+
+@pytest.mark.parametrize("size", [1, 4, 11])
+def test_parts_are_embedded_as_the_whole_is(words: TextTokenizer, size: int) -> None:
+    network = made.network(words.tokenizer.get_vocab_size()).eval()
+    batch = made.batch(words)
+    with torch.inference_mode():
+        whole_queries, whole_candidates = embed(network, batch)
+        for pictures, asked in parts(batch, size):
+            queries, candidates = embed(network, batch, pictures, asked)
+            torch.testing.assert_close(queries, whole_queries[asked], atol=1e-5, rtol=0)
+            torch.testing.assert_close(candidates, whole_candidates[pictures], atol=1e-5, rtol=0)
+
+
+def test_pictures_that_nobody_asks_with_still_get_gradients(words: TextTokenizer) -> None:
+    network = made.network(words.tokenizer.get_vocab_size())
+    batch = made.batch(words)
+    nobody = torch.tensor([], dtype=torch.long)
+    queries, candidates = embed(network, batch, slice(7, 11), nobody)
+    assert queries.shape == (0, 16) and candidates.shape == (4, 16)
+    torch.autograd.backward(
+        [queries, candidates], [torch.zeros_like(queries), torch.ones_like(candidates)]
+    )
+    assert network.projection.weight.grad is not None
+    assert network.projection.weight.grad.abs().max() > 0
+
+
+def test_collate(words: TextTokenizer) -> None:
+    traits = [Traits(item=1), Traits(kind=2)]
+    queries = [
+        Query(None, "shirt", 1, OPEN._replace(kind=2)),
+        Query(0, None, 0, OPEN._replace(item=1)),
+        Query(1, "shirt " * 100, 0, OPEN),
+    ]
+    batch = collate(torch.zeros(2, 3, 4, 4), traits, queries, words)
+    assert batch.traits.tolist() == [list(one) for one in traits]
+    assert batch.references.tolist() == [-1, 0, 1]
+    assert batch.targets.tolist() == [1, 0, 0]
+    assert batch.wanted.tolist() == [list(query.wanted) for query in queries]
+    assert batch.ids.shape == batch.mask.shape == (3, LONGEST)
+    assert batch.ids[0, batch.mask[0]].tolist() == list(words("shirt", LONGEST))
+    assert batch.ids[1, batch.mask[1]].tolist() == batch.empty.tolist() == list(words.empty)
+    assert batch.ids[2, -1] == words.empty[1]  # cut, but closed
+
+
+def test_a_batch_moves_to_another_device(words: TextTokenizer) -> None:
+    moved = made.batch(words).to(torch.device("meta"))
+    assert all(value.is_meta for value in vars(moved).values())
+
+
+def test_a_batch_of_no_queries_is_refused(words: TextTokenizer) -> None:
+    with pytest.raises(ConfigurationError, match="asks for nothing"):
+        collate(torch.zeros(1, 3, 4, 4), [Traits()], [], words)

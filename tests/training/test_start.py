@@ -1,0 +1,121 @@
+"""Networks to begin with: new ones, and a checkpoint's for other words and pictures."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ocelot.errors import ConfigurationError
+from ocelot.model.checkpoint import Checkpoint
+from ocelot.model.convolution import ConvolutionConfig
+from ocelot.model.tokenizer import TextTokenizer, word_piece
+from ocelot.training.config import NetworkConfig
+from ocelot.training.start import adapted_network, new_network
+from tests.training import made
+
+FRAME = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+LETTERS = [*"abcdefghijklmnopqrstuvwxyz#", *(f"##{x}" for x in "abcdefghijklmnopqrstuvwxyz")]
+
+
+def tokenizer(*words: str) -> TextTokenizer:
+    return TextTokenizer(word_piece(list(dict.fromkeys([*FRAME, *words, *LETTERS]))))
+
+
+def checkpoint(words: TextTokenizer, *, convolution: bool = False) -> Checkpoint:
+    network = made.network(words.tokenizer.get_vocab_size(), convolution=convolution)
+    return Checkpoint("made", "", network.geometry, network.state_dict(), words)
+
+
+def test_sub_words_that_both_have_keep_their_rows() -> None:
+    old, new = tokenizer("shirt", "mug", "##s"), tokenizer("kettle", "blue", "mug", "##ly")
+    start = checkpoint(old)
+    before = copy.deepcopy(dict(start.state))
+    network = adapted_network(start, new)
+    rows = network.embeddings.words.weight
+    known, vocabulary = old.tokenizer.get_vocab(), new.tokenizer.get_vocab()
+    assert rows.shape == (len(vocabulary), 16)
+    assert network.geometry.text.vocabulary == len(vocabulary)
+    words = before["embeddings.words.weight"]
+    shared = known.keys() & vocabulary.keys()
+    assert "mug" in shared and "[CLS]" in shared and known["mug"] != vocabulary["mug"]
+    for piece in shared:
+        assert torch.equal(rows[vocabulary[piece]], words[known[piece]]), piece
+    for name, value in before.items():
+        assert torch.equal(start.state[name], value), f"{name} of the caller has changed"
+
+
+def test_new_sub_words_begin_as_the_mean_of_their_pieces() -> None:
+    old, new = tokenizer("shirt", "ket", "##tle"), tokenizer("kettle", "shirts", "##ly", "é")
+    start = checkpoint(old)
+    words, known = start.state["embeddings.words.weight"], old.tokenizer.get_vocab()
+    rows, vocabulary = (
+        adapted_network(start, new).embeddings.words.weight,
+        new.tokenizer.get_vocab(),
+    )
+    spelled = {
+        "kettle": ["ket", "##tle"],
+        "shirts": ["shirt", "##s"],
+        "##ly": ["l", "##y"],
+        "é": ["e"],  # accents fall away
+    }
+    for piece, pieces in spelled.items():
+        expected = words[[known[one] for one in pieces]].mean(dim=0)
+        torch.testing.assert_close(rows[vocabulary[piece]], expected, msg=piece)
+
+
+def test_a_checkpoint_as_it_is() -> None:
+    start = checkpoint(tokenizer("mug"))
+    network = adapted_network(start, start.tokenizer)
+    assert network.geometry == start.geometry
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, start.state[name])
+    with torch.no_grad():
+        network.projection.weight.zero_()
+    assert start.state["projection.weight"].abs().max() > 0
+
+
+def test_convolutions_read_pictures_of_another_size() -> None:
+    start = checkpoint(tokenizer(), convolution=True)
+    network = adapted_network(start, start.tokenizer, image_size=32)
+    assert network.geometry.vision == replace(start.geometry.vision, image_size=32)
+    assert network.geometry.vision.tokens == 16
+    ids = torch.tensor([start.tokenizer("mug", 20)])
+    assert network.eval()(torch.zeros(1, 3, 32, 32), ids, None).shape == (1, 16)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, start.state[name])
+
+
+@pytest.mark.parametrize("size", [64, 4])
+def test_a_size_that_leaves_no_room_is_refused(size: int) -> None:
+    """64 pixels are 64 image tokens, of 72 positions; 4 pixels are none."""
+    start = checkpoint(tokenizer(), convolution=True)
+    with pytest.raises(ConfigurationError, match=f"made cannot read pictures of {size} pixels"):
+        adapted_network(start, start.tokenizer, image_size=size)
+
+
+def test_patches_are_of_one_size() -> None:
+    start = checkpoint(tokenizer())
+    with pytest.raises(ConfigurationError, match="of 16 pixels only: remove image_size"):
+        adapted_network(start, start.tokenizer, image_size=32)
+    assert adapted_network(start, start.tokenizer, image_size=16).geometry == start.geometry
+
+
+def test_a_new_network_is_of_its_geometry_and_seed() -> None:
+    config = NetworkConfig(
+        image_size=32, vision_widths=(8, 16), vision_depths=(1, 2),
+        width=24, hidden=40, layers=1, heads=3, positions=50,
+    )  # fmt: skip
+    networks = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        networks.append(new_network(config, vocabulary=123))
+    first, same, other = (network.state_dict() for network in networks)
+    geometry = networks[0].geometry
+    assert geometry.vision == ConvolutionConfig(32, (8, 16), (1, 2))
+    assert (geometry.text.vocabulary, geometry.text.width, geometry.text.positions) == (123, 24, 50)
+    assert first["embeddings.words.weight"].std() == pytest.approx(0.02, rel=0.1)
+    assert all(torch.equal(value, same[name]) for name, value in first.items())
+    assert not torch.equal(first["projection.weight"], other["projection.weight"])
