@@ -23,7 +23,7 @@ from ocelot.training.words import KIND_WORDS
 
 __all__ = ["PhotoSet"]
 
-_STRENGTH = 0.6  # of crops, turns and light: training goes further
+_STRENGTH = 0.6  # of crops, turns and light
 _AT_ONCE = 32  # pictures made in one piece
 
 
