@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from ocelot.errors import ConfigurationError
-from ocelot.training.photographs import SIDE, Album, cut_out, measure_colour, read_album
+from ocelot.training.colours import measure_colour
+from ocelot.training.photographs import SIDE, Album, cut_out, read_album
 from tests.training import made
 from tests.training.made import BLACK, BLUE, GREEN, RED, RGB, WHITE
 

@@ -28,6 +28,7 @@ from ocelot.catalogue.scene import (
     check_request,
     expose,
     lamp,
+    outline_of,
 )
 from ocelot.catalogue.shapes import Draughtsman, Jitter
 from ocelot.catalogue.themes import render_leopard, render_theme
@@ -109,12 +110,7 @@ def render_stencil(kind: str, style: int, colour: str, seed: int, size: int = 32
         for level in (0.0, 100.0)
     )
     gain = np.maximum(pale[..., 0] - dark[..., 0], 0) * (scene.light.gain.mean() / np.float32(100))
-    outline: Map = np.zeros((size, size), np.float32)
-    for piece in scene.covers:
-        x0, y0, x1, y1 = piece.box
-        place = outline[y0:y1, x0:x1]
-        np.maximum(place, piece.alpha, out=place)
-    return Stencil(np.clip(dark * scene.light.gain, 0, 255), gain, outline)
+    return Stencil(np.clip(dark * scene.light.gain, 0, 255), gain, outline_of(scene.covers, size))
 
 
 def _stream(seed: int, number: int) -> np.random.Generator:

@@ -156,16 +156,22 @@ def _planks(size: int, tone: RGB, luck: list[float], strength: float) -> Canvas:
     return board
 
 
-def cast_shadow(
-    canvas: Canvas, covers: list[Cover], view: View, is_standing: bool, luck: float
-) -> None:
-    """Darken ``canvas`` (in place) under and beside the product."""
-    size = len(canvas)
+def outline_of(covers: list[Cover], size: int) -> Map:
+    """How much of each pixel (size, size) the product covers, 0 to 1."""
     outline: Map = np.zeros((size, size), np.float32)
     for piece in covers:
         x0, y0, x1, y1 = piece.box
         place = outline[y0:y1, x0:x1]
         np.maximum(place, piece.alpha, out=place)
+    return outline
+
+
+def cast_shadow(
+    canvas: Canvas, covers: list[Cover], view: View, is_standing: bool, luck: float
+) -> None:
+    """Darken ``canvas`` (in place) under and beside the product."""
+    size = len(canvas)
+    outline = outline_of(covers, size)
     if is_standing:
         rows = np.flatnonzero(outline.max(axis=1) > 0.5)
         foot = float(rows[-1]) if len(rows) else size - 1.0

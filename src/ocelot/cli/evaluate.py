@@ -120,13 +120,9 @@ def photographs(
     """
     from ocelot.errors import InputError
     from ocelot.training.photo_benchmark import read_photographs, write_photo_benchmark
+    from ocelot.training.photographs import read_names
 
-    try:
-        names = only.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        cause = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise InputError(f"Cannot read {only}: {cause}.") from None
-    held_out = frozenset(name.strip() for name in names if name.strip())
+    held_out = read_names(only)
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as kept:
             album = read_photographs(

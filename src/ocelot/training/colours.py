@@ -14,10 +14,23 @@ import numpy as np
 
 from ocelot.catalogue.vocabulary import COLOURS
 
-__all__ = ["FAMILIES", "SHADES", "name_of", "random_rgb", "to_lab"]
+__all__ = [
+    "CLEAR",
+    "FAMILIES",
+    "LUMA",
+    "SHADES",
+    "measure_colour",
+    "name_of",
+    "random_rgb",
+    "to_lab",
+]
 
 RGB = tuple[float, float, float]
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
+
+CLEAR = 40.0  # nearer to the main colour of an article than this is of that colour
+LUMA: RGB = (0.299, 0.587, 0.114)  # shares of red, green and blue in lightness (BT.601)
 
 FAMILIES: tuple[str, ...] = tuple(COLOURS)
 
@@ -123,3 +136,38 @@ def random_rgb(rng: random.Random, family: str, shade: str) -> RGB:
         for value, move in zip(base, shift, strict=True)
     )
     return red, green, blue
+
+
+def measure_colour(
+    colours: Pixels, mask: Pixels
+) -> tuple[tuple[float, float, float], float, str | None]:
+    """Main colour of an article, how far around it recolouring reaches, and the colour's name.
+
+    Args:
+        colours: RGB, uint8, shape (height, width, 3).
+        mask: uint8, shape (height, width), above 127 somewhere.
+
+    Returns:
+        RGB 0…255; a distance as `ocelot.training.edits.recolour` measures it; a family, or
+        None for an article of several colours, or of one without a clear name.
+    """
+    inside = colours[mask > 127].astype(np.float32)
+    luma_weights = np.array(LUMA, np.float32)
+    luma = inside @ luma_weights
+    chroma = inside - luma[:, None]
+    bins = np.round(np.stack([luma / 24, chroma[:, 0] / 14, chroma[:, 2] / 14], 1)).astype(int)
+    places, inverse, counts = np.unique(bins, axis=0, return_inverse=True, return_counts=True)
+    # The fullest bin together with those that touch it, so that folds do not split a colour.
+    near = (np.abs(places[:, None] - places[None]).max(2) <= 1).astype(np.float32) @ counts
+    mode = places[near.argmax()]
+    chosen = (np.abs(places - mode).max(1) <= 1)[inverse.ravel()]
+    main = inside[chosen].mean(0)
+    main_luma = float(main @ luma_weights)
+    distance = np.sqrt(0.25 * (luma - main_luma) ** 2 + ((chroma - (main - main_luma)) ** 2).sum(1))
+    share = float((distance < CLEAR).mean())
+    reach = CLEAR if share > 0.5 else min(110.0, max(CLEAR, float(np.quantile(distance, 0.55))))
+    name = name_of(main) if share > 0.6 else None
+    if name == "grey" and not 95 < main_luma < 160:
+        name = None  # white in poor light, or a faded black
+    red, green, blue = main.tolist()
+    return (red, green, blue), reach, name

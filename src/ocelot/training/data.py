@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -25,7 +23,7 @@ from ocelot.training.own import (
     read_own,
     usable_lines,
 )
-from ocelot.training.photographs import Album, read_album
+from ocelot.training.photographs import Album, read_album, read_names
 from ocelot.training.pictures import PicturePool, StencilPool
 from ocelot.training.studio import Studio
 from ocelot.training.triplets import Draft, Source
@@ -44,9 +42,9 @@ class Data:
         self.album: Album | None = None
         self.held_out: Album | None = None
         if data.photographs:
-            kept = _names(Path(data.held_out)) if data.held_out else frozenset()
+            kept = read_names(Path(data.held_out)) if data.held_out else frozenset()
             source = Path(data.photographs)
-            with self._one_at_a_time(), _opencv():
+            with team.first_alone():
                 self.album = read_album(
                     source, folder / "photographs.npy", articles=data.articles, without=kept
                 )
@@ -60,7 +58,7 @@ class Data:
         data, groups, seed = self.config.data, self.config.groups, self.config.seed
         side = data.drawing_size or size
         drawings = stencils = None
-        with self._one_at_a_time():
+        with self.team.first_alone():
             if groups.drawings:
                 drawings = PicturePool(
                     self.folder / "drawings.npy",
@@ -100,8 +98,7 @@ class Data:
         """One step's data, decided by seed, step, rank and number of processes alone."""
         seed, team, groups = self.config.seed, self.team, vars(self.config.groups)
         rng = random.Random(f"{seed}/{step}/{team.rank}")
-        drawn = {maker: count for maker, count in groups.items() if maker != "own"}
-        draft = draw_draft(rng, self._source, drawn)
+        draft = draw_draft(rng, self._source, groups)
         if self.own is not None and self._files is not None:
             place = {"seed": seed, "step": step, "rank": team.rank, "size": team.size}
             add_lines(draft, draw_lines(self.own, self._files, groups["own"], **place))
@@ -132,41 +129,3 @@ class Data:
         return Source(
             album.photographs if album else (), self._stencils.products if self._stencils else ()
         )
-
-    def _one_at_a_time(self) -> _Turn:
-        return _Turn(self.team)
-
-
-class _Turn:
-    """The first process prepares files, the others then find them."""
-
-    def __init__(self, team: Team) -> None:
-        self.team = team
-
-    def __enter__(self) -> None:
-        if not self.team.first:
-            self.team.wait()
-
-    def __exit__(self, *error: object) -> None:
-        if self.team.first:
-            self.team.wait()
-
-
-def _names(file: Path) -> frozenset[str]:
-    try:
-        return frozenset(file.read_text(encoding="utf-8").split("\n")) - {""}
-    except (OSError, UnicodeDecodeError) as error:
-        cause = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigurationError(f"Cannot read {file}: {cause}.") from None
-
-
-@contextmanager
-def _opencv() -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name != "cv2":
-            raise
-        raise ConfigurationError(
-            "Photographs are cut out with opencv: pip install 'ocelot-search[train]'."
-        ) from None

@@ -70,6 +70,17 @@ class Team:
         if self.size > 1:
             dist.barrier()
 
+    @contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """The first process goes ahead, to prepare files that the others then find."""
+        if not self.first:
+            self.wait()
+        try:
+            yield
+        finally:
+            if self.first:
+                self.wait()
+
 
 @contextmanager
 def join(device: str | None = None) -> Iterator[Team]:

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Random", "add_figure", "backdrop", "place", "print_on", "recolour", "relight", "warp"]
+from ocelot.training.colours import LUMA
 
-_LUMA = (0.299, 0.587, 0.114)
+__all__ = ["Random", "add_figure", "backdrop", "place", "print_on", "recolour", "relight", "warp"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Random:
 
 
 def _luma(pixels: Tensor) -> Tensor:
-    weights = torch.tensor(_LUMA, device=pixels.device)[:, None, None]
+    weights = torch.tensor(LUMA, device=pixels.device)[:, None, None]
     return (pixels * weights).sum(dim=1, keepdim=True)
 
 

@@ -19,12 +19,13 @@ from ocelot.training.colours import FAMILIES, SHADES, random_rgb
 from ocelot.training.drawings import Theme, Triplet, Wanted, draw_batch, subjects_of
 from ocelot.training.triplets import ANY, NONE, OPEN, Draft, Shot, Source, Traits
 from ocelot.training.wording import phrase
-from ocelot.training.words import GARMENTS
+from ocelot.training.words import spoken
 
 __all__ = ["MAKERS", "add_triplets", "draw_draft", "lacks"]
 
 _FIRST_PHOTOGRAPH = 1000  # the ids of items and prints below it are the catalogue's
 
+_PRODUCT_IDS: Mapping[str, int] = {kind: number for number, kind in enumerate(KINDS)}
 _COLOUR_IDS: Mapping[str, int] = {colour: number for number, colour in enumerate(COLOURS)}
 _PATTERN_IDS: Mapping[str, int] = {pattern: number for number, pattern in enumerate(PATTERNS)}
 _SHADE_IDS: Mapping[str, int] = {
@@ -81,7 +82,7 @@ def recolourings(rng: random.Random, source: Source, draft: Draft, count: int) -
             if colour is None:
                 continue
             reference = variants[(place + rng.choice((1, 2))) % 3][0]
-            text = phrase(rng, "colour", kind=_word(photograph.kind), colour=shade, fillers=True)
+            text = phrase(rng, "colour", kind=spoken(photograph.kind), colour=shade, fillers=True)
             wanted = OPEN._replace(item=_item(number), colour=_COLOUR_IDS[colour])
             if shade != colour:
                 wanted = wanted._replace(shade=_SHADE_IDS[shade])
@@ -163,7 +164,7 @@ def _described(rng: random.Random, source: Source, shot: Shot) -> tuple[str, Tra
         kind, _ = source.stencils[shot.subject]
         return phrase(rng, "words of kind", kind=kind, fillers=True), wanted
     photograph = source.photographs[shot.subject]
-    kind, sort = _word(photograph.kind), _word(photograph.sort)
+    kind, sort = spoken(photograph.kind), spoken(photograph.sort)
     if sort != kind and rng.random() < 0.3:
         wanted = wanted._replace(sort=shot.traits.sort)
         return phrase(rng, "words of kind", kind=sort, fillers=True), wanted
@@ -247,7 +248,7 @@ def _drawn(subject: Product | Theme) -> Traits:
     if isinstance(subject, Theme):
         return Traits()
     return Traits(
-        item=list(KINDS).index(subject.kind) * 16 + subject.style,
+        item=_article(subject.kind, subject.style),
         kind=_kind(subject.kind),
         printed=_PATTERN_IDS[subject.pattern],
         colour=_COLOUR_IDS[subject.colour],
@@ -257,7 +258,7 @@ def _drawn(subject: Product | Theme) -> Traits:
 def _asked(wanted: Wanted) -> Traits:
     item = ANY
     if wanted.kind is not None and wanted.style is not None:
-        item = list(KINDS).index(wanted.kind) * 16 + wanted.style
+        item = _article(wanted.kind, wanted.style)
     return OPEN._replace(
         item=item,
         kind=ANY if wanted.kind is None else _kind(wanted.kind),
@@ -266,13 +267,12 @@ def _asked(wanted: Wanted) -> Traits:
     )
 
 
+def _article(kind: str, style: int) -> int:
+    return _PRODUCT_IDS[kind] * 16 + style
+
+
 def _item(photograph: int) -> int:
     return _FIRST_PHOTOGRAPH + photograph
-
-
-def _word(kind: str) -> str:
-    """A category as people write it: "soy-milk" is "soy milk", but "t-shirt" stays."""
-    return kind if kind in GARMENTS else kind.replace("-", " ")
 
 
 def _kind(word: str) -> int:

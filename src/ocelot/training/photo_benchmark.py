@@ -5,7 +5,6 @@ Only held-out photographs are asked with or asked for. Each set is decided by it
 
 from __future__ import annotations
 
-import csv
 import random
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,9 +14,9 @@ from types import MappingProxyType
 from ocelot.errors import InputError
 from ocelot.training.colours import FAMILIES, RGB, random_rgb
 from ocelot.training.photo_set import PhotoSet
-from ocelot.training.photographs import SIDE, Album, read_album
+from ocelot.training.photographs import SIDE, Album, read_album, read_metadata
 from ocelot.training.pictures import StencilPool
-from ocelot.training.triplets import Shot, Traits
+from ocelot.training.triplets import Shot, Source, Traits
 from ocelot.training.wording import phrase
 from ocelot.training.words import plural, with_article
 
@@ -51,16 +50,12 @@ def read_photographs(
         InputError: There is no such task, or the folder has no held-out photograph.
     """
     _check_task(task)
-    try:
-        with open(folder / "metadata.csv", newline="", encoding="utf-8-sig") as stream:
-            names = {row.get("file_name") or "" for row in csv.DictReader(stream)}
-    except (OSError, UnicodeDecodeError, csv.Error):
-        names = set(held_out)  # `read_album` says what is wrong
+    names = {row["file_name"] for row in read_metadata(folder)}
     if not names & held_out:
         raise InputError(f"None of the held-out photographs is in {folder / 'metadata.csv'}.")
     only = set(names & held_out)
     if task == "view":
-        others = sorted(names - held_out - {""})
+        others = sorted(names - held_out)
         missing = max(0, _VIEWS - len(only))
         only |= set(random.Random(f"others/{seed}").sample(others, min(missing, len(others))))
     return read_album(folder, cache, articles=articles, only=frozenset(only), workers=workers)
@@ -153,9 +148,7 @@ def _print(made: PhotoSet) -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as kept:
         # Other drawings of the products than a run with a usual seed trains on.
         stencils = StencilPool(Path(kept, "stencils.npy"), size=SIDE, views=1, seed=1 << 20)
-        products: dict[str, list[int]] = {}
-        for row, (kind, _) in enumerate(stencils.products):
-            products.setdefault(kind, []).append(row)
+        products = Source(stencils=stencils.products).products
 
         def any_kind() -> str:
             garment = articles and rng.random() < 0.25

@@ -19,7 +19,7 @@ from ocelot.training.photographs import SIDE, Album
 from ocelot.training.pictures import StencilPool
 from ocelot.training.studio import Studio
 from ocelot.training.triplets import Shot
-from ocelot.training.words import KIND_WORDS
+from ocelot.training.words import spoken
 
 __all__ = ["PhotoSet"]
 
@@ -101,8 +101,7 @@ class PhotoSet:
 
     def word(self, number: int) -> str:
         """What a photograph shows, as people write it."""
-        kind = self.album.photographs[number].kind
-        return kind if kind in KIND_WORDS else kind.replace("-", " ")
+        return spoken(self.album.photographs[number].kind)
 
     def _sheet(self, number: int) -> Tensor:
         return torch.from_numpy(np.array(self.album.pixels[number])).float()[None]

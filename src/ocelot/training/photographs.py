@@ -21,16 +21,21 @@ from PIL import Image
 
 from ocelot.errors import ConfigurationError, ImageError
 from ocelot.images import load_image
-from ocelot.training.colours import name_of
+from ocelot.training.colours import CLEAR, measure_colour
 
-__all__ = ["SIDE", "Album", "Photograph", "cut_out", "measure_colour", "read_album"]
+__all__ = [
+    "SIDE",
+    "Album",
+    "Photograph",
+    "cut_out",
+    "read_album",
+    "read_metadata",
+    "read_names",
+]
 
 SIDE = 144
-_CLEAR = 40.0  # nearer to the main colour than this is of that colour
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
-Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ def read_album(
     """
     rows = [
         row
-        for row in _metadata(folder)
+        for row in read_metadata(folder)
         if row["file_name"] not in without and (only is None or row["file_name"] in only)
     ]
     if not rows:
@@ -135,7 +140,12 @@ def _words(row: dict[str, str]) -> tuple[str, str, str]:
     return row["file_name"], kind.lower(), sort.lower()
 
 
-def _metadata(folder: Path) -> list[dict[str, str]]:
+def read_metadata(folder: Path) -> list[dict[str, str]]:
+    """The lines of a folder's `metadata.csv`, one for each file name.
+
+    Raises:
+        ConfigurationError: It cannot be read, or a line lacks file_name or category.
+    """
     file = folder / "metadata.csv"
     try:
         with open(file, newline="", encoding="utf-8-sig") as stream:
@@ -149,6 +159,20 @@ def _metadata(folder: Path) -> list[dict[str, str]]:
                 f"{file}, line {number}: a photograph needs file_name and category."
             )
     return list({row["file_name"]: row for row in rows}.values())
+
+
+def read_names(file: Path) -> frozenset[str]:
+    """File names of photographs, one to a line.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        cause = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigurationError(f"Cannot read {file}: {cause}.") from None
+    return frozenset(line.strip() for line in lines) - {""}
 
 
 def _prepare(job: tuple[str, dict[str, str], bool]) -> tuple[Photograph, Pixels]:
@@ -171,7 +195,7 @@ def _prepare(job: tuple[str, dict[str, str], bool]) -> tuple[Photograph, Pixels]
         inner = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
     else:
         mask = np.full((height, width), 255, np.uint8)
-        main, reach, colour = (128.0, 128.0, 128.0), _CLEAR, None
+        main, reach, colour = (128.0, 128.0, 128.0), CLEAR, None
         inner = (0, 0, width, height)
     border = ((top, SIDE - height - top), (left, SIDE - width - left))
     square = np.pad(colours, (*border, (0, 0)), mode="edge").transpose(2, 0, 1)
@@ -202,8 +226,16 @@ def cut_out(colours: Pixels) -> Pixels:
 
     Returns:
         uint8, shape (height, width), 0 to 255 with a soft edge; all 0 where it has no frame.
+
+    Raises:
+        ConfigurationError: opencv is not installed.
     """
-    import cv2
+    try:
+        import cv2
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "Photographs are cut out with opencv: pip install 'ocelot-search[train]'."
+        ) from None
 
     height, width = colours.shape[:2]
     if min(height, width) < 3:
@@ -230,37 +262,3 @@ def cut_out(colours: Pixels) -> Pixels:
     opened = cv2.morphologyEx(holes, cv2.MORPH_OPEN, np.ones((9, 9), np.uint8))
     filled[(opened == 255) & (inside == 0)] = 0
     return np.asarray(cv2.GaussianBlur(filled, (3, 3), 0), np.uint8)
-
-
-def measure_colour(
-    colours: Pixels, mask: Pixels
-) -> tuple[tuple[float, float, float], float, str | None]:
-    """Main colour of an article, how far around it recolouring reaches, and the colour's name.
-
-    Args:
-        colours: RGB, uint8, shape (height, width, 3).
-        mask: uint8, shape (height, width), above 127 somewhere.
-
-    Returns:
-        RGB 0…255; a distance as `ocelot.training.edits.recolour` measures it; a family, or
-        None for an article of several colours, or of one without a clear name.
-    """
-    inside = colours[mask > 127].astype(np.float32)
-    luma = inside @ _LUMA
-    chroma = inside - luma[:, None]
-    bins = np.round(np.stack([luma / 24, chroma[:, 0] / 14, chroma[:, 2] / 14], 1)).astype(int)
-    places, inverse, counts = np.unique(bins, axis=0, return_inverse=True, return_counts=True)
-    # The fullest bin together with those that touch it, so that folds do not split a colour.
-    near = (np.abs(places[:, None] - places[None]).max(2) <= 1).astype(np.float32) @ counts
-    mode = places[near.argmax()]
-    chosen = (np.abs(places - mode).max(1) <= 1)[inverse.ravel()]
-    main = inside[chosen].mean(0)
-    main_luma = float(main @ _LUMA)
-    distance = np.sqrt(0.25 * (luma - main_luma) ** 2 + ((chroma - (main - main_luma)) ** 2).sum(1))
-    share = float((distance < _CLEAR).mean())
-    reach = _CLEAR if share > 0.5 else min(110.0, max(_CLEAR, float(np.quantile(distance, 0.55))))
-    name = name_of(main) if share > 0.6 else None
-    if name == "grey" and not 95 < main_luma < 160:
-        name = None  # white in poor light, or a faded black
-    red, green, blue = main.tolist()
-    return (red, green, blue), reach, name

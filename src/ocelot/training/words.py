@@ -10,7 +10,7 @@ from ocelot.training.colours import SHADES
 
 __all__ = [
     "COLOUR_WORDS", "GARMENTS", "GROCERIES", "KIND_WORDS", "MEANINGFUL", "PATTERN_WORDS",
-    "article", "is_mass", "is_plural", "plural", "with_article",
+    "article", "is_mass", "is_plural", "plural", "spoken", "with_article",
 ]  # fmt: skip
 
 Synonyms = Mapping[str, tuple[str, ...]]
@@ -215,6 +215,11 @@ same similar like less more than opposite instead but only one two three unlike 
 changed replace remove removed add match matching with colour color pattern print style design
 don't cannot hate minus bare both any all
 """
+
+
+def spoken(category: str) -> str:
+    """A category as people write it: "soy-milk" is "soy milk", but "t-shirt" stays."""
+    return category if category in GARMENTS else category.replace("-", " ")
 
 
 def plural(noun: str) -> str:
