@@ -191,6 +191,16 @@ def test_limits_are_checked(filled, limit):
         filled[0].search(filled[1][0], limit=limit)
 
 
+def test_a_sample_holds_some_rows(filled):
+    collection, _ = filled
+    stored = {row.id: row for row in rows(vectors(200))}
+    for limit, count in ((7, 7), (1000, 200)):
+        sample = collection.sample(limit)
+        assert len({row.id for row in sample}) == count
+        assert all(row.metadata == stored[row.id].metadata for row in sample)
+        assert all(row.vector is None for row in sample)
+
+
 def test_bad_vectors_and_ids_are_refused(filled):
     collection, matrix = filled
     for bad in (matrix[0][:3], matrix[0] * np.nan, matrix[0] * 0):
@@ -339,6 +349,46 @@ def test_a_second_process_is_told_who_holds_the_file(tmp_path):
         assert refused.stderr == ""
         assert collection.count() == 3
     assert run_open(path).stdout.strip() == "3"
+
+
+MANY_WRITERS = """
+import hashlib, sys, threading
+import numpy as np
+from ocelot.collection import Collection, EncoderIdentity, Row
+
+collection = Collection.open(sys.argv[1], encoder=EncoderIdentity("test", "0" * 64, 4))
+lock = threading.Lock()
+
+def write(first):
+    for number in range(first, first + 10_000):
+        id = hashlib.sha256(str(number).encode()).hexdigest()
+        vector = np.ones(4, np.float32)
+        collection.upsert([Row(id, {f"/{number}": 1}, 1, 1, 1, {"n": number}, vector)])
+        with lock:
+            print(id, flush=True)
+
+threads = [threading.Thread(target=write, args=[first]) for first in range(0, 80_000, 10_000)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_rows_of_many_writers_outlive_a_kill(tmp_path):
+    """Lite itself tears its log apart when two of its threads write at once."""
+    acknowledged = []
+    for _ in range(2):
+        with subprocess.Popen(
+            [sys.executable, "-c", MANY_WRITERS, str(tmp_path / "test.db")],
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            acknowledged += [process.stdout.readline().strip() for _ in range(250)]
+            process.kill()
+            acknowledged += [line.strip() for line in process.stdout if len(line) == 65]
+        with Collection.open(tmp_path / "test.db", create=False) as collection:
+            assert set(acknowledged) - collection.known(acknowledged) == set()
 
 
 def test_rows_are_checked_one_by_one():

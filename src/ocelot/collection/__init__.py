@@ -154,7 +154,7 @@ class Collection:
         entities = [self._entity(row) for row in rows]
         if not entities:
             return
-        with self._mapped("write to"):
+        with self._mapped("write to"), self._database.writing:
             if self.deployment == "lite":
                 self._blank_old_metadata(entities)
             self._client.upsert(self.name, entities, timeout=self._timeout)
@@ -295,7 +295,7 @@ class Collection:
 
     def delete(self, ids: Iterable[str]) -> int:
         """Remove rows. Returns how many there were."""
-        with self._mapped("delete from"):
+        with self._mapped("delete from"), self._database.writing:
             present = sorted(self.known(ids))
             for chunk in chunks(present):
                 self._client.delete(self.name, ids=chunk, timeout=self._timeout)
@@ -333,9 +333,15 @@ class Collection:
             for entity in sorted(page, key=lambda entity: str(entity["id"])):
                 yield row_of(entity)
 
+    def sample(self, limit: int = 1000) -> tuple[Row, ...]:
+        """Some rows without their vectors, at most `limit`: to see what metadata there is."""
+        with self._mapped("read"):
+            page = self._query("", [*SCALARS, "$meta"], min(limit, MAX_RESULTS))
+        return tuple(row_of(entity) for entity in page)
+
     def flush(self) -> None:
         """Write everything to its final place: quicker reads after many writes."""
-        with self._mapped("flush"):
+        with self._mapped("flush"), self._database.writing:
             self._client.flush(self.name, timeout=max(self._timeout, 120.0))
 
     def describe(self) -> CollectionInfo:

@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,6 +32,7 @@ class Database:
 
     _lock = threading.Lock()
     _users: dict[str, int] = {}  # noqa: RUF012  (guarded by _lock)
+    _writers: dict[str, threading.RLock] = {}  # noqa: RUF012  (guarded by _lock)
 
     def __init__(self, client: Any, shown: str, path: str | None, timeout: float) -> None:
         self.client = client
@@ -39,6 +40,11 @@ class Database:
         self.timeout = timeout
         self.closed = False
         self._path = path
+        # Lite numbers and logs writes without a lock of its own: two at once tear its log apart,
+        # and what follows the tear is lost when the process dies.
+        self.writing: AbstractContextManager[object] = nullcontext()
+        if path:
+            self.writing = self._writers.setdefault(path, threading.RLock())
         kind = "lite" if path else str(client.get_server_type())
         self.deployment = kind if kind in INDEXES else "server"
 
