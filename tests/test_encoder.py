@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocelot.encoder import Encoder
+from ocelot.encoder import Encoder, encode_query, mean_direction
 from ocelot.encoders import FunctionEncoder
 from ocelot.errors import EncoderError, ImageError, InputError
 from ocelot.records import Item, Query
@@ -64,6 +64,66 @@ def test_bad_inputs_are_named() -> None:
         Scripted().encode([(None, None)])
     with pytest.raises(ImageError, match=r"none\.jpg"):
         Scripted().encode([("none.jpg", None)])
+
+
+def colours(image: Image.Image | None, text: str | None) -> Any:
+    """Red points along the first axis, green along the second; a text adds to the third."""
+    red, green, _ = (0, 0, 0) if image is None else image.getpixel((0, 0))  # type: ignore[misc]
+    return [red, green, len(text or "")]
+
+
+COLOURS = FunctionEncoder(colours, dimension=3, name="colours")
+
+
+def flat(*colour: int) -> Image.Image:
+    return Image.new("RGB", (2, 2), colour)
+
+
+def test_a_query_of_several_pictures_is_the_mean_of_unit_vectors() -> None:
+    # (30, 40, 0) and (200, 0, 0) are (.6, .8, 0) and (1, 0, 0); their mean (.8, .4, 0) has the
+    # direction of (2, 1, 0). Brightness must not weigh.
+    query = Query(flat(30, 40, 0), None, (flat(200, 0, 0),))
+    vector = encode_query(COLOURS, query)
+    assert vector.dtype == np.float32 and vector.shape == (3,)
+    np.testing.assert_allclose(vector, [2 / 5**0.5, 1 / 5**0.5, 0], rtol=1e-6)
+
+
+def test_the_text_is_composed_with_each_picture() -> None:
+    # (3, 0, 4) and (0, 3, 4) are of length 5: mean (.3, .3, .8), length sqrt(.82).
+    query = Query(flat(3, 0, 0), "four", (flat(0, 3, 0),))
+    expected = np.array([0.3, 0.3, 0.8]) / 0.82**0.5
+    np.testing.assert_allclose(encode_query(COLOURS, query), expected, rtol=1e-6)
+
+
+def test_all_pictures_of_a_query_are_one_batch() -> None:
+    encoder = Scripted()
+    encode_query(encoder, Query(flat(1, 1, 1), "t", [flat(2, 2, 2), flat(3, 3, 3)]))  # type: ignore[arg-type]
+    assert encoder.batches == [3]
+
+
+@pytest.mark.parametrize(
+    "query", [Query(text="abc"), Query(flat(7, 5, 3)), Query(flat(7, 5, 3), "abc")]
+)
+def test_a_query_of_one_part_is_exactly_that_part(query: Query) -> None:
+    assert (encode_query(COLOURS, query) == COLOURS.encode([query])[0]).all()
+
+
+def test_pictures_that_cancel_each_other_out_are_refused() -> None:
+    rows = np.array([[0.6, 0.8], [-0.6, -0.8]], dtype=np.float32)
+    with pytest.raises(EncoderError, match="2 pictures of the query cancel each other out"):
+        mean_direction(rows)
+    assert mean_direction(rows[:1]).tolist() == rows[0].tolist()
+
+
+def test_a_query_of_several_pictures_is_no_item() -> None:
+    query = Query("a.jpg", None, ("b.jpg",))
+    with pytest.raises(InputError, match="several pictures is not one item"):
+        COLOURS.encode([query])
+
+
+def test_a_further_picture_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(ImageError, match=r"none\.jpg"):
+        encode_query(COLOURS, Query(flat(1, 1, 1), "t", ("none.jpg",)))
 
 
 def test_function_encoder() -> None:

@@ -12,7 +12,15 @@ from PIL import Image
 
 import ocelot
 from ocelot.encoders import FunctionEncoder
-from ocelot.errors import CollectionError, ConfigurationError, FilterError, InputError
+from ocelot.errors import (
+    CollectionError,
+    ConfigurationError,
+    FilterError,
+    ImageError,
+    InputError,
+    ItemNotFound,
+    MetadataError,
+)
 from ocelot.images import hash_file
 from ocelot.records import Hit, Query, Ranking
 
@@ -78,6 +86,36 @@ def test_composed_text_and_image_queries_agree_with_brute_force(
         assert names(result.hits) == expected(query)
         assert [hit.rank for hit in result.hits] == list(range(1, 25))
     assert names(engine.search("red", limit=3).hits) == expected((None, "red"))[:3]
+
+
+def test_queries_of_several_pictures_agree_with_brute_force(
+    engine: ocelot.Engine, pictures: Path
+) -> None:
+    for places, text in (((3, 8), None), ((3, 8, 20), "redder"), ((0, 1, 2, 3, 4, 5, 6, 7), "a")):
+        asked = np.zeros(3)
+        for place in places:
+            one = mean_colour(Image.new("RGB", (1, 1), COLOURS[place]), text)
+            asked += one / np.linalg.norm(one)
+        asked /= np.linalg.norm(asked)
+        rows = np.array([mean_colour(Image.new("RGB", (1, 1), colour), None) for colour in COLOURS])
+        cosines = rows @ asked / np.linalg.norm(rows, axis=1)
+        first, *others = (pictures / f"{place:02}.png" for place in places)
+        result = engine.search(Query(first, text, tuple(others)), limit=24, keep_reference=True)
+        assert names(result.hits) == [f"{place:02}.png" for place in np.argsort(-cosines)]
+        scores = [hit.score for hit in result.hits]
+        np.testing.assert_allclose(scores, np.sort(cosines)[::-1], atol=1e-5)
+
+
+def test_all_pictures_of_a_query_are_left_out(engine: ocelot.Engine, pictures: Path) -> None:
+    files = [pictures / f"{place:02}.png" for place in (4, 9, 13, 20)]
+    forms: list[Any] = [str, Path, Path.read_bytes, Image.open]
+    given = [form(file) for form, file in zip(forms, files, strict=True)]
+    other = Image.new("RGB", (2, 2), "red")  # of no file: nothing to leave out for it
+    query = Query(others=(other, *given))
+    found = names(engine.search(query, limit=24).hits)
+    assert len(found) == 20 and not {file.name for file in files} & set(found)
+    kept = names(engine.search(query, limit=24, keep_reference=True).hits)
+    assert len(kept) == 24
 
 
 @pytest.mark.parametrize("form", [str, Path, Path.read_bytes, Image.open])
@@ -183,3 +221,51 @@ def test_opening_what_is_not_there(tmp_path: Path) -> None:
     assert not (tmp_path / "none.db").exists()
     with pytest.raises(ConfigurationError, match="reranker"):
         ocelot.open(tmp_path / "none.db", encoder=ENCODER, reranker="magic")
+
+
+def test_similar_items_need_no_picture(engine: ocelot.Engine, pictures: Path) -> None:
+    id = hash_file(pictures / "03.png")
+    expected_ids = [hit.id for hit in engine.search((pictures / "03.png", None), limit=5).hits]
+    for file in pictures.glob("*.png"):
+        file.unlink()
+    assert [hit.id for hit in engine.similar(id, limit=5)] == expected_ids
+    cheap = engine.similar(id, limit=24, filter="price < 4")
+    assert {hit.metadata["price"] for hit in cheap} == {0, 1, 2}
+    with pytest.raises(ItemNotFound, match="No item with the id 0000"):
+        engine.similar("0" * 64)
+
+
+def test_adding_one_file_is_indexing_it(engine: ocelot.Engine, tmp_path: Path) -> None:
+    path = tmp_path / "new.png"
+    Image.new("RGB", (20, 10), (1, 2, 250)).save(path)
+    hit, created = engine.add(path, metadata={"title": "New", "price": 1.5})
+    assert created
+    assert (hit.id, hit.path, hit.width, hit.height) == (hash_file(path), str(path), 20, 10)
+    assert engine.search((path, None), keep_reference=True).hits[0].id == hit.id
+    stored = engine.collection.get([hit.id])[0].vector
+    report = engine.index(path)  # an indexing run finds nothing left to do
+    assert (report.unchanged, report.encoded) == (1, 0)
+
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(path.read_bytes())
+    hit, created = engine.add(copy)
+    assert not created
+    assert set(hit.paths) == {str(path), str(copy)}
+    assert hit.metadata == {"title": "New", "price": 1.5}
+    hit, _ = engine.add(copy, metadata={})
+    assert hit.metadata == {}
+    assert np.array_equal(engine.collection.get([hit.id])[0].vector, stored)
+
+
+def test_what_cannot_be_added_is_not(engine: ocelot.Engine, tmp_path: Path) -> None:
+    before = engine.count()
+    (tmp_path / "text.png").write_text("no picture")
+    path = tmp_path / "good.png"
+    Image.new("RGB", (20, 10)).save(path)
+    with pytest.raises(ImageError, match=r"text\.png"):
+        engine.add(tmp_path / "text.png")
+    with pytest.raises(ImageError, match="no such file"):
+        engine.add(tmp_path / "none.png")
+    with pytest.raises(MetadataError, match="'when' holds a object"):
+        engine.add(path, metadata={"when": object()})
+    assert engine.count() == before

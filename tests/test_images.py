@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ocelot.errors import ImageError
-from ocelot.images import SUFFIXES, encode_jpeg, hash_bytes, hash_file, load_image
+from ocelot.images import SUFFIXES, encode_jpeg, hash_bytes, hash_file, load_image, probe
 
 
 def save(path: Path, image: Image.Image, **options: object) -> Path:
@@ -139,3 +139,23 @@ def test_every_truncation_is_an_image_error() -> None:
 def test_hash_is_sha256_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert hash_file(tmp_path / "a") == hash_bytes(b"abc") == hashlib.sha256(b"abc").hexdigest()
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+def test_probe_reads_the_head_alone(format: str) -> None:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, format)
+    assert probe(buffer.getvalue()) == (format, 300, 200)
+    if format in ("JPEG", "PNG", "BMP"):
+        assert probe(buffer.getvalue()[:1000]) == (format, 300, 200)
+
+
+def test_probe_refuses_what_loading_refuses() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (30, 20)).save(buffer, "PNG")
+    with pytest.raises(ImageError, match="30 x 20 pixels are more than the limit of 599"):
+        probe(buffer.getvalue(), max_pixels=599)
+    for data, reason in ((b"", "empty"), (b"hello", "not an image")):
+        with pytest.raises(ImageError, match=rf"Cannot use upload\.png: .*{reason}"):
+            probe(data, name="upload.png")

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ocelot.errors import ImageError, InputError
-from ocelot.records import Hit, Item, Query, Ranking, SearchResult, Usage
+from ocelot.records import MAX_REFERENCES, Hit, Item, Query, Ranking, SearchResult, Usage
 
 
 def hit(rank: int, **metadata: object) -> Hit:
@@ -30,6 +32,44 @@ def test_wrong_types_are_named() -> None:
         Item(None, 5)  # type: ignore[arg-type]
     assert Item(bytearray(b"ab")).image == b"ab"
     assert Item(None, "caf\udcff").text == "caf?"
+
+
+def test_further_pictures_are_taken_in_order_as_the_first_is() -> None:
+    given: Any = [bytearray(b"ab"), Path("b.jpg"), "", None, "c.jpg"]
+    query = Query("a.jpg", " in blue ", given)
+    assert query.others == (b"ab", Path("b.jpg"), "c.jpg")
+    assert query.images == ("a.jpg", b"ab", Path("b.jpg"), "c.jpg")
+    assert query.parts() == tuple(Item(image, " in blue ") for image in query.images)
+    assert pickle.loads(pickle.dumps(query)) == query
+
+
+def test_without_a_first_picture_the_next_one_is_the_first() -> None:
+    query = Query(others=("a.jpg", "b.jpg"))
+    assert (query.image, query.others) == ("a.jpg", ("b.jpg",))
+    assert query == Query("a.jpg", None, ("b.jpg",))
+    assert Query("", "t", ("a.jpg",)) == Query("a.jpg", "t")
+
+
+def test_queries_of_one_part_have_that_part() -> None:
+    assert Query(text="a").images == () and Query(text="a").parts() == (Item(text="a"),)
+    assert Query("a.jpg").images == ("a.jpg",) and Query("a.jpg").parts() == (Item("a.jpg"),)
+    with pytest.raises(InputError, match="nothing to encode"):
+        Query(None, " ", ("", ""))
+
+
+def test_further_pictures_of_a_wrong_type_are_named() -> None:
+    for others in ("b.jpg", b"b", Path("b.jpg"), None, {"b.jpg"}):
+        with pytest.raises(InputError, match=f"in a list or a tuple, was: {type(others).__name__}"):
+            Query("a.jpg", None, others)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"a path, the bytes.*was: int"):
+        Query("a.jpg", None, ("b.jpg", 3))  # type: ignore[arg-type]
+
+
+def test_the_number_of_pictures_is_limited() -> None:
+    most = tuple(f"{number}.jpg" for number in range(MAX_REFERENCES))
+    assert len(Query(others=most).images) == len(Query(most[0], "t", most[1:]).parts()) == 8
+    with pytest.raises(InputError, match="at most 8 reference pictures, was: 9"):
+        Query("one more.jpg", None, most)
 
 
 def test_records_are_frozen() -> None:

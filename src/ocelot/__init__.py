@@ -2,7 +2,7 @@
 
 >>> import ocelot
 >>> ocelot.Query(text="a blue kettle")
-Query(image=None, text='a blue kettle')
+Query(image=None, text='a blue kettle', others=())
 """
 
 from __future__ import annotations

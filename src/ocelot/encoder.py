@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ocelot.errors import EncoderError
+from ocelot.errors import EncoderError, InputError
 from ocelot.images import load_image
-from ocelot.records import Item
+from ocelot.records import Item, Query
 
 if TYPE_CHECKING:
-    from ocelot.records import ImageSource
+    from ocelot.records import ImageSource, Vector
 
     Encodable = Item | tuple[ImageSource | None, str | None] | str
 
-__all__ = ["Encoder", "Matrix", "as_item"]
+__all__ = ["Encoder", "Matrix", "as_item", "encode_query", "mean_direction"]
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
@@ -26,8 +26,13 @@ def as_item(value: Encodable) -> Item:
     """An `Item` from an `Item`, a `Query`, an (image, text) pair, or a text.
 
     Raises:
-        InputError: Both parts are empty.
+        InputError: Both parts are empty, or it is a query of several pictures.
     """
+    if isinstance(value, Query) and value.others:
+        raise InputError(
+            "A query of several pictures is not one item: encode it with encode_query, "
+            "or each of its parts()."
+        )
     if isinstance(value, Item):
         return value
     return Item(text=value) if isinstance(value, str) else Item(*value)
@@ -71,7 +76,7 @@ class Encoder(ABC):
             float32, shape (n, dimension), rows of length 1.
 
         Raises:
-            InputError: An item is empty.
+            InputError: An item is empty, or is a query of several pictures.
             ImageError: An image cannot be used.
             EncoderError: The model gave vectors that cannot be used.
         """
@@ -99,6 +104,44 @@ class Encoder(ABC):
             )
         unit: Matrix = vectors / lengths
         return unit
+
+
+def encode_query(encoder: Encoder, query: Query) -> Vector:
+    """The vector to search with: float32, shape (dimension,), of length 1.
+
+    An encoder composes one picture with one text. For a query of several pictures the text is
+    composed with each of them, and what is searched for is the mean of these vectors: that is our
+    choice, and no model's. All are encoded in one call.
+
+    Raises:
+        ImageError: An image cannot be used.
+        EncoderError: The model gave vectors that cannot be used, or the pictures' vectors
+            cancel each other out.
+    """
+    return mean_direction(encoder.encode(query.parts()))
+
+
+def mean_direction(rows: Matrix) -> Vector:
+    """The mean of unit vectors, made a unit vector again; of a single one, exactly that one.
+
+    Args:
+        rows: Shape (n, dimension), n from 1.
+
+    Raises:
+        EncoderError: They cancel each other out, so that their mean points nowhere.
+    """
+    unit: Vector = rows[0]
+    if len(rows) == 1:
+        return unit
+    mean = rows.mean(axis=0, dtype=np.float64)
+    length = np.linalg.norm(mean)
+    if length < 1e-6:  # what rounding leaves of opposite vectors
+        raise EncoderError(
+            f"The {len(rows)} pictures of the query cancel each other out: "
+            "their vectors have no mean direction; leave one out."
+        )
+    unit = (mean / length).astype(np.float32)
+    return unit
 
 
 def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:

@@ -9,15 +9,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ocelot.errors import ImageError, InputError
-from ocelot.images import hash_bytes, hash_file
-from ocelot.indexing import Progress, index_images
+from ocelot.encoder import encode_query
+from ocelot.errors import ImageError, InputError, ItemNotFound
+from ocelot.images import hash_bytes, hash_file, read_file
+from ocelot.indexing import Progress, add_image, index_images
 from ocelot.records import Hit, IndexReport, Query, SearchResult
 
 if TYPE_CHECKING:
@@ -113,10 +114,10 @@ class Engine:
             limit: At most this many hits.
             filter: A Milvus expression over the metadata: `price < 30 and colour == "blue"`.
             min_score: Leave out hits with a lower cosine similarity.
-            keep_reference: Also return the query's own picture and its exact copies.
+            keep_reference: Also return the query's own pictures and their exact copies.
 
         Raises:
-            InputError: The query, its image or a number cannot be used.
+            InputError: The query, an image of it or a number cannot be used.
             FilterError: Milvus does not accept the filter.
             EncoderError: The encoder failed.
             CollectionError: Milvus failed.
@@ -127,7 +128,7 @@ class Engine:
         if min_score is not None and not -2 < min_score < 2:
             raise InputError(f"The minimum score must be a cosine, -1 to 1, was: {min_score}.")
         started = time.perf_counter()
-        vector = self.encoder.encode([asked])[0]
+        vector = encode_query(self.encoder, asked)
         encoded = time.perf_counter()
         hits = self.collection.search(
             vector,
@@ -172,6 +173,47 @@ class Engine:
             )
         )
 
+    def similar(
+        self,
+        id: str,
+        *,
+        limit: int = 9,
+        filter: str | None = None,
+        min_score: float | None = None,
+    ) -> tuple[Hit, ...]:
+        """The items closest to an indexed one, which is not among them. Nothing is encoded.
+
+        Raises:
+            ItemNotFound: No such item is indexed.
+            InputError, FilterError, CollectionError: As in `search`.
+        """
+        rows = self.collection.get([id])
+        if not rows or rows[0].vector is None:
+            raise ItemNotFound(f"No item with the id {id} is indexed.")
+        return self.collection.search(
+            rows[0].vector, limit=limit, filter=filter, exclude=[id], min_score=min_score
+        )
+
+    def add(
+        self, path: str | Path, *, metadata: Mapping[str, Any] | None = None
+    ) -> tuple[Hit, bool]:
+        """Index one file. Kept once this returns; the same content twice is one item.
+
+        Args:
+            metadata: The picture's own fields; None keeps those that it has.
+
+        Returns:
+            The item, and whether its content is new.
+
+        Raises:
+            ImageError: The file is no image that can be used.
+            MetadataError: The metadata cannot be stored.
+            EncoderError, CollectionError: Encoding or storing failed.
+        """
+        data = read_file(path)
+        created = add_image(path, data, self.collection, self.encoder, metadata=metadata)
+        return self.get([hash_bytes(data)])[0], created
+
     def get(self, ids: Iterable[str]) -> tuple[Hit, ...]:
         """Rows by id, as hits with score 1; unknown ids are left out."""
         return tuple(
@@ -199,13 +241,12 @@ class Engine:
 
 
 def _own_ids(query: Query) -> tuple[str, ...]:
-    """The id of the query's own picture, where it is a file or bytes."""
-    if isinstance(query.image, bytes):
-        return (hash_bytes(query.image),)
-    path = query.image if isinstance(query.image, (str, Path)) else None
-    if path is None and query.image is not None:
-        path = getattr(query.image, "filename", None) or None
-    if path is not None:
-        with suppress(ImageError):  # a PIL image may outlive its file
-            return (hash_file(path),)
-    return ()
+    """The ids of the query's own pictures, where they are files or bytes."""
+    ids = []
+    for image in query.images:
+        if isinstance(image, bytes):
+            ids.append(hash_bytes(image))
+        elif path := image if isinstance(image, (str, Path)) else getattr(image, "filename", None):
+            with suppress(ImageError):  # a PIL image may outlive its file
+                ids.append(hash_file(path))
+    return tuple(ids)

@@ -4,8 +4,10 @@
 
     OcelotError
     ├── InputError             what the caller passed cannot be used
-    │   ├── ImageError         a picture cannot be read, or is over a limit
+    │   ├── ImageError         a picture cannot be read
+    │   │   └── ImageTooLarge  it has more bytes or pixels than the limit
     │   ├── FilterError        a filter expression that Milvus does not accept
+    │   ├── ItemNotFound       no such item is indexed, or its file is gone
     │   └── MetadataError      a metadata or triplets file that cannot be used
     ├── ConfigurationError     a setting is wrong, or an optional package is missing
     ├── EncoderError           an encoder cannot be loaded or gave unusable vectors
@@ -14,7 +16,9 @@
     │   ├── DatabaseUnavailable    the database cannot be opened or reached
     │   └── EncoderMismatch        the collection was made with another encoder
     ├── RerankError            a reranker got no usable answer (never fails a search)
-    └── DownloadError          a file cannot be fetched or unpacked
+    ├── DownloadError          a file cannot be fetched or unpacked
+    ├── Overloaded             too much is waiting already; try again later
+    └── OutOfTime              the time that a request may take is over
 
 Each message is one sentence that names the input, the cause and what to do.
 Errors of other packages are mapped to these at the module that calls the package.
@@ -32,9 +36,13 @@ __all__ = [
     "EncoderMismatch",
     "FilterError",
     "ImageError",
+    "ImageTooLarge",
     "InputError",
+    "ItemNotFound",
     "MetadataError",
     "OcelotError",
+    "OutOfTime",
+    "Overloaded",
     "RerankError",
 ]
 
@@ -48,7 +56,7 @@ class InputError(OcelotError):
 
 
 class ImageError(InputError):
-    """A picture cannot be read, or is over a limit.
+    """A picture cannot be read.
 
     Args:
         name: What the picture is called (a path, or "the image" for bytes).
@@ -64,8 +72,16 @@ class ImageError(InputError):
         return (type(self), (self.name, self.reason))
 
 
+class ImageTooLarge(ImageError):
+    """A picture has more bytes or pixels than the limit."""
+
+
 class FilterError(InputError):
     """A filter expression that Milvus does not accept."""
+
+
+class ItemNotFound(InputError):
+    """No such item is indexed, or the file with its picture is gone."""
 
 
 class MetadataError(InputError):
@@ -102,3 +118,23 @@ class RerankError(OcelotError):
 
 class DownloadError(OcelotError):
     """A file cannot be fetched or unpacked."""
+
+
+class Overloaded(OcelotError):
+    """Too much is waiting already.
+
+    Args:
+        message: One sentence.
+        retry_after: Seconds after which another try makes sense.
+    """
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[type[Overloaded], tuple[str, int]]:
+        return (type(self), (str(self), self.retry_after))
+
+
+class OutOfTime(OcelotError):
+    """The time that a request may take is over."""

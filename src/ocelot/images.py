@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ocelot.errors import ImageError
+from ocelot.errors import ImageError, ImageTooLarge
 
 if TYPE_CHECKING:
     from ocelot.records import ImageSource
@@ -28,6 +28,7 @@ __all__ = [
     "hash_bytes",
     "hash_file",
     "load_image",
+    "probe",
     "read_file",
 ]
 
@@ -67,7 +68,7 @@ def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     if not data:
         raise ImageError(name, "the file is empty")
     if len(data) > max_bytes:
-        raise ImageError(name, f"the file is larger than {max_bytes / 2**20:.0f} MiB")
+        raise ImageTooLarge(name, f"the file is larger than {max_bytes / 2**20:.0f} MiB")
     return data
 
 
@@ -88,37 +89,67 @@ def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Im
     data = source if isinstance(source, bytes) else read_file(source)
     if not data:
         raise ImageError(name, "it is empty")
+    try:
+        with _opened(data, name, max_pixels) as image:
+            return _to_rgb(image, name, max_pixels)
+    except ImageError:
+        raise
+    except Exception as error:
+        raise _damaged(name, error) from error
+
+
+def _opened(data: bytes, name: str, max_pixels: int) -> Image.Image:
     heif = data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
     readable = not heif or _register_heif()
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return _to_rgb(image, name, max_pixels)
+        return Image.open(io.BytesIO(data))
     except Image.DecompressionBombError:  # Pillow's own limit, twice its MAX_IMAGE_PIXELS
-        raise ImageError(name, f"it has more pixels than the limit of {max_pixels:,}") from None
+        raise ImageTooLarge(name, f"it has more pixels than the limit of {max_pixels:,}") from None
     except UnidentifiedImageError:
         reason = "it is not an image in a format that can be read"
         if not readable:
             reason = "HEIC needs one more package (pip install 'ocelot-search[heic]')"
         raise ImageError(name, reason) from None
-    except ImageError:
-        raise
     except Exception as error:  # Pillow's decoders raise many types on malformed files
         raise _damaged(name, error) from error
 
 
+def probe(
+    data: bytes, *, name: str = "the image", max_pixels: int = MAX_PIXELS
+) -> tuple[str, int, int]:
+    """Format, width and height of an image file, from its head alone.
+
+    Returns:
+        Pillow's name of the format ("JPEG"), and the size in pixels as stored, before any
+        orientation is applied.
+
+    Raises:
+        ImageError: This is no image, or one with more pixels than the limit.
+    """
+    if not data:
+        raise ImageError(name, "it is empty")
+    with _opened(data, name, max_pixels) as image:
+        _check_size(image, name, max_pixels)
+        return image.format or "", image.width, image.height
+
+
 def _to_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
-    width, height = image.size
-    if width * height > max_pixels or max(width, height) > _MAX_SIDE:
-        raise ImageError(
-            name, f"{width} x {height} pixels are more than the limit of {max_pixels:,}"
-        )
-    if width < 1 or height < 1:
-        raise ImageError(name, "it has no pixels")
+    _check_size(image, name, max_pixels)
     try:
         image.load()
         return _flatten(ImageOps.exif_transpose(image))
     except Exception as error:
         raise _damaged(name, error) from error
+
+
+def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels or max(width, height) > _MAX_SIDE:
+        raise ImageTooLarge(
+            name, f"{width} x {height} pixels are more than the limit of {max_pixels:,}"
+        )
+    if width < 1 or height < 1:
+        raise ImageError(name, "it has no pixels")
 
 
 def _damaged(name: str, error: Exception) -> ImageError:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ocelot.errors import InputError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Vector = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 __all__ = [
+    "MAX_REFERENCES",
     "TITLE_KEYS",
     "Failure",
     "Hit",
@@ -34,6 +35,7 @@ __all__ = [
     "Usage",
 ]
 
+MAX_REFERENCES = 8  # reference pictures in one query
 TITLE_KEYS = ("title", "name", "text")  # metadata that names an item, the first one first
 RankStatus = Literal["ok", "repaired", "fallback"]
 
@@ -54,30 +56,74 @@ class Item:
     text: str | None = None
 
     def __post_init__(self) -> None:
-        image, text = self.image, self.text
+        image, text = _source(self.image), self.text
         if text is not None and not isinstance(text, str):
             raise InputError(f"The text must be a str, was: {type(text).__name__}.")
-        if isinstance(image, (bytearray, memoryview)):
-            image = bytes(image)
-        elif isinstance(image, os.PathLike):
-            image = Path(image)
-        elif not isinstance(image, (str, bytes, type(None))) and not hasattr(image, "convert"):
-            raise InputError(
-                "The image must be a path, the bytes of an image file or a PIL image, "
-                f"was: {type(image).__name__}."
-            )
         if text is not None:
             # Lone surrogates (bytes of another encoding) cannot be tokenised or sent.
             text = text.encode("utf-8", "replace").decode() if text.strip() else None
         object.__setattr__(self, "text", text)
-        object.__setattr__(self, "image", image or None if isinstance(image, str) else image)
+        object.__setattr__(self, "image", image)
         if self.image is None and self.text is None:
             raise InputError("There is nothing to encode: give an image, a text, or both.")
 
 
+def _source(image: Any) -> ImageSource | None:
+    """A picture as the rest of Ocelot takes it; a blank path is none."""
+    if isinstance(image, (bytearray, memoryview)):
+        return bytes(image)
+    if isinstance(image, os.PathLike):
+        return Path(image)
+    if isinstance(image, str):
+        return image or None
+    if image is None or isinstance(image, bytes) or hasattr(image, "convert"):
+        return cast("ImageSource | None", image)
+    raise InputError(
+        "The image must be a path, the bytes of an image file or a PIL image, "
+        f"was: {type(image).__name__}."
+    )
+
+
 @dataclass(frozen=True)
 class Query(Item):
-    """What a person asks for: an image, a text, or an image changed as the text says."""
+    """What a person asks for: an image, a text, or images changed as the text says.
+
+    Attributes:
+        others: Further reference pictures, beside `image`; without `image`, the first of them
+            takes its place. Blank ones count as none, and a list becomes a tuple.
+
+    Raises:
+        InputError: As for any `Item`; or `others` is no list or tuple, or the pictures are more
+            than `MAX_REFERENCES`.
+    """
+
+    others: tuple[ImageSource, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.others, (list, tuple)):
+            raise InputError(
+                "The further pictures must be in a list or a tuple, "
+                f"was: {type(self.others).__name__}."
+            )
+        sources = (_source(image) for image in (self.image, *self.others))
+        images = [image for image in sources if image is not None]
+        if len(images) > MAX_REFERENCES:
+            raise InputError(
+                f"A query takes at most {MAX_REFERENCES} reference pictures, "
+                f"was: {len(images)}; leave some out."
+            )
+        object.__setattr__(self, "image", images[0] if images else None)
+        object.__setattr__(self, "others", tuple(images[1:]))
+        super().__post_init__()
+
+    @property
+    def images(self) -> tuple[ImageSource, ...]:
+        """Every reference picture, in order; empty for a query of words."""
+        return () if self.image is None else (self.image, *self.others)
+
+    def parts(self) -> tuple[Item, ...]:
+        """What an encoder takes: one item for each picture, with the text; or the text alone."""
+        return tuple(Item(image, self.text) for image in self.images) or (Item(text=self.text),)
 
 
 @dataclass(frozen=True)

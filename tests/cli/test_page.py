@@ -238,6 +238,27 @@ def test_the_query_picture_in_any_form(pictures: list[str], image: str) -> None:
     assert colour(page.images()[0])[1] == "green" and "This picture" in page.text
 
 
+@pytest.mark.parametrize("text", ["in blue", None])
+def test_all_reference_pictures_are_shown_in_order(
+    pictures: list[str], tmp_path: Path, text: str | None
+) -> None:
+    given: Any = (pictures[2], tmp_path / "gone.png", Path(pictures[0]).read_bytes(), pictures[1])
+    page = Reader(render_page(SearchResult(Query(others=given, text=text), ())))
+    assert [colour(image)[1] for image in page.images()] == ["blue", "red", "green"]
+    assert [image["alt"] for image in page.images()] == [
+        f"Picture {number} of the 4 that were given" for number in (1, 3, 4)
+    ]
+    assert page.text.count("picture not found") == 1
+    assert page.names("div").count({"class": "references"}) == 1
+    assert ("“in blue”" if text else "These pictures") in page.text
+
+
+def test_one_picture_needs_no_grid(pictures: list[str]) -> None:
+    page = Reader(render_page(SearchResult(Query(pictures[0]), ())))
+    assert {"class": "references"} not in page.names("div")
+    assert [image["alt"] for image in page.images()] == ["The picture that was given"]
+
+
 def test_the_pictures_of_the_caller_stay_as_they_are() -> None:
     panorama = Image.new("RGB", (3000, 100))
     render_page(SearchResult(Query(text="t"), ()), panorama=panorama)

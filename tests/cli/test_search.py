@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -57,6 +58,50 @@ def test_the_reference_is_left_out_unless_asked_for(
     assert first["score"] == pytest.approx(1, abs=1e-4)
 
 
+def test_several_pictures_search_with_the_mean_of_their_vectors(
+    ocelot: Command, shop: Path, indexed: Path, tmp_path: Path
+) -> None:
+    from ocelot.build import build_encoder
+    from ocelot.settings import load_settings
+
+    files = sorted((shop / "images").iterdir())
+    given = [files[2], files[30], files[47]]
+    panorama, page = tmp_path / "panorama.png", tmp_path / "page.html"
+    outcome = ocelot(
+        "search", "--db", indexed, "--image", given[0], "-i", given[1], "--image", given[2],
+        "-t", "in blue", "-n", 50, "--no-rerank", "--json", "--panorama", panorama, "--html", page,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    result = json.loads(outcome.out)
+    assert result["query"] == {
+        "image": str(given[0]), "images": [str(file) for file in given], "text": "in blue",
+    }  # fmt: skip
+    found = {hit["path"]: hit["score"] for hit in result["hits"]}
+    assert len(found) == 50 and not {str(file) for file in given} & set(found)
+
+    encoder = build_encoder(load_settings())
+    asked = encoder.encode([(file, "in blue") for file in given]).astype(float).mean(axis=0)
+    cosines = encoder.encode([(file, None) for file in files]) @ asked / np.linalg.norm(asked)
+    expected = dict(zip(map(str, files), cosines.tolist(), strict=True))
+    assert found == pytest.approx({path: expected[path] for path in found}, abs=1e-3)
+    left_out = set(expected) - set(found) - {str(file) for file in given}
+    assert len(left_out) == 7
+    assert max(expected[path] for path in left_out) <= min(found.values()) + 1e-3
+    with Image.open(panorama) as drawn, Image.open(given[0]) as plain:
+        assert drawn.width > drawn.height > plain.height
+    assert "Picture 3 of the 3 that were given" in page.read_text(encoding="utf-8")
+
+
+def test_json_of_one_picture_or_none(ocelot: Command, shop: Path, indexed: Path) -> None:
+    image = str(shop / "leopard.jpg")
+    for arguments, query in (
+        (("-i", image), {"image": image, "images": [image], "text": None}),
+        (("-t", "mug"), {"image": None, "images": [], "text": "mug"}),
+    ):
+        outcome = ocelot("search", "--db", indexed, *arguments, "-n", 1, "--json")
+        assert json.loads(outcome.out)["query"] == query
+
+
 def test_filter_limit_and_min_score(ocelot: Command, indexed: Path) -> None:
     outcome = ocelot(
         "search", "--db", indexed, "-t", "kettle", "--no-rerank", "--json",
@@ -97,6 +142,7 @@ def test_without_hits_there_is_a_page_but_no_panorama(
         ([], 2, "--image, --text, or both"),
         (["--text", "  "], 2, "--image, --text, or both"),
         (["--image", "none.jpg"], 2, "none.jpg: there is no such file"),
+        (["--image", "a.jpg"] * 9, 2, "at most 8 reference pictures, was: 9"),
         (["--text", "a", "--filter", "price <"], 2, "price <"),
         (["--text", "a", "--reranker", "magic"], 2, "reranker"),
         (["--text", "a", "--reranker", "generative"], 2, "OPENAI_API_KEY"),

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from ocelot.encoder import Encoder
+from ocelot.encoders import FunctionEncoder
 from ocelot.errors import ConfigurationError
 from ocelot.records import Hit, Query
 from ocelot.reranker import Reranker
@@ -100,6 +101,55 @@ def test_a_query_of_one_part_keeps_retrieval_order(query: Query) -> None:
     part = "text" if query.image is None else "picture"
     assert ranking.reason == f"Closest to the {part} (score 0.90, 1st of 2)."
     assert encoder.encoded == 0
+
+
+class Counting(Axes):
+    def embed(self, batch: Sequence[Any]) -> np.ndarray[Any, Any]:
+        self.calls = getattr(self, "calls", 0) + 1
+        return super().embed(batch)
+
+
+@pytest.mark.parametrize(
+    ("colour", "whole", "picture"),
+    [
+        # Blue is (0, 0, 1) with and without the text. Whole: (1, 0, 1) / sqrt(2); pictures alone:
+        # (0, 0, 1). Cosines of A: 1.4 / sqrt(2) and .6.
+        ((0, 0, 255), "0.99", "0.60"),
+        # Red is (1, 0, 0). Whole: (1, 0, 0); pictures alone: (1, 0, 1) / sqrt(2).
+        ((255, 0, 0), "0.80", "0.99"),
+    ],
+)
+def test_several_pictures_count_as_their_mean_direction(
+    colour: tuple[int, int, int], whole: str, picture: str
+) -> None:
+    encoder = Counting()
+    query = Query(GREY, "red", (Image.new("RGB", (8, 8), colour),))
+    ranking = FusionReranker(encoder).rerank(query, [hit("C", C), hit("B", B), hit("A", A)])
+    assert ranking.order == (2, 1, 0)
+    assert ranking.reason == (
+        f"Closest to the pictures and text together (score {whole}, 1st of 3); "
+        f"to the text alone 3rd (0.00), to the pictures alone 1st ({picture})."
+    )
+    assert (encoder.calls, encoder.encoded) == (1, 5)  # all in one batch
+
+
+def test_several_pictures_without_a_text_keep_retrieval_order() -> None:
+    ranking = FusionReranker(Axes()).rerank(Query(GREY, None, (GREY,)), [hit("C", C, 0.9)])
+    assert ranking.reason == "Closest to the pictures (score 0.90, 1st of 1)."
+
+
+def test_pictures_that_cancel_each_other_out_leave_retrieval_order() -> None:
+    def opposite(image: Image.Image | None, text: str | None) -> list[float]:
+        if text is not None or image is None:
+            return [0, 0, 1]
+        return [1, 0, 0] if image.getpixel((0, 0)) == (0, 0, 0) else [-1, 0, 0]
+
+    query = Query(Image.new("RGB", (2, 2)), "t", (GREY,))
+    encoder = FunctionEncoder(opposite, dimension=3, name="opposite")
+    ranking = FusionReranker(encoder).rerank(query, [hit("C", C), hit("A", A)])
+    assert (ranking.order, ranking.status) == ((0, 1), "fallback")
+    assert "cancel each other out" in ranking.detail
+    assert ranking.reason == "Closest to the pictures and text together (score 0.50)."
 
 
 def test_ties_keep_retrieval_order() -> None:

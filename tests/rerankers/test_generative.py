@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from ocelot.errors import ConfigurationError
 from ocelot.records import Hit, Query, Ranking, Usage
 from ocelot.reranker import Reranker
 from ocelot.rerankers import GenerativeReranker
 from ocelot.rerankers.panorama import panorama_layout
+from ocelot.rerankers.references import query_picture
 from tests.rerankers.chat_server import ChatServer, Reply, Request, completion, error, ranking
 from tests.rerankers.conftest import MakeHits
 
@@ -562,6 +563,43 @@ def test_another_question_is_asked(
     other = reranker(server, cache=tmp_path / "cache", **options)
     result = other.rerank(query, change(hits) if change else hits)
     assert len(server.requests) == 2 and not result.cached
+
+
+def test_each_set_of_reference_pictures_is_a_question_of_its_own(
+    cached: GenerativeReranker, server: ChatServer, make_hits: MakeHits
+) -> None:
+    hits = make_hits(COLOURS)
+    olive, pink, navy = (Image.new("RGB", (80, 60), name) for name in ("olive", "pink", "navy"))
+    sheet = query_picture(Query(olive, None, (pink,)))
+    assert sheet is not None
+    sets = [(olive,), (olive, pink), (pink, olive), (olive, navy), (olive, pink, navy),
+            (olive, olive), (sheet,)]  # fmt: skip
+    for number, images in enumerate(sets, 1):
+        query = Query(text="in blue", others=images)
+        assert not cached.rerank(query, hits).cached
+        assert cached.rerank(query, hits).cached
+        assert len(server.requests) == number
+
+
+def test_a_request_shows_every_reference_picture_and_says_how_many(
+    server: ChatServer, make_hits: MakeHits
+) -> None:
+    server.replies(ranking([1, 0, 2]))
+    names = ("olive", "pink", "navy")
+    query = Query(text="in blue", others=tuple(Image.new("RGB", (60, 60), name) for name in names))
+    assert reranker(server).rerank(query, make_hits(COLOURS)).status == "ok"
+    (request,) = server.requests
+    assert "3 query pictures" in request.prompt
+    tile = np.asarray(request.picture.crop(panorama_layout(3, text_lines=1).picture)).astype(int)
+    for name in names:
+        near = np.abs(tile - ImageColor.getrgb(name)).max(axis=2) < 12
+        assert near.mean() > 0.2
+
+
+def test_a_further_query_picture_that_is_gone(server: ChatServer, make_hits: MakeHits) -> None:
+    query = Query(QUERY.image, QUERY.text, ("/not/here.png",))
+    assert_fallback(reranker(server).rerank(query, make_hits(COLOURS)), "/not/here.png")
+    assert not server.requests
 
 
 def test_another_model_is_asked(

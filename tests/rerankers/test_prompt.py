@@ -41,6 +41,19 @@ def test_each_kind_of_query_is_asked_for_as_what_it_is() -> None:
     assert "no instruction" in picture
 
 
+def test_several_query_pictures_are_spoken_of() -> None:
+    both, pictures = (
+        build_prompt(Query(b"x", text, (b"y", b"z")), [hit()]) for text in ("in blue", None)
+    )
+    assert "3 query pictures" in both and "3 query pictures" in pictures
+    assert 'applied to the query pictures: "in blue"' in both
+    assert "without an instruction" in pictures
+    for prompt in (both, pictures):
+        assert "query picture:" not in prompt and "query picture." not in prompt
+    one = build_prompt(Query(b"x", "in blue"), [hit()])
+    assert "query pictures" not in one and 'applied to the query picture: "in blue"' in one
+
+
 def test_each_form_of_answer_is_asked_for() -> None:
     as_json = build_prompt(QUERY, [hit()])
     as_text = build_prompt(QUERY, [hit()], structured=False)

@@ -77,12 +77,20 @@ def _template() -> str:
 
 
 def _query(query: Query) -> str:
-    name = f'<h1 dir="auto">“{_escape(query.text)}”</h1>' if query.text else "<h1>This picture</h1>"
+    count = len(query.images)
+    plain = "These pictures" if count > 1 else "This picture"
+    name = f'<h1 dir="auto">“{_escape(query.text)}”</h1>' if query.text else f"<h1>{plain}</h1>"
     words = f'<div><p class="label">You asked for</p>{name}</div>'
-    if query.image is None:
+    if not count:
         return f'<section class="query plain">{words}</section>'
-    tile = _tile([query.image], "The picture that was given", _SMALL)
-    return f'<section class="query">{tile}{words}</section>'
+    if count == 1:
+        tile = _tile(query.images, "The picture that was given", _SMALL)
+        return f'<section class="query">{tile}{words}</section>'
+    tiles = "".join(
+        _tile([image], f"Picture {number} of the {count} that were given", _SMALL)
+        for number, image in enumerate(query.images, 1)
+    )
+    return f'<section class="query several"><div class="references">{tiles}</div>{words}</section>'
 
 
 def _answer(result: SearchResult) -> str:

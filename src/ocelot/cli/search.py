@@ -11,6 +11,7 @@ import typer
 from ocelot.cli import options
 from ocelot.cli.text import printable, sentence
 from ocelot.errors import ConfigurationError, InputError
+from ocelot.records import MAX_REFERENCES
 
 if TYPE_CHECKING:
     from ocelot.records import SearchResult
@@ -25,7 +26,14 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 def search(
     image: Annotated[
-        Path | None, typer.Option("--image", "-i", help="Query picture.", show_default=False)
+        list[Path] | None,
+        typer.Option(
+            "--image",
+            "-i",
+            metavar="PATH",
+            show_default=False,
+            help=f"Query picture; again for further ones, up to {MAX_REFERENCES}.",
+        ),
     ] = None,
     text: Annotated[
         str | None, typer.Option("--text", "-t", help="Query sentence.", show_default=False)
@@ -47,7 +55,7 @@ def search(
         float | None, typer.Option(help="Leave out lower cosines.", show_default=False)
     ] = None,
     keep_reference: Annotated[
-        bool, typer.Option("--keep-reference", help="Also show the query picture itself.")
+        bool, typer.Option("--keep-reference", help="Also show the query pictures themselves.")
     ] = False,
     no_rerank: Annotated[bool, typer.Option("--no-rerank", help="Keep retrieval order.")] = False,
     reranker: Annotated[
@@ -68,8 +76,8 @@ def search(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Search with a picture, a sentence, or a picture changed as the sentence says."""
-    if image is None and not (text and text.strip()):
+    """Search with pictures, a sentence, or pictures changed as the sentence says."""
+    if not image and not (text and text.strip()):
         raise InputError("There is nothing to search for: give --image, --text, or both.")
     if panorama is not None and panorama.suffix.lower() not in _PICTURES:
         raise InputError(f"Cannot write {panorama}: name it .jpg, .png or .webp.")
@@ -77,6 +85,7 @@ def search(
     from ocelot.records import Query
     from ocelot.settings import load_settings
 
+    query = Query(text=text, others=tuple(image or ()))
     settings = load_settings(
         db=db,
         collection=collection,
@@ -88,7 +97,7 @@ def search(
     )
     with build_engine(settings, create=False) as engine:
         result = engine.ask(
-            Query(image, text),
+            query,
             limit=limit,
             filter=filter,
             min_score=min_score,
@@ -105,7 +114,7 @@ def search(
 
 def as_dict(result: SearchResult) -> dict[str, Any]:
     """The result as `--json` prints it: hits in final order, each with its earlier rank."""
-    image = result.query.image
+    images = [str(image) for image in result.query.images]
     ranking = result.ranking
 
     def entry(rank: int, hit: Any) -> dict[str, Any]:
@@ -122,7 +131,11 @@ def as_dict(result: SearchResult) -> dict[str, Any]:
 
     hits = [entry(rank, hit) for rank, hit in enumerate(result.ranked, 1)]
     return {
-        "query": {"image": None if image is None else str(image), "text": result.query.text},
+        "query": {
+            "image": images[0] if images else None,
+            "images": images,
+            "text": result.query.text,
+        },
         "hits": hits,
         "winner": hits[0] if result.winner is not None else None,
         "ranking": None

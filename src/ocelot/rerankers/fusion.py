@@ -6,6 +6,7 @@ alone, and to its picture alone, with weighted reciprocal-rank fusion (Cormack, 
 Büttcher, "Reciprocal Rank Fusion Outperforms Condorcet and Individual Rank Learning Methods",
 SIGIR 2009). Ranks, not cosines, are added because cosines of text alone and of picture alone
 live on different scales, and a handful of candidates is too few to estimate those scales.
+Several reference pictures count as one: the mean direction of their vectors.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ocelot.encoder import mean_direction
 from ocelot.errors import ConfigurationError, ImageError, OcelotError
 from ocelot.records import Hit, Item, Query, Ranking
 
@@ -27,11 +29,6 @@ __all__ = ["FusionReranker", "ordinal"]
 
 # The whole counts as much as both parts together, so that it decides when they disagree.
 WEIGHTS: Mapping[str, float] = {"whole": 2.0, "text": 1.0, "image": 1.0}
-_NAMES = {
-    "whole": "the picture and text together",
-    "text": "the text alone",
-    "image": "the picture alone",
-}
 
 
 class FusionReranker:
@@ -80,23 +77,26 @@ class FusionReranker:
         order = tuple(range(len(hits)))
         if not hits:
             return Ranking(order, "There was nothing to rank.", self.name)
+        picture = "pictures" if query.others else "picture"
         if query.text is None or query.image is None:
-            part = "text" if query.image is None else "picture"
+            part = "text" if query.image is None else picture
             reason = f"Closest to the {part} (score {hits[0].score:.2f}, 1st of {len(hits)})."
             return Ranking(order, reason, self.name)
         try:
             scores = self._scores(query, hits)
         except OcelotError as error:
-            reason = f"Closest to {_NAMES['whole']} (score {hits[0].score:.2f})."
+            reason = f"Closest to the {picture} and text together (score {hits[0].score:.2f})."
             return Ranking(order, reason, self.name, status="fallback", detail=str(error))
         ranks = {part: _ranks(values) for part, values in scores.items()}
         fused = sum(self._weights[part] / (self._k + ranks[part]) for part in ranks)
         order = tuple(int(i) for i in np.argsort(-np.round(fused, 12), kind="stable"))
-        return Ranking(order, _reason(order[0], scores, ranks), self.name)
+        return Ranking(order, _reason(order[0], scores, ranks, picture), self.name)
 
     def _scores(self, query: Query, hits: Sequence[Hit]) -> dict[str, Scores]:
-        encode = self._encoder.encode
-        parts = encode([query, Item(text=query.text), Item(image=query.image)])
+        alone = [Item(image=image) for image in query.images]
+        encoded = self._encoder.encode([*query.parts(), Item(text=query.text), *alone])
+        composed, text, pictures = np.split(encoded, [len(alone), len(alone) + 1])
+        parts = np.stack([mean_direction(rows) for rows in (composed, text, pictures)])
         rows = np.full((len(hits), parts.shape[1]), np.nan)
         for row, hit in zip(rows, hits, strict=True):
             vector = self._vector(hit)
@@ -125,15 +125,18 @@ def _ranks(scores: Scores) -> Scores:
     return np.asarray(1.0 + better.sum(axis=1))
 
 
-def _reason(first: int, scores: Mapping[str, Scores], ranks: Mapping[str, Scores]) -> str:
+def _reason(
+    first: int, scores: Mapping[str, Scores], ranks: Mapping[str, Scores], picture: str
+) -> str:
     def place(part: str) -> str:
         return ordinal(int(ranks[part][first]))
 
     count = len(scores["whole"])
-    whole = f"{_NAMES['whole']} (score {scores['whole'][first]:.2f}, {place('whole')} of {count})"
+    score = f"(score {scores['whole'][first]:.2f}, {place('whole')} of {count})"
+    whole = f"the {picture} and text together {score}"
     others = [
-        f"to {_NAMES[part]} {place(part)} ({scores[part][first]:.2f})"
-        for part in ("text", "image")
+        f"to the {name} alone {place(part)} ({scores[part][first]:.2f})"
+        for part, name in (("text", "text"), ("image", picture))
         if not np.isnan(scores[part][first])
     ]
     lead = "Closest to" if ranks["whole"][first] == 1 else "Close to"

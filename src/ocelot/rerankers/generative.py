@@ -6,17 +6,19 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from ocelot.errors import ConfigurationError, ImageError
-from ocelot.images import encode_jpeg, load_image
+from ocelot.images import encode_jpeg
 from ocelot.records import Hit, Query, Ranking, Usage
 from ocelot.rerankers.cache import RankingCache, cache_key
 from ocelot.rerankers.chat import Chat, ChatError, Messages, Structured
 from ocelot.rerankers.credentials import Secret
 from ocelot.rerankers.panorama import MAX_CANDIDATES, compose_panorama, load_tile
 from ocelot.rerankers.prompt import PROMPT_VERSION, Detail, build_messages, build_prompt
+from ocelot.rerankers.references import query_picture
 from ocelot.rerankers.reply import ParsedReply, parse_reply
 from ocelot.rerankers.windows import sweep, window_starts
 
@@ -122,7 +124,7 @@ class GenerativeReranker:
         if not hits:
             return Ranking((), "There was nothing to rank.", self.name)
         try:
-            image = None if query.image is None else load_image(query.image)
+            image = query_picture(query)
         except ImageError as error:
             return _fallback(self.name, hits, str(error), Usage())
         key = ""
@@ -174,9 +176,11 @@ class GenerativeReranker:
         )
 
     def _key(self, query: Query, image: Image.Image | None, hits: Sequence[Hit]) -> str:
-        pixels = None
+        pixels: list[Any] | None = None
         if image is not None:
             pixels = [image.size, hashlib.sha256(image.tobytes()).hexdigest()]
+            # One picture that looks like the sheet of several is asked about in other words.
+            pixels += [len(query.images)] if query.others else []
         # Pictures need no hash of their own: a hit's id is that of its content.
         return cache_key(
             **self._options,

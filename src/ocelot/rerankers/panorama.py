@@ -27,6 +27,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ocelot.errors import ImageError, InputError
 from ocelot.images import load_image
 from ocelot.records import Hit, Query
+from ocelot.rerankers.references import Box, paste, query_picture
 
 __all__ = [
     "MAX_CANDIDATES",
@@ -36,9 +37,9 @@ __all__ = [
     "load_tile",
     "panorama_layout",
     "panorama_of_hits",
+    "query_picture",
 ]
 
-Box = tuple[int, int, int, int]
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 MAX_CANDIDATES = 25
@@ -127,7 +128,8 @@ def compose_panorama(
     """Draw the query and its candidates into one picture.
 
     Args:
-        query_image: The query's picture; without one its tile holds the text.
+        query_image: The query's picture, as `query_picture` gives it; without one its tile holds
+            the text.
         candidates: 1 to 25 pictures in order; None draws a grey tile, "no picture".
         text: What the query says, drawn under its picture, up to 6 lines; a sentence with
             letters that the built-in font lacks is not drawn.
@@ -153,7 +155,7 @@ def compose_panorama(
     label = (layout.picture[0], layout.query[1], layout.picture[2], layout.picture[1])
     _centred(draw, label, "query", _font(26), "white")
     if query_image is not None:
-        _paste(canvas, query_image, layout.picture)
+        paste(canvas, query_image, layout.picture)
         if words:
             _write(draw, layout.text, words, _font(_TEXT_SIZE))
     elif words:
@@ -167,7 +169,7 @@ def compose_panorama(
             draw.rectangle(_inside(box), fill=_GREY)
             _centred(draw, box, "no picture", _font(26), _INK)
         else:
-            _paste(canvas, picture, box)
+            paste(canvas, picture, box)
         draw.rectangle(_inside(box), outline=_LINE)
         _number(draw, box, index)
     canvas.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
@@ -179,9 +181,9 @@ def panorama_of_hits(query: Query, hits: Sequence[Hit]) -> Image.Image:
 
     Raises:
         InputError: There are no hits, or more than 25.
-        ImageError: The query's picture cannot be read.
+        ImageError: A picture of the query cannot be read.
     """
-    image = None if query.image is None else load_image(query.image)
+    image = query_picture(query)
     return compose_panorama(image, [load_tile(hit.paths) for hit in hits], text=query.text)
 
 
@@ -195,16 +197,6 @@ def load_tile(paths: Sequence[str]) -> Image.Image | None:
         image.thumbnail((_TILE, _TILE), Image.Resampling.LANCZOS)
         return image
     return None
-
-
-def _paste(canvas: Image.Image, picture: Image.Image, box: Box) -> None:
-    # As large as the box allows, centred, its shape kept.
-    side_x, side_y = box[2] - box[0], box[3] - box[1]
-    scale = min(side_x / picture.width, side_y / picture.height)
-    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    rgb = picture if picture.mode == "RGB" else load_image(picture)
-    small = rgb.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    canvas.paste(small, (box[0] + (side_x - size[0]) // 2, box[1] + (side_y - size[1]) // 2))
 
 
 def _number(draw: ImageDraw.ImageDraw, box: Box, index: int) -> None:
