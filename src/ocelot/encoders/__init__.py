@@ -6,12 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ocelot.encoders.batching import BatchingEncoder
     from ocelot.encoders.function import FunctionEncoder
     from ocelot.encoders.visualized_bge import VisualizedBGE
 
-__all__ = ["FunctionEncoder", "VisualizedBGE"]
+__all__ = ["BatchingEncoder", "FunctionEncoder", "VisualizedBGE"]
 
-_HOMES = {"FunctionEncoder": "function", "VisualizedBGE": "visualized_bge"}
+_HOMES = {
+    "BatchingEncoder": "batching",
+    "FunctionEncoder": "function",
+    "VisualizedBGE": "visualized_bge",
+}
 
 
 def __getattr__(name: str) -> Any:
