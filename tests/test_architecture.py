@@ -20,7 +20,10 @@ FLOORS = (
     ("collection",),
     ("encoders", "rerankers", "indexing", "evaluation", "catalogue", "training"),
     ("engine",),
+    ("service",),
     ("build",),
+    ("ui",),
+    ("server",),
     ("cli",),
     ("__main__",),
 )

@@ -13,8 +13,16 @@ if TYPE_CHECKING:
     from ocelot.collection import Collection
     from ocelot.encoder import Encoder
     from ocelot.reranker import Reranker
+    from ocelot.service import Service
 
-__all__ = ["build_collection", "build_encoder", "build_engine", "build_reranker", "open"]
+__all__ = [
+    "build_collection",
+    "build_encoder",
+    "build_engine",
+    "build_reranker",
+    "build_service",
+    "open",
+]
 
 
 def open(
@@ -142,3 +150,49 @@ def build_reranker(settings: Settings, encoder: Encoder) -> Reranker | None:
         window=settings.llm_window,
         cache=cache_folder() / "rankings" if settings.llm_cache else None,
     )
+
+
+def build_service(settings: Settings) -> Service:
+    """A warm service for many callers: an encoder that batches, every reranker there is.
+
+    Raises:
+        ConfigurationError: A setting cannot be used, or the extra `serve` is not installed.
+        EncoderError, CollectionError: As in `open`.
+    """
+    try:
+        from ocelot.service import Limits, Metrics, Service
+    except ImportError as error:
+        raise ConfigurationError(
+            f"Serving needs more packages ({error.name} is missing): "
+            "pip install 'ocelot-search[serve]'."
+        ) from None
+    from ocelot.encoders.batching import BatchingEncoder
+
+    metrics = Metrics()
+    encoder = BatchingEncoder(
+        build_encoder(settings), window=settings.batch_window, observe=metrics.batch
+    )
+    rerankers = {}
+    for name in ("generative", "fusion"):
+        chosen = settings.model_copy(update={"reranker": name})
+        if name == "fusion" or settings.generative or chosen.has_language_model:
+            judge = build_reranker(chosen, encoder)
+            assert judge is not None
+            rerankers[name] = judge
+    default = "generative" if settings.generative else "fusion"
+    return Service(
+        Engine(encoder, build_collection(settings, encoder)),
+        rerankers,
+        default=None if settings.reranker == "none" else default,
+        uploads=settings.uploads or _uploads_beside(settings.db),
+        limits=Limits.of(settings),
+        metrics=metrics,
+    )
+
+
+def _uploads_beside(db: str) -> Path:
+    """`shop.db` -> `shop-uploads`; for a server, a folder where the process was started."""
+    if "://" in db:
+        return Path("ocelot-uploads")
+    local = Path(db).expanduser().with_suffix("")
+    return local.with_name(f"{local.name}-uploads")

@@ -88,13 +88,36 @@ class Settings(BaseSettings):
     llm_window: int = Field(9, ge=2, le=25, description="Candidates in one panorama.")
     llm_cache: bool = Field(True, description="Keep rankings for repeated questions.")
 
+    uploads: Path | None = Field(
+        None, description="Folder for uploaded pictures; beside a local database by default."
+    )
+    api_keys: SecretStr | None = Field(
+        None, description="Keys that the HTTP API and the page ask for, with commas between."
+    )
+    cors_origins: str = Field(
+        "", description="Other web origins that may call the HTTP API, with commas between."
+    )
+    max_upload_mb: float = Field(20.0, gt=0, le=200, description="Largest request, MiB.")
+    max_pixels: int = Field(50_000_000, ge=1, description="Largest picture sent to the server.")
+    request_timeout: float = Field(30.0, gt=0, description="Seconds that a request may wait.")
+    threads: int = Field(16, ge=1, le=256, description="Searches that the server runs at once.")
+    queue: int = Field(64, ge=0, description="Searches that may wait; more are answered 429.")
+    batch_window: float = Field(
+        0.002, ge=0, le=1, description="Seconds that queries wait for others to share a batch."
+    )
+
     @property
     def generative(self) -> bool:
         """Whether a language model reranks."""
         if self.reranker == "auto":
-            azure = self.azure_endpoint is not None and self.azure_api_key is not None
-            return azure or self.llm_api_key is not None or self.llm_base_url is not None
+            return self.has_language_model
         return self.reranker == "generative"
+
+    @property
+    def has_language_model(self) -> bool:
+        """Whether there is what it takes to ask one: a key, or an endpoint of one's own."""
+        azure = self.azure_endpoint is not None and self.azure_api_key is not None
+        return azure or self.llm_api_key is not None or self.llm_base_url is not None
 
     @classmethod
     def settings_customise_sources(

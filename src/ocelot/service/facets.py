@@ -1,0 +1,115 @@
+"""What the metadata of a collection offers to filter by, read from a sample of its rows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ocelot.collection import Row
+from ocelot.records import Hit
+
+__all__ = ["Facet", "condition", "examples_of", "facets_of"]
+
+Kind = Literal["text", "number", "boolean", "other"]
+
+_VALUES = 24  # examples for one key
+_LONG = 60  # characters; longer texts are prose, not categories
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
+_WORDS = frozenset({"and", "or", "not", "in", "like", "true", "false", "exists", "is", "null"})
+
+
+@dataclass(frozen=True)
+class Facet:
+    """One metadata key.
+
+    Attributes:
+        key: As in a row's metadata.
+        kind: Of its values; "other" for lists, objects and mixtures.
+        values: Up to 24 of its values, the most frequent first.
+        distinct: How many values there are in the sample.
+        count: Rows of the sample that have the key.
+        low, high: Of numbers.
+    """
+
+    key: str
+    kind: Kind
+    values: tuple[Any, ...]
+    distinct: int
+    count: int
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def categorical(self) -> bool:
+        """Whether its values make a list to choose from: few, short, each in several rows."""
+        if self.kind == "boolean":
+            return True
+        short = self.kind == "text" and all(len(value) <= _LONG for value in self.values)
+        return short and 1 < self.distinct <= _VALUES and self.distinct * 2 <= self.count
+
+
+def facets_of(metadata: Iterable[Mapping[str, Any]]) -> tuple[Facet, ...]:
+    """The keys of some rows' metadata, those of most rows first.
+
+    >>> facets_of([{"price": 3, "colour": "red"}, {"price": 5}])[0]
+    Facet(key='price', kind='number', values=(3, 5), distinct=2, count=2, low=3, high=5)
+    """
+    found: dict[str, list[Any]] = {}
+    for fields in metadata:
+        for key, value in fields.items():
+            found.setdefault(key, []).append(value)
+    facets = [_facet(key, values) for key, values in found.items()]
+    return tuple(sorted(facets, key=lambda facet: -facet.count))
+
+
+def examples_of(rows: Sequence[Row], count: int = 12) -> tuple[Hit, ...]:
+    """At most `count` items from all over some rows, to look at."""
+    step = max(1, len(rows) // count)
+    return tuple(
+        Hit(row.id, 1.0, rank, tuple(row.paths), row.width, row.height, row.metadata)
+        for rank, row in enumerate(rows[::step][:count], 1)
+    )
+
+
+def _facet(key: str, values: list[Any]) -> Facet:
+    kinds = {_kind(value) for value in values}
+    kind: Kind = kinds.pop() if len(kinds) == 1 else "other"
+    # JSON tells 1 from true and takes lists, which cannot be counted as they are.
+    counted = Counter(json.dumps(value, sort_keys=True) for value in values)
+    examples = tuple(json.loads(text) for text, _ in counted.most_common(_VALUES))
+    low = high = None
+    if kind == "number":
+        low, high = min(values), max(values)
+    return Facet(key, kind, examples, len(counted), len(values), low, high)
+
+
+def _kind(value: Any) -> Kind:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, (int, float)):
+        return "number"
+    return "text" if isinstance(value, str) else "other"
+
+
+def condition(key: str, operator: Literal["==", "<=", ">="], value: Any) -> str:
+    """A filter over one key, quoted as Milvus reads it.
+
+    >>> condition("colour", "==", 'a "b"')
+    'colour == "a \\\\"b\\\\""'
+    >>> condition("unit price", "<=", 3.5)
+    '$meta["unit price"] <= 3.5'
+    """
+    plain = _IDENTIFIER.fullmatch(key) and key.lower() not in _WORDS
+    name = key if plain else f"$meta[{_quoted(key)}]"
+    said = _quoted(value) if isinstance(value, str) else json.dumps(value)
+    return f"{name} {operator} {said}"
+
+
+def _quoted(text: str) -> str:
+    # Milvus knows these escapes and no \u; other control characters stand for themselves.
+    return f'"{text.translate(_ESCAPES)}"'

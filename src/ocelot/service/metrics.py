@@ -1,0 +1,78 @@
+"""What a running service counts, in the Prometheus text format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from ocelot.records import Ranking, SearchResult
+
+__all__ = ["Metrics"]
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_SIZES = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Metrics:
+    """Counters and histograms of one service, in a registry of its own."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "ocelot_requests", "HTTP requests.", ["method", "route", "status"], registry=registry
+        )
+        self.request_seconds = Histogram(
+            "ocelot_request_seconds", "From request to last byte.", ["route"],
+            buckets=_SECONDS, registry=registry,
+        )  # fmt: skip
+        self._stages = Histogram(
+            "ocelot_stage_seconds", "Parts of a search: encode, search, rerank.", ["stage"],
+            buckets=_SECONDS, registry=registry,
+        )  # fmt: skip
+        self._batches = Histogram(
+            "ocelot_batch_size", "Items encoded at once.", buckets=_SIZES, registry=registry
+        )
+        self.refused = Counter(
+            "ocelot_refused", "Requests refused by a full queue.", ["queue"], registry=registry
+        )
+        self.abandoned = Counter(
+            "ocelot_abandoned", "Requests whose client went away.", registry=registry
+        )
+        self._rankings = Counter(
+            "ocelot_rankings", "Verdicts of rerankers.", ["reranker", "status", "cached"],
+            registry=registry,
+        )  # fmt: skip
+        self._tokens = Counter(
+            "ocelot_tokens", "Tokens of language models.", ["reranker", "kind"], registry=registry
+        )
+        self._waiting = Gauge(
+            "ocelot_waiting", "Work that waits for a thread.", ["queue"], registry=registry
+        )
+
+    def watch_queue(self, name: str, waiting: Callable[[], int]) -> None:
+        """Report the length of a queue whenever metrics are read."""
+        self._waiting.labels(name).set_function(waiting)
+
+    def batch(self, size: int) -> None:
+        """Count one batch of the encoder."""
+        self._batches.observe(size)
+
+    def searched(self, result: SearchResult) -> None:
+        """Count the stages of a search."""
+        for stage in ("encode", "search"):
+            if stage in result.timings:
+                self._stages.labels(stage).observe(result.timings[stage])
+
+    def ranked(self, ranking: Ranking, seconds: float) -> None:
+        """Count a verdict and what it cost."""
+        self._stages.labels("rerank").observe(seconds)
+        self._rankings.labels(ranking.reranker, ranking.status, str(ranking.cached).lower()).inc()
+        for kind in ("prompt", "completion"):
+            used = getattr(ranking.usage, f"{kind}_tokens")
+            if used:
+                self._tokens.labels(ranking.reranker, kind).inc(used)
+
+    def text(self) -> bytes:
+        """Everything, as a Prometheus server reads it."""
+        return generate_latest(self._registry)

@@ -1,0 +1,68 @@
+"""Panoramas of recent answers, drawn when somebody asks to see one."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+
+from ocelot.errors import ItemNotFound
+from ocelot.images import encode_jpeg
+from ocelot.records import Hit, Query
+from ocelot.rerankers.panorama import MAX_CANDIDATES, panorama_of_hits
+
+__all__ = ["Panoramas"]
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    query: Query
+    hits: tuple[Hit, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes kept, about."""
+        pictures = (len(image) for image in self.query.images if isinstance(image, bytes))
+        return sum(pictures) + 1000 * len(self.hits)
+
+
+class Panoramas:
+    """What is needed to draw the panoramas of the last answers, up to a number of bytes.
+
+    Drawing is a pure function of the query and the hits, so the picture is, to the pixel, the
+    one that a reranker was shown.
+    """
+
+    def __init__(self, max_bytes: int = 32 * 2**20, max_count: int = 300) -> None:
+        self._max_bytes = max_bytes
+        self._max_count = max_count
+        self._bytes = 0
+        self._kept: OrderedDict[str, _Recipe] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def keep(self, query: Query, hits: tuple[Hit, ...]) -> str | None:
+        """Remember an answer; returns the key under which `draw` finds it, None without hits."""
+        if not hits:
+            return None
+        shown = tuple(replace(hit, vector=None) for hit in hits[:MAX_CANDIDATES])
+        key, recipe = secrets.token_urlsafe(16), _Recipe(query, shown)
+        with self._lock:
+            self._kept[key] = recipe
+            self._bytes += recipe.size
+            while self._bytes > self._max_bytes or len(self._kept) > self._max_count:
+                _, dropped = self._kept.popitem(last=False)
+                self._bytes -= dropped.size
+        return key
+
+    def draw(self, key: str) -> bytes:
+        """The panorama as a JPEG file.
+
+        Raises:
+            ItemNotFound: There is no such panorama, or not any more.
+        """
+        with self._lock:
+            recipe = self._kept.get(key)
+        if recipe is None:
+            raise ItemNotFound("There is no such panorama (any more); search again.")
+        return encode_jpeg(panorama_of_hits(recipe.query, recipe.hits))

@@ -1,0 +1,75 @@
+"""Uploaded pictures as files: named by their content, whole or not there at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from ocelot.errors import CollectionError
+from ocelot.images import MAX_PIXELS, hash_bytes, probe
+from ocelot.records import Hit
+
+__all__ = ["UploadFolder"]
+
+_SUFFIX = {"JPEG": ".jpg", "TIFF": ".tif", "MPO": ".jpg", "HEIF": ".heic"}
+
+
+class UploadFolder:
+    """Keeps uploads as `ab/abcdef….jpg`: two digits of the SHA-256, then all of it.
+
+    A file is written aside, flushed to the disk and renamed, so that a crash at any moment
+    leaves either the whole file or none.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(os.path.abspath(folder))
+
+    def keep(self, data: bytes, *, max_pixels: int = MAX_PIXELS) -> Path:
+        """Write the bytes of an image file, unless they are there; returns the path.
+
+        Raises:
+            ImageError: This is no image, or one with more pixels than the limit.
+            CollectionError: The disk refuses.
+        """
+        format, _, _ = probe(data, max_pixels=max_pixels)
+        id = hash_bytes(data)
+        path = self.folder / id[:2] / (id + _SUFFIX.get(format, f".{format.lower()}"))
+        try:
+            if not path.exists() or path.stat().st_size != len(data):
+                _write_whole(path, data)
+        except OSError as error:
+            raise CollectionError(
+                f"The upload cannot be kept in {self.folder} ({error.strerror}); check the disk "
+                "and the permissions, or choose another folder (OCELOT_UPLOADS)."
+            ) from error
+        return path
+
+    def forget(self, hit: Hit) -> None:
+        """Remove an item's file from this folder, where it has one; no other file is touched."""
+        for path in hit.paths:
+            if self.owns(path):
+                Path(path).unlink(missing_ok=True)
+
+    def owns(self, path: str) -> bool:
+        """Whether this folder wrote the file."""
+        return Path(path).parent.parent == self.folder
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)  # the new name must last as well
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

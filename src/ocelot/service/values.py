@@ -1,0 +1,28 @@
+"""What the service answers with, beside the records of the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ocelot.collection import CollectionInfo
+from ocelot.records import Hit, SearchResult
+from ocelot.service.facets import Facet
+
+__all__ = ["Answer", "Overview"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A search result, and the key of its panorama (None without hits)."""
+
+    result: SearchResult
+    panorama: str | None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What the collection holds, and what its metadata offers."""
+
+    info: CollectionInfo
+    facets: tuple[Facet, ...]
+    examples: tuple[Hit, ...] = ()

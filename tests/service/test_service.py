@@ -1,0 +1,284 @@
+"""The service as the API and the page use it: searching, items, the demo, closing."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ocelot
+from ocelot.build import build_service
+from ocelot.encoders.function import FunctionEncoder
+from ocelot.engine import Engine
+from ocelot.errors import ImageError, InputError, ItemNotFound, MetadataError, Overloaded
+from ocelot.images import hash_bytes, load_image
+from ocelot.records import Hit, Query, Ranking
+from ocelot.rerankers.panorama import panorama_of_hits
+from ocelot.service import Limits, Service
+from ocelot.settings import load_settings
+
+QUESTION = "phone case with this image theme"
+
+
+def picture(colour: str, size: tuple[int, int] = (40, 30)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def filled(service: Service, tmp_path: Path) -> Service:
+    service.fill_with_demo(60)
+    return service
+
+
+@pytest.fixture
+def leopard(tmp_path: Path, filled: Service) -> bytes:
+    return (tmp_path / "shop-uploads" / "demo" / "leopard.jpg").read_bytes()
+
+
+def test_the_answer_is_that_of_an_engine(filled: Service, leopard: bytes, tmp_path: Path) -> None:
+    async def ask() -> Any:
+        first = await filled.search(Query(leopard, QUESTION), reranked=True)
+        return first, await filled.rerank(first)
+
+    first, second = asyncio.run(ask())
+    filled.close()
+    with ocelot.open(tmp_path / "shop.db", reranker="fusion") as engine:
+        expected = engine.ask(Query(leopard, QUESTION))
+    assert first.result.ranking is None
+    assert [hit.id for hit in first.result.hits] == [hit.id for hit in expected.hits]
+    assert second.result.ranking == expected.ranking
+    assert "Leopard" in second.result.winner.title
+
+
+def test_the_panorama_is_the_one_a_reranker_sees(filled: Service, leopard: bytes) -> None:
+    async def ask() -> Any:
+        answer = await filled.search(Query(leopard, QUESTION))
+        return answer, await filled.panorama(answer.panorama)
+
+    answer, drawn = asyncio.run(ask())
+    expected = panorama_of_hits(answer.result.query, answer.result.hits)
+    shown = load_image(drawn)
+    assert shown.size == expected.size
+    assert np.abs(np.asarray(shown, float) - np.asarray(expected, float)).mean() < 4
+    with pytest.raises(ItemNotFound, match="search again"):
+        asyncio.run(filled.panorama("unknown"))
+
+
+def test_similar_items_are_the_nearest_by_brute_force(filled: Service) -> None:
+    rows = list(filled._engine.collection.sample())
+    vectors = {row.id: row.vector for row in filled._engine.collection.get(r.id for r in rows)}
+    first = rows[0].id
+    hits = asyncio.run(filled.similar(first, limit=5))
+    scores = {id: float(vectors[first] @ vector) for id, vector in vectors.items() if id != first}
+    best = sorted(scores, key=scores.__getitem__, reverse=True)[:5]
+    assert [hit.id for hit in hits] == best
+    with pytest.raises(ItemNotFound):
+        asyncio.run(filled.similar("0" * 64))
+    with pytest.raises(InputError):
+        asyncio.run(filled.similar("zero"))
+
+
+def test_an_upload_is_an_item_at_once(service: Service) -> None:
+    async def go() -> None:
+        data = picture("navy")
+        hit, created = await service.add(data, {"title": "Navy", "price": 3})
+        assert created
+        assert hit.id == hash_bytes(data)
+        assert (hit.width, hit.height, hit.title) == (40, 30, "Navy")
+        answer = await service.search(Query(data), keep_reference=True)
+        assert [found.id for found in answer.result.hits] == [hit.id]
+
+        again, created = await service.add(data)
+        assert not created
+        assert again.metadata == hit.metadata  # kept where none is given
+        changed, _ = await service.add(data, {"title": "Blue"})
+        assert changed.metadata == {"title": "Blue"}
+        assert await service.count() == 1
+
+        assert (await service.picture(hit.id)).data == data
+        small = await service.picture(hit.id, 16)
+        assert load_image(small.data).size == (16, 12)
+        assert small.media_type == "image/jpeg"
+
+        await service.delete(hit.id)
+        assert not Path(hit.path).exists()
+        assert await service.count() == 0
+        with pytest.raises(ItemNotFound):
+            await service.delete(hit.id)
+
+    asyncio.run(go())
+
+
+def test_deleting_leaves_files_that_were_not_uploaded(filled: Service) -> None:
+    hit = asyncio.run(filled.similar(filled._engine.collection.sample(1)[0].id))[0]
+    asyncio.run(filled.delete(hit.id))
+    assert Path(hit.path).exists()
+
+
+def test_a_refused_upload_leaves_nothing(service: Service, tmp_path: Path) -> None:
+    whole = picture("red", (400, 300))
+    noise = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "JPEG")
+    for data, metadata, error in (
+        (b"no picture", None, ImageError),
+        (buffer.getvalue()[:900], None, ImageError),  # a head that promises what is cut off
+        (whole, {"when": object()}, MetadataError),
+        (whole, {"long": "x" * 70_000}, MetadataError),
+    ):
+        with pytest.raises(error) as caught:
+            asyncio.run(service.add(data, metadata))
+        assert str(tmp_path) not in str(caught.value)
+    assert asyncio.run(service.count()) == 0
+    assert [file for file in (tmp_path / "shop-uploads").rglob("*") if file.is_file()] == []
+
+
+def test_a_refused_change_leaves_the_item(service: Service) -> None:
+    data = picture("red")
+    hit, _ = asyncio.run(service.add(data, {"title": "Red"}))
+    with pytest.raises(MetadataError):
+        asyncio.run(service.add(data, {"when": object()}))
+    assert asyncio.run(service.get(hit.id)).metadata == {"title": "Red"}
+    assert asyncio.run(service.picture(hit.id)).data == data
+
+
+def test_many_uploads_of_the_same_content_are_one_item(service: Service) -> None:
+    data = picture("green")
+
+    async def go() -> list[bool]:
+        added = await asyncio.gather(*(service.add(data) for _ in range(12)))
+        return [created for _, created in added]
+
+    assert sorted(asyncio.run(go())) == [False] * 11 + [True]
+    assert asyncio.run(service.count()) == 1
+
+
+def test_a_file_that_changed_is_not_shown(service: Service) -> None:
+    hit, _ = asyncio.run(service.add(picture("red")))
+    Path(hit.path).write_bytes(picture("blue"))
+    for size in (None, 64):
+        with pytest.raises(ItemNotFound, match="another now"):
+            asyncio.run(service.picture(hit.id, size))
+    Path(hit.path).unlink()
+    with pytest.raises(ItemNotFound, match="no such file"):
+        asyncio.run(service.picture(hit.id))
+
+
+def test_overview_tells_what_can_be_filtered(filled: Service) -> None:
+    overview = asyncio.run(filled.overview())
+    assert overview.info.count == 60
+    facets = {facet.key: facet for facet in overview.facets}
+    assert facets["category"].categorical
+    assert facets["price"].low is not None
+    asyncio.run(filled.add(picture("red"), {"fresh": "yes"}))
+    assert "fresh" in {facet.key for facet in asyncio.run(filled.overview()).facets}
+
+
+def test_the_demo_is_drawn_once_at_a_time(service: Service) -> None:
+    seen = []
+
+    def watch(progress: object) -> None:
+        seen.append(progress)
+        with pytest.raises(Overloaded, match="being drawn already"):
+            service.fill_with_demo(60)
+
+    assert service.fill_with_demo(60, watch).encoded == 60
+    assert seen
+    assert service.fill_with_demo(60).unchanged == 60
+
+
+class _Blocked:
+    """A reranker that answers when it is let go."""
+
+    name = "blocked"
+
+    def __init__(self) -> None:
+        self.started, self.go = threading.Event(), threading.Event()
+
+    def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
+        self.started.set()
+        assert self.go.wait(60)
+        return Ranking(tuple(range(len(hits)))[::-1], "Turned round.", self.name)
+
+
+def test_a_full_reranker_costs_the_verdict_and_not_the_hits(tmp_path: Path) -> None:
+    colours = {"red": (1.0, 0.1), "green": (0.1, 1.0), "blue": (0.7, 0.7)}
+    encoder = FunctionEncoder(lambda image, text: colours[str(text)], dimension=2)
+    from ocelot.collection import Collection, EncoderIdentity, Row
+
+    collection = Collection.open(tmp_path / "c.db", encoder=EncoderIdentity.of(encoder))
+    collection.upsert(
+        Row(f"{n:064x}", {f"/{name}": 1}, 1, 1, 1, {"title": name}, np.array(vector, np.float32))
+        for n, (name, vector) in enumerate(colours.items())
+    )
+    judge = _Blocked()
+    service = Service(
+        Engine(encoder, collection),
+        {"blocked": judge},
+        default="blocked",
+        uploads=tmp_path / "uploads",
+        limits=Limits(threads=1, queue=0),
+    )
+
+    async def go() -> Any:
+        answer = await service.search(Query(text="red"), reranked=True)
+        first = asyncio.create_task(service.rerank(answer))
+        assert await asyncio.to_thread(judge.started.wait, 60)
+        second = await service.rerank(answer)
+        judge.go.set()
+        return await first, second
+
+    first, second = asyncio.run(go())
+    assert first.result.ranking.reason == "Turned round."
+    assert second.result.ranking.status == "fallback"
+    assert "busy" in second.result.ranking.detail
+    assert second.result.ranked == second.result.hits
+    text = service.metrics.text().decode()
+    assert 'ocelot_refused_total{queue="rerank"} 1.0' in text
+    assert 'ocelot_rankings_total{cached="false",reranker="blocked",status="fallback"} 1.0' in text
+    service.close()
+    service.close()
+
+
+def test_queries_that_come_together_share_batches(filled: Service, leopard: bytes) -> None:
+    async def go() -> None:
+        queries = [Query(leopard, f"{QUESTION} {n}") for n in range(24)]
+        await asyncio.gather(*(filled.search(query) for query in queries))
+
+    before = _metric(filled, "ocelot_batch_size_count"), _metric(filled, "ocelot_batch_size_sum")
+    asyncio.run(go())
+    batches = _metric(filled, "ocelot_batch_size_count") - before[0]
+    assert _metric(filled, "ocelot_batch_size_sum") - before[1] == 24
+    assert batches < 24
+
+
+def _metric(service: Service, name: str) -> float:
+    lines = service.metrics.text().decode().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
+def test_which_rerankers_are_on_offer(bare_environment: None, tmp_path: Path) -> None:
+    for number, (settings, offered, default) in enumerate(
+        (
+            ({}, ("fusion",), "fusion"),
+            ({"reranker": "none"}, ("fusion",), None),
+            ({"llm_base_url": "http://127.0.0.1:9"}, ("generative", "fusion"), "generative"),
+            (
+                {"llm_base_url": "http://127.0.0.1:9", "reranker": "fusion"},
+                ("fusion", "generative"),
+                "fusion",
+            ),
+        )
+    ):
+        made = build_service(load_settings(db=str(tmp_path / f"{number}.db"), **settings))
+        assert (made.rerankers, made.default) == (offered, default)
+        made.close()

@@ -1,0 +1,74 @@
+"""Uploads as files: whole or not there, named by content, and only our own are removed."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from ocelot.errors import CollectionError, ImageError
+from ocelot.images import hash_bytes
+from ocelot.records import Hit
+from ocelot.service.uploads import UploadFolder
+
+
+def picture(format: str = "PNG", colour: str = "red", size: tuple[int, int] = (8, 6)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, format)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("format", "suffix"), [("PNG", ".png"), ("JPEG", ".jpg"), ("WEBP", ".webp"), ("TIFF", ".tif")]
+)
+def test_a_file_is_named_by_its_content(tmp_path: Path, format: str, suffix: str) -> None:
+    data = picture(format)
+    path = UploadFolder(tmp_path).keep(data)
+    assert path == tmp_path / hash_bytes(data)[:2] / f"{hash_bytes(data)}{suffix}"
+    assert path.read_bytes() == data
+    assert [file.name for file in path.parent.iterdir()] == [path.name]  # nothing left aside
+
+
+def test_a_cut_file_is_written_again(tmp_path: Path) -> None:
+    folder, data = UploadFolder(tmp_path), picture()
+    path = folder.keep(data)
+    path.write_bytes(data[:-5])
+    assert folder.keep(data).read_bytes() == data
+
+
+def test_the_same_content_is_written_once(tmp_path: Path) -> None:
+    folder, data = UploadFolder(tmp_path), picture()
+    before = os.stat(folder.keep(data))
+    assert os.stat(folder.keep(data)).st_mtime_ns == before.st_mtime_ns
+
+
+def test_what_is_no_picture_is_not_written(tmp_path: Path) -> None:
+    folder = UploadFolder(tmp_path / "uploads")
+    with pytest.raises(ImageError, match="not an image"):
+        folder.keep(b"hello")
+    with pytest.raises(ImageError, match="8 x 6 pixels are more than the limit of 47"):
+        folder.keep(picture(), max_pixels=47)
+    assert not (tmp_path / "uploads").exists()
+
+
+def test_a_disk_that_refuses_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CollectionError, match="OCELOT_UPLOADS"):
+        UploadFolder(tmp_path / "file").keep(picture())
+
+
+def test_only_own_files_are_forgotten(tmp_path: Path) -> None:
+    folder, data = UploadFolder(tmp_path / "uploads"), picture()
+    own = folder.keep(data)
+    elsewhere = tmp_path / "shop" / "a.png"
+    nested = tmp_path / "uploads" / "demo" / "images" / "b.png"
+    for path in (elsewhere, nested):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)
+    folder.forget(Hit(hash_bytes(data), 1.0, 1, (str(own), str(elsewhere), str(nested))))
+    assert not own.exists()
+    assert elsewhere.exists()
+    assert nested.exists()
