@@ -1,14 +1,16 @@
-"""Write docs/cli.md and docs/settings.md from the code: `make docs`.
+"""Write docs/cli.md, docs/settings.md and docs/api.md from the code: `make docs`.
 
-Both are laid out here, from what the commands and the settings declare, so that the text is the
-same on every machine: no terminal, no colours, and no version of typer has a say in it.
+All are laid out here, from what the commands, the settings and the HTTP API declare, so that the
+text is the same on every machine: no terminal, no colours, and no version of typer has a say in it.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
+import shlex
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -18,6 +20,7 @@ from pydantic.fields import FieldInfo
 from typer.models import ArgumentInfo, OptionInfo
 
 from ocelot.cli.main import app
+from ocelot.server import describe
 from ocelot.settings import Settings
 
 WIDTH = 100
@@ -207,10 +210,174 @@ def _limits(field: FieldInfo) -> str:
     return f"At least {bounds['ge']}." if bounds else ""
 
 
+_API = f"""\
+# HTTP API
+
+{_NOTICE}
+
+What `ocelot serve` answers, beside the page at `/`. A running server describes itself at
+`/openapi.json` (OpenAPI 3.1), with the rerankers and the limits that it has.
+
+Where the server asks for API keys (`api_keys` in the [settings](settings.md)), send one as
+`Authorization: Bearer KEY` or as `X-API-Key: KEY`; `/healthz` and `/readyz` need none.
+
+Every failure is `application/problem+json`, as in RFC 9457: [ProblemDetails](#problemdetails), with
+one sentence in `detail`. After 429 and 503, the header `Retry-After` says in how many seconds
+another try makes sense, where one does. The statuses:
+
+| status | meaning |
+|---|---|
+{{statuses}}"""
+
+_SERVER = "http://127.0.0.1:8000"
+
+
+def api_page() -> str:
+    """docs/api.md."""
+    described = describe()
+    schemas = described["components"]["schemas"]
+    found: dict[str, str] = {}
+    parts = []
+    shown: set[str] = set()
+    for tag in described["tags"]:
+        parts += [f"## {tag['name'].capitalize()}", tag["description"]]
+        for path, methods in described["paths"].items():
+            for method, operation in methods.items():
+                if tag["name"] not in operation["tags"]:
+                    continue
+                parts += _operation(f"{method.upper()} {path}", operation, schemas)
+                shown |= {_target(body["schema"]) for body in _bodies(operation).values()}
+                answers = operation["responses"].items()
+                found |= {code: one["description"] for code, one in answers if int(code) >= 400}
+    parts += ["## Values", "What is sent and answered as JSON."]
+    for name, schema in sorted(schemas.items()):
+        if name not in shown:
+            parts += [f"### {name}", schema["description"], _table("field", _fields(schema))]
+    statuses = "\n".join(f"| {code} | {found[code]} |" for code in sorted(found))
+    return "\n\n".join([_API.format(statuses=statuses), *parts]) + "\n"
+
+
+def _bodies(operation: Any) -> dict[str, Any]:
+    return dict(operation.get("requestBody", {}).get("content", {}))
+
+
+def _operation(name: str, operation: Any, schemas: Any) -> Iterator[str]:
+    yield f"### {name}"
+    yield f"{operation['summary']}. {operation['description']}"
+    if parameters := operation.get("parameters", ()):
+        rows = [
+            (one["name"], _with_default(one["schema"]), _meaning(one) or _meaning(one["schema"]))
+            for one in parameters
+        ]
+        yield _table("parameter", rows)
+    first: list[tuple[str, str, str]] = []
+    for kind, body in _bodies(operation).items():
+        fields = _fields(schemas[_target(body["schema"])])
+        yield f"As `{kind}`" + (", with the same fields except:" if first else ":")
+        yield _table("field", [field for field in fields if field not in first])
+        first = fields
+    yield "\n".join(["```sh", *_calls(name, operation, schemas), "```"])
+    good, bad = [], []
+    for code, answer in operation["responses"].items():
+        if int(code) < 400:
+            good.append(f"{code}{_gives(answer)}: {answer['description']}")
+        else:
+            bad.append(code)
+    lines = good + ([f"{', '.join(bad)}: as above."] if bad else [])
+    yield "\n".join(f"- {line}" for line in lines)
+
+
+def _gives(response: Any) -> str:
+    kinds = [
+        _type(content["schema"]) if "$ref" in content.get("schema", {}) else f"`{kind}`"
+        for kind, content in response.get("content", {}).items()
+    ]
+    return f" with {' or '.join(kinds)}" if kinds else ""
+
+
+def _calls(name: str, operation: Any, schemas: Any) -> Iterator[str]:
+    """The example of an operation as curl takes it: with JSON, and with a form."""
+    method, _, path = name.partition(" ")
+    queries = []
+    for one in operation.get("parameters", ()):
+        for example in (one["schema"].get("examples") or one.get("examples") or ())[:1]:
+            path = path.replace(f"{{{one['name']}}}", str(example))
+            if one["in"] == "query":
+                queries.append(f"{one['name']}={example}")
+    target = shlex.quote(_SERVER + path + ("?" + "&".join(queries) if queries else ""))
+    content = _bodies(operation)
+    if not content:
+        yield f"curl {target}" if method == "GET" else f"curl -X {method} {target}"
+        return
+    model = schemas[_target(content["application/json"]["schema"])]
+    example = model["examples"][0]
+    sent = shlex.quote(json.dumps(example, ensure_ascii=False))
+    yield f"curl {target} -H 'Content-Type: application/json' -d {sent}"
+    if "multipart/form-data" in content:
+        form = schemas[_target(content["multipart/form-data"]["schema"])]["properties"]
+        texts = {name: value for name, value in example.items() if name in form and name != "image"}
+        fields = [
+            value if isinstance(value, str) else json.dumps(value) for value in texts.values()
+        ]
+        given = [shlex.quote(f"{name}={value}") for name, value in zip(texts, fields, strict=True)]
+        yield " -F ".join([f"curl {target}", "image=@leopard.jpg", *given])
+
+
+def _fields(schema: Any) -> list[tuple[str, str, str]]:
+    required = schema.get("required", ())
+    return [
+        (name, _type(field) if name in required else _with_default(field), _meaning(field))
+        for name, field in schema["properties"].items()
+    ]
+
+
+def _table(what: str, rows: Iterable[tuple[str, str, str]]) -> str:
+    lines = (f"| `{name}` | {kind} | {meaning} |" for name, kind, meaning in rows)
+    return "\n".join([f"| {what} | type | meaning |", "|---|---|---|", *lines])
+
+
+def _meaning(described: Any) -> str:
+    return str(described.get("description", ""))
+
+
+def _target(schema: Any) -> str:
+    return str(schema["$ref"]).rpartition("/")[2]
+
+
+def _type(schema: Any) -> str:
+    """A JSON schema in few words; null goes without saying."""
+    if "$ref" in schema:
+        name = _target(schema)
+        return f"[{name}](#{name.lower()})"
+    for word in ("anyOf", "oneOf"):
+        if word in schema and "properties" not in schema:
+            return " or ".join(_type(one) for one in schema[word] if one != {"type": "null"})
+    if "enum" in schema:
+        return ", ".join(f"`{json.dumps(one)}`" for one in schema["enum"] if one is not None)
+    kind = schema.get("type", "anything")
+    if kind == "array":
+        most = f"up to {schema['maxItems']} " if "maxItems" in schema else ""
+        return f"array of {most}{_type(schema['items'])}"
+    if schema.get("format") == "binary":
+        return "file"
+    if "contentEncoding" in schema:
+        return schema["contentEncoding"]
+    if "minimum" in schema:
+        return f"{kind}, {schema['minimum']:g} to {schema['maximum']:g}"
+    if "maxLength" in schema:
+        return f"{kind}, up to {schema['maxLength']} characters"
+    return str(kind)
+
+
+def _with_default(schema: Any) -> str:
+    default = schema.get("default")
+    return _type(schema) + ("" if default is None else f" (`{json.dumps(default)}`)")
+
+
 def main() -> None:
-    """Write both files."""
-    (FOLDER / "cli.md").write_text(cli_page(), encoding="utf-8")
-    (FOLDER / "settings.md").write_text(settings_page(), encoding="utf-8")
+    """Write all files."""
+    for name, page in (("cli", cli_page()), ("settings", settings_page()), ("api", api_page())):
+        (FOLDER / f"{name}.md").write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

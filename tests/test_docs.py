@@ -60,7 +60,7 @@ def blocks(page: Path, *kinds: str) -> Iterator[tuple[str, bool]]:
 # Generated pages
 
 
-@pytest.mark.parametrize("name", ["cli", "settings"])
+@pytest.mark.parametrize("name", ["api", "cli", "settings"])
 def test_generated_pages_are_up_to_date(generate: ModuleType, name: str) -> None:
     written = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     assert written == getattr(generate, f"{name}_page")(), "run `make docs`"
@@ -148,6 +148,8 @@ def documented() -> dict[str, tuple[list[str], str]]:
 SAMPLES = {
     "reranker": "fusion", "batch_size": "7", "llm_timeout": "7.5", "llm_retries": "7",
     "llm_max_tokens": "77", "llm_detail": "low", "llm_window": "7", "llm_cache": "false",
+    "max_upload_mb": "7.5", "max_pixels": "777", "request_timeout": "7.5", "threads": "7",
+    "queue": "7", "batch_window": "0.7",
 }  # fmt: skip
 
 

@@ -49,6 +49,7 @@ def demo(
     typer.echo(f"   {time.perf_counter() - started:.0f} s in all.\n")
     typer.echo(
         "Next:\n"
+        f"  the page            ocelot serve --db {directory / 'shop.db'}\n"
         "  your own folder     ocelot index PICTURES --db mine.db\n"
         '                      ocelot search --db mine.db --image A.jpg --text "in blue"\n'
         "  the real encoder    add --encoder bge-visualized-base to both (fetches 0.4 GB once)\n"

@@ -1,0 +1,169 @@
+"""`ocelot serve`: the HTTP API and the page, from one warm process."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import logging
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ocelot.cli import options
+from ocelot.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from ocelot.service import Service
+
+__all__ = ["serve"]
+
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_STOP_SECONDS = 30  # that running requests get to finish
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    db: options.Database = None,
+    collection: options.CollectionName = None,
+    token: options.Token = None,
+    encoder: options.EncoderName = None,
+    weights: options.Weights = None,
+    text_model: options.TextModel = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    batch_size: options.Batch = None,
+    reranker: Annotated[
+        str | None,
+        typer.Option(help="auto, generative, fusion or none. [auto]", show_default=False),
+    ] = None,
+    llm_model: Annotated[
+        str | None, typer.Option(help="Vision model. [gpt-4o]", show_default=False)
+    ] = None,
+    llm_base_url: Annotated[
+        str | None, typer.Option(help="OpenAI-compatible endpoint.", show_default=False)
+    ] = None,
+    uploads: Annotated[
+        Path | None,
+        typer.Option(help="Folder for uploaded pictures. [beside the file]", show_default=False),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Searches at once. [16]", show_default=False)
+    ] = None,
+    queue: Annotated[
+        int | None, typer.Option(help="Searches that may wait. [64]", show_default=False)
+    ] = None,
+    batch_window: Annotated[
+        float | None,
+        typer.Option(help="Seconds to wait for company in a batch. [0.002]", show_default=False),
+    ] = None,
+    page: Annotated[bool, typer.Option("--page/--no-page", help="Also serve the page.")] = True,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every request.")] = False,
+) -> None:
+    """Serve the HTTP API and the page: one warm process that owns encoder and collection."""
+    from ocelot.build import build_service
+    from ocelot.settings import load_settings
+
+    settings = load_settings(
+        db=db,
+        collection=collection,
+        token=token,
+        batch_size=batch_size,
+        **options.encoder_settings(encoder, weights, text_model, device, dtype),
+        reranker=reranker,
+        llm_model=llm_model,
+        llm_base_url=llm_base_url,
+        uploads=uploads,
+        threads=threads,
+        queue=queue,
+        batch_window=batch_window,
+    )
+    if verbose:
+        logging.getLogger("ocelot").setLevel(logging.INFO)
+    loopback = _is_loopback(host)
+    if not loopback and settings.api_keys is None:
+        logging.getLogger("ocelot").warning(
+            "Listening on %s without API keys: everybody who reaches this machine can search, "
+            "add and delete. Set OCELOT_API_KEYS, or listen on 127.0.0.1.",
+            host,
+        )
+    listener = _listen(host, port)
+    with listener:
+        service = build_service(settings)
+        try:
+            from ocelot.server.app import create_app
+
+            app = create_app(service, settings, page=page, hosts=_LOCAL_NAMES if loopback else None)
+            _run(app, listener, _announcement(listener, service, settings.db))
+        finally:
+            service.close()
+    typer.echo("Stopped; everything is written.", err=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A bound socket; refused before anything is loaded."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        cause = error.strerror or str(error)
+        mend = "choose another --port" if error.errno == errno.EADDRINUSE else "check --host"
+        if error.errno == errno.EACCES:
+            mend = "take a --port from 1024"
+        raise ConfigurationError(
+            f"Cannot listen on {host}:{port} ({cause.lower()}); {mend}."
+        ) from None
+    return listener
+
+
+def _announcement(listener: socket.socket, service: Service, db: str) -> str:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    count = service.count_now()
+    judge = f"reranked by {service.default}" if service.default else "not reranked"
+    return f"Ocelot is on http://{shown}:{port} ({count:,} pictures in {db}, {judge})."
+
+
+def _run(app: FastAPI, listener: socket.socket, announcement: str) -> None:
+    import uvicorn
+
+    from ocelot.server.app import stop_streams
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            typer.echo(announcement)
+            typer.echo("Ctrl-C stops it.", err=True)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            stop_streams(app)  # an open page would hold its stream for ever
+            await super().shutdown(sockets)
+
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        timeout_keep_alive=30,
+    )
+    # uvicorn stops at the first signal and then sends it again: by then there is nothing to do.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    Server(config).run(sockets=[listener])

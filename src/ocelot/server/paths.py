@@ -1,0 +1,17 @@
+"""Whose a path is: the API's, everybody's, or the page's, which has all others."""
+
+from __future__ import annotations
+
+__all__ = ["OPEN", "PLAIN", "is_page"]
+
+OPEN = frozenset({"/healthz", "/readyz", "/login", "/logout"})  # that ask for no key
+PLAIN = frozenset({*OPEN, "/metrics", "/openapi.json"})  # the API's outside /v1
+
+
+def is_page(path: str) -> bool:
+    """Whether a path belongs to the page.
+
+    >>> is_page("/gradio_api/queue/join"), is_page("/v1/search")
+    (True, False)
+    """
+    return path not in PLAIN and path != "/v1" and not path.startswith("/v1/")

@@ -1,0 +1,228 @@
+"""`ocelot serve` as a process: it starts, is stopped, is killed, and loses nothing."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+import ocelot
+
+_SECONDS = 120.0
+
+
+@dataclass
+class Running:
+    """A server process and its address."""
+
+    process: subprocess.Popen[str]
+    url: str
+    announced: str
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Send a signal; returns the exit code and what it said on stderr."""
+        self.process.send_signal(number)
+        _, said = self.process.communicate(timeout=_SECONDS)
+        return self.process.returncode, said
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OCELOT_", "OPENAI_", "AZURE_"))
+    }
+    return kept | {"PYTHONUNBUFFERED": "1"} | more
+
+
+@contextmanager
+def serving(db: Path, *options: str, **env: str) -> Iterator[Running]:
+    command = [sys.executable, "-m", "ocelot", "serve", "--port", "0", "--db", str(db), *options]
+    process = subprocess.Popen(
+        command,
+        cwd=db.parent,
+        env=environment(**env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.search(r"http://\S+:\d+", line)
+        if found is None:
+            raise AssertionError(process.communicate(timeout=_SECONDS)[1])
+        yield Running(process, found[0].replace("0.0.0.0", "127.0.0.1"), line)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def picture(seed: int) -> bytes:
+    grid = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(grid).resize((96, 96), Image.Resampling.BICUBIC).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def upload(client: httpx.Client, seed: int) -> httpx.Response:
+    return client.post("/v1/items", files={"image": ("a.png", picture(seed), "image/png")})
+
+
+def test_kill_9_during_uploads_loses_no_acknowledged_item(tmp_path: Path) -> None:
+    db = tmp_path / "shop.db"
+    acknowledged: dict[str, int] = {}
+    enough = threading.Event()
+
+    def send(url: str, first: int) -> None:
+        with httpx.Client(base_url=url, timeout=_SECONDS) as client:
+            for seed in range(first, first + 2000):
+                try:
+                    answer = upload(client, seed)
+                except httpx.HTTPError:
+                    return  # killed
+                assert answer.status_code == 201
+                acknowledged[answer.json()["id"]] = seed
+                if len(acknowledged) >= 60:
+                    enough.set()
+
+    for start in (0, 20_000):  # the second time over a log that was cut short before
+        enough.clear()
+        known = len(acknowledged)
+        with serving(db, "--no-page") as server, ThreadPoolExecutor(4) as pool:
+            senders = [pool.submit(send, server.url, start + 2000 * n) for n in range(4)]
+            assert enough.wait(_SECONDS)
+            server.process.kill()
+            for sender in senders:
+                sender.result(_SECONDS)
+        assert len(acknowledged) > known
+
+    with (
+        serving(db, "--no-page") as server,
+        httpx.Client(base_url=server.url, timeout=_SECONDS) as client,
+    ):
+        assert client.get("/v1/collection").json()["count"] >= len(acknowledged)
+        for id, seed in acknowledged.items():
+            assert client.get(f"/v1/items/{id}").json().get("id") == id
+            assert client.get(f"/v1/items/{id}/image").content == picture(seed)
+        for id, seed in list(acknowledged.items())[::7]:
+            found = client.post(
+                "/v1/search",
+                files={"image": ("q.png", picture(seed), "image/png")},
+                data={"keep_reference": "true", "rerank": "false", "limit": "1"},
+            )
+            assert found.json()["hits"][0]["id"] == id
+            assert found.json()["hits"][0]["score"] > 0.999
+        code, _ = server.stop()
+        assert code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_running_requests_finish(tmp_path: Path, number: int) -> None:
+    db = tmp_path / "shop.db"
+    with serving(db, "--no-page") as server:
+        with ThreadPoolExecutor(12) as pool, httpx.Client(base_url=server.url, timeout=60) as one:
+            assert upload(one, 1).status_code == 201  # and the encoder is warm
+            begun = threading.Barrier(13)
+
+            def send(seed: int) -> int | None:
+                with httpx.Client(base_url=server.url, timeout=_SECONDS) as client:
+                    client.get("/healthz")  # connected before the signal
+                    begun.wait()
+                    try:
+                        return upload(client, seed).status_code
+                    except (httpx.RemoteProtocolError, httpx.NetworkError):
+                        return None  # it came too late to be taken; never an acknowledged one
+
+            jobs = [pool.submit(send, seed) for seed in range(2, 14)]
+            begun.wait()
+            code, said = server.stop(number)
+            statuses = [job.result(_SECONDS) for job in jobs]
+        assert code == 0, said
+        assert "Traceback" not in said
+        assert "Stopped; everything is written." in said
+        assert set(statuses) <= {201, None}
+    with ocelot.open(db, reranker=None, create=False) as engine:
+        assert engine.count() >= 1 + statuses.count(201)
+
+
+def test_the_port_in_use_is_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "ocelot", "serve", "--port", str(port)],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+        )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"Error: Cannot listen on 127.0.0.1:{port} (address already in use); choose another --port."
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_is_held_is_named(tmp_path: Path) -> None:
+    with ocelot.open(tmp_path / "shop.db", reranker=None):
+        done = subprocess.run(
+            [sys.executable, "-m", "ocelot", "serve", "--port", "0", "--db", "shop.db"],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+        )
+    assert done.returncode == 1
+    assert "in use by another process" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_open_address_without_keys_warns_and_with_keys_asks(tmp_path: Path) -> None:
+    with serving(tmp_path / "a.db", "--no-page", "--host", "0.0.0.0") as server:
+        assert httpx.get(f"{server.url}/v1/collection").status_code == 200
+        _, said = server.stop()
+    assert "WARNING: Listening on 0.0.0.0 without API keys" in said
+    key = "a-key-of-the-test"
+    with serving(
+        tmp_path / "b.db", "--no-page", "--host", "0.0.0.0", "-v", OCELOT_API_KEYS=f"other,{key}"
+    ) as server:
+        url = f"{server.url}/v1/collection"
+        assert httpx.get(url).status_code == 401
+        assert httpx.get(url, headers={"Authorization": f"Bearer {key}"}).status_code == 200
+        _, said = server.stop()
+    assert "without API keys" not in said
+    assert key not in said
+
+
+def test_the_page_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """An open browser keeps a stream to the page that never ends by itself."""
+    with serving(tmp_path / "shop.db") as server:
+        assert "0 pictures" in server.announced
+        with httpx.stream(
+            "GET", f"{server.url}/gradio_api/heartbeat/abc", timeout=_SECONDS
+        ) as stream:
+            assert stream.status_code == 200
+            assert next(stream.iter_raw())
+            code, said = server.stop()
+    assert code == 0, said
+    assert "Traceback" not in said
