@@ -5,12 +5,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint docs install clean
+.PHONY: demo serve test lint docs install browser clean
 
 demo: $(VENV)/installed  ## draw a shop, index it, ask it for a leopard phone case
 	$(BIN)/ocelot demo demo
 
-test: $(VENV)/installed-for-tests  ## every test
+serve: demo  ## the same shop as a web page and an HTTP API
+	$(BIN)/ocelot serve --db demo/shop.db
+
+test: $(VENV)/installed-for-tests browser  ## every test
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-for-tests  ## style and types
@@ -25,12 +28,15 @@ install: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable .
+	$(PIP) --editable '.[serve]'
 	@touch $@
 
 $(VENV)/installed-for-tests: $(VENV)/installed
 	$(PIP) --editable '.[test]'
 	@touch $@
+
+browser:  ## the page is tested in a real one
+	@sh tests/install_browser.sh
 
 clean:
 	rm -rf $(VENV) demo build dist
