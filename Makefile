@@ -21,7 +21,7 @@ lint: $(VENV)/installed-for-tests  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/installed  ## write docs/cli.md and docs/settings.md from the code
+docs: $(VENV)/installed-for-tests  ## write docs/cli.md, settings.md and api.md from the code
 	$(BIN)/python docs/generate.py
 
 install: $(VENV)/installed

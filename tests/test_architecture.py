@@ -13,7 +13,7 @@ SOURCE = Path(ocelot.__file__).parent
 
 # Ground floor first. A module imports from floors below, or from its own room.
 FLOORS = (
-    ("errors",),
+    ("errors", "cancel"),
     ("records", "settings"),
     ("images",),
     ("encoder", "reranker", "model", "downloads"),

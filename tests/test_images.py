@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import struct
+import threading
 import zlib
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from ocelot.errors import ImageError
-from ocelot.images import SUFFIXES, encode_jpeg, hash_bytes, hash_file, load_image, probe
+from ocelot.images import SUFFIXES, _Room, encode_jpeg, hash_bytes, hash_file, load_image, probe
 
 
 def save(path: Path, image: Image.Image, **options: object) -> Path:
@@ -159,3 +160,42 @@ def test_probe_refuses_what_loading_refuses() -> None:
     for data, reason in ((b"", "empty"), (b"hello", "not an image")):
         with pytest.raises(ImageError, match=rf"Cannot use upload\.png: .*{reason}"):
             probe(data, name="upload.png")
+
+
+@pytest.mark.parametrize("format", ["EPS", "PCX", "TGA", "ICO", "PPM", "SGI", "JPEG2000"])
+def test_formats_beyond_the_documented_ones_are_refused(format: str) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32), "red").save(buffer, format)
+    for use in (load_image, probe):
+        with pytest.raises(ImageError, match="not an image in a format that can be read"):
+            use(buffer.getvalue())
+
+
+def test_a_picture_that_is_too_long_is_said_to_be() -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (65_501, 1)).save(buffer, "PNG")
+    with pytest.raises(ImageError, match=r"a side of 65,501 pixels is too long"):
+        load_image(buffer.getvalue())
+
+
+def test_large_pictures_are_decoded_one_after_the_other() -> None:
+    room, inside, most = _Room(100), 0, 0
+    lock = threading.Lock()
+
+    def decode(pixels: int) -> None:
+        nonlocal inside, most
+        for _ in range(50):
+            with room.of(pixels):
+                with lock:
+                    inside += min(pixels, 100)
+                    most = max(most, inside)
+                with lock:
+                    inside -= min(pixels, 100)
+
+    threads = [threading.Thread(target=decode, args=[size]) for size in (10, 40, 60, 100, 500)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most <= 100
+    assert inside == 0

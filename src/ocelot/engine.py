@@ -106,6 +106,7 @@ class Engine:
         filter: str | None = None,
         min_score: float | None = None,
         keep_reference: bool = False,
+        with_vectors: bool | None = None,
     ) -> SearchResult:
         """The pictures closest to a query, in retrieval order.
 
@@ -115,6 +116,8 @@ class Engine:
             filter: A Milvus expression over the metadata: `price < 30 and colour == "blue"`.
             min_score: Leave out hits with a lower cosine similarity.
             keep_reference: Also return the query's own pictures and their exact copies.
+            with_vectors: Whether hits carry their vectors, as rerankers like; None: where there
+                is a reranker.
 
         Raises:
             InputError: The query, an image of it or a number cannot be used.
@@ -136,18 +139,23 @@ class Engine:
             filter=filter,
             exclude=() if keep_reference else _own_ids(asked),
             min_score=min_score,
-            with_vectors=self.reranker is not None,
+            with_vectors=self.reranker is not None if with_vectors is None else with_vectors,
         )
         done = time.perf_counter()
         timings = {"encode": encoded - started, "search": done - encoded, "total": done - started}
         return SearchResult(asked, hits, None, timings)
 
-    def rerank(self, result: SearchResult) -> SearchResult:
-        """The same result with the reranker's verdict; unchanged without hits or a reranker."""
-        if self.reranker is None or not result.hits:
+    def rerank(self, result: SearchResult, reranker: Reranker | None = None) -> SearchResult:
+        """The same result with a reranker's verdict; unchanged without hits or a reranker.
+
+        Args:
+            reranker: In the place of the engine's own.
+        """
+        judge = reranker or self.reranker
+        if judge is None or not result.hits:
             return result
         started = time.perf_counter()
-        ranking = self.reranker.rerank(result.query, result.hits)
+        ranking = judge.rerank(result.query, result.hits)
         seconds = time.perf_counter() - started
         total = result.timings.get("total", 0.0) + seconds
         timings = {**result.timings, "rerank": seconds, "total": total}

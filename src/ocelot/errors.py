@@ -17,6 +17,7 @@
     │   └── EncoderMismatch        the collection was made with another encoder
     ├── RerankError            a reranker got no usable answer (never fails a search)
     ├── DownloadError          a file cannot be fetched or unpacked
+    ├── StorageError           the disk does not keep a file
     ├── Overloaded             too much is waiting already; try again later
     └── OutOfTime              the time that a request may take is over
 
@@ -44,6 +45,7 @@ __all__ = [
     "OutOfTime",
     "Overloaded",
     "RerankError",
+    "StorageError",
 ]
 
 
@@ -118,6 +120,10 @@ class RerankError(OcelotError):
 
 class DownloadError(OcelotError):
     """A file cannot be fetched or unpacked."""
+
+
+class StorageError(OcelotError):
+    """The disk does not keep a file: it is full, or may not be written to."""
 
 
 class Overloaded(OcelotError):

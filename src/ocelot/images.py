@@ -10,6 +10,9 @@ import hashlib
 import io
 import os
 import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +41,37 @@ SUFFIXES = frozenset(
 MAX_PIXELS = 89_000_000
 MAX_BYTES = 200 * 2**20
 _MAX_SIDE = 65_500
+# Pillow knows many more formats; some start other programs, and none of them is a shop's.
+_FORMATS = frozenset({"AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP"})
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+
+
+# Large blocks, as the system takes only those back at once when a picture is done with.
+Image.core.set_block_size(64 * 2**20)  # type: ignore[attr-defined]
+
+
+class _Room:
+    """Lets threads decode so many pixels at once; a picture larger than that has it alone."""
+
+    def __init__(self, pixels: int) -> None:
+        self._free = self._all = pixels
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def of(self, pixels: int) -> Iterator[None]:
+        wanted = min(pixels, self._all)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= wanted)
+            self._free -= wanted
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += wanted
+                self._changed.notify_all()
+
+
+_room = _Room(MAX_PIXELS)
 
 
 def describe(source: ImageSource) -> str:
@@ -102,7 +135,7 @@ def _opened(data: bytes, name: str, max_pixels: int) -> Image.Image:
     heif = data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
     readable = not heif or _register_heif()
     try:
-        return Image.open(io.BytesIO(data))
+        return Image.open(io.BytesIO(data), formats=_readable_formats())
     except Image.DecompressionBombError:  # Pillow's own limit, twice its MAX_IMAGE_PIXELS
         raise ImageTooLarge(name, f"it has more pixels than the limit of {max_pixels:,}") from None
     except UnidentifiedImageError:
@@ -136,18 +169,26 @@ def probe(
 def _to_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
     _check_size(image, name, max_pixels)
     try:
-        image.load()
-        return _flatten(ImageOps.exif_transpose(image))
+        with _room.of(image.width * image.height):
+            image.load()
+            return _flatten(ImageOps.exif_transpose(image))
     except Exception as error:
         raise _damaged(name, error) from error
 
 
+def _readable_formats() -> list[str]:
+    Image.init()
+    return sorted(_FORMATS & Image.OPEN.keys())
+
+
 def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
     width, height = image.size
-    if width * height > max_pixels or max(width, height) > _MAX_SIDE:
+    if width * height > max_pixels:
         raise ImageTooLarge(
             name, f"{width} x {height} pixels are more than the limit of {max_pixels:,}"
         )
+    if max(width, height) > _MAX_SIDE:
+        raise ImageTooLarge(name, f"a side of {max(width, height):,} pixels is too long")
     if width < 1 or height < 1:
         raise ImageError(name, "it has no pixels")
 

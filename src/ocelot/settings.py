@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     max_upload_mb: float = Field(20.0, gt=0, le=200, description="Largest request, MiB.")
     max_pixels: int = Field(50_000_000, ge=1, description="Largest picture sent to the server.")
     request_timeout: float = Field(30.0, gt=0, description="Seconds that a request may wait.")
+    stop_timeout: float = Field(
+        30.0, ge=0, description="Seconds that running requests get when the server is to stop."
+    )
     threads: int = Field(16, ge=1, le=256, description="Searches that the server runs at once.")
     queue: int = Field(64, ge=0, description="Searches that may wait; more are answered 429.")
     batch_window: float = Field(

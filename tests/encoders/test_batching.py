@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ocelot.cancel import Abandoned, cancellable
 from ocelot.encoder import Encoder
-from ocelot.encoders.batching import Abandoned, BatchingEncoder, cancellable
+from ocelot.encoders.batching import BatchingEncoder
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.errors import ConfigurationError, EncoderError, ImageError, InputError
 from ocelot.records import Item

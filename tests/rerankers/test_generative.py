@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
+from ocelot.cancel import Abandoned, cancellable
 from ocelot.errors import ConfigurationError
 from ocelot.records import Hit, Query, Ranking, Usage
 from ocelot.reranker import Reranker
@@ -684,3 +685,15 @@ def test_its_name_and_repr(server: ChatServer) -> None:
     # Not even a careless look inside shows the key.
     inside = [repr(model), repr(vars(model)), repr(vars(model._chat)), repr(model._chat._hide)]
     assert KEY not in "".join(inside)
+
+
+@pytest.mark.parametrize("tries", [0, 1])
+def test_no_try_is_made_for_who_has_gone(
+    server: ChatServer, make_hits: MakeHits, tries: int
+) -> None:
+    """Retries wait up to minutes; a server must not pay for callers that hung up."""
+    server.script = lambda request: Reply(b"busy", status=500)
+    gone = cancellable(lambda: len(server.requests) >= tries)
+    with gone, pytest.raises(Abandoned):
+        reranker(server, retries=5).rerank(QUERY, make_hits(COLOURS))
+    assert len(server.requests) == tries

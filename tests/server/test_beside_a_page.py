@@ -147,3 +147,13 @@ def test_the_page_gives_no_file_of_the_machine(paged: TestClient, shop: Path) ->
     for path in (shop / "metadata.csv", Path(__file__), Path("/etc/hostname")):
         assert paged.get(f"/gradio_api/file={path}").status_code in (403, 404)
     assert paged.get("/gradio_api/proxy=http://127.0.0.1:1/").status_code in (400, 403, 404)
+
+
+def test_what_fails_within_an_answer_is_one_line(
+    warm: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serve(with_page(app_of(warm))) as url, pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"{url}/gradio_api/queue/data?session_hash=abc", timeout=SECONDS)
+    ours = [one for one in caplog.records if one.name == "ocelot.server"]
+    assert [one.getMessage() for one in ours] == ["page broke off: HTTPException"]
+    assert not [one for one in caplog.records if one.exc_info]

@@ -14,7 +14,7 @@ import pytest
 
 from ocelot.rerankers.function import FunctionReranker
 from ocelot.server import stop_streams
-from ocelot.server.guard import EndableStreams, Stop, WhileConnected
+from ocelot.server.guard import EndableStreams, Observed, Stop, WhileConnected
 from ocelot.service import Limits, Metrics, Service
 from tests.server.conftest import MakeService, app_of
 from tests.server.held import (
@@ -157,60 +157,6 @@ def test_a_client_that_has_its_answer_is_not_counted_as_gone(beside: MakeService
     assert b"ocelot_abandoned_total 0.0" in service.metrics.text()
 
 
-# Bodies that are too large
-
-
-@pytest.fixture
-def narrow(beside: MakeService) -> Service:
-    return beside(limits=Limits(upload_bytes=100_000))
-
-
-HEAD = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-
-
-def test_a_length_over_the_limit_is_refused_before_anything_is_sent(narrow: Service) -> None:
-    with serve(app_of(narrow)) as url:
-        for more in (b"", b"Expect: 100-continue\r\n"):
-            connection = connect(url)
-            connection.sendall(HEAD + more + b"Content-Length: 100001\r\n\r\n")
-            response, problem = answer_on(connection)
-            assert response.status == problem["status"] == 413
-            assert response.getheader("content-type") == "application/problem+json"
-            assert response.getheader("x-content-type-options") == "nosniff"
-            connection.close()
-
-
-def test_a_body_is_refused_while_it_is_still_coming(narrow: Service) -> None:
-    chunk = b"4000\r\n" + b" " * 0x4000 + b"\r\n"
-    with serve(app_of(narrow)) as url:
-        connection = connect(url)
-        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + 7 * chunk)
-        response, problem = answer_on(connection)
-        assert response.status == problem["status"] == 413
-        # What still comes is passed over, and the connection goes on.
-        connection.sendall(20 * chunk + b"0\r\n\r\n" + request("/v1/search", BODY))
-        response, answer = answer_on(connection)
-        assert response.status == 200 and len(answer["hits"]) == 3
-        connection.close()
-
-
-def test_a_body_of_just_the_limit_is_read(narrow: Service) -> None:
-    with serve(app_of(narrow)) as url:
-        for size, status in ((100_000, 200), (100_001, 413)):
-            assert post_padded(url, size) == status
-
-
-def post_padded(url: str, size: int) -> int:
-    headers = {"Content-Type": "application/json"}
-    return httpx.post(f"{url}/v1/search", content=BODY.ljust(size), headers=headers).status_code
-
-
-def test_uploads_are_limited_in_a_form_too(narrow: Service) -> None:
-    with serve(app_of(narrow)) as url:
-        response = httpx.post(f"{url}/v1/items", files={"image": b"x" * 100_000})
-    assert response.status_code == 413
-
-
 # Stopping
 
 
@@ -311,3 +257,17 @@ def test_a_stream_that_has_ended_is_not_ended_again() -> None:
 
     asyncio.run(one_request())
     assert sent == ["http.response.start", "http.response.body"]
+
+
+def test_a_mistake_within_an_answer_is_logged_once_and_cuts_it_off(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        raise ZeroDivisionError
+
+    with serve(Observed(app, Metrics())) as url, pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"{url}/v1/search")
+    assert [one.name for one in caplog.records if one.exc_info] == ["ocelot.server"]
+    assert "none broke off: ZeroDivisionError" in caplog.text

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from ocelot.encoder import Encoder
-from ocelot.errors import CollectionError
+from ocelot.errors import CollectionError, OutOfTime
 from ocelot.server import stop_streams
 from ocelot.service import Service
 from tests.server.conftest import MakeService, app_of, client_of, service_in
@@ -40,6 +40,18 @@ def test_a_server_is_not_ready_without_its_database(encoder: Encoder, tmp_path: 
     assert client.get("/healthz").status_code == 200
     with pytest.raises(CollectionError, match="is closed"):
         service.close()
+
+
+def test_it_is_known_soon_that_the_database_hangs(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hangs() -> None:
+        raise OutOfTime("It does not answer.")
+
+    monkeypatch.setattr(service, "ready", hangs)
+    response = client_of(app_of(service)).get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["detail"] == "The database does not answer now."
 
 
 def test_a_server_that_stops_is_not_ready_but_still_answers(warm: Service) -> None:

@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from ocelot.errors import ConfigurationError
 from tests.server.conftest import MakeClient
 
 FRIEND = "https://shop.example"
@@ -14,8 +15,10 @@ ASK = {"text": "mug", "limit": 1}
 
 
 @pytest.mark.parametrize(
-    "origin", [FOREIGN, "null", "http://testserver:81", "http://testserver.evil.example", "file://"]
-)
+    "origin",
+    [FOREIGN, "null", "http://testserver:81", "http://testserver.evil.example", "file://",
+     "http://[", "testserver"],
+)  # fmt: skip
 def test_a_foreign_page_may_change_nothing(client: TestClient, origin: str) -> None:
     headers = {"Origin": origin}
     for method, path in (
@@ -102,12 +105,31 @@ def test_no_other_page_may_call(client: TestClient, make_client: MakeClient) -> 
         asked = preflight(one, FOREIGN)
         assert asked.status_code == 400
         assert "access-control-allow-origin" not in asked.headers
+        assert asked.headers["content-type"] == "application/problem+json"
+        assert "OCELOT_CORS_ORIGINS" in asked.json()["detail"]
 
 
 def test_every_page_may_where_the_settings_say_so(make_client: MakeClient) -> None:
     client = make_client(cors_origins="*")
     done = client.post("/v1/search", json=ASK, headers={"Origin": FOREIGN})
     assert (done.status_code, done.headers["access-control-allow-origin"]) == (200, "*")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["not an origin", "shop.example", f"{FRIEND}/path", "https://", f"{FRIEND},null",
+     "https://a:b@shop.example", "https://shop.example:port", "*.example", "https://[shop"],
+)  # fmt: skip
+def test_what_is_no_origin_is_no_setting(make_client: MakeClient, setting: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"cors_origins .* which is no origin: write it as"):
+        make_client(cors_origins=setting)
+
+
+def test_origins_are_compared_as_browsers_spell_them(make_client: MakeClient) -> None:
+    client = make_client(cors_origins="HTTPS://Shop.Example/, http://[::1]:3000")
+    for origin in (FRIEND, "http://[::1]:3000"):
+        response = client.post("/v1/search", json=ASK, headers={"Origin": origin})
+        assert response.headers["access-control-allow-origin"] == origin
 
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")

@@ -16,7 +16,7 @@ STATUS = {
     "ItemNotFound": 404, "MetadataError": 422, "ConfigurationError": 503, "EncoderError": 503,
     "CheckpointError": 503, "CollectionError": 503, "DatabaseUnavailable": 503,
     "EncoderMismatch": 503, "RerankError": 503, "DownloadError": 503, "Overloaded": 429,
-    "OutOfTime": 503, "OcelotError": 503,
+    "OutOfTime": 503, "StorageError": 507, "OcelotError": 503,
 }  # fmt: skip
 SECRET = "/home/ada/shop.db at 10.0.0.7"
 

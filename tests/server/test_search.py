@@ -293,6 +293,8 @@ def test_a_file_in_the_wrong_place_is_named(client: TestClient) -> None:
 
 
 NAMELESS = b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--"
+WORDS_FORM = b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\nmug\r\n--x--'
+SURROGATE = WORDS_FORM.replace(b'"text"', rb'"\\ud800"')
 
 
 @pytest.mark.parametrize(
@@ -312,6 +314,15 @@ NAMELESS = b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--"
         (b"--x--", "multipart/form-data", 400),
         (b"nonsense", "multipart/form-data; boundary=x", 400),
         (NAMELESS, "multipart/form-data; boundary=x", 400),
+        (WORDS_FORM, "multipart/form-data; boundary=x; charset=undefined", 415),
+        (WORDS_FORM, "multipart/form-data; boundary=x; charset=punycode", 415),
+        (WORDS_FORM, "multipart/form-data; boundary=x; charset=latin-1", 415),
+        (SURROGATE, "multipart/form-data; boundary=x; charset=unicode_escape", 415),
+        (SURROGATE, "multipart/form-data; boundary=x", 422),
+        (WORDS_FORM, "multipart/form-data; boundary=x; charset=UTF-8", 200),
+        (WORDS_FORM[:-2], "multipart/form-data; boundary=x", 400),
+        (WORDS_FORM[:-5], "multipart/form-data; boundary=x", 400),
+        (b"", "multipart/form-data; boundary=x", 400),
     ],
 )  # fmt: skip
 def test_a_body_of_another_kind_is_a_problem(
@@ -319,7 +330,8 @@ def test_a_body_of_another_kind_is_a_problem(
 ) -> None:
     response = client.post("/v1/search", content=content, headers={"Content-Type": content_type})
     assert response.status_code == status
-    assert response.headers["content-type"] == "application/problem+json"
+    kind = "application/json" if status == 200 else "application/problem+json"
+    assert response.headers["content-type"] == kind
 
 
 def test_a_compressed_body_is_refused(client: TestClient) -> None:
@@ -351,6 +363,22 @@ def test_a_damaged_picture_cannot_be_read(client: TestClient, leopard: bytes) ->
 def test_of_several_pictures_the_bad_one_is_named(client: TestClient, leopard: bytes) -> None:
     body = {"images": [coded(leopard), NO_PICTURE]}
     assert "picture 2" in client.post("/v1/search", json=body).json()["detail"]
+    half = leopard[: len(leopard) // 2]
+    body = {"images": [coded(leopard), coded(half), coded(leopard)]}
+    response = client.post("/v1/search", json=body)
+    assert response.status_code == 415
+    assert "Cannot use picture 2: it is damaged" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("bad", [b"no picture", None])
+def test_of_several_items_the_one_with_a_bad_picture_is_named(
+    client: TestClient, leopard: bytes, bad: bytes | None
+) -> None:
+    bad = bad or leopard[: len(leopard) // 2]
+    items = [{"text": "mug"}, {"image": coded(leopard)}, {"image": coded(bad)}]
+    response = client.post("/v1/embeddings", json={"items": items})
+    assert response.status_code == 415
+    assert "the picture of item 3" in response.json()["detail"]
 
 
 def test_tighter_limits_of_a_service_are_kept(

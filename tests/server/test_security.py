@@ -281,3 +281,13 @@ def test_a_key_appears_nowhere(warm: Service, caplog: pytest.LogCaptureFixture) 
     for text in texts:
         assert KEY not in text and OTHER not in text
     assert 'route="/login",status="401"' in texts[2], "wrong keys are counted"
+
+
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "unicode_escape", "utf-16"])
+def test_a_login_in_a_strange_charset_is_refused(locked: TestClient, charset: str) -> None:
+    form = b'--x\r\nContent-Disposition: form-data; name="key"\r\n\r\nk\r\n--x--'
+    for kind in ("multipart/form-data; boundary=x", "application/x-www-form-urlencoded"):
+        headers = {"Content-Type": f"{kind}; charset={charset}"}
+        response = locked.post("/login", content=form, headers=headers)
+        assert response.status_code == 415
+        assert response.headers["content-type"] == "application/problem+json"

@@ -226,3 +226,25 @@ def test_the_page_does_not_hold_up_the_end(tmp_path: Path) -> None:
             code, said = server.stop()
     assert code == 0, said
     assert "Traceback" not in said
+
+
+def test_a_language_model_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    db = tmp_path / "shop.db"
+    with socket.socket() as deaf, ThreadPoolExecutor(1) as pool:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()  # takes connections, and says nothing
+        model = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
+        options = ("--no-page", "--llm-base-url", model)
+        with (
+            serving(db, *options, OCELOT_STOP_TIMEOUT="1") as server,
+            httpx.Client(base_url=server.url, timeout=_SECONDS) as client,
+        ):
+            ids = [upload(client, seed).json()["id"] for seed in (1, 2)]
+            asking = pool.submit(client.post, "/v1/search", json={"images": [{"id": ids[0]}]})
+            deaf.accept()  # the model has been asked
+            code, said = server.stop()
+            assert asking.result(_SECONDS).status_code == 503
+    assert code == 0, said
+    assert "Traceback" not in said
+    with ocelot.open(db, reranker=None, create=False) as engine:
+        assert engine.count() == 2

@@ -22,6 +22,7 @@ from ocelot.images import hash_bytes, load_image
 from ocelot.records import Hit, Query, Ranking
 from ocelot.rerankers.panorama import panorama_of_hits
 from ocelot.service import Limits, Service
+from ocelot.service.pictures import thumbnail
 from ocelot.settings import load_settings
 
 QUESTION = "phone case with this image theme"
@@ -282,3 +283,44 @@ def test_which_rerankers_are_on_offer(bare_environment: None, tmp_path: Path) ->
         made = build_service(load_settings(db=str(tmp_path / f"{number}.db"), **settings))
         assert (made.rerankers, made.default) == (offered, default)
         made.close()
+
+
+def test_one_of_many_deletes_is_the_one(service: Service) -> None:
+    async def go() -> list[object]:
+        hit, _ = await service.add(picture("red"))
+        deletes = (service.delete(hit.id) for _ in range(8))
+        return await asyncio.gather(*deletes, return_exceptions=True)
+
+    outcomes = asyncio.run(go())
+    assert outcomes.count(None) == 1
+    assert sum(isinstance(outcome, ItemNotFound) for outcome in outcomes) == 7
+
+
+def test_a_removed_item_is_not_shown_any_more(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        begun.set()
+        assert go_on.wait(60)
+        return thumbnail(*arguments)
+
+    monkeypatch.setattr("ocelot.service.service.thumbnail", slow)
+
+    async def go() -> None:
+        hit, _ = await service.add(picture("red"))
+        showing = asyncio.create_task(service.picture(hit.id, 16))
+        assert await asyncio.to_thread(begun.wait, 60)
+        await service.delete(hit.id)
+        go_on.set()
+        with pytest.raises(ItemNotFound):
+            await showing
+        with pytest.raises(ItemNotFound):
+            await service.picture(hit.id, 16)
+
+    asyncio.run(go())
+
+
+def test_ready_when_the_database_answers(service: Service) -> None:
+    asyncio.run(service.ready())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ocelot.errors import CollectionError, ImageError
+from ocelot.errors import ConfigurationError, ImageError, StorageError
 from ocelot.images import hash_bytes
 from ocelot.records import Hit
 from ocelot.service.uploads import UploadFolder
@@ -55,9 +55,26 @@ def test_what_is_no_picture_is_not_written(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_refuses_is_said(tmp_path: Path) -> None:
+    folder, data = UploadFolder(tmp_path / "uploads"), picture()
+    (tmp_path / "uploads").write_text("in the way since")
+    with pytest.raises(StorageError, match="OCELOT_UPLOADS"):
+        folder.keep(data)
+
+
+def test_a_folder_that_cannot_be_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(CollectionError, match="OCELOT_UPLOADS"):
-        UploadFolder(tmp_path / "file").keep(picture())
+    with pytest.raises(ConfigurationError, match="--uploads"):
+        UploadFolder(tmp_path / "file" / "uploads")
+
+
+def test_what_was_interrupted_long_ago_is_swept(tmp_path: Path) -> None:
+    path = UploadFolder(tmp_path).keep(picture())
+    old, new = path.parent / "a.part", path.parent / "b.part"
+    for aside in (old, new):
+        aside.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    UploadFolder(tmp_path)
+    assert sorted(path.parent.iterdir()) == sorted([path, new])
 
 
 def test_only_own_files_are_forgotten(tmp_path: Path) -> None:

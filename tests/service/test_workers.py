@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from ocelot.cancel import Abandoned, stop_if_cancelled
 from ocelot.errors import OutOfTime, Overloaded
+from ocelot.service.metrics import Metrics
 from ocelot.service.workers import Workers
 
 
@@ -56,8 +58,8 @@ def test_answers_and_errors_come_through() -> None:
 
 
 def test_a_full_queue_refuses_at_once_and_recovers(held: Held) -> None:
-    refusals = []
-    pool = Workers("test", threads=1, queue=1, timeout=60.0, refused=lambda: refusals.append(1))
+    metrics = Metrics()
+    pool = Workers("test", threads=1, queue=1, timeout=60.0, metrics=metrics)
 
     async def go() -> None:
         first = asyncio.create_task(pool.run(held, 1))
@@ -65,6 +67,7 @@ def test_a_full_queue_refuses_at_once_and_recovers(held: Held) -> None:
         second = asyncio.create_task(pool.run(held, 2))
         await asyncio.sleep(0)
         assert (pool.held, pool.waiting) == (2, 1)
+        assert 'ocelot_waiting{queue="test"} 1.0' in metrics.text().decode()
         with pytest.raises(Overloaded) as caught:
             await pool.run(held, 3)
         assert caught.value.retry_after >= 1
@@ -74,7 +77,7 @@ def test_a_full_queue_refuses_at_once_and_recovers(held: Held) -> None:
 
     asyncio.run(go())
     assert held.calls == 3
-    assert refusals == [1]
+    assert 'ocelot_refused_total{queue="test"} 1.0' in metrics.text().decode()
     pool.close()
 
 
@@ -127,3 +130,63 @@ def test_close_waits_for_what_runs(held: Held) -> None:
 
     asyncio.run(go())
     assert done == [7]
+
+
+def test_what_waits_too_long_for_a_thread_goes_and_what_runs_may_take_its_time(held: Held) -> None:
+    pool = Workers("test", threads=1, queue=5, timeout=60.0, patience=0.02)
+
+    async def go() -> None:
+        first = asyncio.create_task(pool.run(held, 1))
+        await started(held)
+        with pytest.raises(OutOfTime, match=r"longer than 0\.02 s"):
+            await pool.run(held, 2)
+        assert not first.done()
+        held.go.set()
+        assert await first == 1
+
+    asyncio.run(go())
+    pool.close()
+    assert held.calls == 1
+
+
+def test_a_functions_own_timeout_is_its_own() -> None:
+    pool = workers()
+
+    def slow() -> None:
+        raise TimeoutError("mine")
+
+    with pytest.raises(TimeoutError, match="mine"):
+        asyncio.run(pool.run(slow))
+    pool.close()
+
+
+@pytest.mark.parametrize("how", ["cancelled", "closing"])
+def test_work_hears_that_nobody_waits(held: Held, how: str) -> None:
+    pool = workers()
+    ended = threading.Event()
+
+    def work() -> None:
+        try:
+            held()
+            stop_if_cancelled()
+        except Abandoned:
+            ended.set()
+            raise
+
+    async def go() -> None:
+        running = asyncio.create_task(pool.run(work))
+        await started(held)
+        if how == "closing":
+            pool.close(wait=False)
+        else:
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+        held.go.set()
+        assert await asyncio.to_thread(ended.wait, 60)
+        if how == "closing":
+            with pytest.raises(Abandoned):
+                await running
+
+    asyncio.run(go())
+    pool.close()

@@ -424,7 +424,6 @@ def test_dark_where_the_system_is(visit: Visit, url: str) -> None:
 def test_pictures_move_for_those_who_do_not_mind(
     visit: Visit, url: str, judge: ChatServer, wish: str
 ) -> None:
-    judge.script = lambda _: ranking([8, 7, 6, 5, 4, 3, 2, 1, 0])
     page = visit(url, reduced_motion=wish)
     page.evaluate(
         """() => {
@@ -435,8 +434,10 @@ def test_pictures_move_for_those_who_do_not_mind(
             };
         }"""
     )
-    with answer(page):
+    with held(judge, [8, 7, 6, 5, 4, 3, 2, 1, 0], "") as (_, release), answer(page):
         page.click("button[data-act=leopard]")
+        looking(page)
+        release.set()
     assert page.evaluate("window.moved === true") is (wish != "reduce")
 
 
@@ -568,6 +569,7 @@ def test_an_open_page_outlives_a_restart_of_the_server(
         page.get_by_role("option", name="red", exact=True).click()
         page.keyboard.press("Escape")
         say(page, "something for the kitchen")
+        page.wait_for_function("[...document.images].every((one) => one.complete)")
     with serving(service, port=int(address.split(":")[2].strip("/"))):
         with answer(page):
             page.click("#oc-apply")

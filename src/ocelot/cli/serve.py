@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
 import logging
+import math
+import os
 import signal
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
-_STOP_SECONDS = 30  # that running requests get to finish
 
 
 def serve(
@@ -98,11 +101,18 @@ def serve(
         try:
             from ocelot.server.app import create_app
 
-            app = create_app(service, settings, page=page, hosts=_LOCAL_NAMES if loopback else None)
-            _run(app, listener, _announcement(listener, service, settings.db))
+            # A key keeps other web pages out by itself, and a proxy here may pass its own names.
+            guarded = settings.api_keys is not None or not loopback
+            names = None if guarded else (*_LOCAL_NAMES, host)
+            app = create_app(service, settings, page=page, hosts=names)
+            announcement = _announcement(listener, service, settings.db)
+            _run(app, listener, announcement, settings.stop_timeout)
         finally:
             service.close()
     typer.echo("Stopped; everything is written.", err=True)
+    if service.busy:  # a language model that does not answer holds a thread, and that the process
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _is_loopback(host: str) -> bool:
@@ -121,6 +131,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen()  # so that of two servers the later one fails here
     except OSError as error:
         cause = error.strerror or str(error)
         mend = "choose another --port" if error.errno == errno.EADDRINUSE else "check --host"
@@ -135,12 +146,12 @@ def _listen(host: str, port: int) -> socket.socket:
 def _announcement(listener: socket.socket, service: Service, db: str) -> str:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    count = service.count_now()
+    count = asyncio.run(service.count())
     judge = f"reranked by {service.default}" if service.default else "not reranked"
     return f"Ocelot is on http://{shown}:{port} ({count:,} pictures in {db}, {judge})."
 
 
-def _run(app: FastAPI, listener: socket.socket, announcement: str) -> None:
+def _run(app: FastAPI, listener: socket.socket, announcement: str, stop_timeout: float) -> None:
     import uvicorn
 
     from ocelot.server.app import stop_streams
@@ -160,7 +171,7 @@ def _run(app: FastAPI, listener: socket.socket, announcement: str) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_STOP_SECONDS,
+        timeout_graceful_shutdown=math.ceil(stop_timeout),
         timeout_keep_alive=30,
     )
     # uvicorn stops at the first signal and then sends it again: by then there is nothing to do.

@@ -16,15 +16,16 @@ import atexit
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ocelot.cancel import Abandoned, Predicate, is_cancelled, predicates
 from ocelot.encoder import Encoder, Matrix, as_item
 from ocelot.errors import ConfigurationError, EncoderError
 from ocelot.records import Item
@@ -32,49 +33,9 @@ from ocelot.records import Item
 if TYPE_CHECKING:
     from ocelot.encoder import Encodable
 
-    Predicate = Callable[[], bool]
-
-__all__ = ["Abandoned", "BatchingEncoder", "cancellable"]
+__all__ = ["BatchingEncoder"]
 
 _LONGEST_WINDOW = 3600.0
-
-
-class Abandoned(Exception):
-    """Nobody waits for these vectors any more, so they were not made; see `cancellable`."""
-
-    def __init__(self) -> None:
-        super().__init__("The caller gave up before its items were encoded.")
-
-
-class _Here(threading.local):
-    predicates: tuple[Predicate, ...] = ()
-
-
-_here = _Here()
-
-
-@contextmanager
-def cancellable(is_cancelled: Predicate) -> Iterator[None]:
-    """Let this thread's work on a `BatchingEncoder` be dropped while it waits for the model.
-
-    >>> from ocelot.encoders import FunctionEncoder
-    >>> encoder = BatchingEncoder(FunctionEncoder(lambda image, text: [1.0], dimension=1))
-    >>> with encoder, cancellable(lambda: True):
-    ...     encoder.encode(["a blue kettle"])
-    Traceback (most recent call last):
-    ocelot.encoders.batching.Abandoned: The caller gave up before its items were encoded.
-
-    Args:
-        is_cancelled: Quick and thread-safe; asked before items are prepared, and again, in the
-            model's thread, before they are encoded. One that raises has not said yes. Within
-            another `cancellable`, either may say yes.
-    """
-    outer = _here.predicates
-    _here.predicates = (*outer, is_cancelled)
-    try:
-        yield
-    finally:
-        _here.predicates = outer
 
 
 @dataclass(eq=False)
@@ -84,14 +45,7 @@ class _Job:
     batch: Sequence[Any] = ()
     arrived: float = 0.0
     rows: Future[Matrix] = field(default_factory=Future)
-    predicates: tuple[Predicate, ...] = field(default_factory=lambda: _here.predicates)
-
-    def is_cancelled(self) -> bool:
-        for says_yes in self.predicates:
-            with suppress(BaseException):  # it must not end the model's thread
-                if says_yes():
-                    return True
-        return False
+    predicates: tuple[Predicate, ...] = field(default_factory=predicates)
 
 
 class BatchingEncoder(Encoder):
@@ -193,7 +147,7 @@ class BatchingEncoder(Encoder):
 
     def _prepare_and_wait(self, items: Sequence[Item]) -> Matrix:
         job = _Job()
-        if job.is_cancelled():
+        if is_cancelled(job.predicates):
             raise Abandoned
         with self._changed:
             self._refuse_if_closed()
@@ -252,7 +206,7 @@ class BatchingEncoder(Encoder):
         wanted: list[_Job] = []
         while taken := self._take(self._most - sum(len(job.batch) for job in wanted)):
             for job in taken:
-                if job.is_cancelled():
+                if is_cancelled(job.predicates):
                     job.rows.set_exception(Abandoned())
                 else:
                     wanted.append(job)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import openai
 
+from ocelot.cancel import stop_if_cancelled
 from ocelot.errors import ConfigurationError, RerankError
 from ocelot.records import Usage
 from ocelot.rerankers.credentials import Redactor, Secret, check_address, check_key
@@ -123,6 +124,10 @@ class Chat:
             "api_key": key or "none",
             "timeout": timeout,
             "max_retries": retries,
+            # Asked before each try, so that retries end when nobody waits for the answer.
+            "http_client": openai.DefaultHttpxClient(
+                event_hooks={"request": [lambda _: stop_if_cancelled()]}
+            ),
         }
         self._client: openai.OpenAI = (
             openai.AzureOpenAI(azure_endpoint=address, api_version=azure_api_version, **common)

@@ -12,9 +12,10 @@ from ocelot import __version__
 from ocelot.server import collection, health, items, login, search
 from ocelot.server.describe import complete
 from ocelot.server.fence import Fence
-from ocelot.server.guard import BodyLimit, EndableStreams, Observed, Stop, WhileConnected
+from ocelot.server.guard import EndableStreams, Observed, Stop, WhileConnected
 from ocelot.server.headers import SecurityHeaders
-from ocelot.server.origins import KnownHosts, OwnOrigin, cors
+from ocelot.server.intake import BodyLimit
+from ocelot.server.origins import KnownHosts, OwnOrigin, Preflights, cors, origins_of
 from ocelot.server.problems import HANDLERS
 from ocelot.server.security import Keys, Locked, Sessions
 from ocelot.service import Limits, Service
@@ -47,23 +48,22 @@ def create_app(
         hosts: Names that the server goes by; others are refused. None takes all of them.
 
     Raises:
-        ConfigurationError: The setting api_keys holds no key.
+        ConfigurationError: The setting api_keys holds no key, or cors_origins what is no origin.
     """
-    origins = tuple(
-        one.strip().rstrip("/") for one in settings.cors_origins.split(",") if one.strip()
-    )
+    origins = origins_of(settings.cors_origins)
     keys = None if settings.api_keys is None else Keys(settings.api_keys)
     sessions, stop = Sessions(), Stop()
     guards = [
         Middleware(SecurityHeaders, embeddable=bool(origins)),
         Middleware(Observed, metrics=service.metrics),
         *([] if hosts is None else [Middleware(KnownHosts, hosts=tuple(hosts))]),
+        Middleware(Preflights),
         cors(origins),
         Middleware(OwnOrigin, origins=origins),
         *([Middleware(Locked, keys=keys, sessions=sessions)] if keys else []),
         Middleware(EndableStreams, stop=stop),
         Middleware(WhileConnected, metrics=service.metrics),
-        Middleware(BodyLimit, max_bytes=service.limits.upload_bytes),
+        Middleware(BodyLimit, limits=service.limits, stop=stop),
     ]
     app = _bare(guards)
     app.state.service, app.state.stop = service, stop
@@ -80,7 +80,8 @@ def create_app(
 
 
 def stop_streams(app: FastAPI) -> None:
-    """End the page's endless streams, so that the server can stop; /readyz says 503 from now on.
+    """Let the server stop: the page's endless streams end, bodies that are not there yet are
+    waited for no longer, and /readyz says 503 from now on.
 
     Call it in the server's event loop, as from a signal handler there.
     """

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
+from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from ocelot.images import probe
+from ocelot.errors import ImageError
+from ocelot.images import load_image, probe
 from ocelot.server.problems import Refusal
 from ocelot.server.requests import TAGS, ImageData, ImageOfItem, SearchRequest
 from ocelot.service import Service
 
-__all__ = ["item_form", "pictures_of", "read_body", "search_form"]
+__all__ = [
+    "in_utf_8",
+    "item_form",
+    "names_of",
+    "naming",
+    "pictures_of",
+    "read_body",
+    "search_form",
+]
 
 Model = TypeVar("Model", bound=BaseModel)
 Part = tuple[str, "str | bytes"]  # of a form: a field or a file
@@ -34,7 +45,8 @@ async def read_body(request: Request, model: type[Model], form: Form | None = No
     """The body of a request, checked: JSON, or a form where `form` reads one.
 
     Raises:
-        Refusal: It is of another type (415), or neither JSON nor a form at all (400).
+        Refusal: It is of another type or in another charset (415), or neither JSON nor a whole
+            form (400).
         RequestValidationError: A field does not fit.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -71,16 +83,48 @@ def _checked(validate: Callable[[], Model]) -> Model:
 
 
 async def _parts(request: Request) -> list[Part]:
-    parts: list[Part] = []
+    in_utf_8(request)
+    parser = _Parser(
+        request.headers,
+        request.stream(),
+        max_files=_MAX_PARTS,
+        max_fields=_MAX_PARTS,
+        max_part_size=_MAX_FIELD,
+    )
     try:
-        async with request.form(
-            max_files=_MAX_PARTS, max_fields=_MAX_PARTS, max_part_size=_MAX_FIELD
-        ) as form:
-            for name, value in form.multi_items():
-                parts.append((name, value if isinstance(value, str) else await value.read()))
-    except HTTPException as error:
-        raise Refusal(400, f"The form cannot be read: {error.detail.rstrip('.')}.") from None
-    return parts
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise Refusal(400, f"The form cannot be read: {error.message.rstrip('.')}.") from None
+    try:
+        if not parser.ended:
+            raise Refusal(400, "The form is cut off: the boundary at its end is missing.")
+        return [
+            (name, value if isinstance(value, str) else await value.read())
+            for name, value in form.multi_items()
+        ]
+    finally:
+        await form.close()
+
+
+class _Parser(MultiPartParser):
+    """Starlette's, that also tells whether the form came to its end; the last part hangs on it."""
+
+    ended = False
+
+    def on_end(self) -> None:
+        self.ended = True
+
+
+def in_utf_8(request: Request) -> None:
+    """Check that a form is in UTF-8, as all browsers send it.
+
+    Raises:
+        Refusal: It says that it is in something else (415).
+    """
+    _, parameters = parse_options_header(request.headers.get("content-type"))
+    charset = parameters.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in ("utf-8", "utf8"):
+        raise Refusal(415, f"The form is in {charset[:40]}; send it in UTF-8.")
 
 
 def search_form(parts: Sequence[Part]) -> dict[str, Any]:
@@ -121,7 +165,7 @@ def _object(name: str, text: str) -> dict[str, Any]:
     try:
         found = from_json(text)
         cause = "it is none"
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         found, cause = None, str(error)
     if not isinstance(found, dict):
         raise Refusal(422, f"The {name} must be a JSON object ({cause}).", field=name)
@@ -153,19 +197,50 @@ def _unknown(name: str, known: Sequence[str]) -> Refusal:
     )
 
 
-async def pictures_of(service: Service, images: Sequence[ImageData | ImageOfItem]) -> list[bytes]:
+async def pictures_of(
+    service: Service, images: Sequence[ImageData | ImageOfItem], names: Sequence[str]
+) -> list[bytes]:
     """The bytes of each picture: what was sent, checked, or the file of an indexed item.
+
+    Args:
+        names: What to call each picture in messages; see `names_of`.
 
     Raises:
         ImageError: What was sent is no picture, or one with too many pixels.
         ItemNotFound: There is no such item, or its file is gone.
     """
     found = []
-    for number, image in enumerate(images, 1):
+    for name, image in zip(names, images, strict=True):
         if isinstance(image, ImageOfItem):
             found.append((await service.picture(image.id)).data)
             continue
-        name = "the picture" if len(images) == 1 else f"picture {number}"
         await run_in_threadpool(probe, image.base64, name=name, max_pixels=service.limits.pixels)
         found.append(image.base64)
     return found
+
+
+def names_of(number: int) -> list[str]:
+    """What to call pictures in messages.
+
+    >>> names_of(1), names_of(2)
+    (['the picture'], ['picture 1', 'picture 2'])
+    """
+    return ["the picture"] if number == 1 else [f"picture {n}" for n in range(1, number + 1)]
+
+
+@asynccontextmanager
+async def naming(pictures: Sequence[tuple[str, bytes]]) -> AsyncIterator[None]:
+    """Say which of several pictures is damaged, where what reads them cannot.
+
+    Raises:
+        ImageError: One of them is, by its name.
+    """
+    try:
+        yield
+    except ImageError:
+        for name, data in pictures:
+            try:
+                await run_in_threadpool(load_image, data)
+            except ImageError as error:
+                raise type(error)(name, error.reason) from None
+        raise

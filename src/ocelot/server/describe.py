@@ -25,12 +25,14 @@ _REASONS = {
     401: "There is no valid API key; only where the server asks for one.",
     403: "A web page of another origin asked for it.",
     404: "There is no such thing.",
+    408: "The body was not there in time.",
     413: "The request or a picture is too large.",
     415: "The body or a picture is of a type that cannot be read.",
     422: "A field cannot be used.",
     429: "Too much is waiting already.",
     500: "The server made a mistake.",
     503: "The server cannot answer now.",
+    507: "The server's disk is full or cannot be written to.",
 }
 _HEADERS = {
     401: {"WWW-Authenticate": "The scheme: `Bearer`."},

@@ -5,7 +5,7 @@
     Observed ─ counts, logs, and answers 500 to what nobody expected
       EndableStreams ─ the page's endless streams end when the server is to stop
         WhileConnected ─ work for a client that went away is cancelled
-          BodyLimit ─ a body that is too large is answered 413
+          BodyLimit ─ a body that is too large, too slow or one too many is refused (intake.py)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ocelot.server.paths import PLAIN, is_page
 from ocelot.server.problems import Problem, problem_of
 from ocelot.service import Metrics
 
-__all__ = ["BodyLimit", "EndableStreams", "Observed", "Stop", "WhileConnected"]
+__all__ = ["EndableStreams", "Observed", "Stop", "WhileConnected"]
 
 _log = logging.getLogger("ocelot.server")
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -55,10 +55,13 @@ class Observed:
         try:
             await self.app(scope, receive, noted)
         except Exception as error:
-            problem = problem_of(error)
-            if status:  # too late to say it: the connection is cut
-                raise
-            await problem.response()(scope, receive, noted)
+            # What was raised for an answer of its own comes wrapped when it is too late for one.
+            cause = error.__cause__ if status and isinstance(error.__cause__, Exception) else error
+            problem = problem_of(cause)
+            if not status:
+                await problem.response()(scope, receive, noted)
+            else:  # what serves us cuts a connection whose answer has no end
+                _log.warning("%s broke off: %s", _route(scope), type(cause).__name__)
         finally:
             seconds = time.perf_counter() - started
             self._note(scope, status or _GONE, seconds)
@@ -90,7 +93,7 @@ def _is_last(message: Message) -> bool:
 
 
 class Stop:
-    """The word that endless streams shall end; said and heard in the server's event loop."""
+    """The word that what may never end shall end; said and heard in the server's event loop."""
 
     def __init__(self) -> None:
         self.said = False
@@ -199,56 +202,3 @@ async def _first_of(work: asyncio.Future[None], other: asyncio.Future[None]) -> 
         await asyncio.wait({work, other})
         for task in (work, other):  # what is raised while ending interests nobody
             task.cancelled() or task.exception()
-
-
-class BodyLimit:
-    """Answers 413 to a body that is too large, said or counted, while it is still coming."""
-
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self.app = app
-        self._max = max_bytes
-        self._problem = Problem(
-            413,
-            f"The request is larger than the limit of {max_bytes / 2**20:g} MiB; "
-            "send smaller pictures.",
-        )
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        if _declared(scope) > self._max:
-            return await self._problem.response()(scope, receive, send)
-        received, began, over = 0, False, False
-
-        async def counted() -> Message:
-            nonlocal received, over
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._max:
-                over = True
-                raise _TooLarge
-            return message
-
-        async def unless_over(message: Message) -> None:
-            nonlocal began
-            if over and not began:  # whatever is made of it inside, the answer is ours
-                return
-            began = True
-            await send(message)
-
-        try:
-            await self.app(scope, counted, unless_over)
-        except Exception:
-            if not over or began:
-                raise
-        if over and not began:
-            await self._problem.response()(scope, receive, send)
-
-
-class _TooLarge(Exception):
-    pass
-
-
-def _declared(scope: Scope) -> int:
-    length = Headers(scope=scope).get("content-length", "")
-    return int(length[:18]) if length.isdecimal() else 0

@@ -41,7 +41,7 @@ async def readiness(request: Request, service: Running) -> Health:
     if request.app.state.stop.said:
         raise Refusal(503, "The server is stopping.")
     try:
-        await service.count()
+        await service.ready()
     except OcelotError as error:
         raise Refusal(503, "The database does not answer now.") from error
     return Health(status="ready")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from starlette.responses import Response
 
 from ocelot.server.answers import Hits, Item
-from ocelot.server.bodies import item_form, pictures_of, read_body
+from ocelot.server.bodies import item_form, names_of, pictures_of, read_body
 from ocelot.server.describe import body, headers, picture, problems
 from ocelot.server.requests import LIMITS, ItemId, ItemRequest
 from ocelot.server.running import Running
@@ -35,7 +35,7 @@ async def _item_body(request: Request) -> ItemRequest:
     responses={
         201: headers({"Location": "Its path."}),
         200: {"model": Item, "description": "Its content was known; its metadata is as given."},
-        **problems(400, 403, 413, 415, 422, 429),
+        **problems(400, 403, 408, 413, 415, 422, 429, 507),
     },
     openapi_extra=body("ItemRequest", form="ItemForm"),
 )
@@ -43,7 +43,7 @@ async def add_item(
     asked: Annotated[ItemRequest, Depends(_item_body)], service: Running, response: Response
 ) -> Item:
     """Keep a picture and make it searchable. The same content twice is one item."""
-    (data,) = await pictures_of(service, [asked.image])
+    (data,) = await pictures_of(service, [asked.image], names_of(1))
     hit, created = await service.add(data, asked.metadata)
     item = Item.of(hit)
     if created:

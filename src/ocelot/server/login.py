@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from ocelot.server.bodies import in_utf_8
 from ocelot.server.problems import Refusal
 from ocelot.server.security import COOKIE, SESSION_SECONDS, Keys, Sessions
 
@@ -71,6 +72,7 @@ async def show(request: Request) -> Response:
 @router.post("/login")
 async def enter(request: Request) -> Response:
     """A session for a key, then on to where the browser wanted to go."""
+    in_utf_8(request)
     try:
         async with request.form(max_files=0, max_fields=8, max_part_size=8192) as form:
             key, wanted = (str(form.get(name, "")) for name in ("key", "next"))

@@ -13,14 +13,35 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ocelot.errors import ConfigurationError
 from ocelot.server.problems import Problem
 
-__all__ = ["KnownHosts", "OwnOrigin", "cors"]
+__all__ = ["KnownHosts", "OwnOrigin", "Preflights", "cors", "origins_of"]
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(:\d{1,5})?")
 _HOST = re.compile(r"(\[[^\]]+\]|[^:]*)(?::\d*)?")
+
+
+def origins_of(setting: str) -> tuple[str, ...]:
+    """The origins in a list with commas, as browsers spell them; `*` stands for all.
+
+    Raises:
+        ConfigurationError: One is no origin.
+
+    >>> origins_of("https://Shop.example/, http://localhost:3000")
+    ('https://shop.example', 'http://localhost:3000')
+    """
+    found = tuple(one.strip().rstrip("/").lower() for one in setting.split(",") if one.strip())
+    for one in found:
+        if one != "*" and not _ORIGIN.fullmatch(one):
+            raise ConfigurationError(
+                f"The setting cors_origins holds {one!r}, which is no origin: write it as "
+                "https://shop.example or http://localhost:3000, or * for all."
+            )
+    return found
 
 
 def host_of(headers: Headers) -> str:
@@ -75,7 +96,42 @@ class OwnOrigin:
             return True
         if headers.get("sec-fetch-site") == "same-origin":  # also behind a proxy that renames us
             return True
-        return urlsplit(origin).netloc.lower() == headers.get("host", "").strip().lower()
+        try:
+            return urlsplit(origin).netloc.lower() == headers.get("host", "").strip().lower()
+        except ValueError:  # no origin at all
+            return False
+
+
+class Preflights:
+    """Makes a problem of the plain text with which Starlette refuses a preflight."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope) if scope["type"] == "http" else ()
+        asked = {"origin", "access-control-request-method"} <= set(headers)
+        if not asked or scope["method"] != "OPTIONS":
+            return await self.app(scope, receive, send)
+        refused = False
+
+        async def told(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start":
+                refused = message["status"] == 400
+            if not refused:
+                await send(message)
+            elif message["type"] == "http.response.body":
+                cause = message["body"].decode("latin-1")
+                problem = Problem(
+                    400,
+                    f"This web page may not call the server so ({cause}); OCELOT_CORS_ORIGINS "
+                    "names the origins that may.",
+                    headers={"Vary": "Origin"},
+                )
+                await problem.response()(scope, receive, send)
+
+        await self.app(scope, receive, told)
 
 
 def cors(origins: Sequence[str]) -> Middleware:

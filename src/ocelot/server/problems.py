@@ -29,6 +29,7 @@ from ocelot.errors import (
     OcelotError,
     OutOfTime,
     Overloaded,
+    StorageError,
 )
 
 __all__ = ["HANDLERS", "MEDIA_TYPE", "Problem", "Refusal", "problem_of"]
@@ -123,6 +124,10 @@ _KINDS: Mapping[type[OcelotError], _Kind] = {
     CollectionError: _Kind(
         503, "database", "The database does not answer",
         "The database does not answer as it should; the server's log says why.",
+    ),
+    StorageError: _Kind(
+        507, "storage", "The disk does not keep it",
+        "The server's disk is full or cannot be written to; the server's log says more.",
     ),
     OcelotError: _Kind(
         503, "unavailable", "The server cannot do this now",

@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ocelot.records import Item, Query
 from ocelot.server.answers import Embedded, SearchAnswer
-from ocelot.server.bodies import pictures_of, read_body, search_form
+from ocelot.server.bodies import names_of, naming, pictures_of, read_body, search_form
 from ocelot.server.describe import EVENTS, body, problems
 from ocelot.server.problems import Refusal
 from ocelot.server.requests import EmbeddingRequest, SearchRequest
@@ -33,7 +33,7 @@ async def _search_body(request: Request) -> SearchRequest:
     operation_id="search",
     summary="Search with pictures, a text, or both",
     response_model=SearchAnswer,
-    responses={200: EVENTS, **problems(400, 403, 404, 413, 415, 422, 429)},
+    responses={200: EVENTS, **problems(400, 403, 404, 408, 413, 415, 422, 429)},
     openapi_extra=body("SearchRequest", form="SearchForm"),
 )
 async def search(
@@ -47,15 +47,17 @@ async def search(
     """
     _keep_to(service.limits, asked)
     reranker = _reranker(asked.rerank, service)
-    images = await pictures_of(service, asked.images)
-    answer = await service.search(
-        Query(None, asked.text, tuple(images)),
-        limit=asked.limit,
-        filter=asked.filter,
-        min_score=asked.min_score,
-        keep_reference=asked.keep_reference,
-        reranked=reranker is not None,
-    )
+    names = names_of(len(asked.images))
+    images = await pictures_of(service, asked.images, names)
+    async with naming(tuple(zip(names, images, strict=True))):
+        answer = await service.search(
+            Query(None, asked.text, tuple(images)),
+            limit=asked.limit,
+            filter=asked.filter,
+            min_score=asked.min_score,
+            keep_reference=asked.keep_reference,
+            reranked=reranker is not None,
+        )
     judge = partial(service.rerank, answer, reranker)
     judged = reranker is not None and bool(answer.result.hits)
     if _STREAM in request.headers.get("accept", ""):
@@ -104,16 +106,19 @@ async def _embedding_body(request: Request) -> EmbeddingRequest:
     operation_id="embed",
     summary="Encode pictures and texts",
     response_description="One vector for each item, in order.",
-    responses=problems(400, 403, 404, 413, 415, 422, 429),
+    responses=problems(400, 403, 404, 408, 413, 415, 422, 429),
     openapi_extra=body("EmbeddingRequest"),
 )
 async def embed(
     asked: Annotated[EmbeddingRequest, Depends(_embedding_body)], service: Running
 ) -> Embedded:
     """Unit vectors in the space that the collection is searched in."""
-    items = []
-    for item in asked.items:
-        images = await pictures_of(service, [] if item.image is None else [item.image])
-        items.append(Item(images[0] if images else None, item.text))
-    rows = await service.embed(items)
+    places = [place for place, item in enumerate(asked.items) if item.image is not None]
+    names = [f"the picture of item {place + 1}" for place in places]
+    images = [item.image for item in asked.items if item.image is not None]
+    found = await pictures_of(service, images, names)
+    sent = dict(zip(places, found, strict=True))
+    items = [Item(sent.get(place), item.text) for place, item in enumerate(asked.items)]
+    async with naming(tuple(zip(names, found, strict=True))):
+        rows = await service.embed(items)
     return Embedded(encoder=service.encoder.name, dimension=rows.shape[1], embeddings=rows.tolist())

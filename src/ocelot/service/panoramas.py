@@ -45,7 +45,7 @@ class Panoramas:
         """Remember an answer; returns the key under which `draw` finds it, None without hits."""
         if not hits:
             return None
-        shown = tuple(replace(hit, vector=None) for hit in hits[:MAX_CANDIDATES])
+        shown = tuple(replace(hit, vector=None, metadata={}) for hit in hits[:MAX_CANDIDATES])
         key, recipe = secrets.token_urlsafe(16), _Recipe(query, shown)
         with self._lock:
             self._kept[key] = recipe

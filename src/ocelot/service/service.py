@@ -10,14 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ocelot.collection.rows import check_id
 from ocelot.encoder import Matrix
 from ocelot.encoders.batching import BatchingEncoder
 from ocelot.engine import Engine
 from ocelot.errors import ImageError, ItemNotFound, OcelotError, OutOfTime, Overloaded
 from ocelot.images import hash_bytes
 from ocelot.indexing import Progress
-from ocelot.records import Hit, IndexReport, Item, Query, Ranking, SearchResult
+from ocelot.records import Hit, IndexReport, Item, Query
 from ocelot.reranker import Reranker
+from ocelot.service.discretion import checked, for_anybody, unjudged
 from ocelot.service.facets import Facet, examples_of, facets_of
 from ocelot.service.limits import Limits
 from ocelot.service.metrics import Metrics
@@ -67,10 +69,6 @@ class Service:
         self._rerankers = dict(rerankers)
         self._engine = engine
         self.encoder = engine.collection.identity
-        # A reranker is told apart by name here; the engine only asks whether there is one.
-        judge = next(iter(rerankers.values()), None)
-        self._plain = Engine(engine.encoder, engine.collection)
-        self._ranked = Engine(engine.encoder, engine.collection, judge)
         self._uploads = UploadFolder(uploads)
         self._panoramas = Panoramas()
         self._thumbnails = Cache(64 * 2**20)
@@ -78,17 +76,15 @@ class Service:
         self._locks = [threading.Lock() for _ in range(64)]  # of ids, by their first digits
         self._filling = threading.Lock()
         seconds, threads, queue = self.limits.seconds, self.limits.threads, self.limits.queue
-        self._search = self._workers("search", threads, queue, seconds)
-        self._items = self._workers("items", 4, 4 * queue, seconds)
-        # A language model answers when it likes, within its own limit: these threads only wait.
-        self._judging = self._workers("rerank", threads, queue, 3600.0)
+        many: dict[str, Any] = {"threads": threads, "queue": queue, "metrics": self.metrics}
+        few: dict[str, Any] = {"threads": 4, "queue": 4 * queue, "metrics": self.metrics}
+        self._search = Workers("search", timeout=seconds, **many)
+        self._items = Workers("items", timeout=seconds, **few)
+        self._checks = Workers("checks", timeout=min(seconds, 5.0), **few)
+        # A language model answers when it likes, within its own limits; what must wait for a
+        # thread as long as a search may take goes without a verdict.
+        self._judging = Workers("rerank", timeout=3600.0, patience=seconds, **many)
         self.closed = False
-
-    def _workers(self, name: str, threads: int, queue: int, timeout: float) -> Workers:
-        refused = self.metrics.refused.labels(name).inc
-        workers = Workers(name, threads=threads, queue=queue, timeout=timeout, refused=refused)
-        self.metrics.watch_queue(name, lambda: workers.waiting)
-        return workers
 
     # Searching
 
@@ -108,12 +104,13 @@ class Service:
             reranked: Whether `rerank` will follow; the hits then carry their vectors.
         """
         result = await self._search.run(
-            (self._ranked if reranked else self._plain).search,
+            self._engine.search,
             query,
             limit=limit,
-            filter=filter,
+            filter=checked(filter),
             min_score=min_score,
             keep_reference=keep_reference,
+            with_vectors=reranked,
         )
         self.metrics.searched(result)
         return Answer(result, self._panoramas.keep(query, result.hits))
@@ -125,14 +122,12 @@ class Service:
             name: One of `rerankers`; None takes the default.
         """
         chosen = self._rerankers[name or self.default or self.rerankers[0]]
-        judge = Engine(self._engine.encoder, self._engine.collection, chosen)
         try:
-            result = await self._judging.run(judge.rerank, answer.result)
+            result = await self._judging.run(self._engine.rerank, answer.result, chosen)
         except (Overloaded, OutOfTime) as error:  # a late verdict never costs the hits
-            order = tuple(range(len(answer.result.hits)))
-            reason = "Kept from the search: there was no time to judge it."
-            ranking = Ranking(order, reason, chosen.name, "fallback", str(error))
-            result = replace(answer.result, ranking=ranking)
+            result = unjudged(answer.result, chosen.name, str(error))
+        else:
+            result = for_anybody(result)
         if result.ranking is not None:
             self.metrics.ranked(result.ranking, result.timings.get("rerank", 0.0))
         return replace(answer, result=result)
@@ -146,7 +141,7 @@ class Service:
         min_score: float | None = None,
     ) -> tuple[Hit, ...]:
         """The items closest to an indexed one; as `Engine.similar`."""
-        options = {"limit": limit, "filter": filter, "min_score": min_score}
+        options = {"limit": limit, "filter": checked(filter), "min_score": min_score}
         return await self._search.run(self._engine.similar, id, **options)
 
     async def embed(self, items: Iterable[Item]) -> Matrix:
@@ -204,8 +199,9 @@ class Service:
         await self._items.run(self._delete, id)
 
     def _delete(self, id: str) -> None:
-        hit = self._get(id)  # an id that is none is refused here
+        check_id(id)
         with self._lock_of(id):
+            hit = self._get(id)
             self._engine.delete([id])
             self._uploads.forget(hit)
         self._thumbnails.drop(id)
@@ -227,7 +223,9 @@ class Service:
         if size is None:
             return picture
         small = thumbnail(picture, size)
-        self._thumbnails.put(id, size, small)
+        with self._lock_of(id):  # what was removed meanwhile is not kept
+            self._get(id)
+            self._thumbnails.put(id, size, small)
         return small
 
     # The collection
@@ -249,9 +247,13 @@ class Service:
         """Items in the collection; also tells whether the database answers."""
         return await self._items.run(self._engine.count)
 
-    def count_now(self) -> int:
-        """`count` for a caller that blocks."""
-        return self._engine.count()
+    async def ready(self) -> None:
+        """Return soon when the database answers.
+
+        Raises:
+            OutOfTime, CollectionError: It does not.
+        """
+        await self._checks.run(self._engine.count)
 
     def fill_with_demo(
         self, count: int = 900, progress: Callable[[Progress], None] | None = None
@@ -268,18 +270,27 @@ class Service:
         try:
             shop = write_catalogue(self._uploads.folder / "demo", count)
             return self._engine.index(
-                shop.directory / "images", metadata=shop.metadata, progress=progress
+                shop.directory / "images",
+                metadata=shop.metadata,
+                batch_size=8,  # so that no query waits long behind a batch
+                progress=progress,
             )
         finally:
             self._overview = None
             self._filling.release()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a reranker is at work."""
+        return self._judging.held > 0
 
     def close(self) -> None:
         """Let what runs finish, write everything to its place, and close the database."""
         if self.closed:
             return
         self.closed = True
-        for pool in (self._search, self._items, self._judging):
+        self._judging.close(wait=False)  # a language model may keep a thread for minutes
+        for pool in (self._search, self._items, self._checks):
             pool.close()
         if isinstance(self._engine.encoder, BatchingEncoder):
             self._engine.encoder.close()

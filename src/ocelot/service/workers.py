@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from ocelot.encoders.batching import cancellable
+from ocelot.cancel import cancellable, stop_if_cancelled
 from ocelot.errors import OutOfTime, Overloaded
+from ocelot.service.metrics import Metrics
 
 __all__ = ["Workers"]
 
@@ -26,8 +27,9 @@ class Workers:
         name: Of the threads, and in messages and metrics.
         threads: How many functions run at once.
         queue: How many more may wait.
+        patience: Seconds that work may wait for a thread.
         timeout: Seconds that a caller waits, queueing included.
-        refused: Called whenever the queue was full.
+        metrics: Counts refusals and shows the length of the queue.
     """
 
     def __init__(
@@ -37,14 +39,19 @@ class Workers:
         threads: int,
         queue: int,
         timeout: float,
-        refused: Callable[[], None] = lambda: None,
+        patience: float | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.name = name
         self.capacity = threads + queue
         self.timeout = timeout
+        self.patience = timeout if patience is None else min(patience, timeout)
         self._threads = threads
-        self._refused = refused
+        metrics = metrics or Metrics()
+        self._refused = metrics.refused.labels(name).inc
+        metrics.watch_queue(name, lambda: self.waiting)
         self._held = 0
+        self._closing = threading.Event()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"ocelot-{name}")
 
@@ -65,12 +72,12 @@ class Workers:
             Overloaded: The queue is full.
             OutOfTime: It took too long.
         """
-        gone = threading.Event()
+        gone, begun = threading.Event(), threading.Event()
 
         def work() -> T:
-            if gone.is_set():
-                raise CancelledError
-            with cancellable(gone.is_set):
+            begun.set()
+            with cancellable(lambda: gone.is_set() or self._closing.is_set()):
+                stop_if_cancelled()
                 return function(*args, **options)
 
         with self._lock:
@@ -87,22 +94,31 @@ class Workers:
             self._let_go(None)
             raise
         future.add_done_callback(self._let_go)
+        answer = asyncio.wrap_future(future)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), self.timeout)
-        except asyncio.TimeoutError:
+            await asyncio.wait({answer}, timeout=self.patience)
+            if begun.is_set() and not answer.done():
+                await asyncio.wait({answer}, timeout=self.timeout - self.patience)
+            late = not answer.done()
+        finally:  # it is late, or nobody waits for it any more
             gone.set()
+            answer.cancel()
+        if late:
+            seconds = self.timeout if begun.is_set() else self.patience
             raise OutOfTime(
-                f"The request took longer than {self.timeout:g} s and was given up; try again, "
+                f"The request took longer than {seconds:g} s and was given up; try again, "
                 "or ask for less."
-            ) from None
-        except asyncio.CancelledError:
-            gone.set()
-            raise
+            )
+        if self._closing.is_set() and answer.cancelled():
+            raise Overloaded("The server is stopping; try again later.", 10)
+        return answer.result()
 
     def _let_go(self, _: Future[Any] | None) -> None:
         with self._lock:
             self._held -= 1
 
-    def close(self) -> None:
-        """Wait for what runs; what waits is dropped."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def close(self, *, wait: bool = True) -> None:
+        """Drop what waits; wait for what runs, or only ask it to stop at its next step."""
+        if not wait:
+            self._closing.set()
+        self._pool.shutdown(wait=wait, cancel_futures=True)
