@@ -177,6 +177,26 @@ def test_what_is_at_work_is_finished_before_the_server_stops(beside: MakeService
         assert not stopping.is_alive()
 
 
+def test_what_is_not_done_when_the_server_has_waited_long_enough_is_answered(
+    beside: MakeService, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate, rerankers = held_reranker()
+    service = beside(**rerankers)
+    app = app_of(service)
+    server = WebServer(app, timeout_graceful_shutdown=1)
+    server.start()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(post, server.url)
+        gate.reached()
+        server.call(lambda: stop_streams(app))
+        assert server.stop()
+        dropped = asked.result(SECONDS)
+        gate.open()
+    assert dropped.status_code == 503 and "stopping" in dropped.json()["detail"]
+    assert b'status="503"' in service.metrics.text()
+    assert not [one for one in caplog.records if one.exc_info]
+
+
 def test_what_a_closing_service_drops_is_answered(beside: MakeService) -> None:
     gate, rerankers = held_reranker()
     service = beside(**rerankers, limits=Limits(threads=1, queue=5))
@@ -267,7 +287,7 @@ def test_a_mistake_within_an_answer_is_logged_once_and_cuts_it_off(
         await send({"type": "http.response.body", "body": b"a", "more_body": True})
         raise ZeroDivisionError
 
-    with serve(Observed(app, Metrics())) as url, pytest.raises(httpx.RemoteProtocolError):
+    with serve(Observed(app, Metrics(), Stop())) as url, pytest.raises(httpx.RemoteProtocolError):
         httpx.get(f"{url}/v1/search")
     assert [one.name for one in caplog.records if one.exc_info] == ["ocelot.server"]
     assert "none broke off: ZeroDivisionError" in caplog.text

@@ -201,6 +201,23 @@ def stopping(app: FastAPI, server: WebServer) -> threading.Thread:
     return thread
 
 
+def test_a_body_on_its_way_when_the_server_is_to_stop_is_let_in(warm: Service) -> None:
+    app = app_of(warm)
+    server = WebServer(app)
+    server.start()
+    whole = request("/v1/search", BODY)
+    connection = connect(server.url)
+    connection.sendall(whole[:-5])
+    httpx.get(f"{server.url}/healthz")  # by now it has been read
+    ending = stopping(app, server)
+    while not app.state.stop.said:
+        pass
+    connection.sendall(whole[-5:])
+    assert answer_on(connection)[0].status == 200
+    ending.join(SECONDS)
+    assert not ending.is_alive()
+
+
 def test_bodies_that_are_not_there_do_not_hold_up_the_end(beside: MakeService) -> None:
     gate, rerankers = held_reranker()
     service = beside(**rerankers)

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from ocelot.server.bodies import item_form
+from ocelot.server.problems import Refusal
 from ocelot.service import Service
 from tests.server.conftest import app_of, client_of
 
@@ -72,6 +74,12 @@ def test_metadata_is_replaced_where_it_is_given_and_kept_where_not(own: TestClie
     assert add(own, data).json()["metadata"] == {"price": 3, "colour": "red"}
     assert add(own, data, {"price": 4}).json()["metadata"] == {"price": 4}
     assert add(own, data, {}).json()["metadata"] == {}
+
+
+def test_metadata_that_is_no_unicode_is_refused() -> None:
+    with pytest.raises(Refusal) as caught:
+        item_form([("metadata", "\ud800")])
+    assert caught.value.problem.status == 422
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,9 @@ def test_every_page_may_where_the_settings_say_so(make_client: MakeClient) -> No
      "https://a:b@shop.example", "https://shop.example:port", "*.example", "https://[shop"],
 )  # fmt: skip
 def test_what_is_no_origin_is_no_setting(make_client: MakeClient, setting: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"cors_origins .* which is no origin: write it as"):
+    with pytest.raises(
+        ConfigurationError, match=r"cors_origins .* which is no origin: write it as"
+    ):
         make_client(cors_origins=setting)
 
 

@@ -79,7 +79,7 @@ def test_the_ranking_is_the_rerankers_and_hits_know_their_earlier_rank(
     client: TestClient, warm: Service, leopard: bytes
 ) -> None:
     answer = search(client, images=[coded(leopard)], text=WORDS, limit=9)
-    found = warm._ranked.search((leopard, WORDS), limit=9)
+    found = warm._engine.search((leopard, WORDS), limit=9, with_vectors=True)
     verdict = FusionReranker(warm._engine.encoder).rerank(found.query, found.hits)
     assert list(verdict.order) != sorted(verdict.order), "the shop must be such that it matters"
     assert ids(answer) == [found.hits[place].id for place in verdict.order]

@@ -9,7 +9,8 @@ import typer
 
 __all__ = [
     "Batch", "CollectionName", "Database", "Device", "Dtype", "EncoderName", "Json",
-    "TextModel", "Token", "Weights", "encoder_settings",
+    "LanguageModel", "LanguageModelUrl", "RerankerName", "TextModel", "Token", "Weights",
+    "encoder_settings",
 ]  # fmt: skip
 
 Database = Annotated[
@@ -51,6 +52,17 @@ Device = Annotated[
 Dtype = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16. [fp32]", show_default=False)]
 Batch = Annotated[
     int | None, typer.Option("--batch-size", help="Pictures encoded at once.", show_default=False)
+]
+RerankerName = Annotated[
+    str | None,
+    typer.Option("--reranker", help="auto, generative, fusion or none. [auto]", show_default=False),
+]
+LanguageModel = Annotated[
+    str | None, typer.Option("--llm-model", help="Vision model. [gpt-4o]", show_default=False)
+]
+LanguageModelUrl = Annotated[
+    str | None,
+    typer.Option("--llm-base-url", help="OpenAI-compatible endpoint.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import html
-import math
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
@@ -18,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from ocelot.errors import ImageError
 from ocelot.images import encode_jpeg, load_image
-from ocelot.records import TITLE_KEYS
 from ocelot.rerankers.fusion import ordinal
+from ocelot.ui import words
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["render_page"]
 
 _SMALL, _LARGE, _WIDE = 360, 720, 1600  # longest side of pictures in the page, in pixels
-
-_FIRST = ("category", "kind", "type", "brand", "store", "colour", "color", "pattern", "material")
-_NOT_SHOWN = frozenset({*TITLE_KEYS, "price", "file_name", "description"})
 
 _NO_PICTURE = (
     '<div class="missing"><svg viewBox="0 0 24 24" aria-hidden="true"><rect x="3" y="4" '
@@ -114,16 +110,11 @@ def _answer(result: SearchResult) -> str:
     )
     return (
         f'<section class="winner">{_tile(winner.paths, winner.title, _LARGE)}'
-        f'<div class="words"><span class="best">{_verdict(ranking)}</span>'
+        f'<div class="words"><span class="best">{words.verdict(ranking)}</span>'
         f'<h2 dir="auto">{_escape(winner.title)}</h2>{_price(winner.metadata)}'
         f"{_place(1, winner, ranking)}{why}{_chips(winner.metadata)}{_path(winner)}"
         "</div></section>"
     )
-
-
-def _verdict(ranking: Ranking | None) -> str:
-    judged = ranking is not None and ranking.status != "fallback"
-    return "Best match" if judged else "Most similar"
 
 
 def _others(result: SearchResult, hits: Iterable[Hit]) -> str:
@@ -150,58 +141,33 @@ def _card(rank: int, hit: Hit, ranking: Ranking | None) -> str:
 
 def _place(rank: int, hit: Hit, ranking: Ranking | None) -> str:
     moved = ""
-    if ranking is not None and hit.rank != rank:
-        arrow, kind = ("▲", "up") if hit.rank > rank else ("▼", "down")
-        moved = (
-            f'<span class="{kind}"><span aria-hidden="true">{arrow}</span> '
-            f"was {ordinal(hit.rank)}</span>"
-        )
+    movement = None if ranking is None else words.movement(rank, hit)
+    if movement is not None:
+        kind, was = movement
+        arrow = "▲" if kind == "up" else "▼"
+        moved = f'<span class="{kind}"><span aria-hidden="true">{arrow}</span> {was}</span>'
     score = f"<span>similarity {hit.score:.2f}</span>"
     return f'<p class="place"><b>{ordinal(rank)}</b>{moved}{score}</p>'
 
 
 def _price(metadata: Mapping[str, Any]) -> str:
-    price = metadata.get("price")
-    shown = f"{price:,.2f}" if isinstance(price, float) and math.isfinite(price) else _value(price)
+    shown = words.price(metadata)
     return (
         f'<p class="price"><span class="hidden">Price </span>{_escape(shown)}</p>' if shown else ""
     )
 
 
-def _fields(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
-    keys = [key for key in _FIRST if key in metadata]
-    keys += [key for key in metadata if key not in _FIRST and key not in _NOT_SHOWN]
-    shown = ((key, _value(metadata[key])) for key in keys)
-    return [(key, value) for key, value in shown if value]
-
-
 def _summary(metadata: Mapping[str, Any]) -> str:
-    # A category or a colour needs no label, other fields do. Narrow cards break at underscores.
-    words = [
-        _escape(value if key in _FIRST else f"{key} {value}").replace("_", "_<wbr>")
-        for key, value in _fields(metadata)[:4]
-    ]
-    return f'<p class="summary" dir="auto">{" · ".join(words)}</p>' if words else ""
+    text = _escape(words.summary(metadata))
+    return f'<p class="summary" dir="auto">{text}</p>' if text else ""
 
 
 def _chips(metadata: Mapping[str, Any]) -> str:
     chips = [
         f'<li dir="auto"><span>{_escape(key)}</span> {_escape(value)}</li>'
-        for key, value in _fields(metadata)[:8]
+        for key, value in words.fields(metadata)[:8]
     ]
     return f'<ul class="fields">{"".join(chips)}</ul>' if chips else ""
-
-
-def _value(value: Any) -> str:
-    """A metadata value that is short enough to show, else ""."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.2f}".rstrip("0").rstrip(".") if math.isfinite(value) else ""
-    if isinstance(value, (int, str)):
-        text = " ".join(str(value).split())
-        return text if len(text) <= 48 else ""
-    return ""
 
 
 def _path(hit: Hit) -> str:
@@ -211,14 +177,8 @@ def _path(hit: Hit) -> str:
 
 
 def _notice(ranking: Ranking | None) -> str:
-    if ranking is None or ranking.status == "ok":
-        return ""
-    who, detail = _escape(ranking.reranker), _escape(ranking.detail.strip().rstrip("."))
-    if ranking.status == "repaired":
-        text = f"The reply of {who} could be used after mending"
-    else:
-        text = f"{who} gave no usable answer, so the pictures stay in order of similarity"
-    return f'<p class="notice" role="note">{text}{f": {detail}" if detail else ""}.</p>'
+    text = _escape(words.notice(ranking))
+    return f'<p class="notice" role="note">{text}</p>' if text else ""
 
 
 def _panorama(panorama: Image.Image | None, ranking: Ranking | None) -> str:
@@ -236,29 +196,11 @@ def _panorama(panorama: Image.Image | None, ranking: Ranking | None) -> str:
 
 
 def _facts(result: SearchResult) -> str:
-    facts: list[tuple[str, str]] = []
-    ranking = result.ranking
-    if ranking is None:
-        facts.append(("Order", "similarity, not reranked"))
-    else:
-        status = {"ok": "", "repaired": ", mended", "fallback": ", not usable"}[ranking.status]
-        facts.append(("Ranked by", ranking.reranker + status))
-        used = ranking.usage
-        if ranking.cached:
-            facts.append(("Answer", "from the cache, at no cost"))
-        elif used.calls:
-            tokens = f"{used.prompt_tokens:,} in, {used.completion_tokens:,} out"
-            facts.append(("Tokens", tokens))
-            facts.append(("Calls to the model", str(used.calls)))
-    facts += [(f"Time, {stage}", _seconds(time)) for stage, time in result.timings.items()]
     rows = "".join(
-        f"<div><dt>{_escape(name)}</dt><dd>{_escape(value)}</dd></div>" for name, value in facts
+        f"<div><dt>{_escape(name)}</dt><dd>{_escape(value)}</dd></div>"
+        for name, value in words.facts(result)
     )
     return f'<section><h2>How this answer was made</h2><dl class="panel">{rows}</dl></section>'
-
-
-def _seconds(time: float) -> str:
-    return f"{time * 1000:.0f} ms" if time < 0.9995 else f"{time:.1f} s"
 
 
 def _tile(sources: Iterable[ImageSource], alt: str, side: int) -> str:

@@ -58,16 +58,9 @@ def search(
         bool, typer.Option("--keep-reference", help="Also show the query pictures themselves.")
     ] = False,
     no_rerank: Annotated[bool, typer.Option("--no-rerank", help="Keep retrieval order.")] = False,
-    reranker: Annotated[
-        str | None,
-        typer.Option(help="auto, generative or fusion. [auto]", show_default=False),
-    ] = None,
-    llm_model: Annotated[
-        str | None, typer.Option(help="Vision model. [gpt-4o]", show_default=False)
-    ] = None,
-    llm_base_url: Annotated[
-        str | None, typer.Option(help="OpenAI-compatible endpoint.", show_default=False)
-    ] = None,
+    reranker: options.RerankerName = None,
+    llm_model: options.LanguageModel = None,
+    llm_base_url: options.LanguageModelUrl = None,
     panorama: Annotated[
         Path | None, typer.Option(help="Write the panorama here.", show_default=False)
     ] = None,

@@ -41,16 +41,9 @@ def serve(
     device: options.Device = None,
     dtype: options.Dtype = None,
     batch_size: options.Batch = None,
-    reranker: Annotated[
-        str | None,
-        typer.Option(help="auto, generative, fusion or none. [auto]", show_default=False),
-    ] = None,
-    llm_model: Annotated[
-        str | None, typer.Option(help="Vision model. [gpt-4o]", show_default=False)
-    ] = None,
-    llm_base_url: Annotated[
-        str | None, typer.Option(help="OpenAI-compatible endpoint.", show_default=False)
-    ] = None,
+    reranker: options.RerankerName = None,
+    llm_model: options.LanguageModel = None,
+    llm_base_url: options.LanguageModelUrl = None,
     uploads: Annotated[
         Path | None,
         typer.Option(help="Folder for uploaded pictures. [beside the file]", show_default=False),

@@ -55,7 +55,7 @@ def create_app(
     sessions, stop = Sessions(), Stop()
     guards = [
         Middleware(SecurityHeaders, embeddable=bool(origins)),
-        Middleware(Observed, metrics=service.metrics),
+        Middleware(Observed, metrics=service.metrics, stop=stop),
         *([] if hosts is None else [Middleware(KnownHosts, hosts=tuple(hosts))]),
         Middleware(Preflights),
         cors(origins),

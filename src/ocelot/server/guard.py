@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocelot.server.paths import PLAIN, is_page
-from ocelot.server.problems import Problem, problem_of
+from ocelot.server.problems import STOPPING, problem_of
 from ocelot.service import Metrics
 
 __all__ = ["EndableStreams", "Observed", "Stop", "WhileConnected"]
@@ -34,9 +34,10 @@ class Observed:
     The log has neither paths nor query strings: they may hold what is nobody's business.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, stop: Stop) -> None:
         self.app = app
         self._metrics = metrics
+        self._stop = stop
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -62,6 +63,11 @@ class Observed:
                 await problem.response()(scope, receive, noted)
             else:  # what serves us cuts a connection whose answer has no end
                 _log.warning("%s broke off: %s", _route(scope), type(cause).__name__)
+        except asyncio.CancelledError:
+            if not self._stop.said:
+                raise
+            if not status:  # the time that a server that stops gives to its requests is over
+                await STOPPING.response()(scope, receive, noted)
         finally:
             seconds = time.perf_counter() - started
             self._note(scope, status or _GONE, seconds)
@@ -97,11 +103,13 @@ class Stop:
 
     def __init__(self) -> None:
         self.said = False
+        self.when = 0.0  # of `time.monotonic`
         self._listening: set[asyncio.Event] = set()
 
     def say(self) -> None:
         """End every stream, and those to come."""
-        self.said = True
+        if not self.said:
+            self.said, self.when = True, time.monotonic()
         for event in self._listening:
             event.set()
 
@@ -184,9 +192,7 @@ class WhileConnected:
         if gone:
             self._metrics.abandoned.inc()
         elif work.cancelled() and not began:  # not by us: the service is closing
-            await Problem(503, "The server is stopping; try again later.").response()(
-                scope, receive, send
-            )
+            await STOPPING.response()(scope, receive, send)
         else:
             work.result()
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocelot.errors import Overloaded
 from ocelot.server.guard import Stop
-from ocelot.server.problems import Problem, problem_of
+from ocelot.server.problems import STOPPING, Problem, problem_of
 from ocelot.service import Limits
 
 __all__ = ["BodyLimit"]
@@ -17,9 +18,7 @@ __all__ = ["BodyLimit"]
 _LARGEST = 8  # bodies of the largest size at once
 _SMALL = 64 * 2**10  # bytes; what only asks in words is smaller
 _SPARE = 16 * 2**20  # bytes that only small bodies may take
-_STOPPING = Problem(
-    503, "The server is stopping; try again later.", headers={"Connection": "close"}
-)
+_GRACE = 1.0  # seconds for what is on its way when the server is to stop
 _BUSY = problem_of(Overloaded("Too much is being sent to the server; try again soon.", 5))
 
 
@@ -27,7 +26,7 @@ class BodyLimit:
     """Refuses what cannot be let in while it is still coming, whatever is made of it inside.
 
     413 where a body is too large, said or counted; 429 where those of all requests together are;
-    408 where it is not there in time; 503 where it is not there when the server is to stop.
+    408 where it is not there in time; 503 where it is still not there when the server is to stop.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits, stop: Stop) -> None:
@@ -106,18 +105,22 @@ class BodyLimit:
         """What comes next of a body, or why it is waited for no longer."""
         left = until - asyncio.get_running_loop().time()
         coming = asyncio.ensure_future(receive())
-        stopping = asyncio.ensure_future(self._stop.heard())
+        stopping = asyncio.ensure_future(self._stopped())
         try:
             await asyncio.wait(
                 {coming, stopping}, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED
             )
             if coming.done():
                 return coming.result()
-            return _STOPPING if stopping.done() else self._late
+            return STOPPING if stopping.done() else self._late
         finally:
             coming.cancel()
             stopping.cancel()
             await asyncio.wait({coming, stopping})
+
+    async def _stopped(self) -> None:
+        await self._stop.heard()
+        await asyncio.sleep(max(0.0, self._stop.when + _GRACE - time.monotonic()))
 
 
 class _Refused(Exception):

@@ -32,7 +32,7 @@ from ocelot.errors import (
     StorageError,
 )
 
-__all__ = ["HANDLERS", "MEDIA_TYPE", "Problem", "Refusal", "problem_of"]
+__all__ = ["HANDLERS", "MEDIA_TYPE", "STOPPING", "Problem", "Refusal", "problem_of"]
 
 MEDIA_TYPE = "application/problem+json"
 _URN = "urn:ocelot:problem:"
@@ -139,6 +139,7 @@ _SENTENCES = {
     404: "There is nothing at this path.",
     405: "This path does not take this method.",
 }
+STOPPING = Problem(503, "The server is stopping; try again later.", headers={"Connection": "close"})
 _UNEXPECTED = Problem(500, "The server made a mistake; its log says more.")
 
 
