@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import errno
 import ipaddress
 import logging
@@ -11,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -88,6 +90,7 @@ def serve(
             "add and delete. Set OCELOT_API_KEYS, or listen on 127.0.0.1.",
             host,
         )
+    _keep_memory_together()
     listener = _listen(host, port)
     with listener:
         service = build_service(settings)
@@ -106,6 +109,12 @@ def serve(
     if service.busy:  # a language model that does not answer holds a thread, and that the process
         sys.stdout.flush()
         os._exit(0)
+
+
+def _keep_memory_together() -> None:
+    """Let all threads share two heaps: glibc gives each its own, and they only ever grow."""
+    with suppress(OSError, AttributeError):  # other systems have no such call, or no need
+        ctypes.CDLL(None).mallopt(-8, 2)  # M_ARENA_MAX
 
 
 def _is_loopback(host: str) -> bool:
