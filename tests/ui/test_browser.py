@@ -507,6 +507,7 @@ def test_what_others_wrote_is_shown_and_never_run(
     judge.script = lambda _: ranking([0], hostile)
     page = visit(url)
     page.click("#oc-filters > button")
+    page.get_by_role("combobox", name="colour").wait_for()  # the fields are those of the shop
     page.fill("#oc-own textarea", "stock == 77")
     say(page, hostile)
     with answer(page):
