@@ -35,7 +35,7 @@ Measure = Callable[[str], Evaluation]
 
 @pytest.fixture(scope="module")
 def encoder() -> VisualizedBGE:
-    return VisualizedBGE.load("ocelot-tiny", device="cpu")
+    return VisualizedBGE.load("ocelot-tiny", device="cpu", dtype="fp32")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -130,3 +131,61 @@ def test_function_encoder() -> None:
     encoder = FunctionEncoder(lambda image, text: [3.0, 4.0], dimension=2, name="three-four")
     np.testing.assert_allclose(encoder.encode([(None, "a")]), [[0.6, 0.8]], rtol=1e-6)
     assert encoder.fingerprint == "function:three-four"
+
+
+class Preparing(Scripted):
+    """Notes the threads that prepare, and how far they are ahead of the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: set[int] = set()
+        self.prepared = 0
+        self.ahead: list[int] = []
+
+    def prepare(self, item: Item) -> Any:
+        self.threads.add(threading.get_ident())
+        self.prepared += 1
+        if item.text == "bad":
+            raise ImageError("bad.jpg", "it is damaged")
+        return super().prepare(item)
+
+    def embed(self, batch: Sequence[Any]) -> Any:
+        self.ahead.append(self.prepared - sum(self.batches) - len(batch))
+        return super().embed(batch)
+
+
+def test_a_query_starts_no_thread_and_more_items_are_prepared_in_others() -> None:
+    here = threading.get_ident()
+    few, many = Preparing(), Preparing()
+    few.encode(["a", "b"])
+    many.encode(["a", "b", "c"])
+    assert few.threads == {here}
+    assert many.threads and here not in many.threads
+    assert not [thread for thread in threading.enumerate() if "ocelot-prepare" in thread.name]
+
+
+def test_preparing_runs_ahead_by_no_more_than_some_batches() -> None:
+    encoder, taken = Preparing(), []
+
+    def items() -> Iterator[str]:
+        for number in range(60):
+            taken.append(number)
+            yield "x" * (1 + number % 7)
+            assert len(taken) - sum(encoder.batches) <= 4 * encoder.batch_size
+
+    vectors = encoder.encode(items())
+    assert len(vectors) == len(taken) == 60
+    assert encoder.batches == [4] * 15
+    assert max(encoder.ahead) <= 3 * encoder.batch_size
+    lengths = vectors[:, 0] / vectors[:, 1]
+    np.testing.assert_allclose(lengths, [1 + number % 7 for number in range(60)], rtol=1e-5)
+
+
+def test_the_first_item_that_cannot_be_prepared_ends_it() -> None:
+    encoder = Preparing()
+    with pytest.raises(ImageError, match=r"bad\.jpg"):
+        encoder.encode(["a"] * 6 + ["bad"] + ["a"] * 1000)
+    assert encoder.batches in ([], [4])
+    assert encoder.prepared < 40
+    with pytest.raises(InputError):
+        encoder.encode(["a", "a", "a", (None, None)])

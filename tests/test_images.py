@@ -6,6 +6,7 @@ import os
 import struct
 import threading
 import zlib
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,16 @@ import pytest
 from PIL import Image
 
 from ocelot.errors import ImageError
-from ocelot.images import SUFFIXES, _Room, encode_jpeg, hash_bytes, hash_file, load_image, probe
+from ocelot.images import (
+    SUFFIXES,
+    _Room,
+    decode,
+    encode_jpeg,
+    hash_bytes,
+    hash_file,
+    load_image,
+    probe,
+)
 
 
 def save(path: Path, image: Image.Image, **options: object) -> Path:
@@ -199,3 +209,108 @@ def test_large_pictures_are_decoded_one_after_the_other() -> None:
         thread.join()
     assert most <= 100
     assert inside == 0
+
+
+def jpeg(image: Image.Image, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, **({"format": "JPEG", "quality": 92} | options))
+    return buffer.getvalue()
+
+
+def waves(width: int, height: int) -> Image.Image:
+    """Soft stripes, another in each channel, so that turning and mirroring show."""
+    y, x = np.mgrid[0:height, 0:width]
+    planes = (x / width, y / height, 0.5 + 0.5 * np.sin(x / 40 + y / 90))
+    return Image.fromarray((np.stack(planes, axis=-1) * 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("shortest", "side"),
+    [(None, 800), (801, 800), (800, 800), (401, 800), (400, 400), (201, 400), (200, 200),
+     (101, 200), (100, 100), (1, 100)],
+)  # fmt: skip
+def test_a_jpeg_is_decoded_at_the_smallest_scale_that_does(shortest: int, side: int) -> None:
+    decoded = decode(jpeg(waves(1200, 800)), shortest=shortest)
+    assert decoded.image.size == (side * 3 // 2, side)
+    assert decoded.size == (1200, 800)
+
+
+def test_a_smaller_decoding_shows_the_same_picture() -> None:
+    image = waves(1203, 809)
+    decoded = decode(jpeg(image), shortest=200)
+    assert decoded.image.size == (301, 203)  # a quarter, rounded up
+    expected = np.asarray(image.resize((301, 203), Image.Resampling.BOX), dtype=int)
+    assert np.abs(np.asarray(decoded.image, dtype=int) - expected).mean() < 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_smaller_decoding_is_upright_too(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = jpeg(waves(640, 320), exif=exif)
+    whole, half = decode(data), decode(data, shortest=160)
+    assert whole.size == half.size == whole.image.size
+    assert whole.size == ((640, 320) if orientation < 5 else (320, 640))
+    assert half.image.size == (whole.size[0] // 2, whole.size[1] // 2)
+    expected = np.asarray(whole.image.resize(half.image.size, Image.Resampling.BOX), dtype=int)
+    assert np.abs(np.asarray(half.image, dtype=int) - expected).mean() < 2
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_other_kinds_of_jpeg_are_decoded_smaller(mode: str) -> None:
+    data = jpeg(waves(400, 400).convert(mode))
+    whole, half = decode(data).image, decode(data, shortest=200).image
+    assert (half.mode, half.size) == ("RGB", (200, 200))
+    expected = np.asarray(whole.resize((200, 200), Image.Resampling.BOX), dtype=int)
+    assert np.abs(np.asarray(half, dtype=int) - expected).mean() < 3
+
+
+def test_an_mpo_gives_its_first_picture_smaller() -> None:
+    buffer = io.BytesIO()
+    first, second = waves(400, 400), Image.new("RGB", (400, 400), "red")
+    first.save(buffer, "MPO", save_all=True, append_images=[second], quality=92)
+    decoded = decode(buffer.getvalue(), shortest=200)
+    assert (decoded.image.size, decoded.size) == ((200, 200), (400, 400))
+    expected = np.asarray(first.resize((200, 200), Image.Resampling.BOX), dtype=int)
+    assert np.abs(np.asarray(decoded.image, dtype=int) - expected).mean() < 3
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF", "TIFF"])
+def test_other_formats_are_decoded_whole(format: str) -> None:
+    buffer = io.BytesIO()
+    waves(320, 240).save(buffer, format)
+    decoded = decode(buffer.getvalue(), shortest=10)
+    assert decoded.image.size == decoded.size == (320, 240)
+
+
+def test_the_limit_is_on_the_whole_picture_however_small_it_is_decoded() -> None:
+    with pytest.raises(ImageError, match="1200 x 800 pixels are more than the limit of 959,999"):
+        load_image(jpeg(waves(1200, 800)), shortest=100, max_pixels=959_999)
+
+
+def test_a_smaller_decoding_takes_less_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+
+    class Noted(_Room):
+        def of(self, pixels: int) -> AbstractContextManager[None]:
+            taken.append(pixels)
+            return super().of(pixels)
+
+    monkeypatch.setattr("ocelot.images._room", Noted(10**6))
+    data = jpeg(waves(1200, 800))
+    load_image(data)
+    load_image(data, shortest=100)
+    assert taken == [1200 * 800, 150 * 100]
+
+
+def test_a_picture_that_is_given_stays_as_it_is() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    given = Image.open(io.BytesIO(jpeg(waves(40, 20), exif=exif)))
+    assert load_image(given).size == load_image(given, shortest=5).size == (20, 40)
+    assert given.size == (40, 20)
+    upright = waves(40, 20)
+    load_image(upright).thumbnail((4, 4))
+    assert upright.size == (40, 20)
+    for loaded in (load_image(upright), load_image(jpeg(upright))):
+        assert type(loaded) is Image.Image  # not one that still belongs to a file

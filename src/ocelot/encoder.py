@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +23,9 @@ if TYPE_CHECKING:
     Encodable = Item | tuple[ImageSource | None, str | None] | str
 
 __all__ = ["Encoder", "Matrix", "as_item", "encode_query", "mean_direction"]
+
+_AHEAD = 2  # batches prepared before they are wanted
+_NO_THREADS = 2  # items that are prepared without any: a query
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
@@ -49,12 +57,18 @@ class Encoder(ABC):
         dimension: Width of the vectors.
         fingerprint: Changes whenever the same item would get another vector.
         batch_size: Items given to `embed` at once unless the caller says otherwise.
+        runtime: How it computes, such as "torch bf16": no part of the fingerprint, as vectors of
+            another runtime can be compared with these.
+        decode_side: Pixels of the shortest side at which a picture is good enough for `prepare`,
+            so that a large JPEG may be decoded smaller; None where it wants the whole picture.
     """
 
     name: str
     dimension: int
     fingerprint: str
     batch_size: int = 32
+    runtime: str = ""
+    decode_side: int | None = None
 
     def prepare(self, item: Item) -> Any:
         """Everything that `embed` needs of one item. By default (RGB image or None, text).
@@ -62,15 +76,16 @@ class Encoder(ABC):
         Raises:
             ImageError: The item's image cannot be used.
         """
-        image = None if item.image is None else load_image(item.image)
-        return image, item.text
+        if item.image is None:
+            return None, item.text
+        return load_image(item.image, shortest=self.decode_side), item.text
 
     @abstractmethod
     def embed(self, batch: Sequence[Any]) -> np.ndarray[Any, Any]:
         """Vectors for prepared items, shape (len(batch), dimension); any float type and length."""
 
     def encode(self, items: Iterable[Encodable], *, batch_size: int | None = None) -> Matrix:
-        """Encode items in batches, in order.
+        """Encode items in batches, in order; threads prepare the next while the model works.
 
         Returns:
             float32, shape (n, dimension), rows of length 1.
@@ -80,13 +95,31 @@ class Encoder(ABC):
             ImageError: An image cannot be used.
             EncoderError: The model gave vectors that cannot be used.
         """
-        rows = [
-            self.embed_checked([self.prepare(item) for item in batch])
-            for batch in _batches(map(as_item, items), batch_size or self.batch_size)
-        ]
+        size = batch_size or self.batch_size
+        with closing(self._prepared(map(as_item, items), _AHEAD * size)) as prepared:
+            rows = [self.embed_checked(batch) for batch in _batches(prepared, size)]
         if not rows:
             return np.empty((0, self.dimension), dtype=np.float32)
         return np.concatenate(rows)
+
+    def _prepared(self, items: Iterator[Item], ahead: int) -> Generator[Any]:
+        """What `prepare` makes of each, in order, with at most `ahead` of them waiting."""
+        first = list(islice(items, _NO_THREADS + 1))
+        if len(first) <= _NO_THREADS:
+            yield from map(self.prepare, first)
+            return
+        waiting: deque[Future[Any]] = deque()
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 2), "ocelot-prepare") as threads:
+            try:
+                for item in chain(first, items):
+                    waiting.append(threads.submit(self.prepare, item))
+                    if len(waiting) > ahead:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
 
     def embed_checked(self, batch: Sequence[Any]) -> Matrix:
         """`embed`, then checked and normalised: what `encode` and indexing call."""
@@ -100,10 +133,13 @@ class Encoder(ABC):
         if not np.isfinite(lengths).all() or not (lengths > 0).all():
             raise EncoderError(
                 f"The encoder {self.name} gave vectors that are not finite or have no length; "
-                "try fp32 (--dtype fp32), and check its weights."
+                "try fp32 (--precision fp32), and check its weights."
             )
         unit: Matrix = vectors / lengths
         return unit
+
+    def close(self) -> None:  # noqa: B027
+        """Let go of threads and the like, where an encoder has any; it encodes no more then."""
 
 
 def encode_query(encoder: Encoder, query: Query) -> Vector:
@@ -144,8 +180,8 @@ def mean_direction(rows: Matrix) -> Vector:
     return unit
 
 
-def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
-    batch: list[Item] = []
+def _batches(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    batch: list[Any] = []
     for item in items:
         batch.append(item)
         if len(batch) == size:

@@ -1,7 +1,7 @@
 """From bytes or a path to an RGB image, within limits.
 
-Every picture enters Ocelot through :func:`load_image`, so orientation, transparency and the
-limits against decompression bombs are decided once, here.
+Every picture enters Ocelot through :func:`decode` or :func:`load_image`, so orientation,
+transparency and the limits against decompression bombs are decided once, here.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ocelot.errors import ImageError, ImageTooLarge
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
+    "Decoded",
+    "decode",
     "describe",
     "encode_jpeg",
     "hash_bytes",
@@ -43,11 +48,25 @@ MAX_BYTES = 200 * 2**20
 _MAX_SIDE = 65_500
 # Pillow knows many more formats; some start other programs, and none of them is a shop's.
 _FORMATS = frozenset({"AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP"})
+_SCALABLE = ("JPEG", "MPO")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
 # Large blocks, as the system takes only those back at once when a picture is done with.
 Image.core.set_block_size(64 * 2**20)  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture that was read from a file.
+
+    Attributes:
+        image: RGB, upright; smaller than the file's picture where that was allowed.
+        size: Width and height of the file's picture in pixels, upright.
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
 
 
 class _Room:
@@ -105,30 +124,54 @@ def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     return data
 
 
-def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Open any supported image as RGB, upright, first frame, transparency on white.
+def decode(
+    data: bytes,
+    *,
+    shortest: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    name: str = "the image",
+) -> Decoded:
+    """An image file as RGB, upright, first frame, transparency on white; with its true size.
+
+    Args:
+        data: The bytes of the file.
+        shortest: A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is several times
+            as fast, where its shortest side keeps this many pixels. None decodes it whole.
+        max_pixels: Refuse images with more pixels than this before decoding them. Pillow
+            refuses those above twice its `Image.MAX_IMAGE_PIXELS` in any case.
+        name: What to call it in messages.
+
+    Raises:
+        ImageError: The data cannot be decoded, or the image is over the limit.
+    """
+    if not data:
+        raise ImageError(name, "it is empty")
+    try:
+        with _opened(data, name, max_pixels) as image:
+            return _to_rgb(image, name, max_pixels, shortest)
+    except ImageError:
+        raise
+    except Exception as error:
+        raise _damaged(name, error) from error
+
+
+def load_image(
+    source: ImageSource, *, max_pixels: int = MAX_PIXELS, shortest: int | None = None
+) -> Image.Image:
+    """Any supported image as RGB, upright, first frame, transparency on white.
 
     Args:
         source: A path, the bytes of an image file, or a PIL image.
-        max_pixels: Refuse images with more pixels than this before decoding them. Pillow
-            refuses those above twice its `Image.MAX_IMAGE_PIXELS` in any case.
+        max_pixels, shortest: As of `decode`.
 
     Raises:
         ImageError: The source cannot be read or decoded, or is over the limit.
     """
     name = describe(source)
     if isinstance(source, Image.Image):
-        return _to_rgb(source, name, max_pixels)
+        return _to_rgb(source, name, max_pixels).image
     data = source if isinstance(source, bytes) else read_file(source)
-    if not data:
-        raise ImageError(name, "it is empty")
-    try:
-        with _opened(data, name, max_pixels) as image:
-            return _to_rgb(image, name, max_pixels)
-    except ImageError:
-        raise
-    except Exception as error:
-        raise _damaged(name, error) from error
+    return decode(data, shortest=shortest, max_pixels=max_pixels, name=name).image
 
 
 def _opened(data: bytes, name: str, max_pixels: int) -> Image.Image:
@@ -166,18 +209,30 @@ def probe(
         return image.format or "", image.width, image.height
 
 
-def _to_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
+def _to_rgb(image: Image.Image, name: str, max_pixels: int, shortest: int | None = None) -> Decoded:
     _check_size(image, name, max_pixels)
+    size = image.size
     try:
+        if shortest is not None and image.format in _SCALABLE:
+            image.draft(None, (shortest, shortest))
         with _room.of(image.width * image.height):
             image.load()
-            return _flatten(ImageOps.exif_transpose(image))
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            flat = _flatten(ImageOps.exif_transpose(image))  # a copy: the caller may change it
     except Exception as error:
         raise _damaged(name, error) from error
+    return Decoded(flat, size[::-1] if orientation in range(5, 9) else size)
+
+
+@cache
+def _load_plugins() -> None:
+    """Those of our formats: all that Pillow has would take a search's start longer."""
+    for name in ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Tiff", "WebP"):
+        import_module(f"PIL.{name}ImagePlugin")
 
 
 def _readable_formats() -> list[str]:
-    Image.init()
+    _load_plugins()
     return sorted(_FORMATS & Image.OPEN.keys())
 
 

@@ -95,7 +95,7 @@ def settle(shared: BatchingEncoder, callers: int) -> None:
 
 
 def test_each_of_many_threads_gets_its_own_answer() -> None:
-    alone = VisualizedBGE.load("ocelot-tiny", device="cpu")
+    alone = VisualizedBGE.load("ocelot-tiny", device="cpu", dtype="fp32")
     pictures = sorted(GOLDEN.glob("*.png"))
     assert len(pictures) > 3
     queries: list[tuple[Path | None, str | None]] = []

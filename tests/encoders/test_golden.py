@@ -106,7 +106,7 @@ def test_public_encode_takes_paths_bytes_images_and_texts() -> None:
 
     base = GOLDEN / "tiny-base"
     cases = json.loads((base / "expected.json").read_text())["cases"]
-    encoder = VisualizedBGE.load(base / "weights.pth", text_model=base)
+    encoder = VisualizedBGE.load(base / "weights.pth", text_model=base, dtype="fp32")
 
     def image(name: str | None, form: int) -> Any:
         if name is None:

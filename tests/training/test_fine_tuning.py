@@ -84,12 +84,12 @@ def recall(encoder: VisualizedBGE, shop: Path) -> float:
 
 
 def test_it_learns_and_the_encoder_loads(tmp_path: Path, start: Checkpoint, shop: Path) -> None:
-    before = VisualizedBGE(start, device="cpu")
+    before = VisualizedBGE(start, device="cpu", dtype="fp32")
     learns = config(shop, 24)
     learns = replace(learns, optimiser=replace(learns.optimiser, evaluate_every=24))
     reports: list[report.StepReport] = []
     folder = train(learns, tmp_path / "run", initial=start, progress=reports.append, device="cpu")
-    after = VisualizedBGE.load(folder, device="cpu")
+    after = VisualizedBGE.load(folder, device="cpu", dtype="fp32")
     assert after.name == "own" and after.geometry == start.geometry
     query = [(shop / "1.png", "make it red")]
     assert float(np.sum(before.encode(query) * after.encode(query))) < 0.99
@@ -109,7 +109,9 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_a_kill_and_chunks_change_nothing(tmp_path: Path, start: Checkpoint, shop: Path) -> None:
     whole = config(shop, 4, own=5)
-    expected = VisualizedBGE.load(train(whole, tmp_path / "whole", initial=start), device="cpu")
+    expected = VisualizedBGE.load(
+        train(whole, tmp_path / "whole", initial=start), device="cpu", dtype="fp32"
+    )
     train(whole, tmp_path / "killed", initial=start, stop_after=2)
     train(whole, tmp_path / "killed", initial=start)
     resumed = weights(tmp_path / "killed")
@@ -118,10 +120,12 @@ def test_a_kill_and_chunks_change_nothing(tmp_path: Path, start: Checkpoint, sho
     # Weights without an influence, such as keys' biases, drift apart by rounding: embeddings
     # tell.
     folder = train(config(shop, 4, own=5, chunk=4), tmp_path / "chunks", initial=start)
-    chunks = VisualizedBGE.load(folder, device="cpu")
+    chunks = VisualizedBGE.load(folder, device="cpu", dtype="fp32")
     asked = [(shop / "1.png", "make it red"), (shop / "2.png", None), (None, "make it blue")]
     near = np.abs(chunks.encode(asked) - expected.encode(asked)).max()
-    moved = np.abs(VisualizedBGE(start, device="cpu").encode(asked) - expected.encode(asked)).max()
+    moved = np.abs(
+        VisualizedBGE(start, device="cpu", dtype="fp32").encode(asked) - expected.encode(asked)
+    ).max()
     assert near < 0.02 * moved
 
 

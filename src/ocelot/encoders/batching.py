@@ -83,6 +83,8 @@ class BatchingEncoder(Encoder):
         self.name = encoder.name
         self.dimension = encoder.dimension
         self.fingerprint = encoder.fingerprint
+        self.runtime = encoder.runtime
+        self.decode_side = encoder.decode_side
         self.batch_size = self._most = batch_size or encoder.batch_size
         self._encoder = encoder
         self._window = window

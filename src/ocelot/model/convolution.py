@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
 
 __all__ = ["ConvolutionConfig", "ConvolutionVision"]
 
@@ -40,14 +41,19 @@ class ConvolutionConfig:
         return side * side
 
 
+def _folded(convolution: nn.Module, norm: nn.Module) -> nn.Conv2d:
+    assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(convolution, norm)
+
+
 class _Residual(nn.Module):
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(after)
+        self.norm1: nn.Module = nn.BatchNorm2d(after)
         self.conv2 = nn.Conv2d(after, after, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(after)
-        self.skip = (
+        self.norm2: nn.Module = nn.BatchNorm2d(after)
+        self.skip: nn.Module = (
             nn.Identity()
             if before == after and stride == 1
             else nn.Sequential(
@@ -55,10 +61,16 @@ class _Residual(nn.Module):
             )
         )
 
+    def fold(self) -> None:
+        self.conv1, self.norm1 = _folded(self.conv1, self.norm1), nn.Identity()
+        self.conv2, self.norm2 = _folded(self.conv2, self.norm2), nn.Identity()
+        if isinstance(self.skip, nn.Sequential):
+            self.skip = _folded(*self.skip)
+
     def forward(self, x: Tensor) -> Tensor:
         """Shape: x (batch, channels, height, width)."""
-        inner = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
-        return F.relu(inner + self.skip(x))
+        inner = self.norm2(self.conv2(F.relu_(self.norm1(self.conv1(x)))))
+        return F.relu_(inner + self.skip(x))
 
 
 class ConvolutionVision(nn.Module):
@@ -70,7 +82,7 @@ class ConvolutionVision(nn.Module):
         self.stem = nn.Sequential(
             nn.Conv2d(3, first, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(first),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
         blocks: list[nn.Module] = []
         before = first
@@ -79,6 +91,14 @@ class ConvolutionVision(nn.Module):
                 blocks.append(_Residual(before, width, stride=2 if place == 0 else 1))
                 before = width
         self.blocks = nn.Sequential(*blocks)
+
+    def fold(self) -> None:
+        """Put every batch norm into the convolution before it: for inference alone, and once."""
+        convolution, norm, relu = self.stem
+        self.stem = nn.Sequential(_folded(convolution, norm), relu)
+        for block in self.blocks:
+            assert isinstance(block, _Residual)
+            block.fold()
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Shape: pixels (batch, 3, size, size), normalised -> (batch, tokens, width)."""

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ocelot.model.attention import attend
+
 __all__ = ["TextConfig", "TextEmbeddings", "TextEncoder"]
 
 
@@ -87,15 +89,14 @@ class _Layer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None, *, first_row_only: bool) -> Tensor:
         """Shape: x (batch, tokens, width), mask (batch, 1, 1, tokens), true where to look."""
-        width, bias = x.shape[-1], self.qkv.bias
         if first_row_only:
-            first = x[:, :1]
+            width, bias, first = x.shape[-1], self.qkv.bias, x[:, :1]
             q = self._heads(F.linear(first, self.qkv.weight[:width], bias[:width]))
             k, v = self._heads(F.linear(x, self.qkv.weight[width:], bias[width:])).chunk(2, 1)
             x = first
         else:
             q, k, v = self._heads(self.qkv(x)).chunk(3, 1)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        mixed = attend(q, k, v, mask)
         x = self.attention_norm(x + self.attention_out(mixed.transpose(1, 2).flatten(2)))
         out: Tensor = self.norm(x + self.out(F.gelu(self.hidden(x))))
         return out

@@ -6,12 +6,14 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from torch import Tensor
 
 from ocelot.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["TextTokenizer", "pad", "word_piece"]
 
@@ -83,6 +85,8 @@ def pad(texts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
     Returns:
         ids, shape (batch, longest), and mask, bool of that shape, false at padding.
     """
+    import torch  # not for tokenising alone: importing it takes a second
+
     longest = max(map(len, texts))
     ids = torch.tensor([[*text, *([pad_id] * (longest - len(text)))] for text in texts])
     lengths = torch.tensor([len(text) for text in texts])

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ocelot.model.attention import attend
+
 __all__ = ["EvaConfig", "EvaVision", "rotary_tables"]
 
 _EPS = 1e-6
@@ -75,18 +77,24 @@ class _Attention(nn.Module):
         self.v_bias = nn.Parameter(torch.zeros(width))
         self.norm = nn.LayerNorm(width, eps=_EPS)
         self.proj = nn.Linear(width, width)
+        self.folded = False
+
+    def fold(self) -> None:
+        self.qkv.bias, self.folded = nn.Parameter(self._bias()), True
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Shape: x (batch, 1 + patches, width)."""
-        bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
-        qkv = F.linear(x, self.qkv.weight, bias)
+        qkv = self.qkv(x) if self.folded else F.linear(x, self.qkv.weight, self._bias())
         q, k, v = qkv.reshape(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         # The class token (first) has no place in the picture and is not turned.
         q = torch.cat([q[:, :, :1], _rotate(q[:, :, 1:], cos, sin)], dim=2)
         k = torch.cat([k[:, :, :1], _rotate(k[:, :, 1:], cos, sin)], dim=2)
-        out = F.scaled_dot_product_attention(q, k, v)
+        out = attend(q, k, v)
         mixed: Tensor = self.proj(self.norm(out.transpose(1, 2).flatten(2)))
         return mixed
+
+    def _bias(self) -> Tensor:
+        return torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
 
 
 class _SwiGLU(nn.Module):
@@ -133,10 +141,16 @@ class EvaVision(nn.Module):
         self.register_buffer("cos", cos)
         self.register_buffer("sin", sin)
 
+    def fold(self) -> None:
+        """Join the biases of queries and values once: for inference alone."""
+        for block in self.blocks:
+            assert isinstance(block, _Block)
+            block.attention.fold()
+
     def forward(self, pixels: Tensor) -> Tensor:
         """Shape: pixels (batch, 3, size, size), normalised -> (batch, patches, width)."""
         patches: Tensor = self.patches(pixels).flatten(2).transpose(1, 2)
-        cls = self.cls.expand(len(patches), 1, -1)
+        cls = self.cls.expand(patches.shape[0], 1, -1)
         x = torch.cat([cls, patches], dim=1) + self.positions
         cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
         for block in self.blocks:

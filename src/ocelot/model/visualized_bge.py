@@ -95,7 +95,7 @@ class Network(nn.Module):
         words = self.embeddings(ids, positions)
         sequence = torch.cat([words[:, :1], image, words[:, 1:]], dim=1)
         if mask is not None:
-            mask = torch.cat([mask[:, :1], mask.new_ones(len(mask), n), mask[:, 1:]], dim=1)
+            mask = torch.cat([mask[:, :1], mask.new_ones(mask.shape[0], n), mask[:, 1:]], dim=1)
         return sequence, mask
 
     @staticmethod
