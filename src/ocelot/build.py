@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from ocelot.encoder import Encoder
     from ocelot.reranker import Reranker
     from ocelot.service import Service
+    from ocelot.thumbnails import Thumbnails
 
 __all__ = [
     "build_collection",
@@ -21,6 +23,7 @@ __all__ = [
     "build_engine",
     "build_reranker",
     "build_service",
+    "build_thumbnails",
     "open",
 ]
 
@@ -76,26 +79,78 @@ def build_engine(
     encoder: Encoder | None = None,
     reranker: Reranker | None = None,
     create: bool = True,
+    pictures: Sequence[Path] | None = None,
 ) -> Engine:
-    """An engine from settings; ready-made parts take the place of the settings'."""
-    loaded = encoder or build_encoder(settings)
-    judge = reranker or build_reranker(settings, loaded)
-    return Engine(loaded, build_collection(settings, loaded, create=create), judge)
+    """An engine from settings; ready-made parts take the place of the settings'.
+
+    Args:
+        pictures: As of `build_encoder`.
+    """
+    from ocelot.encoders.caching import CachingEncoder
+
+    loaded = CachingEncoder(encoder or build_encoder(settings, pictures))
+    thumbnails = build_thumbnails(settings)
+    judge = reranker or build_reranker(settings, loaded, thumbnails)
+    return Engine(loaded, build_collection(settings, loaded, create=create), judge, thumbnails)
 
 
-def build_encoder(settings: Settings) -> Encoder:
-    """The settings' encoder, loaded."""
-    from ocelot.encoders.visualized_bge import VisualizedBGE
+def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) -> Encoder:
+    """The settings' encoder, loaded.
 
-    encoder = VisualizedBGE.load(
-        settings.encoder,
-        text_model=settings.text_model,
-        device=settings.device,
-        dtype=settings.dtype,
-    )
+    Args:
+        pictures: Folders or files that int8 is calibrated on where the settings name none and
+            no calibration is kept: those that are about to be encoded.
+
+    Raises:
+        ConfigurationError: A setting cannot be used, or not with the others.
+        EncoderError: The encoder cannot be loaded.
+    """
+    encoder: Encoder
+    if settings.backend == "openvino":
+        encoder = _build_openvino(settings, pictures)
+    else:
+        from ocelot.encoders.visualized_bge import VisualizedBGE
+
+        if settings.precision == "int8":
+            raise ConfigurationError(
+                "The backend torch does not compute in int8: add --backend openvino, or use "
+                "fp32, bf16 or fp16."
+            )
+        encoder = VisualizedBGE.load(
+            settings.encoder,
+            text_model=settings.text_model,
+            device=settings.device,
+            dtype=None if settings.precision == "auto" else settings.precision,
+            reduced_decoding=settings.reduced_decoding,
+        )
     if settings.batch_size is not None:
         encoder.batch_size = settings.batch_size
     return encoder
+
+
+def _build_openvino(settings: Settings, pictures: Sequence[Path] | None) -> Encoder:
+    from ocelot.encoders.openvino import Calibration, OpenVINOEncoder
+
+    if settings.device not in (None, "cpu"):
+        raise ConfigurationError(
+            f"The backend openvino computes on the processor, not on {settings.device!r}: "
+            "leave --device away, or use --backend torch."
+        )
+    chosen = [settings.calibration] if settings.calibration is not None else None
+    offered = chosen or pictures
+
+    def listed() -> list[Path]:
+        from ocelot.indexing.scan import File, scan
+
+        return [Path(file.path) for file in scan(offered or ()) if isinstance(file, File)]
+
+    return OpenVINOEncoder.load(
+        settings.encoder,
+        text_model=settings.text_model,
+        precision=settings.precision,
+        calibration=Calibration(listed, chosen=chosen is not None) if offered else None,
+        reduced_decoding=settings.reduced_decoding,
+    )
 
 
 def build_collection(settings: Settings, encoder: Encoder, *, create: bool = True) -> Collection:
@@ -112,8 +167,21 @@ def build_collection(settings: Settings, encoder: Encoder, *, create: bool = Tru
     )
 
 
-def build_reranker(settings: Settings, encoder: Encoder) -> Reranker | None:
+def build_thumbnails(settings: Settings) -> Thumbnails | None:
+    """The cache of small copies that the settings allow; None for none."""
+    from ocelot.thumbnails import Thumbnails
+
+    most = settings.thumbnails_mb * 2**20
+    return Thumbnails(max_bytes=most) if most else None
+
+
+def build_reranker(
+    settings: Settings, encoder: Encoder, thumbnails: Thumbnails | None = None
+) -> Reranker | None:
     """The settings' reranker; None when they say "none".
+
+    Args:
+        thumbnails: Small copies, for one that looks at pictures.
 
     Raises:
         ConfigurationError: A language model is asked for without a key or an endpoint.
@@ -149,6 +217,7 @@ def build_reranker(settings: Settings, encoder: Encoder) -> Reranker | None:
         detail=settings.llm_detail,
         window=settings.llm_window,
         cache=cache_folder() / "rankings" if settings.llm_cache else None,
+        thumbnails=thumbnails,
     )
 
 
@@ -167,21 +236,24 @@ def build_service(settings: Settings) -> Service:
             "pip install 'ocelot-search[serve]'."
         ) from None
     from ocelot.encoders.batching import BatchingEncoder
+    from ocelot.encoders.caching import CachingEncoder
 
     metrics = Metrics()
-    encoder = BatchingEncoder(
+    batching = BatchingEncoder(
         build_encoder(settings), window=settings.batch_window, observe=metrics.batch
     )
+    encoder = CachingEncoder(batching, observe=metrics.remembered)
+    thumbnails = build_thumbnails(settings)
     rerankers = {}
     for name in ("generative", "fusion"):
         chosen = settings.model_copy(update={"reranker": name})
         if name == "fusion" or settings.generative or chosen.has_language_model:
-            judge = build_reranker(chosen, encoder)
+            judge = build_reranker(chosen, encoder, thumbnails)
             assert judge is not None
             rerankers[name] = judge
     default = "generative" if settings.generative else "fusion"
     return Service(
-        Engine(encoder, build_collection(settings, encoder)),
+        Engine(encoder, build_collection(settings, encoder), thumbnails=thumbnails),
         rerankers,
         default=None if settings.reranker == "none" else default,
         uploads=settings.uploads or _uploads_beside(settings.db),

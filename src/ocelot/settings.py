@@ -53,8 +53,27 @@ class Settings(BaseSettings):
     encoder: str = Field("ocelot-tiny", description="Name, .pth file, or folder of an encoder.")
     text_model: str | None = Field(None, description="Text model folder or hub name for a .pth.")
     device: str | None = Field(None, description="cpu, cuda, mps; the best at hand by default.")
-    dtype: str | None = Field(None, description="fp32, bf16 or fp16.")
+    backend: Literal["torch", "openvino"] = Field(
+        "torch", description="What computes the encoder; openvino is for processors."
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
+        "auto",
+        description="auto: bf16 where the hardware computes in it. fp16 with torch only, "
+        "int8 with openvino only.",
+    )
+    calibration: Path | None = Field(
+        None, description="Folder of pictures for int8; by default those that are indexed."
+    )
+    reduced_decoding: bool = Field(
+        True, description="Decode large JPEGs at a part of their size where that is enough."
+    )
     batch_size: int | None = Field(None, ge=1, le=4096, description="Pictures encoded at once.")
+
+    thumbnails_mb: int = Field(
+        1024,
+        ge=0,
+        description="MiB in the cache folder for small copies of large pictures; 0 keeps none.",
+    )
 
     reranker: RerankerName = Field(
         "auto", description="auto: generative with an API key or an endpoint of one's own."

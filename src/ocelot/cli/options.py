@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 __all__ = [
-    "Batch", "CollectionName", "Database", "Device", "Dtype", "EncoderName", "Json",
-    "LanguageModel", "LanguageModelUrl", "RerankerName", "TextModel", "Token", "Weights",
-    "encoder_settings",
+    "Backend", "Batch", "Calibration", "CollectionName", "Database", "Device", "EncoderName",
+    "Json", "LanguageModel", "LanguageModelUrl", "Precision", "RerankerName", "TextModel",
+    "Token", "Weights", "encoder_settings",
 ]  # fmt: skip
 
 Database = Annotated[
@@ -49,7 +49,26 @@ TextModel = Annotated[
 Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, mps; the best at hand.", show_default=False)
 ]
-Dtype = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16. [fp32]", show_default=False)]
+Backend = Annotated[
+    str | None, typer.Option("--backend", help="torch or openvino. [torch]", show_default=False)
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        help="fp32, bf16, fp16 (torch) or int8 (openvino). [bf16 where the hardware has it]",
+        show_default=False,
+    ),
+]
+Calibration = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration",
+        metavar="DIR",
+        help="Pictures to calibrate int8 on. [those that are indexed]",
+        show_default=False,
+    ),
+]
 Batch = Annotated[
     int | None, typer.Option("--batch-size", help="Pictures encoded at once.", show_default=False)
 ]
@@ -72,12 +91,16 @@ def encoder_settings(
     weights: Path | None,
     text_model: Path | None,
     device: str | None,
-    dtype: str | None,
+    backend: str | None,
+    precision: str | None,
+    calibration: Path | None,
 ) -> dict[str, Any]:
     """What the encoder options mean as settings."""
     return {
         "encoder": str(weights) if weights is not None else encoder,
         "text_model": None if text_model is None else str(text_model),
         "device": device,
-        "dtype": dtype,
+        "backend": backend,
+        "precision": precision,
+        "calibration": calibration,
     }

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ocelot.encoders.batching import BatchingEncoder
+    from ocelot.encoders.caching import CachingEncoder
     from ocelot.encoders.function import FunctionEncoder
+    from ocelot.encoders.openvino import OpenVINOEncoder
     from ocelot.encoders.visualized_bge import VisualizedBGE
 
-__all__ = ["BatchingEncoder", "FunctionEncoder", "VisualizedBGE"]
+__all__ = [
+    "BatchingEncoder", "CachingEncoder", "FunctionEncoder", "OpenVINOEncoder", "VisualizedBGE",
+]  # fmt: skip
 
 _HOMES = {
     "BatchingEncoder": "batching",
+    "CachingEncoder": "caching",
     "FunctionEncoder": "function",
+    "OpenVINOEncoder": "openvino",
     "VisualizedBGE": "visualized_bge",
 }
 

@@ -1,21 +1,19 @@
-"""Where the weights of a named encoder come from: the package, a folder, a file, the hub."""
+"""The checkpoint of a named encoder, read; published weights are converted once."""
 
 from __future__ import annotations
 
 import json
 import os
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ocelot.errors import CheckpointError, ConfigurationError, DownloadError
+from ocelot.encoders.sources import BUNDLED, PUBLISHED, Published, Source, locate
+from ocelot.errors import CheckpointError
 from ocelot.images import hash_bytes
 from ocelot.model.checkpoint import (
     FORMAT,
@@ -31,36 +29,7 @@ from ocelot.model.tokenizer import TextTokenizer
 from ocelot.model.visualized_bge import Geometry
 from ocelot.settings import cache_folder
 
-__all__ = ["BUNDLED", "PUBLISHED", "Published", "resolve"]
-
-BUNDLED = "ocelot-tiny"
-
-
-@dataclass(frozen=True)
-class Published:
-    """A checkpoint on the Hugging Face hub and the files that go with it."""
-
-    file: str
-    size: int
-    sha256: str
-    text_model: str
-    repository: str = "BAAI/bge-visualized"
-
-
-PUBLISHED: Mapping[str, Published] = {
-    "bge-visualized-base": Published(
-        "Visualized_base_en_v1.5.pth",
-        392_860_018,
-        "07e58cf70ee6962530490ef1ac5b632e7e0153ba8c7ed49d55e0f41ec97bf6a6",
-        "BAAI/bge-base-en-v1.5",
-    ),
-    "bge-visualized-m3": Published(
-        "Visualized_m3.pth",
-        1_746_155_890,
-        "d14e7e8f2618b80d3f4a3283c08f79a16f09ce37d4447dac24117b44df6bd069",
-        "BAAI/bge-m3",
-    ),
-}
+__all__ = ["BUNDLED", "PUBLISHED", "Published", "read", "resolve"]
 
 
 def resolve(name_or_path: str | Path, text_model: str | Path | None = None) -> Checkpoint:
@@ -71,87 +40,18 @@ def resolve(name_or_path: str | Path, text_model: str | Path | None = None) -> C
         ConfigurationError: There is no such encoder, or a `.pth` came without its text model.
         DownloadError: The hub cannot be reached and the files are not in its cache.
     """
-    name = str(name_or_path)
-    if name == BUNDLED:
-        return read_folder(Path(str(files("ocelot") / "assets" / BUNDLED)))
-    if name in PUBLISHED:
-        return _from_hub(name, PUBLISHED[name], text_model)
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return read_folder(path)
-    if path.is_file():
-        if text_model is None:
-            raise ConfigurationError(
-                f"{path} holds weights only: say where its text model's config.json and "
-                "tokenizer are (--text-model DIR)."
-            )
-        return _from_file(path, _text_folder(text_model), name=path.stem, expected=None)
-    raise ConfigurationError(
-        f"There is no encoder {name!r}: give {BUNDLED}, {', '.join(PUBLISHED)}, a .pth file, "
-        "or a folder made by 'ocelot train'."
-    )
+    return read(locate(name_or_path, text_model))
 
 
-def _from_hub(name: str, published: Published, text_model: str | Path | None) -> Checkpoint:
-    weights = _fetch(published.repository, published.file)
-    if weights.stat().st_size != published.size:
-        raise CheckpointError(
-            f"{weights} has {weights.stat().st_size:,} bytes where the published file has "
-            f"{published.size:,}: delete it and fetch it again."
-        )
-    folder = _text_folder(text_model or published.text_model)
-    return _from_file(weights, folder, name=name, expected=published.sha256)
+def read(source: Source) -> Checkpoint:
+    """The checkpoint in the files that were found.
 
-
-def _text_folder(text_model: str | Path) -> Path:
-    folder = Path(text_model).expanduser()
-    if folder.is_dir():
-        return folder
-    if str(text_model).count("/") != 1 or str(text_model).startswith((".", "/", "~")):
-        raise CheckpointError(f"There is no folder {text_model} with a text model.")
-    repository = str(text_model)
-    config = _fetch(repository, "config.json")
-    try:
-        _fetch(repository, "tokenizer.json")
-    except CheckpointError:  # an older repository: a list of words
-        _fetch(repository, "vocab.txt")
-        with suppress(CheckpointError):
-            _fetch(repository, "tokenizer_config.json")
-    return config.parent
-
-
-def _fetch(repository: str, file: str) -> Path:
-    """A file of a repository on the hub: from its cache without a request, else fetched."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
-
-    with suppress(LocalEntryNotFoundError, HFValidationError):
-        return Path(hf_hub_download(repository, file, local_files_only=True))
-    try:
-        return Path(hf_hub_download(repository, file))
-    except (RepositoryNotFoundError, HFValidationError):
-        raise CheckpointError(
-            f"There is no repository {repository!r} on the Hugging Face hub, or it is private."
-        ) from None
-    except LocalEntryNotFoundError as error:
-        raise _unreachable(repository, file) from error
-    except EntryNotFoundError:
-        raise CheckpointError(f"The repository {repository} has no file {file}.") from None
-    except Exception as error:  # the hub client raises httpx, OSError and its own by turns
-        raise _unreachable(repository, file) from error
-
-
-def _unreachable(repository: str, file: str) -> DownloadError:
-    return DownloadError(
-        f"Cannot fetch {file} of {repository} from the Hugging Face hub: it cannot be reached "
-        "from here. Offline, download the files elsewhere and name them with "
-        f"--weights FILE --text-model DIR, or use the bundled encoder ({BUNDLED})."
-    )
+    Raises:
+        CheckpointError: Files are missing, damaged or do not fit together.
+    """
+    if source.own:
+        return read_folder(source.text)
+    return _from_file(source.weights, source.text, name=source.name, expected=source.expected)
 
 
 def _from_file(weights: Path, text: Path, *, name: str, expected: str | None) -> Checkpoint:

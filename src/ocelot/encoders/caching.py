@@ -1,0 +1,151 @@
+"""An encoder that remembers the queries it has seen."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from ocelot.encoder import Encoder, Matrix, as_item
+from ocelot.errors import ConfigurationError, ImageError
+from ocelot.images import load_image, read_file
+from ocelot.records import Item
+
+if TYPE_CHECKING:
+    from ocelot.encoder import Encodable
+    from ocelot.records import Vector
+
+__all__ = ["CachingEncoder"]
+
+_Key = tuple[bytes, str | None]
+
+
+class CachingEncoder(Encoder):
+    """Keeps the vectors of what `encode` was last asked for; `embed` and `prepare` keep nothing.
+
+    So a repeated query costs no model, nor does a reranker that looks at its parts again, while
+    indexing passes straight through. A picture is known by its content, wherever it comes from.
+    Safe to use from several threads.
+
+    >>> from ocelot.encoders.function import FunctionEncoder
+    >>> asked = []
+    >>> def length(image, text):
+    ...     asked.append(text)
+    ...     return [1.0, len(text)]
+    >>> encoder = CachingEncoder(FunctionEncoder(length, dimension=2))
+    >>> encoder.encode(["a", "bc", "a"]).shape, encoder.encode(["bc"]).shape, asked
+    ((3, 2), (1, 2), ['a', 'bc'])
+
+    Args:
+        encoder: Asked for what is missing, all of it at once.
+        max_items: Vectors that are kept; those not asked for longest make room.
+        observe: Told after each call how many vectors were kept ones and how many were not; what
+            it raises is ignored.
+
+    Raises:
+        ConfigurationError: `max_items` is less than 1.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        max_items: int = 2048,
+        observe: Callable[[int, int], None] | None = None,
+    ) -> None:
+        if max_items < 1:
+            raise ConfigurationError(f"The cache must hold 1 vector or more, was: {max_items}.")
+        self.name = encoder.name
+        self.dimension = encoder.dimension
+        self.fingerprint = encoder.fingerprint
+        self.batch_size = encoder.batch_size
+        self.runtime = encoder.runtime
+        self.decode_side = encoder.decode_side
+        self._encoder = encoder
+        self._max_items = max_items
+        self._observe = observe
+        self._kept: OrderedDict[_Key, Vector] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def prepare(self, item: Item) -> Any:
+        """The wrapped encoder's `prepare`."""
+        return self._encoder.prepare(item)
+
+    def embed(self, batch: Sequence[Any]) -> np.ndarray[Any, Any]:
+        """The wrapped encoder's `embed`."""
+        return self._encoder.embed(batch)
+
+    def embed_checked(self, batch: Sequence[Any]) -> Matrix:
+        """The wrapped encoder's `embed_checked`."""
+        return self._encoder.embed_checked(batch)
+
+    def encode(self, items: Iterable[Encodable], *, batch_size: int | None = None) -> Matrix:
+        """Encode items in order, the known ones without the model; see `Encoder.encode`."""
+        coming, size = map(as_item, items), batch_size or self.batch_size
+        rows = [np.empty((0, self.dimension), dtype=np.float32)]
+        while batch := list(islice(coming, size)):
+            rows.append(self._rows(batch, size))
+        return np.concatenate(rows)
+
+    def close(self) -> None:
+        """Close the wrapped encoder."""
+        self._encoder.close()
+
+    def _rows(self, items: Sequence[Item], batch_size: int) -> Matrix:
+        read = [_read(item) for item in items]
+        keys = [key for key, _ in read]
+        found = self._recall(keys)
+        missing = {key: item for key, item in read if key not in found}
+        if missing:
+            try:
+                rows = self._encoder.encode(missing.values(), batch_size=batch_size)
+            except ImageError:
+                for item in items:  # the file was read here: say which it was
+                    if item.image is not None:
+                        load_image(item.image)
+                raise
+            new = dict(zip(missing, rows, strict=True))
+            self._keep(new)
+            found.update(new)
+        if self._observe is not None:
+            with suppress(Exception):
+                self._observe(len(items) - len(missing), len(missing))
+        return np.stack([found[key] for key in keys])
+
+    def _recall(self, keys: Iterable[_Key]) -> dict[_Key, Vector]:
+        found = {}
+        with self._lock:
+            for key in keys:
+                if (vector := self._kept.get(key)) is not None:
+                    self._kept.move_to_end(key)
+                    found[key] = vector
+        return found
+
+    def _keep(self, new: dict[_Key, Vector]) -> None:
+        with self._lock:
+            for key, vector in new.items():
+                self._kept[key] = vector.copy()  # a view would keep its whole batch
+                self._kept.move_to_end(key)
+            while len(self._kept) > self._max_items:
+                self._kept.popitem(last=False)
+
+
+def _read(item: Item) -> tuple[_Key, Item]:
+    """What an item is known by, and the same item as it was when that was looked at."""
+    image = item.image
+    if image is None:
+        return (b"", item.text), item
+    if isinstance(image, Image.Image):
+        pixels = load_image(image)
+        hashed = hashlib.sha256(f"{pixels.size}".encode())
+        hashed.update(pixels.tobytes())
+        return (hashed.digest(), item.text), Item(pixels, item.text)
+    data = image if isinstance(image, bytes) else read_file(image)
+    return (hashlib.sha256(data).digest(), item.text), Item(data, item.text)

@@ -1,0 +1,401 @@
+"""OpenVINO against the reference vectors and against torch; its cache; int8 and its calibration."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ocelot.build import build_encoder, build_engine
+from ocelot.catalogue.write import write_catalogue
+from ocelot.collection import Collection
+from ocelot.encoder import Encoder
+from ocelot.encoders.graphs import read_graphs
+from ocelot.encoders.openvino import Calibration, OpenVINOEncoder
+from ocelot.encoders.visualized_bge import VisualizedBGE
+from ocelot.errors import ConfigurationError
+from ocelot.records import Item, Query
+from ocelot.settings import load_settings
+from tests.encoders.test_golden import MODELS, Golden
+
+PICTURES = 32
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One for the module, as converting takes a few seconds; and no settings of the machine's."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("OCELOT_")]:
+            patch.delenv(name)
+        patch.setenv("OCELOT_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    write_catalogue(folder, PICTURES, 3)
+    return folder / "images"
+
+
+@pytest.fixture(scope="module")
+def pictures(shop: Path) -> list[Path]:
+    return sorted(shop.iterdir())
+
+
+@pytest.fixture(scope="module")
+def items(pictures: list[Path]) -> list[Item]:
+    """Pictures, texts of several lengths, and both together, mixed."""
+    texts = ["in blue", "a leopard phone case with a soft edge, for a large phone", "mug"]
+    rows = [Item(text=text) for text in texts]
+    for number, picture in enumerate(pictures[:12]):
+        rows.append(Item(picture, texts[number % 3] if number % 2 else None))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def expected(items: list[Item]) -> np.ndarray[Any, Any]:
+    encoder = VisualizedBGE.load(dtype="fp32", device="cpu", reduced_decoding=False)
+    return encoder.encode(items)
+
+
+@pytest.fixture(scope="module")
+def int8(shop: Path, pictures: list[Path]) -> OpenVINOEncoder:
+    return OpenVINOEncoder.load(precision="int8", calibration=Calibration(lambda: pictures))
+
+
+def graphs(cache: Path, precision: str) -> dict[str, tuple[int, int]]:
+    """What is kept, and which very files they are: a new conversion leaves others."""
+    files = [*cache.glob(f"openvino/*/{precision}/*")]
+    return {str(file): (file.stat().st_ino, file.stat().st_mtime_ns) for file in files}
+
+
+def can_bf16() -> bool:
+    return OpenVINOEncoder.load(precision="auto").precision == "bf16"
+
+
+# Vectors
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def golden(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Golden:
+    return Golden(request.param, tmp_path_factory.mktemp(request.param))
+
+
+def prepared(golden: Golden, encoder: OpenVINOEncoder) -> list[Any]:
+    """Token ids are the reference's own, as in the tests of the torch encoder."""
+    torch_rows = golden.prepared(golden.load())
+    assert len(torch_rows) > 10
+    return [(row.pixels, row.ids) for row in torch_rows]
+
+
+def test_reference_vectors_alone_and_in_padded_batches(golden: Golden) -> None:
+    encoder = OpenVINOEncoder.load(golden.weights, text_model=golden.text_model, precision="fp32")
+    rows = prepared(golden, encoder)
+    alone = np.concatenate([encoder.embed_checked([row]) for row in rows])
+    assert np.abs(alone - golden.expected).max() < 1e-4
+    order = np.random.default_rng(0).permutation(len(rows))
+    together = encoder.embed_checked([rows[place] for place in order])
+    assert np.abs(together - golden.expected[order]).max() < 1e-4
+    encoder.batch_size = 3
+    assert np.abs(encoder.embed_checked(rows) - golden.expected).max() < 1e-4
+
+
+def test_an_encoder_prepares_what_torch_prepares(pictures: list[Path]) -> None:
+    ours = OpenVINOEncoder.load(precision="fp32")
+    theirs = VisualizedBGE.load(dtype="fp32", device="cpu")
+    assert (ours.name, ours.fingerprint, ours.dimension, ours.decode_side) == (
+        theirs.name, theirs.fingerprint, theirs.dimension, theirs.decode_side,
+    )  # fmt: skip
+    for item in (Item(pictures[0]), Item(pictures[1], "in red"), Item(text="a " * 900)):
+        pixels, ids = ours.prepare(item)
+        there = theirs.prepare(item)
+        assert ids == there.ids
+        assert (pixels is None) == (there.pixels is None)
+        assert pixels is None or np.array_equal(pixels, there.pixels)
+
+
+def test_fp32_is_that_of_torch(items: list[Item], expected: Any) -> None:
+    encoder = OpenVINOEncoder.load(precision="fp32")
+    assert np.abs(encoder.encode(items) - expected).max() < 1e-5
+    assert encoder.runtime == "openvino fp32"
+
+
+def test_bf16_stays_close(items: list[Item], expected: Any) -> None:
+    if not can_bf16():
+        pytest.skip("this processor does not compute in bf16")
+    encoder = OpenVINOEncoder.load(precision="bf16")
+    similar = (encoder.encode(items) * expected).sum(axis=1)
+    assert similar.min() > 0.9995 and similar.max() < 1 - 1e-7  # close, and not fp32
+
+
+def test_int8_stays_near(int8: OpenVINOEncoder, items: list[Item], expected: Any) -> None:
+    similar = (int8.encode(items) * expected).sum(axis=1)
+    assert similar.min() > 0.97 and np.median(similar) > 0.99
+    assert np.median(similar) < 1 - 1e-6  # it is quantised
+
+
+def test_threads_get_their_own_vectors(items: list[Item], expected: Any) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    encoder = OpenVINOEncoder.load(precision="fp32")
+    with ThreadPoolExecutor(6) as pool:
+        rows = list(pool.map(lambda item: encoder.encode([item])[0], items * 3))
+    assert np.abs(np.stack(rows) - np.tile(expected, (3, 1))).max() < 1e-5
+
+
+# The cache
+
+SECOND_START = """
+import sys
+from ocelot.encoders.openvino import OpenVINOEncoder
+encoder = OpenVINOEncoder.load(sys.argv[1], text_model=sys.argv[2] or None, precision=sys.argv[3])
+vector = encoder.encode([(None, "leopard")])[0]
+print(encoder.runtime, "torch" in sys.modules, "nncf" in sys.modules, *vector[:4])
+"""
+
+
+def start(encoder: str | Path = "ocelot-tiny", text_model: Path | None = None, *, precision: str):
+    return subprocess.Popen(
+        [sys.executable, "-c", SECOND_START, str(encoder), str(text_model or ""), precision],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def outcome(process: subprocess.Popen[str]) -> list[str]:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out.split()
+
+
+def test_a_second_start_converts_nothing_and_needs_no_torch(cache: Path) -> None:
+    first = OpenVINOEncoder.load(precision="fp32").encode(["leopard"])[0]
+    before = graphs(cache, "fp32")
+    assert before
+    _, precision, torch, nncf, *vector = outcome(start(precision="fp32"))
+    assert (precision, torch, nncf) == ("fp32", "False", "False")
+    assert np.allclose([float(value) for value in vector], first[:4], atol=1e-6)
+    assert graphs(cache, "fp32") == before
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with the graphs of the tiny weights."""
+    folder = tmp_path_factory.mktemp("converted")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OCELOT_CACHE", str(folder))
+        load(Golden("tiny-base", folder))
+    return folder
+
+
+@pytest.fixture
+def tiny(converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Golden:
+    """Tiny weights, converted, with a cache of their own."""
+    shutil.copytree(converted, tmp_path / "own")
+    monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "own"))
+    return Golden("tiny-base", tmp_path)
+
+
+def load(golden: Golden) -> OpenVINOEncoder:
+    return OpenVINOEncoder.load(golden.weights, text_model=golden.text_model, precision="fp32")
+
+
+def right(encoder: Encoder, golden: Golden) -> bool:
+    texts = [n for n, case in enumerate(golden.cases) if case["text"] and not case["image"]]
+    vectors = encoder.encode([golden.cases[n]["text"] for n in texts])
+    return len(texts) > 1 and bool(np.abs(vectors - golden.expected[texts]).max() < 1e-4)
+
+
+@pytest.mark.parametrize("damage", ["short", "scrambled", "no notes", "other notes", "gone"])
+def test_damaged_graphs_are_not_used(tiny: Golden, tmp_path: Path, damage: str) -> None:
+    (home,) = tmp_path.glob("own/openvino/*/fp32")
+    assert read_graphs(home) is not None
+    weights, network, notes = home / "reader.bin", home / "vision.xml", home / "notes.json"
+    if damage == "short":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif damage == "scrambled":
+        network.write_bytes(b"?" * network.stat().st_size)
+    elif damage == "no notes":
+        notes.unlink()
+    elif damage == "other notes":
+        notes.write_text("[]")
+    else:
+        shutil.rmtree(home)
+    assert read_graphs(home) is None
+
+
+def test_damaged_graphs_are_made_again(tiny: Golden, tmp_path: Path) -> None:
+    (home,) = tmp_path.glob("own/openvino/*/fp32")
+    size = (home / "reader.bin").stat().st_size
+    (home / "reader.bin").write_bytes(b"")
+    assert right(load(tiny), tiny)
+    assert (home / "reader.bin").stat().st_size == size
+
+
+def test_two_processes_at_once(tiny: Golden, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "own")
+    both = [start(tiny.weights, tiny.text_model, precision="fp32") for _ in range(2)]
+    first, second = (outcome(process) for process in both)
+    assert first[3:] == second[3:]
+    (home,) = tmp_path.glob("own/openvino/*/")
+    assert [folder.name for folder in home.iterdir()] == ["fp32"]  # nothing half done is left
+    assert right(load(tiny), tiny)
+
+
+def test_other_weights_have_other_graphs(tiny: Golden, tmp_path: Path) -> None:
+    import torch
+
+    load(tiny)
+    state = torch.load(tiny.weights, weights_only=True)
+    state["visual_proj.bias"] += 1
+    other = tmp_path / "other.pth"
+    torch.save(state, other)
+    second = OpenVINOEncoder.load(other, text_model=tiny.text_model, precision="fp32")
+    assert len([*tmp_path.glob("own/openvino/*/fp32")]) == 2
+    assert second.fingerprint != load(tiny).fingerprint
+    shutil.copy(tiny.weights, other)  # other weights in a file of the same name
+    again = OpenVINOEncoder.load(other, text_model=tiny.text_model, precision="fp32")
+    assert again.fingerprint == load(tiny).fingerprint
+
+
+def test_without_room_for_a_cache_it_works(tiny: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCELOT_CACHE", str(tiny.weights / "no" / "folder"))
+    assert right(load(tiny), tiny)
+
+
+# int8
+
+
+def test_a_calibration_is_kept(cache: Path, int8: OpenVINOEncoder, pictures: list[Path]) -> None:
+    kept = graphs(cache, "int8")
+    assert kept
+    runtime = " ".join(outcome(start(precision="int8"))[:3])
+    assert runtime == int8.runtime and runtime.startswith("openvino int8 ")
+    fewer = Calibration(lambda: pictures[:4])
+    assert OpenVINOEncoder.load(precision="int8", calibration=fewer).runtime == int8.runtime
+    chosen = Calibration(lambda: pictures, chosen=True)
+    assert OpenVINOEncoder.load(precision="int8", calibration=chosen).runtime == int8.runtime
+    assert graphs(cache, "int8") == kept
+
+
+def test_chosen_pictures_calibrate_anew(tiny: Golden, pictures: list[Path]) -> None:
+    def calibrated(pictures: Sequence[Path], chosen: bool) -> str:
+        return OpenVINOEncoder.load(
+            tiny.weights,
+            text_model=tiny.text_model,
+            precision="int8",
+            calibration=Calibration(lambda: pictures, chosen=chosen),
+        ).runtime
+
+    with pytest.raises(ConfigurationError, match="no picture to calibrate weights"):
+        calibrated([], True)
+    broken = tiny.weights  # no picture: left out
+    first = calibrated([broken, pictures[0], pictures[1]], False)
+    assert calibrated(pictures[:2], False) == first
+    assert calibrated(pictures[2:4], False) == first
+    more = calibrated(pictures[:4], False)  # a calibration of few pictures gives way
+    assert more != first
+    assert calibrated(pictures[2:4], True) not in (first, more)
+
+
+def test_int8_without_a_calibration_says_what_to_do(tiny: Golden) -> None:
+    with pytest.raises(ConfigurationError, match=r"never calibrated.*--calibration DIR"):
+        OpenVINOEncoder.load(tiny.weights, text_model=tiny.text_model, precision="int8")
+
+
+def test_calibrating_is_quiet(tiny: Golden, shop: Path, tmp_path: Path) -> None:
+    """Not a line of the packages' own, no usage events, nothing in the home folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+    code = (
+        "import logging, sys\n"
+        "from ocelot.build import build_encoder\n"
+        "from ocelot.settings import load_settings\n"
+        f"build_encoder(load_settings(encoder={str(tiny.weights)!r}, "
+        f"text_model={str(tiny.text_model)!r}, backend='openvino', precision='int8', "
+        f"calibration={str(shop)!r}))\n"
+        "from nncf.telemetry import telemetry\n"
+        "print([name for name in sys.modules if 'openvino_telemetry' in name], "
+        "type(telemetry).__name__, logging.getLoggerClass().__name__)"
+    )
+    environment = {**os.environ, "HOME": str(home), "CI": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert (done.stdout, done.stderr) == ("[] MagicMock Logger\n", "")
+    assert [*home.iterdir()] == []
+
+
+def test_a_collection_is_searched_with_another_precision(
+    tmp_path: Path, int8: OpenVINOEncoder, shop: Path, pictures: list[Path]
+) -> None:
+    place = {"db": str(tmp_path / "shop.db"), "reranker": "none"}
+    asked = [Query(picture) for picture in pictures[:8]] + [Query(pictures[9], "in blue")]
+    with build_engine(load_settings(**place, precision="fp32", device="cpu")) as engine:
+        engine.index(shop)
+        first = [engine.search(query, limit=3, keep_reference=True).hits for query in asked]
+        assert engine.collection.describe().encoder.runtime == "torch fp32"
+    settings = load_settings(**place, backend="openvino", precision="int8")
+    with build_engine(settings, create=False) as engine:
+        assert engine.encoder.runtime == int8.runtime
+        second = [engine.search(query, limit=3, keep_reference=True).hits for query in asked]
+    assert [hits[0].id for hits in second] == [hits[0].id for hits in first]
+    with Collection.open(place["db"], create=False) as collection:
+        assert collection.identity.runtime == "torch fp32"  # whoever began it
+
+
+def test_indexing_calibrates_on_what_it_indexes(
+    tiny: Golden, tmp_path: Path, pictures: list[Path]
+) -> None:
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for picture in pictures[:3]:
+        shutil.copy(picture, folder)
+
+    def ocelot(*arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-m", "ocelot", *arguments],
+            cwd=tmp_path, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+
+    encoder = ["--weights", str(tiny.weights), "--text-model", str(tiny.text_model)]
+    done = ocelot("index", "few", *encoder, "--backend", "openvino", "--precision", "int8")
+    assert "3 encoded" in done
+    (notes,) = tmp_path.glob("own/openvino/*/int8/notes.json")
+    assert json.loads(notes.read_text())["pictures"] == 3
+    assert re.search(r"64 dimensions, openvino int8 [0-9a-f]{4}\)", ocelot("info"))
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"backend": "torch", "precision": "int8"}, "torch does not compute in int8"),
+        ({"backend": "openvino", "precision": "fp16"}, "fp32, bf16 or int8, was: 'fp16'"),
+        ({"backend": "openvino", "device": "cuda"}, "on the processor, not on 'cuda'"),
+        ({"backend": "tvm"}, "setting backend cannot be used"),
+        ({"precision": "int4"}, "setting precision cannot be used"),
+    ],
+)
+def test_what_does_not_go_together_is_one_sentence(given: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        build_encoder(load_settings(**given))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_package_says_which_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'ocelot-search\[openvino\]'"):
+        OpenVINOEncoder.load()
