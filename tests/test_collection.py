@@ -22,6 +22,7 @@ from ocelot.errors import (
     InputError,
     MetadataError,
 )
+from tests.milvus_server import TOKEN
 
 DIMENSION = 16
 ENCODER = EncoderIdentity("test-encoder", "0123456789abcdef", DIMENSION)
@@ -133,6 +134,50 @@ def test_upsert_replaces_the_whole_row(written):
     assert collection.get([id_of(1)]) == (new,)
     assert collection.count() == 200
     assert collection.search(matrix[1], filter="n == 1") == ()
+
+
+def test_rows_known_to_be_new_are_written_without_a_read(open_collection, monkeypatch):
+    collection = open_collection(encoder=ENCODER)
+    matrix = vectors(20)
+    with monkeypatch.context() as patched:
+        patched.setattr(collection, "_query", None)
+        collection.upsert(rows(matrix), fresh=True)
+    assert collection.get([id_of(n) for n in range(20)]) == tuple(rows(matrix))
+
+
+def test_many_bytes_go_in_several_messages(open_collection, monkeypatch):
+    collection = open_collection(encoder=ENCODER)
+    matrix = vectors(10)
+    sent = []
+    inner = collection._client.upsert
+    monkeypatch.setattr("ocelot.collection.rows._MESSAGE", 100_000)
+    monkeypatch.setattr(
+        collection._client,
+        "upsert",
+        lambda name, data, **options: sent.append(len(data)) or inner(name, data, **options),
+    )
+    long = [
+        Row(row.id, row.paths, 1, metadata={"story": "x" * 30_000}, vector=row.vector)
+        for row in rows(matrix)
+    ]
+    collection.upsert(long)
+    assert sent == [4, 4, 2]
+    assert collection.get([row.id for row in long]) == tuple(long)
+
+
+def test_a_server_that_was_left_without_its_index_is_completed(milvus):
+    """What is there when a process dies between making a collection and indexing it."""
+    place = {"uri": milvus, "token": TOKEN, "name": "half_made"}
+    matrix = vectors(50)
+    with Collection.open(**place, encoder=ENCODER) as collection:
+        collection.upsert(rows(matrix))
+        client = collection._client
+        client.release_collection("half_made")
+        client.drop_index("half_made", "vector")
+    with Collection.open(**place, create=False) as collection:
+        assert [hit.id for hit in collection.search(matrix[7], limit=1)] == [id_of(7)]
+        assert collection.describe().index == "AUTOINDEX"
+        collection.drop()
 
 
 def test_metadata_of_every_kind_survives(open_collection):
@@ -398,6 +443,11 @@ def test_rows_are_checked_one_by_one():
         Row(id_of(0), {}, 1)
     with pytest.raises(InputError, match="copies"):
         Row(id_of(0), {f"/a/long/enough/path/{n}.jpg": n for n in range(3000)}, 1)
+    assert Row(id_of(0), {"/" + "\U0001f600" * 5_000: 1}, 1)  # 12 bytes each as JSON
+    with pytest.raises(InputError, match="copies"):
+        Row(id_of(0), {"/" + "\U0001f600" * 5_600: 1}, 1)
+    with pytest.raises(MetadataError, match="'story'"):
+        Row(id_of(0), {"/a": 1}, 1, metadata={"story": "\0" * 11_000})
     with pytest.raises(MetadataError, match="'story'"):
         Row(id_of(0), {"/a": 1}, 1, metadata={"n": 1, "story": "x" * 70_000})
     with pytest.raises(MetadataError, match=r"'blob'.*bytes"):

@@ -35,6 +35,8 @@ from ocelot.collection.rows import (
     chunks,
     clean_metadata,
     hit_of,
+    messages,
+    row_bytes,
     row_of,
 )
 from ocelot.collection.setup import Setup, built_index
@@ -48,9 +50,17 @@ from ocelot.errors import (
 if TYPE_CHECKING:
     from ocelot.records import Hit, Vector
 
-__all__ = ["Collection", "CollectionInfo", "EncoderIdentity", "Row", "clean_metadata"]
+__all__ = [
+    "Collection",
+    "CollectionInfo",
+    "EncoderIdentity",
+    "Row",
+    "clean_metadata",
+    "row_bytes",
+]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+_UNUSABLE = "A vector must be finite and not all zeros."
 _CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
 
 
@@ -144,33 +154,46 @@ class Collection:
             raise
         return self
 
-    def upsert(self, rows: Iterable[Row]) -> None:
+    def upsert(self, rows: Iterable[Row], *, fresh: bool = False) -> None:
         """Add rows, or replace those with the same ids. Kept once this returns.
+
+        Args:
+            rows: Sent in messages of some 16 MB.
+            fresh: Whether the caller knows that none of the ids is stored yet; where one is,
+                a local database may keep fields of its old metadata.
 
         Raises:
             InputError: A row has no vector, or one of another shape.
             CollectionError: Milvus refused.
         """
-        entities = [self._entity(row) for row in rows]
-        if not entities:
-            return
-        with self._mapped("write to"), self._database.writing:
-            if self.deployment == "lite":
-                self._blank_old_metadata(entities)
-            self._client.upsert(self.name, entities, timeout=self._timeout)
+        for some in messages(rows):
+            entities = self._entities(some)
+            with self._mapped("write to"), self._database.writing:
+                if self.deployment == "lite" and not fresh:
+                    self._blank_old_metadata(entities)
+                self._client.upsert(self.name, entities, timeout=self._timeout)
 
-    def _entity(self, row: Row) -> dict[str, Any]:
-        if row.vector is None:
-            raise InputError(f"The row {row.id} has no vector.")
-        return {
-            **row.metadata,
-            "id": row.id,
-            "paths": dict(row.paths),
-            "size": row.size,
-            "width": row.width,
-            "height": row.height,
-            "vector": self._checked(row.vector),
-        }
+    def _entities(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        for row in rows:
+            if row.vector is None:
+                raise InputError(f"The row {row.id} has no vector.")
+            if np.shape(row.vector) != (self.identity.dimension,):
+                self._checked(row.vector)
+        matrix = np.array([row.vector for row in rows], dtype=np.float32)
+        if not np.isfinite(matrix).all() or not matrix.any(axis=1).all():
+            raise InputError(_UNUSABLE)
+        return [
+            {
+                **row.metadata,
+                "id": row.id,
+                "paths": row.paths,
+                "size": row.size,
+                "width": row.width,
+                "height": row.height,
+                "vector": vector,
+            }
+            for row, vector in zip(rows, matrix, strict=True)
+        ]
 
     def _blank_old_metadata(self, entities: Sequence[dict[str, Any]]) -> None:
         # Lite merges an upsert into the old row, so a field that is gone must be overwritten.
@@ -378,7 +401,7 @@ class Collection:
                 f"({self.identity.dimension},), was: {array.shape}."
             )
         if not np.isfinite(array).all() or not array.any():
-            raise InputError("A vector must be finite and not all zeros.")
+            raise InputError(_UNUSABLE)
         return array
 
     @contextmanager

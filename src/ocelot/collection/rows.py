@@ -27,11 +27,14 @@ __all__ = [
     "chunks",
     "clean_metadata",
     "hit_of",
+    "messages",
+    "row_bytes",
     "row_of",
 ]
 
 SCALARS = ["id", "paths", "size", "width", "height"]
 _CHUNK = 1_000  # ids in one expression
+_MESSAGE = 16 * 2**20  # bytes of rows in one message
 MAX_JSON_BYTES = 65_000  # a server refuses JSON fields of more than 65,536 bytes
 _RESERVED = frozenset({*SCALARS, "vector", "$meta"})
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -40,22 +43,28 @@ _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class EncoderIdentity:
-    """Which encoder made a collection's vectors."""
+    """Which encoder made a collection's vectors.
+
+    Attributes:
+        runtime: How it computed when the collection was made, such as "torch bf16"; "" where
+            that is not known. Vectors of another runtime can be compared with these.
+    """
 
     name: str
     fingerprint: str
     dimension: int
+    runtime: str = ""
 
     @classmethod
     def of(cls, encoder: Encoder) -> EncoderIdentity:
         """That of an encoder."""
-        return cls(encoder.name, encoder.fingerprint, encoder.dimension)
+        return cls(encoder.name, encoder.fingerprint, encoder.dimension, encoder.runtime)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.fingerprint[:12]}, {self.dimension} dimensions)"
 
     def agrees_with(self, other: EncoderIdentity) -> bool:
-        """Whether both give the same vectors; one encoder may go by several names."""
+        """Whether vectors of both can be compared: name and runtime do not matter for that."""
         return (self.fingerprint, self.dimension) == (other.fingerprint, other.dimension)
 
 
@@ -113,7 +122,7 @@ class Row:
         check_id(self.id)
         if not self.paths:
             raise InputError(f"The row {self.id} has no path.")
-        if len(json.dumps(dict(self.paths)).encode()) > MAX_JSON_BYTES:
+        if _may_exceed(self.paths) and len(json.dumps(dict(self.paths))) > MAX_JSON_BYTES:
             raise InputError(
                 f"{len(self.paths)} copies of one picture are more than a row can name; "
                 f"remove copies such as {min(self.paths)}."
@@ -147,6 +156,8 @@ def clean_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
         while name in _RESERVED or (name != str(key) and name in metadata):
             name += "_"
         cleaned[name] = plain
+    if not _may_exceed(cleaned):
+        return cleaned
     size = len(json.dumps(cleaned, ensure_ascii=False).encode())
     if size > MAX_JSON_BYTES:
         longest = max(cleaned, key=lambda name: len(str(cleaned[name])))
@@ -155,6 +166,43 @@ def clean_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
             f"shorten its longest field, {longest!r}."
         )
     return cleaned
+
+
+def row_bytes(row: Row) -> int:
+    """About as many bytes as a row takes in a message."""
+    return (
+        150
+        + (0 if row.vector is None else 4 * len(row.vector))
+        + sum(len(path) + 24 for path in row.paths)
+        + len(repr(row.metadata))
+    )
+
+
+def messages(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Rows in groups that a server takes at once; a proxy refuses messages of 64 MB."""
+    some: list[Row] = []
+    size = 0
+    for row in rows:
+        some.append(row)
+        size += row_bytes(row)
+        if size >= _MESSAGE:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+def _may_exceed(fields: Mapping[str, Any]) -> bool:
+    """Whether only writing the fields as JSON can tell if they fit; mostly a sum does."""
+    most = 0
+    for key, value in fields.items():
+        # At most 12 bytes a character (an escaped pair), 25 a number, 8 for what is around them.
+        most += 12 * len(key) + 33
+        if isinstance(value, str):
+            most += 12 * len(value)
+        elif not isinstance(value, (int, float)):
+            return True
+    return most > MAX_JSON_BYTES
 
 
 def _plain(value: Any, name: str) -> Any:
@@ -183,6 +231,8 @@ def _plain(value: Any, name: str) -> Any:
 
 
 def _text(value: str) -> str:
+    if value.isascii():
+        return value
     return value.encode("utf-8", "replace").decode()  # lone surrogates cannot be sent
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from pymilvus import DataType, MilvusClient, MilvusException
@@ -13,6 +14,8 @@ from ocelot.collection.rows import EncoderIdentity
 from ocelot.errors import CollectionError, EncoderMismatch
 
 __all__ = ["Setup", "built_index"]
+
+log = logging.getLogger(__name__)
 
 _SCHEMA_VERSION = "1"
 
@@ -65,6 +68,11 @@ class Setup:
                 f"{identity}, not with {encoder}: choose that encoder, or "
                 "index into another collection or database."
             )
+        if encoder is not None and encoder.runtime != identity.runtime != "":
+            log.info(
+                "The collection %r was begun with %s and is used with %s: scores differ slightly.",
+                name, identity.runtime, encoder.runtime or "another runtime",
+            )  # fmt: skip
         built = built_index(client, name, timeout)
         wanted = index or built.get("index_type") or AUTO_INDEX[self.deployment]
         if not built or (create and built.get("index_type") != wanted):
@@ -86,6 +94,8 @@ class Setup:
             "ocelot.fingerprint": encoder.fingerprint,
             "ocelot.dimension": str(encoder.dimension),
         }
+        if encoder.runtime:
+            identity["ocelot.runtime"] = encoder.runtime
         schema = MilvusClient.create_schema(
             auto_id=False, enable_dynamic_field=True, description=json.dumps(identity)
         )
@@ -131,6 +141,7 @@ class Setup:
             stored["ocelot.encoder"],
             stored["ocelot.fingerprint"],
             int(stored["ocelot.dimension"]),
+            stored.get("ocelot.runtime", ""),  # older collections do not say
         )
 
     def _build_index(self, index: str, params: dict[str, Any], *, replace: bool) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 from ocelot.collection import Collection, Row
 from ocelot.encoder import Encoder
 from ocelot.errors import ImageError
-from ocelot.images import MAX_PIXELS, hash_bytes, load_image
+from ocelot.images import MAX_PIXELS, decode, hash_bytes
 from ocelot.records import Item
+from ocelot.thumbnails import Thumbnails
 
 __all__ = ["add_image"]
 
@@ -25,7 +26,8 @@ def add_image(
     *,
     metadata: Mapping[str, Any] | None = None,
     max_pixels: int = MAX_PIXELS,
-) -> bool:
+    thumbnails: Thumbnails | None = None,
+) -> tuple[Row, bool]:
     """Bring a collection up to date with one file. Kept once this returns.
 
     Content that is known is not encoded again; its row learns of the path and the metadata.
@@ -35,9 +37,10 @@ def add_image(
         data: Its bytes.
         metadata: The picture's own fields; None keeps those that it has.
         max_pixels: Larger pictures are refused.
+        thumbnails: Keeps a small copy of a large picture.
 
     Returns:
-        Whether the content is new.
+        The row as it is stored now, and whether its content is new.
 
     Raises:
         ImageError: This is no image that can be used.
@@ -53,11 +56,18 @@ def add_image(
         new = replace(row, paths={**row.paths, **paths}, metadata=fields)
         if new != row:
             collection.upsert([new])
-        return False
+        return new, False
+    shortest = encoder.decode_side
+    if thumbnails is not None and shortest is not None:
+        shortest = max(shortest, thumbnails.SIDE)
     try:
-        image = load_image(data, max_pixels=max_pixels)
+        decoded = decode(data, shortest=shortest, max_pixels=max_pixels)
     except ImageError as error:
         raise ImageError(str(path), error.reason) from None
-    row = Row(id, paths, len(data), *image.size, metadata or {})  # refused before it costs
-    collection.upsert([replace(row, vector=encoder.encode([Item(image=image)])[0])])
-    return True
+    row = Row(id, paths, len(data), *decoded.size, metadata or {})  # refused before it costs
+    prepared = encoder.prepare(Item(image=decoded.image))
+    row = replace(row, vector=encoder.embed_checked([prepared])[0])
+    collection.upsert([row], fresh=True)
+    if thumbnails is not None and thumbnails.wanted(*decoded.size):
+        thumbnails.put({id: thumbnails.make(decoded.image)})
+    return row, True

@@ -1,6 +1,6 @@
 """From folders of pictures to rows of a collection.
 
-    scan ─▶ unchanged? ─ no ─▶ read, hash, decode, prepare ─▶ encode ─▶ write
+    scan ─▶ unchanged? ─ no ─▶ read, hash, decode, prepare ─▶ encode ─▶ gather, write
                                  (threads, a few batches ahead)          (one thread behind)
 
 Whatever was written stays written, and running again does only what is left: new contents are
@@ -11,28 +11,29 @@ finds and removes.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from ocelot.collection import Collection, EncoderIdentity, Row, clean_metadata
 from ocelot.encoder import Encoder
-from ocelot.errors import EncoderError, EncoderMismatch, ImageError, InputError, OcelotError
-from ocelot.images import MAX_PIXELS, hash_bytes, load_image, read_file
+from ocelot.errors import EncoderError, EncoderMismatch, InputError, OcelotError
+from ocelot.images import MAX_PIXELS
+from ocelot.indexing.known import Known, Seen, digest
 from ocelot.indexing.metadata import MetadataTables
+from ocelot.indexing.reading import Read, Reader
 from ocelot.indexing.scan import File, is_gone, roots_of, scan
-from ocelot.records import Failure, IndexReport, Item
+from ocelot.indexing.writing import Edit, Writer
+from ocelot.records import Failure, IndexReport
+from ocelot.thumbnails import Thumbnails
 
 __all__ = ["Progress", "index_images"]
 
 _AHEAD = 3  # batches prepared before they are wanted
-_EDITS = 256  # rows read and written again at once
 _REPORT_EVERY = 500  # unchanged files between two calls of `progress`
 
 
@@ -57,6 +58,7 @@ def index_images(
     batch_size: int | None = None,
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    thumbnails: Thumbnails | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> IndexReport:
     """Bring a collection up to date with folders or files of pictures.
@@ -72,8 +74,9 @@ def index_images(
             keep the metadata they have.
         prune: Whether to remove what is stored below the indexed folders and gone from disk.
         batch_size: Pictures encoded at once; by default the encoder's choice.
-        workers: Threads that read and decode.
+        workers: Threads that read and decode; by default one for each core.
         max_pixels: Larger pictures are refused.
+        thumbnails: Keeps small copies of large pictures, for those who show them.
         progress: Called now and then from this thread.
 
     Returns:
@@ -95,74 +98,54 @@ def index_images(
     for name, number in (("batch size", batch_size), ("number of workers", workers)):
         if number is not None and number < 1:
             raise InputError(f"The {name} must be 1 or more, was: {number}.")
-    run = _Run(collection, encoder, batch_size or encoder.batch_size, max_pixels, progress)
-    return run.go(roots_of(paths), metadata, prune, workers or min(8, max(2, os.cpu_count() or 2)))
+    run = _Run(collection, encoder, batch_size or encoder.batch_size, progress)
+    return run.go(roots_of(paths), metadata, prune, workers or cores(), max_pixels, thumbnails)
 
 
-class _Seen(NamedTuple):
-    """What a row says of one of its paths; small, as there is one for each file."""
-
-    id: bytes
-    size: int
-    mtime_ns: int
-    digest: int
-
-
-class _Read(NamedTuple):
-    """A file that was read: ready to encode, known already, or not usable."""
-
-    file: File
-    id: str = ""
-    size: int = 0
-    shape: tuple[int, int] = (0, 0)
-    prepared: Any = None
-    error: str = ""
-
-
-@dataclass
-class _Edit:
-    """A change to a row that needs no encoding."""
-
-    add: dict[str, int] = field(default_factory=dict)
-    remove: set[str] = field(default_factory=set)
-    metadata: Mapping[str, Any] | None = None
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Run:
-    """One run: what is known, what waits to be encoded or written, and the tally."""
+    """One run: what is known, what waits to be encoded, and the tally."""
+
+    writer: Writer
 
     def __init__(
         self,
         collection: Collection,
         encoder: Encoder,
         batch_size: int,
-        max_pixels: int,
         progress: Callable[[Progress], None] | None,
     ) -> None:
         self.collection = collection
         self.encoder = encoder
         self.batch_size = batch_size
-        self.max_pixels = max_pixels
         self.progress = progress
-        self.known: dict[str, tuple[_Seen, ...]] = {}
-        self.ids: set[bytes] = set()
+        self.known = Known()
         self.tables = MetadataTables(())
         self.described: set[bytes] = set()  # ids whose metadata this run has settled
         self.bare: set[bytes] = set()  # ids with metadata stored and no line met so far
-        self.batch: list[_Read] = []
-        self.edits: dict[str, _Edit] = {}
-        self.removals: dict[str, _Edit] = {}
-        self.folders: tuple[str, ...] = ()
+        self.batch: list[Read] = []
+        self.removals: dict[str, set[str]] = {}  # id -> paths that it loses
         self.failures: list[Failure] = []
         self.total = self.done = self.unchanged = self.encoded = 0
-        self.relocated = self.updated = self.removed = 0
-        self.wrote = False
+        self.relocated = self.updated = 0
 
     def go(
-        self, roots: tuple[str, ...], metadata: str | Path | None, prune: bool, workers: int
+        self,
+        roots: tuple[str, ...],
+        metadata: str | Path | None,
+        prune: bool,
+        workers: int,
+        max_pixels: int,
+        thumbnails: Thumbnails | None,
     ) -> IndexReport:
         started = time.perf_counter()
-        self.folders = tuple(os.path.join(root, "") for root in roots if os.path.isdir(root))
+        folders = tuple(os.path.join(root, "") for root in roots if os.path.isdir(root))
         self.tables = MetadataTables.beside(roots, metadata)
         self.failures.extend(self.tables.failures())
         files: list[File] = []
@@ -172,25 +155,12 @@ class _Run:
             else:
                 self.failures.append(found)
         self.total = len(files)
-        self._load_known()
-        with ThreadPoolExecutor(1) as self.writer, ThreadPoolExecutor(workers) as readers:
-            self.writing: Future[None] | None = None
-            ahead: deque[Future[_Read]] = deque()
-            try:
-                for file in files:
-                    if self._is_unchanged(file):
-                        continue
-                    ahead.append(readers.submit(self._read, file))
-                    if len(ahead) >= _AHEAD * self.batch_size:
-                        self._take(ahead.popleft().result())
-                while ahead:
-                    self._take(ahead.popleft().result())
-                self._write_batch()
-                self._finish({file.path for file in files}, prune)
-            finally:
-                for future in ahead:
-                    future.cancel()
-        if self.wrote:
+        self.known = Known.read(self.collection, metadata=bool(self.tables))
+        read = Reader(self.encoder, self.known.ids, max_pixels, thumbnails is not None)
+        with Writer(self.collection, folders, thumbnails) as self.writer:
+            self._encode_all(files, read, workers)
+            self._settle({file.path for file in files} if prune else None, folders)
+        if self.writer.wrote:
             self.collection.flush()
         self._tell()
         return IndexReport(
@@ -199,52 +169,60 @@ class _Run:
             encoded=self.encoded,
             relocated=self.relocated,
             updated=self.updated,
-            removed=self.removed,
-            failures=tuple(self.failures),
+            removed=self.writer.removed,
+            failures=(*self.failures, *self.writer.failures),
             seconds=time.perf_counter() - started,
         )
 
-    def _load_known(self) -> None:
-        for row in self.collection.iterate(metadata=bool(self.tables)):
-            id = bytes.fromhex(row.id)
-            digest = _digest(row.metadata) if self.tables else 0
-            self.ids.add(id)
-            for path, mtime_ns in row.paths.items():
-                seen = _Seen(id, row.size, mtime_ns, digest)
-                self.known[path] = (*self.known.get(path, ()), seen)
+    def _encode_all(self, files: Iterable[File], read: Reader, workers: int) -> None:
+        ahead: deque[Future[Read]] = deque()
+        with ThreadPoolExecutor(workers, "ocelot-read") as readers:
+            try:
+                for file in files:
+                    if self._is_unchanged(file):
+                        continue
+                    ahead.append(readers.submit(read, file))
+                    if len(ahead) >= _AHEAD * self.batch_size:
+                        self._take(ahead.popleft().result())
+                while ahead:
+                    self._take(ahead.popleft().result())
+                self._encode()
+            finally:
+                for future in ahead:
+                    future.cancel()
 
     def _is_unchanged(self, file: File) -> bool:
-        seen = self.known.get(file.path, ())
+        seen = self.known.at(file.path)
         same = [one for one in seen if (one.size, one.mtime_ns) == (file.size, file.mtime_ns)]
         if len(same) != 1:
             return False
         self.unchanged += 1
-        self._disown(file.path, same[0].id)
+        self._disown(file.path, seen, same[0].id)
         self._describe(file.path, same[0])
         self._count()
         return True
 
-    def _disown(self, path: str, id: bytes) -> None:
+    def _disown(self, path: str, seen: Iterable[Seen], id: bytes) -> None:
         """Other rows that claim `path` are to lose it."""
-        for seen in self.known.get(path, ()):
-            if seen.id != id:
-                self.removals.setdefault(seen.id.hex(), _Edit()).remove.add(path)
+        for one in seen:
+            if one.id != id:
+                self.removals.setdefault(one.id.hex(), set()).add(path)
 
-    def _describe(self, path: str, seen: _Seen) -> None:
+    def _describe(self, path: str, seen: Seen) -> None:
         """Queue a change of metadata where the table differs from what is stored."""
         covered, fields = self._fields(path)
         if not covered or seen.id in self.described:
             return
         if fields is None:
-            if seen.digest != _digest({}):
+            if seen.digest != digest({}):
                 self.bare.add(seen.id)
             return
         self.described.add(seen.id)
-        if _digest(fields) != seen.digest:
+        if digest(fields) != seen.digest:
             self.updated += 1
             self._edit(seen.id.hex()).metadata = fields
 
-    def _fields(self, path: str) -> tuple[bool, Mapping[str, Any] | None]:
+    def _fields(self, path: str) -> tuple[bool, Mapping[str, object] | None]:
         """Whether a table covers `path`, and its line there if it has a usable one."""
         covered, line = self.tables.find(path)
         if line is None:
@@ -255,40 +233,19 @@ class _Run:
             self.failures.append(Failure(path, str(error).rstrip(".")))
             return False, None  # what is stored stays
 
-    def _edit(self, id: str) -> _Edit:
-        if id not in self.edits and len(self.edits) >= _EDITS:
-            self._write_batch()
-        return self.edits.setdefault(id, _Edit())
+    def _edit(self, id: str) -> Edit:
+        if not self.writer.has_room_for(id):
+            self._encode()  # an edit may be of a picture that still waits for that
+            self.writer.hand_over()
+        return self.writer.edit(id)
 
-    def _read(self, file: File) -> _Read:
-        """Runs in threads: touches nothing but the file (and looks at `ids`)."""
-        try:
-            data = read_file(file.path)
-        except ImageError as error:
-            return _Read(file, error=error.reason)
-        read = _Read(file, hash_bytes(data), len(data))
-        if bytes.fromhex(read.id) in self.ids:
-            return read
-        try:
-            image = load_image(data, max_pixels=self.max_pixels)
-            prepared = self.encoder.prepare(Item(image=image))
-        except ImageError as error:
-            return read._replace(error=error.reason)
-        except InputError as error:
-            return read._replace(error=str(error).rstrip("."))
-        except OcelotError:
-            raise  # not about this file
-        except Exception as error:
-            return read._replace(error=f"it cannot be prepared ({type(error).__name__}: {error})")
-        return read._replace(shape=image.size, prepared=prepared)
-
-    def _take(self, read: _Read) -> None:
+    def _take(self, read: Read) -> None:
         path, mtime_ns, id = read.file.path, read.file.mtime_ns, bytes.fromhex(read.id)
-        if read.id:
-            self._disown(path, id)  # whatever the bytes are now, they are not the old ones
+        if read.id:  # whatever the bytes are now, they are not the old ones
+            self._disown(path, self.known.at(path), id)
         if read.error:
             self.failures.append(Failure(path, read.error))
-        elif id in self.ids:
+        elif id in self.known.ids:
             self.relocated += 1
             _, fields = self._fields(path)
             edit = self._edit(read.id)
@@ -297,86 +254,50 @@ class _Run:
                 self.described.add(id)
                 edit.metadata = fields
         else:
-            self.ids.add(id)
+            self.known.ids.add(id)
             self.batch.append(read)
             if len(self.batch) >= self.batch_size:
-                self._write_batch()
+                self._encode()
         self._count()
 
-    def _write_batch(self) -> None:
-        """Encode what waits, and hand it with the edits to the writer."""
-        batch, edits = self.batch, self.edits
-        self.batch, self.edits = [], {}
+    def _encode(self) -> None:
+        """Encode what waits, and hand it to the writer."""
+        batch, self.batch = self.batch, []
+        if not batch:
+            return
+        try:
+            vectors = self.encoder.embed_checked([read.prepared for read in batch])
+        except OcelotError:
+            raise
+        except Exception as error:
+            raise EncoderError(
+                f"The encoder {self.encoder.name} failed on a batch of {len(batch)} pictures "
+                f"({type(error).__name__}: {error}); try a smaller batch size. What was "
+                "indexed before is kept."
+            ) from error
         rows: list[Row] = []
-        if batch:
-            try:
-                vectors = self.encoder.embed_checked([read.prepared for read in batch])
-            except OcelotError:
-                raise
-            except Exception as error:
-                raise EncoderError(
-                    f"The encoder {self.encoder.name} failed on a batch of {len(batch)} pictures "
-                    f"({type(error).__name__}: {error}); try a smaller batch size. What was "
-                    "indexed before is kept."
-                ) from error
-            for read, vector in zip(batch, vectors, strict=True):
-                _, fields = self._fields(read.file.path)
-                if fields is not None:
-                    self.described.add(bytes.fromhex(read.id))
-                paths = {read.file.path: read.file.mtime_ns}
-                rows.append(Row(read.id, paths, read.size, *read.shape, fields or {}, vector))
-            self.encoded += len(batch)
-        if rows or edits:
-            self._hand_over(rows, edits)
-            self._tell()
+        for read, vector in zip(batch, vectors, strict=True):
+            _, fields = self._fields(read.file.path)
+            if fields is not None:
+                self.described.add(bytes.fromhex(read.id))
+            paths = {read.file.path: read.file.mtime_ns}
+            rows.append(Row(read.id, paths, read.size, *read.shape, fields or {}, vector))
+        self.encoded += len(batch)
+        self.writer.add(rows, {read.id: read.thumbnail for read in batch if read.thumbnail})
+        self._tell()
 
-    def _hand_over(self, rows: list[Row], edits: dict[str, _Edit]) -> None:
-        if self.writing is not None:
-            self.writing.result()
-        self.writing = self.writer.submit(self._write, rows, edits)
-
-    def _write(self, rows: list[Row], edits: dict[str, _Edit]) -> None:
-        """Runs in the one writing thread, so reads here see all earlier writes."""
-        self.wrote = True
-        self.collection.upsert(rows)
-        changed = []
-        gone = []
-        for row in self.collection.get(edits):
-            edit = edits[row.id]
-            paths = {path: at for path, at in row.paths.items() if path not in edit.remove}
-            if edit.add:  # a renamed file: the old name goes
-                paths = {path: at for path, at in paths.items() if not is_gone(path, self.folders)}
-            paths |= edit.add
-            metadata = row.metadata if edit.metadata is None else edit.metadata
-            if not paths:
-                gone.append(row.id)
-                continue
-            try:
-                new = replace(row, paths=paths, metadata=metadata)
-            except InputError as error:
-                reason = str(error).rstrip(".")
-                self.failures.extend(Failure(path, reason) for path in edit.add)
-                continue
-            if new != row:
-                changed.append(new)
-        self.collection.upsert(changed)
-        self.removed += self.collection.delete(gone)
-
-    def _finish(self, present: set[str], prune: bool) -> None:
+    def _settle(self, present: set[str] | None, folders: tuple[str, ...]) -> None:
+        """What can only be said at the end: lines that are gone, and paths that are no more."""
         for id in self.bare - self.described:
             self.updated += 1
             self._edit(id.hex()).metadata = {}
-        self._write_batch()
-        if prune:
-            for path, seen in self.known.items():
-                if path not in present and is_gone(path, self.folders):
-                    for one in seen:
-                        self.removals.setdefault(one.id.hex(), _Edit()).remove.add(path)
-        ids = list(self.removals)
-        for start in range(0, len(ids), _EDITS):
-            self._hand_over([], {id: self.removals[id] for id in ids[start : start + _EDITS]})
-        if self.writing is not None:
-            self.writing.result()
+        if present is not None:
+            for path in self.known:
+                if path not in present and is_gone(path, folders):
+                    self._disown(path, self.known.at(path), b"")
+        self.writer.hand_over()
+        for row, paths in self.removals.items():
+            self._edit(row).remove |= paths
 
     def _count(self) -> None:
         self.done += 1
@@ -388,7 +309,3 @@ class _Run:
             self.progress(
                 Progress(self.done, self.total, self.unchanged, self.encoded, len(self.failures))
             )
-
-
-def _digest(metadata: Mapping[str, Any]) -> int:
-    return hash(json.dumps(metadata, sort_keys=True))
