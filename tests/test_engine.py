@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -269,3 +270,82 @@ def test_what_cannot_be_added_is_not(engine: ocelot.Engine, tmp_path: Path) -> N
     with pytest.raises(MetadataError, match="'when' holds a object"):
         engine.add(path, metadata={"when": object()})
     assert engine.count() == before
+
+
+def read_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Notes each opening of a file by this process's Python code, from here on."""
+    opened: list[str] = []
+    plain = open
+
+    def noted(file: Any, *arguments: Any, **options: Any) -> Any:
+        opened.append(str(file))
+        return plain(file, *arguments, **options)
+
+    monkeypatch.setattr("builtins.open", noted)
+    return opened
+
+
+def test_a_query_picture_is_read_once(
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ocelot.open(tmp_path / "a.db", encoder=ENCODER, reranker="fusion") as engine:
+        engine.index(pictures)
+        opened = read_of(monkeypatch)
+        for file in (pictures / "03.png", str(pictures / "04.png")):
+            query = Query(file, "redder")
+            result = engine.ask(query)
+            assert result.query is query  # not the bytes that it was made of
+            assert result.ranking is not None and result.ranking.status == "ok"
+            assert opened.count(str(file)) == 1
+
+
+def test_a_damaged_query_picture_is_named(engine: ocelot.Engine, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    for query in (Query(broken), Query(others=(Image.new("RGB", (2, 2)), broken))):
+        for ask in (engine.search, engine.ask):
+            with pytest.raises(ImageError, match=r"broken\.png"):
+                ask(query)
+
+
+def test_the_vectors_of_queries_are_kept(tmp_path: Path, pictures: Path) -> None:
+    asked: list[str | None] = []
+
+    def noting(image: Image.Image | None, text: str | None) -> Any:
+        asked.append(text)
+        return mean_colour(image, text)
+
+    encoder = FunctionEncoder(noting, dimension=3, name="mean colour")
+    with ocelot.open(tmp_path / "a.db", encoder=encoder, reranker="fusion") as engine:
+        engine.index(pictures)
+        asked.clear()
+        first = engine.ask((pictures / "03.png", "redder"))
+        assert asked == ["redder", "redder", None]  # the whole, its text, its picture
+        again = engine.ask((pictures / "03.png", "redder"))
+        assert len(asked) == 3
+        assert again.ranked == first.ranked
+
+
+def test_small_copies_of_large_pictures_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "cache"))
+    large, added, small = (tmp_path / f"{name}.jpg" for name in ("large", "added", "small"))
+    Image.new("RGB", (1200, 900), "red").save(large)
+    Image.new("RGB", (900, 1200), "blue").save(added)
+    Image.new("RGB", (300, 200), "green").save(small)
+    with ocelot.open(tmp_path / "a.db", encoder=ENCODER, reranker=None) as engine:
+        kept = engine.thumbnails
+        assert kept is not None
+        engine.index([large, small])
+        hit, _ = engine.add(added)
+        assert (hit.width, hit.height) == (900, 1200)
+        ids = [hash_file(path) for path in (large, added, small)]
+        copies = kept.get(ids)
+        assert set(copies) == set(ids[:2])
+        sizes = [Image.open(io.BytesIO(copies[id])).size for id in ids[:2]]
+        assert sizes == [(400, 300), (300, 400)]
+        engine.delete(ids[:1])
+        assert set(kept.get(ids)) == {ids[1]}
+    with ocelot.open(tmp_path / "b.db", encoder=ENCODER, thumbnails_mb=0) as without:
+        assert without.thumbnails is None

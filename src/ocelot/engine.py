@@ -10,45 +10,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocelot.encoder import encode_query
-from ocelot.errors import ImageError, InputError, ItemNotFound
-from ocelot.images import hash_bytes, hash_file, read_file
+from ocelot.errors import InputError, ItemNotFound
+from ocelot.images import read_file
 from ocelot.indexing import Progress, add_image, index_images
-from ocelot.records import Hit, IndexReport, Query, SearchResult
+from ocelot.queries import as_query, by_name, loaded, own_ids
+from ocelot.records import Hit, IndexReport, SearchResult
 
 if TYPE_CHECKING:
-    from ocelot.collection import Collection
+    from ocelot.collection import Collection, Row
     from ocelot.encoder import Encoder
-    from ocelot.records import ImageSource
+    from ocelot.queries import Asked
     from ocelot.reranker import Reranker
+    from ocelot.thumbnails import Thumbnails
 
-    Asked = Query | tuple[ImageSource | None, str | None] | ImageSource
-
-__all__ = ["Engine", "as_query"]
-
-
-def as_query(asked: Asked) -> Query:
-    """A `Query` from itself, from an (image, text) pair, from a text, or from an image.
-
-    A bare `str` is a text; a path to an image is a `Path` or stands in a pair.
-
-    Raises:
-        InputError: There is neither image nor text.
-    """
-    if isinstance(asked, Query):
-        return asked
-    if isinstance(asked, str):
-        return Query(text=asked)
-    if isinstance(asked, tuple):
-        if len(asked) != 2:
-            raise InputError(f"A query is an (image, text) pair, was: {len(asked)} values.")
-        return Query(*asked)
-    return Query(asked)
+__all__ = ["Engine"]
 
 
 class Engine:
@@ -58,14 +38,21 @@ class Engine:
         encoder: The one that the collection was made with.
         collection: Where vectors and metadata are; owned by the engine from here on.
         reranker: None to keep retrieval order.
+        thumbnails: Where small copies of large pictures are kept while indexing, for those who
+            show them; None keeps none.
     """
 
     def __init__(
-        self, encoder: Encoder, collection: Collection, reranker: Reranker | None = None
+        self,
+        encoder: Encoder,
+        collection: Collection,
+        reranker: Reranker | None = None,
+        thumbnails: Thumbnails | None = None,
     ) -> None:
         self.encoder = encoder
         self.collection = collection
         self.reranker = reranker
+        self.thumbnails = thumbnails
 
     def index(
         self,
@@ -95,6 +82,7 @@ class Engine:
             metadata=metadata,
             prune=prune,
             batch_size=batch_size,
+            thumbnails=self.thumbnails,
             progress=progress,
         )
 
@@ -131,13 +119,15 @@ class Engine:
         if min_score is not None and not -2 < min_score < 2:
             raise InputError(f"The minimum score must be a cosine, -1 to 1, was: {min_score}.")
         started = time.perf_counter()
-        vector = encode_query(self.encoder, asked)
+        with by_name(asked):
+            read = loaded(asked)
+            vector = encode_query(self.encoder, read)
         encoded = time.perf_counter()
         hits = self.collection.search(
             vector,
             limit=limit,
             filter=filter,
-            exclude=() if keep_reference else _own_ids(asked),
+            exclude=() if keep_reference else own_ids(read),
             min_score=min_score,
             with_vectors=self.reranker is not None if with_vectors is None else with_vectors,
         )
@@ -171,15 +161,16 @@ class Engine:
         keep_reference: bool = False,
     ) -> SearchResult:
         """`search`, then `rerank`; arguments and errors as there."""
-        return self.rerank(
-            self.search(
-                query,
+        asked = as_query(query)
+        with by_name(asked):
+            result = self.search(
+                loaded(asked),
                 limit=limit,
                 filter=filter,
                 min_score=min_score,
                 keep_reference=keep_reference,
             )
-        )
+        return replace(self.rerank(result), query=asked)
 
     def similar(
         self,
@@ -203,12 +194,17 @@ class Engine:
         )
 
     def add(
-        self, path: str | Path, *, metadata: Mapping[str, Any] | None = None
+        self,
+        path: str | Path,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        data: bytes | None = None,
     ) -> tuple[Hit, bool]:
         """Index one file. Kept once this returns; the same content twice is one item.
 
         Args:
             metadata: The picture's own fields; None keeps those that it has.
+            data: The file's bytes, where they are at hand.
 
         Returns:
             The item, and whether its content is new.
@@ -218,20 +214,29 @@ class Engine:
             MetadataError: The metadata cannot be stored.
             EncoderError, CollectionError: Encoding or storing failed.
         """
-        data = read_file(path)
-        created = add_image(path, data, self.collection, self.encoder, metadata=metadata)
-        return self.get([hash_bytes(data)])[0], created
+        row, created = add_image(
+            path,
+            read_file(path) if data is None else data,
+            self.collection,
+            self.encoder,
+            metadata=metadata,
+            thumbnails=self.thumbnails,
+        )
+        return _as_hit(row, 1), created
 
     def get(self, ids: Iterable[str]) -> tuple[Hit, ...]:
         """Rows by id, as hits with score 1; unknown ids are left out."""
         return tuple(
-            Hit(row.id, 1.0, rank, tuple(row.paths), row.width, row.height, row.metadata)
-            for rank, row in enumerate(self.collection.get(list(ids)), 1)
+            _as_hit(row, rank) for rank, row in enumerate(self.collection.get(list(ids)), 1)
         )
 
     def delete(self, ids: Iterable[str]) -> int:
         """Remove rows by id; returns how many there were. Files are never touched."""
-        return self.collection.delete(list(ids))
+        unwanted = list(ids)
+        removed = self.collection.delete(unwanted)
+        if self.thumbnails is not None:
+            self.thumbnails.drop(unwanted)
+        return removed
 
     def count(self) -> int:
         """Rows in the collection."""
@@ -239,6 +244,8 @@ class Engine:
 
     def close(self) -> None:
         """Close the collection; a second call does nothing."""
+        if self.thumbnails is not None:
+            self.thumbnails.close()
         self.collection.close()
 
     def __enter__(self) -> Engine:
@@ -248,13 +255,5 @@ class Engine:
         self.close()
 
 
-def _own_ids(query: Query) -> tuple[str, ...]:
-    """The ids of the query's own pictures, where they are files or bytes."""
-    ids = []
-    for image in query.images:
-        if isinstance(image, bytes):
-            ids.append(hash_bytes(image))
-        elif path := image if isinstance(image, (str, Path)) else getattr(image, "filename", None):
-            with suppress(ImageError):  # a PIL image may outlive its file
-                ids.append(hash_file(path))
-    return tuple(ids)
+def _as_hit(row: Row, rank: int) -> Hit:
+    return Hit(row.id, 1.0, rank, tuple(row.paths), row.width, row.height, row.metadata)

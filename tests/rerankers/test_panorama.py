@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from PIL import Image
 from ocelot.errors import ImageError, InputError
 from ocelot.records import Query
 from ocelot.rerankers.panorama import compose_panorama, panorama_layout, panorama_of_hits
+from ocelot.rerankers.tiles import fitted
+from ocelot.thumbnails import Thumbnails
 from tests.rerankers.chat_server import is_blue, is_red
 from tests.rerankers.conftest import MakeHits
 
@@ -146,3 +150,39 @@ def test_a_panorama_of_hits_is_that_of_their_files(make_hits: MakeHits) -> None:
 def test_the_longest_side_is_bounded() -> None:
     panorama = compose_panorama(QUERY, [QUERY] * 25, max_side=700)
     assert max(panorama.size) == 700
+
+
+def test_small_copies_take_the_files_place(make_hits: MakeHits, tmp_path: Path) -> None:
+    hits = make_hits(["red", "blue", "green"])
+    copies = Thumbnails(tmp_path / "t.sqlite")
+    copies.put({hits[0].id: copies.make(Image.new("RGB", (400, 300), "yellow"))})
+    copies.put({hits[1].id: b"damaged"})
+    hits[0] = replace(hits[0], paths=("/not/here.png",))
+    panorama = panorama_of_hits(Query(image=QUERY), hits, copies)
+    middles = []
+    for left, top, right, bottom in panorama_layout(3).cells:
+        middles.append(panorama.getpixel(((left + right) // 2, (top + bottom) // 2)))
+    for seen, colour in zip(middles, [(255, 255, 0), (0, 0, 255), (0, 128, 0)], strict=True):
+        assert np.abs(np.subtract(seen, colour)).max() < 5
+
+
+def test_many_hits_keep_their_order(make_hits: MakeHits) -> None:
+    greys = [f"#{10 * n:02x}{10 * n:02x}{10 * n:02x}" for n in range(25)]
+    panorama = panorama_of_hits(Query(text="grey"), make_hits(greys))
+    for n, (_, _, right, bottom) in enumerate(panorama_layout(25).cells):
+        assert panorama.getpixel((right - 60, bottom - 90)) == (10 * n,) * 3
+
+
+@pytest.mark.parametrize("size", [(450, 450), (90, 60), (300, 700), (3, 900), (1201, 899)])
+def test_pictures_are_resized_alike_with_and_without_torch(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch  # noqa: F401
+
+    noise = np.random.default_rng(5).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    picture = Image.fromarray(noise)
+    fast = fitted(picture, (300, 300))
+    monkeypatch.delitem(sys.modules, "torch")
+    plain = fitted(picture, (300, 300))
+    assert fast.size == plain.size and max(fast.size) == 300
+    assert np.abs(pixels(fast) - pixels(plain)).max() <= 2

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from ocelot.records import Query
 from ocelot.rerankers.function import FunctionReranker
 from ocelot.rerankers.generative import GenerativeReranker
+from ocelot.server.stream import events as told_events
 from ocelot.service import Service
 from tests.rerankers.chat_server import ChatServer, Reply, ranking
 from tests.server.conftest import MakeService, app_of, client_of
@@ -77,6 +81,34 @@ def test_hits_are_sent_before_the_model_has_answered(beside: MakeService) -> Non
     assert late["ranking"]["reason"] == "The third has the pattern."
     assert late["ranking"]["usage"] == {"calls": 1, "prompt_tokens": 100, "completion_tokens": 20}
     assert late["panorama"] == early["panorama"]
+
+
+def test_the_model_is_asked_while_the_hits_are_on_their_way(beside: MakeService) -> None:
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def answer_late(_: object) -> Reply:
+        asked.set()
+        reply = ranking([2, 0, 1])
+        reply.wait = may_answer
+        return reply
+
+    async def go(service: Service) -> list[bytes]:
+        found = await service.search(Query(text="kettle"), limit=3, reranked=True)
+        coming = told_events(found, partial(service.rerank, found))
+        first = await anext(coming)
+        # The client has not taken the hits yet, so nobody asks for what comes next.
+        assert await asyncio.to_thread(asked.wait, 30)
+        may_answer.set()
+        return [first] + [event async for event in coming]
+
+    with ChatServer(answer_late) as chat:
+        judge = GenerativeReranker(base_url=chat.url, retries=0)
+        hits, ranked, done = asyncio.run(
+            go(beside(rerankers={"generative": judge}, default="generative"))
+        )
+        assert len(chat.requests) == 1 and not chat.complaints
+    assert hits.startswith(b"event: hits\n") and done.startswith(b"event: done\n")
+    assert b'"earlier_rank":3' in ranked
 
 
 def test_the_events_say_what_the_plain_answer_says(client: TestClient) -> None:

@@ -20,7 +20,7 @@ from ocelot.engine import Engine
 from ocelot.errors import ImageError, InputError, ItemNotFound, MetadataError, Overloaded
 from ocelot.images import hash_bytes, load_image
 from ocelot.records import Hit, Query, Ranking
-from ocelot.rerankers.panorama import panorama_of_hits
+from ocelot.rerankers.panorama import panorama_layout, panorama_of_hits
 from ocelot.service import Limits, Service
 from ocelot.service.pictures import thumbnail
 from ocelot.settings import load_settings
@@ -117,6 +117,49 @@ def test_an_upload_is_an_item_at_once(service: Service) -> None:
             await service.delete(hit.id)
 
     asyncio.run(go())
+
+
+def test_a_large_upload_is_shown_from_its_small_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bare_environment: None
+) -> None:
+    monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "cache"))
+    service = build_service(load_settings(db=str(tmp_path / "shop.db")))
+
+    async def go() -> None:
+        hit, _ = await service.add(picture("navy", (1000, 800)))
+        Path(hit.path).unlink()
+        shown = load_image((await service.picture(hit.id, 320)).data)
+        assert shown.size == (320, 256)
+        assert np.abs(np.subtract(shown.getpixel((9, 9)), (0, 0, 128))).max() < 5
+        for size in (None, 720):  # the copy is too small for these
+            with pytest.raises(ItemNotFound):
+                await service.picture(hit.id, size)
+        answer = await service.search(Query(text="navy"))
+        drawn = load_image(await service.panorama(str(answer.panorama)))
+        left, top, right, bottom = panorama_layout(1).cells[0]
+        middle = drawn.getpixel(((left + right) // 2, (top + bottom) // 2))
+        assert np.abs(np.subtract(middle, (0, 0, 128))).max() < 8
+        await service.delete(hit.id)
+        with pytest.raises(ItemNotFound):
+            await service.picture(hit.id, 320)
+
+    try:
+        asyncio.run(go())
+    finally:
+        service.close()
+
+
+def test_repeated_queries_are_counted(filled: Service, leopard: bytes) -> None:
+    async def ask() -> None:
+        for _ in range(3):
+            answer = await filled.search(Query(leopard, QUESTION), reranked=True)
+            await filled.rerank(answer)
+
+    asyncio.run(ask())
+    told = filled.metrics.text().decode()
+    # The whole, its text and its picture once; then the whole and all three again, twice.
+    assert 'ocelot_query_vectors_total{cached="false"} 3.0' in told
+    assert 'ocelot_query_vectors_total{cached="true"} 9.0' in told
 
 
 def test_deleting_leaves_files_that_were_not_uploaded(filled: Service) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -16,11 +16,15 @@ from ocelot.records import Hit, Query, Ranking, Usage
 from ocelot.rerankers.cache import RankingCache, cache_key
 from ocelot.rerankers.chat import Chat, ChatError, Messages, Structured
 from ocelot.rerankers.credentials import Secret
-from ocelot.rerankers.panorama import MAX_CANDIDATES, compose_panorama, load_tile
+from ocelot.rerankers.panorama import MAX_CANDIDATES, compose_panorama
 from ocelot.rerankers.prompt import PROMPT_VERSION, Detail, build_messages, build_prompt
 from ocelot.rerankers.references import query_picture
 from ocelot.rerankers.reply import ParsedReply, parse_reply
+from ocelot.rerankers.tiles import load_tiles
 from ocelot.rerankers.windows import sweep, window_starts
+
+if TYPE_CHECKING:
+    from ocelot.thumbnails import Thumbnails
 
 __all__ = ["GenerativeReranker"]
 
@@ -47,6 +51,7 @@ class GenerativeReranker:
         step: How far the windows over longer lists move; about half a window by default.
         structured: Whether replies are bound to a JSON schema: "auto" where the endpoint can.
         cache: A folder for answers, to ask the same thing only once.
+        thumbnails: Small copies of the hits' pictures, where there are any.
 
     Raises:
         ConfigurationError: An argument cannot be used.
@@ -69,6 +74,7 @@ class GenerativeReranker:
         step: int | None = None,
         structured: Structured = "auto",
         cache: str | Path | None = None,
+        thumbnails: Thumbnails | None = None,
     ) -> None:
         if not 2 <= window <= MAX_CANDIDATES:
             raise ConfigurationError(
@@ -96,6 +102,7 @@ class GenerativeReranker:
         self._window = window
         self._step = step
         self._cache = None if cache is None else RankingCache(cache)
+        self._thumbnails = thumbnails
         self._options = {
             "model": model,
             "endpoint": self._chat.endpoint,
@@ -133,7 +140,7 @@ class GenerativeReranker:
             cached = self._cache.get(key, len(hits))
             if cached is not None:
                 return cached
-        run = _Run(self._chat, self._detail, query, image, hits)
+        run = _Run(self._chat, self._detail, query, image, hits, self._thumbnails)
         order, replies = sweep(len(hits), self._window, self._step, run.judge)
         total = len(window_starts(len(hits), self._window, self._step))
         ranking = self._conclude(hits, order, replies, total, run)
@@ -200,12 +207,14 @@ class _Run:
         query: Query,
         image: Image.Image | None,
         hits: Sequence[Hit],
+        thumbnails: Thumbnails | None,
     ) -> None:
         self._chat = chat
         self._detail = detail
         self._query = query
         self._image = image
         self._hits = hits
+        self._thumbnails = thumbnails
         self._pictures: dict[int, Image.Image | None] = {}
         self._passing = 0
         self.usage = Usage()
@@ -218,7 +227,7 @@ class _Run:
 
     def judge(self, positions: tuple[int, ...]) -> ParsedReply | None:
         hits = [self._hits[position] for position in positions]
-        pictures = [self._picture(position) for position in positions]
+        pictures = self._load(positions)
         jpeg = encode_jpeg(compose_panorama(self._image, pictures, text=self._query.text))
 
         def messages(structured: bool) -> Messages:
@@ -250,10 +259,11 @@ class _Run:
         # Escapes in JSON may have spelt out what was hidden before parsing.
         return replace(parsed, reason=self._chat.hide(parsed.reason))
 
-    def _picture(self, position: int) -> Image.Image | None:
-        if position not in self._pictures:
-            self._pictures[position] = load_tile(self._hits[position].paths)
-        return self._pictures[position]
+    def _load(self, positions: tuple[int, ...]) -> list[Image.Image | None]:
+        new = [position for position in positions if position not in self._pictures]
+        tiles = load_tiles([self._hits[position] for position in new], self._thumbnails)
+        self._pictures.update(zip(new, tiles, strict=True))
+        return [self._pictures[position] for position in positions]
 
 
 def _unjudged(name: str, first: Hit) -> str:

@@ -21,20 +21,23 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ocelot.errors import ImageError, InputError
-from ocelot.images import load_image
+from ocelot.errors import InputError
 from ocelot.records import Hit, Query
 from ocelot.rerankers.references import Box, paste, query_picture
+from ocelot.rerankers.tiles import TILE, fitted, in_threads, load_tile, small_copies
+
+if TYPE_CHECKING:
+    from ocelot.thumbnails import Thumbnails
 
 __all__ = [
     "MAX_CANDIDATES",
     "Box",
     "Layout",
     "compose_panorama",
-    "load_tile",
     "panorama_layout",
     "panorama_of_hits",
     "query_picture",
@@ -45,7 +48,6 @@ Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 MAX_CANDIDATES = 25
 MAX_SIDE = 2048  # larger pictures are scaled down by the services that read them
 
-_TILE = 400  # no tile is larger
 _GAP = 10
 _BORDER = 6
 _LABEL = 38  # height of the strip that says "query"
@@ -97,7 +99,7 @@ def panorama_layout(count: int, text_lines: int = 0) -> Layout:
         )
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    cell = 300 if count <= 9 else 256
+    cell = TILE if count <= 9 else 256
     side = cell if rows < 3 else cell * 4 // 3  # where there is height, show the query larger
     left = top = _GAP
     query = (left, top, left + side + 2 * _BORDER, top + _LABEL + side + 2 * _BORDER)
@@ -142,7 +144,7 @@ def compose_panorama(
     Raises:
         InputError: There are no candidates, or more than 25.
     """
-    words = _drawable(text)
+    words, lines = _drawable(text), list[str]()
     layout = panorama_layout(len(candidates))
     if query_image is not None and words:
         lines = _wrap(words, _font(_TEXT_SIZE), layout.text[2] - layout.text[0])
@@ -156,10 +158,10 @@ def compose_panorama(
     _centred(draw, label, "query", _font(26), "white")
     if query_image is not None:
         paste(canvas, query_image, layout.picture)
-        if words:
-            _write(draw, layout.text, words, _font(_TEXT_SIZE))
+        _write(draw, layout.text, lines, _font(_TEXT_SIZE))
     elif words:
-        _write(draw, _shrink(layout.picture, 12), words, _font(26))
+        room = _shrink(layout.picture, 12)
+        _write(draw, room, _wrap(words, _font(26), room[2] - room[0]), _font(26))
     else:
         empty = "see instruction" if text and text.strip() else "no picture"
         _centred(draw, layout.picture, empty, _font(_TEXT_SIZE), _INK)
@@ -171,44 +173,53 @@ def compose_panorama(
         else:
             paste(canvas, picture, box)
         draw.rectangle(_inside(box), outline=_LINE)
-        _number(draw, box, index)
+        plate, shape = _number(index, (box[2] - box[0]) // 6)
+        canvas.paste(plate, (box[0] + 3, box[1] + 3), shape)
     canvas.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
     return canvas
 
 
-def panorama_of_hits(query: Query, hits: Sequence[Hit]) -> Image.Image:
+def panorama_of_hits(
+    query: Query, hits: Sequence[Hit], thumbnails: Thumbnails | None = None
+) -> Image.Image:
     """The panorama of a query and 1 to 25 hits, with the pictures from their files.
+
+    Args:
+        thumbnails: Small copies, which take the files' place where there are any.
 
     Raises:
         InputError: There are no hits, or more than 25.
         ImageError: A picture of the query cannot be read.
     """
-    image = query_picture(query)
-    return compose_panorama(image, [load_tile(hit.paths) for hit in hits], text=query.text)
+    copies = small_copies(hits, thumbnails)
+    left, top, right, bottom = panorama_layout(len(hits)).picture
+
+    def load(hit: Hit | None) -> Image.Image | None:
+        if hit is not None:
+            return load_tile(copies, hit)
+        asked = query_picture(query)
+        return None if asked is None else fitted(asked, (right - left, bottom - top))
+
+    image, *tiles = in_threads(load, [None, *hits])
+    return compose_panorama(image, tiles, text=query.text)
 
 
-def load_tile(paths: Sequence[str]) -> Image.Image | None:
-    """The first of `paths` that can be read, as large as a tile needs; None when none can."""
-    for path in paths:
-        try:
-            image = load_image(path)
-        except ImageError:
-            continue
-        image.thumbnail((_TILE, _TILE), Image.Resampling.LANCZOS)
-        return image
-    return None
-
-
-def _number(draw: ImageDraw.ImageDraw, box: Box, index: int) -> None:
+@lru_cache(maxsize=64)
+def _number(index: int, size: int) -> tuple[Image.Image, Image.Image]:
+    """A number of this font size on its plate, and the plate's shape as a mask."""
     # Red on a white plate: the plate is seen on dark and red pictures, its red rim on white ones.
-    font = _font((box[2] - box[0]) // 6)
-    left, top, right, bottom = draw.textbbox((0, 0), str(index), font=font)
+    font = _font(size)
+    left, top, right, bottom = font.getbbox(str(index))
     height = round(bottom - top) + 18
     width = max(round(right - left) + 22, height)
-    plate = (box[0] + 5, box[1] + 5, box[0] + 5 + width, box[1] + 5 + height)
-    draw.rounded_rectangle(_shrink(plate, -2), radius=11, fill="white")
+    plate = (2, 2, 2 + width, 2 + height)
+    picture = Image.new("RGB", (width + 5, height + 5), "white")
+    draw = ImageDraw.Draw(picture)
     draw.rounded_rectangle(plate, radius=9, fill="white", outline=_RED, width=3)
     _centred(draw, plate, str(index), font, _RED, weight=1)
+    shape = Image.new("L", picture.size)
+    ImageDraw.Draw(shape).rounded_rectangle(_shrink(plate, -2), radius=11, fill=255)
+    return picture, shape
 
 
 def _centred(
@@ -225,10 +236,9 @@ def _centred(
     draw.text((x, y), text, font=font, fill=fill, stroke_width=weight, stroke_fill=fill)
 
 
-def _write(draw: ImageDraw.ImageDraw, box: Box, text: str, font: Font) -> None:
+def _write(draw: ImageDraw.ImageDraw, box: Box, lines: list[str], font: Font) -> None:
     height = _line_height(font)
     room = (box[3] - box[1]) // height
-    lines = _wrap(text, font, box[2] - box[0])
     if len(lines) > room:
         lines = [*lines[: room - 1], lines[room - 1][:-1].rstrip() + "…"]
     for number, line in enumerate(lines):
@@ -271,6 +281,7 @@ def _shrink(box: Box, by: int) -> Box:
     return box[0] + by, box[1] + by, box[2] - by, box[3] - by
 
 
+@lru_cache(maxsize=16)
 def _line_height(font: Font) -> int:
     _, top, _, bottom = font.getbbox("Ágjp|")
     return math.ceil(1.25 * (bottom - top))

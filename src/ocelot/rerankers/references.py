@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from ocelot.images import load_image
 from ocelot.records import Query
+from ocelot.rerankers.tiles import fitted
 
 __all__ = ["Box", "contact_sheet", "paste", "query_picture"]
 
@@ -26,10 +27,10 @@ def query_picture(query: Query) -> Image.Image | None:
         ImageError: A picture cannot be read.
     """
     if not query.others:
-        return None if query.image is None else load_image(query.image)
+        return None if query.image is None else load_image(query.image, shortest=_SIDE)
     pictures = []
     for source in query.images:  # one at a time: each may be large
-        picture = load_image(source)
+        picture = load_image(source, shortest=_SIDE)
         picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
         pictures.append(picture)
     return contact_sheet(pictures)
@@ -65,10 +66,9 @@ def contact_sheet(pictures: Sequence[Image.Image], side: int = _SIDE) -> Image.I
 def paste(canvas: Image.Image, picture: Image.Image, box: Box) -> Box:
     """Paste a picture as large as the box allows, centred, its shape kept; returns its place."""
     side_x, side_y = box[2] - box[0], box[3] - box[1]
-    scale = min(side_x / picture.width, side_y / picture.height)
-    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     rgb = picture if picture.mode == "RGB" else load_image(picture)
-    small = rgb.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    left, top = box[0] + (side_x - size[0]) // 2, box[1] + (side_y - size[1]) // 2
+    small = fitted(rgb, (side_x, side_y))
+    left = box[0] + (side_x - small.width) // 2
+    top = box[1] + (side_y - small.height) // 2
     canvas.paste(small, (left, top))
-    return left, top, left + size[0], top + size[1]
+    return left, top, left + small.width, top + small.height

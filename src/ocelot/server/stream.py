@@ -19,10 +19,13 @@ async def events(
     found: Answer, judge: Callable[[], Awaitable[Answer]] | None
 ) -> AsyncIterator[bytes]:
     """The events `hits`, `ranking` where `judge` is given, and `done`; `error` where it fails."""
-    yield _event("hits", SearchAnswer.of(found).model_dump_json())
-    if judge is not None:
-        verdict = asyncio.ensure_future(judge())
+    hits = _event("hits", SearchAnswer.of(found).model_dump_json())
+    if judge is None:
+        yield hits
+    else:
+        verdict = asyncio.ensure_future(judge())  # at work while the hits are on their way
         try:
+            yield hits
             while not (await asyncio.wait({verdict}, timeout=_QUIET))[0]:
                 yield b": still at it\n\n"
             ranked = SearchAnswer.of(verdict.result())

@@ -33,6 +33,10 @@ class Metrics:
         self._batches = Histogram(
             "ocelot_batch_size", "Items encoded at once.", buckets=_SIZES, registry=registry
         )
+        self._vectors = Counter(
+            "ocelot_query_vectors", "Vectors of queries and of their parts.", ["cached"],
+            registry=registry,
+        )  # fmt: skip
         self.refused = Counter(
             "ocelot_refused", "Requests refused by a full queue.", ["queue"], registry=registry
         )
@@ -57,6 +61,11 @@ class Metrics:
     def batch(self, size: int) -> None:
         """Count one batch of the encoder."""
         self._batches.observe(size)
+
+    def remembered(self, kept: int, new: int) -> None:
+        """Count vectors that were known already, and those that were encoded."""
+        self._vectors.labels("true").inc(kept)
+        self._vectors.labels("false").inc(new)
 
     def searched(self, result: SearchResult) -> None:
         """Count the stages of a search."""

@@ -6,11 +6,15 @@ import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ocelot.errors import ItemNotFound
 from ocelot.images import encode_jpeg
 from ocelot.records import Hit, Query
 from ocelot.rerankers.panorama import MAX_CANDIDATES, panorama_of_hits
+
+if TYPE_CHECKING:
+    from ocelot.thumbnails import Thumbnails
 
 __all__ = ["Panoramas"]
 
@@ -30,11 +34,23 @@ class _Recipe:
 class Panoramas:
     """What is needed to draw the panoramas of the last answers, up to a number of bytes.
 
-    Drawing is a pure function of the query and the hits, so the picture is, to the pixel, the
+    Drawing is a pure function of the query, the hits and their pictures, so what is drawn is the
     one that a reranker was shown.
+
+    Args:
+        thumbnails: Small copies of the hits' pictures, where there are any.
+        max_bytes: Kept of the queries' pictures, about.
+        max_count: Answers that are kept.
     """
 
-    def __init__(self, max_bytes: int = 32 * 2**20, max_count: int = 300) -> None:
+    def __init__(
+        self,
+        thumbnails: Thumbnails | None = None,
+        *,
+        max_bytes: int = 32 * 2**20,
+        max_count: int = 300,
+    ) -> None:
+        self._thumbnails = thumbnails
         self._max_bytes = max_bytes
         self._max_count = max_count
         self._bytes = 0
@@ -65,4 +81,4 @@ class Panoramas:
             recipe = self._kept.get(key)
         if recipe is None:
             raise ItemNotFound("There is no such panorama (any more); search again.")
-        return encode_jpeg(panorama_of_hits(recipe.query, recipe.hits))
+        return encode_jpeg(panorama_of_hits(recipe.query, recipe.hits, self._thumbnails))

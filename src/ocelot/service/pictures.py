@@ -5,10 +5,16 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from ocelot.errors import ImageError, ItemNotFound
 from ocelot.images import encode_jpeg, hash_bytes, load_image, probe, read_file
 from ocelot.records import Hit
+
+if TYPE_CHECKING:
+    from ocelot.thumbnails import Thumbnails
 
 __all__ = ["Cache", "Picture", "original", "thumbnail"]
 
@@ -50,15 +56,28 @@ def original(hit: Hit) -> Picture:
     )
 
 
-def thumbnail(picture: Picture, size: int) -> Picture:
-    """A JPEG whose longer side has at most `size` pixels; never enlarged.
+def thumbnail(hit: Hit, size: int, thumbnails: Thumbnails | None = None) -> Picture:
+    """An item's picture as a JPEG whose longer side has at most `size` pixels; never enlarged.
+
+    Args:
+        thumbnails: Small copies, the source where there is one and it is large enough.
 
     Raises:
+        ItemNotFound: As `original`.
         ImageError: The picture cannot be decoded.
     """
-    image = load_image(picture.data)
+    image = _small_copy(hit, size, thumbnails) or load_image(original(hit).data, shortest=size)
     image.thumbnail((size, size))
     return Picture(encode_jpeg(image, quality=85), "image/jpeg")
+
+
+def _small_copy(hit: Hit, size: int, thumbnails: Thumbnails | None) -> Image.Image | None:
+    if thumbnails is None or size > thumbnails.SIDE:
+        return None
+    try:
+        return load_image(thumbnails.get([hit.id])[hit.id])
+    except (KeyError, ImageError):
+        return None
 
 
 class Cache:

@@ -12,7 +12,6 @@ from typing import Any
 
 from ocelot.collection.rows import check_id
 from ocelot.encoder import Matrix
-from ocelot.encoders.batching import BatchingEncoder
 from ocelot.engine import Engine
 from ocelot.errors import ImageError, ItemNotFound, OcelotError, OutOfTime, Overloaded
 from ocelot.images import hash_bytes
@@ -70,7 +69,7 @@ class Service:
         self._engine = engine
         self.encoder = engine.collection.identity
         self._uploads = UploadFolder(uploads)
-        self._panoramas = Panoramas()
+        self._panoramas = Panoramas(engine.thumbnails)
         self._thumbnails = Cache(64 * 2**20)
         self._overview: tuple[float, tuple[Facet, ...], tuple[Hit, ...]] | None = None
         self._locks = [threading.Lock() for _ in range(64)]  # of ids, by their first digits
@@ -166,10 +165,11 @@ class Service:
         return await self._search.run(self._add, data, metadata)
 
     def _add(self, data: bytes, metadata: Mapping[str, Any] | None) -> tuple[Hit, bool]:
-        with self._lock_of(hash_bytes(data)):
-            path = self._uploads.keep(data, max_pixels=self.limits.pixels)
+        id = hash_bytes(data)
+        with self._lock_of(id):
+            path = self._uploads.keep(data, id, max_pixels=self.limits.pixels)
             try:
-                hit, created = self._engine.add(path, metadata=metadata)
+                hit, created = self._engine.add(path, metadata=metadata, data=data)
             except BaseException as error:
                 with suppress(OcelotError):  # a file without its item is of no use
                     if not self._engine.get([path.stem]):
@@ -219,10 +219,10 @@ class Service:
         return await self._items.run(self._picture, id, size)
 
     def _picture(self, id: str, size: int | None) -> Picture:
-        picture = original(self._get(id))
+        hit = self._get(id)
         if size is None:
-            return picture
-        small = thumbnail(picture, size)
+            return original(hit)
+        small = thumbnail(hit, size, self._engine.thumbnails)
         with self._lock_of(id):  # what was removed meanwhile is not kept
             self._get(id)
             self._thumbnails.put(id, size, small)
@@ -292,8 +292,7 @@ class Service:
         self._judging.close(wait=False)  # a language model may keep a thread for minutes
         for pool in (self._search, self._items, self._checks):
             pool.close()
-        if isinstance(self._engine.encoder, BatchingEncoder):
-            self._engine.encoder.close()
+        self._engine.encoder.close()
         try:
             self._engine.collection.flush()
         finally:

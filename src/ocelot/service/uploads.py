@@ -43,15 +43,18 @@ class UploadFolder:
             if time.time() - aside.stat().st_mtime > _HOUR:
                 aside.unlink(missing_ok=True)
 
-    def keep(self, data: bytes, *, max_pixels: int = MAX_PIXELS) -> Path:
+    def keep(self, data: bytes, id: str | None = None, *, max_pixels: int = MAX_PIXELS) -> Path:
         """Write the bytes of an image file, unless they are there; returns the path.
+
+        Args:
+            id: Their SHA-256, where that is known.
 
         Raises:
             ImageError: This is no image, or one with more pixels than the limit.
             StorageError: The disk refuses.
         """
         format, _, _ = probe(data, max_pixels=max_pixels)
-        id = hash_bytes(data)
+        id = id or hash_bytes(data)
         path = self.folder / id[:2] / (id + _SUFFIX.get(format, f".{format.lower()}"))
         try:
             if not path.exists() or path.stat().st_size != len(data):

@@ -161,10 +161,16 @@ class Actions:
         name = words.short(label or words.asked(query))
         step = Step(form, name, status, results, judging=reranker is not None)
         session.keep(step)
-        yield View(more="", steps=session.shown(), status=status, results=results)
+        shown = View(more="", steps=session.shown(), status=status, results=results)
         if reranker is None:
+            yield shown
             return
-        answer = await self._service.rerank(answer, reranker)
+        verdict = asyncio.ensure_future(self._service.rerank(answer, reranker))
+        try:
+            yield shown  # the reranker is at work meanwhile
+            answer = await verdict
+        finally:
+            verdict.cancel()
         assert answer.result.ranking is not None
         status = cards.status(f"{found}, ranked by {answer.result.ranking.reranker}.")
         ranked = replace(step, status=status, results=self._cards.answer(answer), judging=False)
