@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 import ocelot
 
 SOURCE = Path(ocelot.__file__).parent
@@ -16,7 +18,7 @@ FLOORS = (
     ("errors", "cancel"),
     ("records", "settings"),
     ("images",),
-    ("encoder", "reranker", "model", "downloads"),
+    ("encoder", "reranker", "model", "downloads", "queries", "thumbnails"),
     ("collection",),
     ("encoders", "rerankers", "indexing", "evaluation", "catalogue", "training"),
     ("engine",),
@@ -140,6 +142,33 @@ def test_help_is_lean() -> None:
         "print([m for m in ('torch', 'pymilvus', 'openai', 'pydantic') if m in sys.modules])"
     )
     assert heavy.strip().splitlines()[-1] == "[]"
+
+
+# What a search without a language model has no use for, and what is slow to import.
+NOT_FOR_A_SEARCH = (
+    "cv2", "fastapi", "gradio", "httpx", "huggingface_hub", "jinja2", "matplotlib", "mpmath",
+    "networkx", "nncf", "openai", "openvino", "prometheus_client", "ray", "safetensors.numpy",
+    "sentence_transformers", "starlette", "sympy", "torch._dynamo", "torch._inductor",
+    "torch.onnx", "torch.utils.cpp_extension", "transformers", "triton", "uvicorn",
+)  # fmt: skip
+
+
+def test_a_search_is_lean(tmp_path: Path, bare_environment: None) -> None:
+    pictures = [tmp_path / f"{colour}.png" for colour in ("red", "blue")]
+    for picture in pictures:
+        Image.new("RGB", (40, 30), picture.stem).save(picture)
+    with ocelot.open(tmp_path / "a.db", reranker=None) as engine:
+        engine.index(pictures)
+    asked = ["search", "-i", str(pictures[0]), "-t", "in blue", "--db", str(tmp_path / "a.db")]
+    lines = run(
+        "import sys, runpy\n"
+        f"sys.argv = ['ocelot', *{asked!r}]\n"
+        "try: runpy.run_module('ocelot', run_name='__main__')\n"
+        "except SystemExit as stop: assert not stop.code\n"
+        f"print([m for m in {NOT_FOR_A_SEARCH!r} if m in sys.modules])"
+    ).splitlines()
+    assert any("blue.png" in line for line in lines)
+    assert lines[-1] == "[]"
 
 
 def test_public_names() -> None:

@@ -81,10 +81,10 @@ def test_a_bad_secret_is_not_echoed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_empty_variable_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "OCELOT_DTYPE", "OCELOT_DB"):
+    for name in ("OPENAI_API_KEY", "OCELOT_PRECISION", "OCELOT_DB"):
         monkeypatch.setenv(name, "")
     assert not load_settings().generative
-    assert (load_settings().dtype, load_settings().db) == (None, "ocelot.db")
+    assert (load_settings().precision, load_settings().db) == ("auto", "ocelot.db")
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:

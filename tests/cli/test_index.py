@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from tests.cli.conftest import Command
@@ -16,6 +17,23 @@ def test_index_then_index_again(ocelot: Command, shop: Path) -> None:
     assert (report["found"], report["encoded"], report["total"]) == (60, 60, 60)
     again = json.loads(ocelot("index", shop / "images", "--json").out)
     assert (again["unchanged"], again["encoded"], again["total"]) == (60, 0, 60)
+
+
+def test_with_nothing_new_neither_model_nor_database_is_opened(
+    ocelot: Command, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(shop / "images", folder)
+    first = json.loads(ocelot("index", folder, "--json").out)
+    with monkeypatch.context() as patched:
+        patched.setattr("ocelot.build.build_engine", None)
+        again = ocelot("index", folder)
+        assert again.code == 0
+        assert "60 pictures found: 60 unchanged" in again.out
+        assert "now holds 60 pictures" in again.out
+    (folder / "more.png").write_bytes(next(folder.iterdir()).read_bytes())
+    third = json.loads(ocelot("index", folder, "--json").out)
+    assert (first["encoded"], third["unchanged"], third["relocated"]) == (60, 60, 1)
 
 
 def test_bad_files_are_reported_and_stop_nothing(ocelot: Command, tmp_path: Path) -> None:

@@ -34,7 +34,9 @@ def triplets(
     weights: options.Weights = None,
     text_model: options.TextModel = None,
     device: options.Device = None,
-    dtype: options.Dtype = None,
+    backend: options.Backend = None,
+    precision: options.Precision = None,
+    calibration: options.Calibration = None,
     batch_size: options.Batch = None,
     as_json: options.Json = False,
 ) -> None:
@@ -53,13 +55,15 @@ def triplets(
     if not images.is_dir():
         raise InputError(f"There is no folder {images}.")
     settings = load_settings(
-        **options.encoder_settings(encoder, weights, text_model, device, dtype),
+        **options.encoder_settings(
+            encoder, weights, text_model, device, backend, precision, calibration
+        ),
         batch_size=batch_size,
     )
     found = list(scan([images]))
     pictures = [Path(file.path) for file in found if isinstance(file, File)]
     folder = images.absolute()
-    result = evaluate_triplets(build_encoder(settings), asked, folder, pictures)
+    result = evaluate_triplets(build_encoder(settings, pictures=[images]), asked, folder, pictures)
     failures = [file for file in found if isinstance(file, Failure)]
     result = replace(result, failures=(*failures, *result.failures))
     if as_json:

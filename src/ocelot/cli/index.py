@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,9 @@ from ocelot.cli.text import printable
 
 if TYPE_CHECKING:
     from ocelot.engine import Engine
+    from ocelot.indexing.stamp import Stamp
     from ocelot.records import IndexReport
+    from ocelot.settings import Settings
 
 __all__ = ["index", "index_with_progress", "info", "print_report"]
 
@@ -32,8 +35,13 @@ def index(
     weights: options.Weights = None,
     text_model: options.TextModel = None,
     device: options.Device = None,
-    dtype: options.Dtype = None,
+    backend: options.Backend = None,
+    precision: options.Precision = None,
+    calibration: options.Calibration = None,
     batch_size: options.Batch = None,
+    full_decoding: Annotated[
+        bool, typer.Option("--full-decoding", help="Decode large JPEGs at their full size.")
+    ] = False,
     metadata: Annotated[
         Path | None,
         typer.Option(
@@ -57,6 +65,7 @@ def index(
     """Index a folder of pictures. Run it again at any time: only what is new is encoded."""
     from ocelot.build import build_engine
     from ocelot.indexing.scan import roots_of
+    from ocelot.records import IndexReport
     from ocelot.settings import load_settings
 
     roots_of(directory)  # before anything is loaded or made
@@ -66,12 +75,24 @@ def index(
         token=token,
         index=index_type,
         batch_size=batch_size,
-        **options.encoder_settings(encoder, weights, text_model, device, dtype),
+        reduced_decoding=False if full_decoding else None,
+        **options.encoder_settings(
+            encoder, weights, text_model, device, backend, precision, calibration
+        ),
         reranker="none",
     )
-    with build_engine(settings) as engine:
-        report = index_with_progress(engine, directory, metadata, prune, quiet=as_json)
-        total = engine.count()
+    if sys.stderr.isatty() and not as_json:  # converting and calibrating take their time, once
+        logging.getLogger("ocelot.encoders").setLevel(logging.INFO)
+    stamp = None if prune else _stamp(settings, directory, metadata)
+    total = stamp.is_kept() if stamp else None
+    if stamp is not None and total is not None:
+        report = IndexReport(found=stamp.found, unchanged=stamp.found)
+    else:
+        with build_engine(settings, pictures=directory) as engine:
+            report = index_with_progress(engine, directory, metadata, prune, quiet=as_json)
+            total = engine.count()
+        if stamp is not None and not report.failures:
+            stamp.keep(total)
     if as_json:
         table = vars(report) | {"failures": [vars(failure) for failure in report.failures]}
         typer.echo(json.dumps(table | {"total": total}, ensure_ascii=False))
@@ -80,6 +101,21 @@ def index(
     done = report.unchanged + report.encoded + report.relocated + report.updated
     if report.failures and not done:
         raise typer.Exit(1)
+
+
+def _stamp(settings: Settings, paths: list[Path], metadata: Path | None) -> Stamp | None:
+    """What tells from the disk alone whether there is anything to do; None for a server."""
+    from ocelot import __version__
+    from ocelot.indexing.stamp import Stamp
+
+    if "://" in settings.db:
+        return None
+    bundled = Path(__file__).parents[1] / "assets" / settings.encoder
+    own = [Path(name).expanduser() for name in (settings.encoder, settings.text_model) if name]
+    chosen = (settings.collection, settings.encoder, settings.text_model, settings.index)
+    return Stamp.of(
+        paths, metadata, settings.db, beside=(bundled, *own), options=(__version__, *chosen)
+    )
 
 
 def index_with_progress(
@@ -167,6 +203,7 @@ def info(
         typer.echo(json.dumps(table, default=vars, ensure_ascii=False))
         return
     encoder = table["encoder"]
-    table["encoder"] = f"{encoder.name} ({encoder.dimension} dimensions)"
+    runtime = f", {encoder.runtime}" if encoder.runtime else ""
+    table["encoder"] = f"{encoder.name} ({encoder.dimension} dimensions{runtime})"
     for key, value in table.items():
         typer.echo(f"{key.replace('_', ' '):<14} {value}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import sys
@@ -84,6 +85,8 @@ def run() -> None:
         sys.exit(1)
     except OSError as error:
         _fail(f"The output cannot be written: {error.strerror or error}.", 1)
+    finally:
+        gc.freeze()  # the collector's last walk, at exit, would free nothing that is not free then
 
 
 def _fail(message: str, code: int) -> None:

@@ -214,7 +214,7 @@ def _tile(sources: Iterable[ImageSource], alt: str, side: int) -> str:
 
 def _data_url(source: ImageSource, side: int) -> str | None:
     try:
-        image = load_image(Path(source) if isinstance(source, str) else source)
+        image = load_image(Path(source) if isinstance(source, str) else source, shortest=side)
     except (ImageError, OSError):  # the file went, or is no picture any more
         return None
     image.thumbnail((side, side))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ocelot.cli import options
+from ocelot.cli.startup import quick_start
 from ocelot.cli.text import printable, sentence
 from ocelot.errors import ConfigurationError, InputError
-from ocelot.records import MAX_REFERENCES
+from ocelot.records import MAX_REFERENCES, Query
 
 if TYPE_CHECKING:
     from ocelot.records import SearchResult
+    from ocelot.thumbnails import Thumbnails
 
 __all__ = ["NO_KEY", "as_dict", "print_result", "save_outputs", "search"]
 
@@ -45,7 +48,9 @@ def search(
     weights: options.Weights = None,
     text_model: options.TextModel = None,
     device: options.Device = None,
-    dtype: options.Dtype = None,
+    backend: options.Backend = None,
+    precision: options.Precision = None,
+    calibration: options.Calibration = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000)] = 9,
     filter: Annotated[
         str | None,
@@ -74,21 +79,25 @@ def search(
         raise InputError("There is nothing to search for: give --image, --text, or both.")
     if panorama is not None and panorama.suffix.lower() not in _PICTURES:
         raise InputError(f"Cannot write {panorama}: name it .jpg, .png or .webp.")
-    from ocelot.build import build_engine
-    from ocelot.records import Query
-    from ocelot.settings import load_settings
+    # One query is over before it pays that torch's threads spin for the next, in others' way.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    with quick_start():
+        from ocelot.build import build_engine
+        from ocelot.settings import load_settings
 
     query = Query(text=text, others=tuple(image or ()))
     settings = load_settings(
         db=db,
         collection=collection,
         token=token,
-        **options.encoder_settings(encoder, weights, text_model, device, dtype),
+        **options.encoder_settings(
+            encoder, weights, text_model, device, backend, precision, calibration
+        ),
         reranker="none" if no_rerank else reranker,
         llm_model=llm_model,
         llm_base_url=llm_base_url,
     )
-    with build_engine(settings, create=False) as engine:
+    with quick_start(), build_engine(settings, create=False) as engine:
         result = engine.ask(
             query,
             limit=limit,
@@ -102,7 +111,7 @@ def search(
         print_result(result)
         if settings.reranker == "auto" and not settings.generative and result.hits:
             typer.echo(NO_KEY, err=True)
-    save_outputs(result, panorama, html)
+    save_outputs(result, panorama, html, engine.thumbnails)
 
 
 def as_dict(result: SearchResult) -> dict[str, Any]:
@@ -198,15 +207,20 @@ def _short(path: str) -> str:
         return path
 
 
-def save_outputs(result: SearchResult, panorama: Path | None, html: Path | None) -> None:
-    """Write the panorama and the page that were asked for."""
+def save_outputs(
+    result: SearchResult,
+    panorama: Path | None,
+    html: Path | None,
+    thumbnails: Thumbnails | None = None,
+) -> None:
+    """Write the panorama and the page that were asked for; small copies save reading files."""
     if panorama is None and html is None:
         return
     picture = None
     if result.hits:  # as a reranker sees them: in retrieval order
         from ocelot.rerankers.panorama import MAX_CANDIDATES, panorama_of_hits
 
-        picture = panorama_of_hits(result.query, result.hits[:MAX_CANDIDATES])
+        picture = panorama_of_hits(result.query, result.hits[:MAX_CANDIDATES], thumbnails)
     if panorama is not None and picture is None:
         typer.echo(f"Nothing to show, so {panorama} is not written.", err=True)
     elif panorama is not None and picture is not None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocelot.cli import options
+from ocelot.cli.startup import quick_start
 from ocelot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def serve(
     weights: options.Weights = None,
     text_model: options.TextModel = None,
     device: options.Device = None,
-    dtype: options.Dtype = None,
+    backend: options.Backend = None,
+    precision: options.Precision = None,
+    calibration: options.Calibration = None,
     batch_size: options.Batch = None,
     reranker: options.RerankerName = None,
     llm_model: options.LanguageModel = None,
@@ -64,15 +67,18 @@ def serve(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every request.")] = False,
 ) -> None:
     """Serve the HTTP API and the page: one warm process that owns encoder and collection."""
-    from ocelot.build import build_service
-    from ocelot.settings import load_settings
+    with quick_start():
+        from ocelot.build import build_service
+        from ocelot.settings import load_settings
 
     settings = load_settings(
         db=db,
         collection=collection,
         token=token,
         batch_size=batch_size,
-        **options.encoder_settings(encoder, weights, text_model, device, dtype),
+        **options.encoder_settings(
+            encoder, weights, text_model, device, backend, precision, calibration
+        ),
         reranker=reranker,
         llm_model=llm_model,
         llm_base_url=llm_base_url,
@@ -93,7 +99,8 @@ def serve(
     _keep_memory_together()
     listener = _listen(host, port)
     with listener:
-        service = build_service(settings)
+        with quick_start():
+            service = build_service(settings)
         try:
             from ocelot.server.app import create_app
 

@@ -1,0 +1,221 @@
+"""What is remembered of queries, and that nothing is ever remembered wrongly."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ocelot.cancel import Abandoned, cancellable
+from ocelot.encoder import Encoder, encode_query
+from ocelot.encoders.batching import BatchingEncoder
+from ocelot.encoders.caching import CachingEncoder
+from ocelot.errors import ConfigurationError, EncoderError, ImageError, InputError
+from ocelot.records import Hit, Item, Query
+from ocelot.rerankers.fusion import FusionReranker
+
+
+class Counting(Encoder):
+    """The mean colour and the text's length as a vector; notes each batch."""
+
+    name, dimension, fingerprint, batch_size = "counting", 4, "counting", 8
+    runtime, decode_side = "by hand", 100
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.closed = False
+
+    def embed(self, batch: Sequence[Any]) -> Any:
+        self.batches.append(len(batch))
+        return [
+            [*(np.asarray(image).mean((0, 1)) + 1 if image else (0, 0, 0)), len(text or "")]
+            for image, text in batch
+        ]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def png(colour: str, size: tuple[int, int] = (8, 6)) -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_repeated_query_is_not_encoded_again() -> None:
+    plain, counted = Counting(), Counting()
+    encoder = CachingEncoder(counted)
+    items = [Item(png("red"), "a"), Item(text="bb"), Item(png("red")), Item(png("red"), "a")]
+    first = encoder.encode(items)
+    assert counted.batches == [3]  # the repeated one within the call is asked for once
+    np.testing.assert_array_equal(first, plain.encode(items))
+    again = encoder.encode([*items[::-1], Item(text="new")])
+    assert counted.batches == [3, 1]
+    np.testing.assert_array_equal(again[:4], first[::-1])
+    np.testing.assert_array_equal(again[4:], plain.encode(["new"]))
+
+
+def test_a_picture_is_known_by_its_content(tmp_path: Path) -> None:
+    counted = Counting()
+    encoder = CachingEncoder(counted)
+    path = tmp_path / "a.png"
+    path.write_bytes(png("red"))
+    for item in (Item(path), Item(str(path)), Item(png("red"))):
+        encoder.encode([item])
+    assert counted.batches == [1]
+    path.write_bytes(png("blue"))  # another content under the same name
+    assert not np.array_equal(encoder.encode([Item(path)]), encoder.encode([Item(png("red"))]))
+
+    def drawn(colour: str, size: tuple[int, int] = (8, 6)) -> Item:
+        return Item(Image.new("RGB", size, colour))
+
+    counted.batches.clear()
+    encoder.encode([drawn("red"), drawn("red"), drawn("green"), drawn("red", (6, 8))])
+    assert counted.batches == [3]
+    grey = Image.new("P", (8, 6), 1)  # the same indices with other colours
+    grey.putpalette([0, 0, 0, 9, 9, 9])
+    other = grey.copy()
+    other.putpalette([0, 0, 0, 200, 9, 9])
+    rows = encoder.encode([Item(grey), Item(other)])
+    assert not np.array_equal(rows[0], rows[1])
+
+
+def test_what_it_gives_may_be_written_to() -> None:
+    encoder = CachingEncoder(Counting())
+    rows = encoder.encode(["a"])
+    rows[:] = 7
+    np.testing.assert_array_equal(encoder.encode(["a"]), Counting().encode(["a"]))
+
+
+def test_those_not_asked_for_longest_make_room() -> None:
+    counted = Counting()
+    encoder = CachingEncoder(counted, max_items=2)
+    for text in ("a", "bb", "a", "ccc", "a", "bb"):
+        encoder.encode([text])
+    assert counted.batches == [1] * 4  # a, bb, ccc, and bb again
+    encoder.encode(["1", "22", "333", "4444"])
+    assert len(encoder._kept) == 2
+    with pytest.raises(ConfigurationError, match="was: 0"):
+        CachingEncoder(counted, max_items=0)
+
+
+def test_long_input_goes_in_batches_and_lazily() -> None:
+    counted = Counting()
+    encoder = CachingEncoder(counted)
+    drawn = 0
+
+    def texts() -> Any:
+        nonlocal drawn
+        for number in range(20):
+            assert drawn <= 3 * len(counted.batches) + 3
+            drawn += 1
+            yield "x" * (number + 1)
+
+    rows = encoder.encode(texts(), batch_size=3)
+    assert rows.shape == (20, 4)
+    assert counted.batches == [3] * 6 + [2]
+    assert encoder.encode([]).shape == (0, 4)
+
+
+def test_indexing_passes_through() -> None:
+    counted = Counting()
+    encoder = CachingEncoder(counted)
+    prepared = [encoder.prepare(Item(text="a"))]
+    for _ in range(2):
+        np.testing.assert_array_equal(encoder.embed_checked(prepared), [[0, 0, 0, 1]])
+        np.testing.assert_array_equal(encoder.embed(prepared), [[0, 0, 0, 1]])
+    assert counted.batches == [1] * 4
+    assert not encoder._kept
+    for name in ("name", "dimension", "fingerprint", "batch_size", "runtime", "decode_side"):
+        assert getattr(encoder, name) == getattr(counted, name)
+    encoder.close()
+    assert counted.closed
+
+
+def test_errors_name_the_file_and_are_not_remembered(tmp_path: Path) -> None:
+    encoder = CachingEncoder(Counting())
+    path = tmp_path / "broken.png"
+    path.write_bytes(b"no picture")
+    for _ in range(2):
+        with pytest.raises(ImageError, match=r"broken\.png"):
+            encoder.encode([Item(png("red")), Item(path)])
+    with pytest.raises(ImageError, match=r"none\.png"):
+        encoder.encode([Item(tmp_path / "none.png")])
+    path.write_bytes(png("red"))
+    assert encoder.encode([Item(path)]).shape == (1, 4)
+    with pytest.raises(InputError):
+        encoder.encode([Query(png("red"), None, (png("blue"),))])
+
+
+def test_it_tells_how_much_was_known() -> None:
+    told: list[tuple[int, int]] = []
+
+    def observe(kept: int, new: int) -> None:
+        told.append((kept, new))
+        raise RuntimeError("no matter")
+
+    encoder = CachingEncoder(Counting(), observe=observe)
+    encoder.encode(["a", "b"])
+    encoder.encode(["b", "c", "c"])
+    assert told == [(0, 2), (2, 1)]
+
+
+def test_fusion_encodes_only_the_parts() -> None:
+    counted = Counting()
+    encoder = CachingEncoder(counted)
+    query = Query(png("red"), "redder")
+    vector = encode_query(encoder, query)
+    stored = [np.array([9.0, 1, 1, 0]), np.array([1.0, 1, 9, 0])]
+    hits = [Hit(str(n), 0.5, n + 1, ("a.png",), vector=row) for n, row in enumerate(stored)]
+    ranking = FusionReranker(encoder).rerank(query, hits)
+    assert ranking.status == "ok"
+    assert counted.batches == [1, 2]  # the whole; then its text and its picture in one batch
+    assert vector.shape == (4,)
+
+
+def test_who_gives_up_leaves_nothing_behind() -> None:
+    with BatchingEncoder(Counting()) as batching:
+        encoder = CachingEncoder(batching)
+        with cancellable(lambda: True), pytest.raises(Abandoned):
+            encoder.encode(["a"])
+        assert not encoder._kept
+        np.testing.assert_array_equal(encoder.encode(["a"]), [[0, 0, 0, 1]])
+        encoder.close()
+        np.testing.assert_array_equal(encoder.encode(["a"]), [[0, 0, 0, 1]])  # needs no model
+        with pytest.raises(EncoderError, match="closed"):
+            encoder.encode(["b"])
+
+
+def test_two_threads_may_ask_for_the_same_at_once() -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    class Meeting(Counting):
+        def embed(self, batch: Sequence[Any]) -> Any:
+            both.wait()  # neither has its vector before the other has asked
+            return super().embed(batch)
+
+    encoder = CachingEncoder(Meeting())
+    with ThreadPoolExecutor(2) as pool:
+        rows = list(pool.map(encoder.encode, [["abc"], ["abc"]]))
+    np.testing.assert_array_equal(rows[0], rows[1])
+    np.testing.assert_array_equal(encoder.encode(["abc"]), rows[0])
+
+
+def test_many_threads_get_their_own_rows() -> None:
+    encoder = CachingEncoder(Counting(), max_items=20)
+    plain = Counting()
+    texts = ["x" * (number % 37 + 1) for number in range(400)]
+    pairs = [(png(colour), text) for colour in ("red", "blue") for text in texts[:40]]
+
+    def ask(item: Any) -> bool:
+        return np.array_equal(encoder.encode([item]), plain.encode([item]))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, [*texts, *pairs, *texts]))
