@@ -5,7 +5,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo serve test lint docs install browser clean
+# What is measured, and how large: `make bench QUICK=` for the figures of docs/performance.md.
+BENCHMARKS ?= encoding precision index milvus reindex search panorama startup serve
+QUICK ?= --quick
+
+.PHONY: demo serve test lint docs bench install browser clean
 
 demo: $(VENV)/installed  ## draw a shop, index it, ask it for a leopard phone case
 	$(BIN)/ocelot demo demo
@@ -23,6 +27,9 @@ lint: $(VENV)/installed-for-tests  ## style and types
 
 docs: $(VENV)/installed-for-tests  ## write docs/cli.md, settings.md and api.md from the code
 	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/installed-for-tests  ## every benchmark, one after the other
+	@for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py $(QUICK) || exit 1; done
 
 install: $(VENV)/installed
 

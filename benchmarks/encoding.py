@@ -1,63 +1,146 @@
-"""How many pictures an encoder takes in a second, from files: one at a time, and in batches.
+"""Pictures to vectors, from files: the tutorial's loop against this encoder, in every precision.
 
-    python benchmarks/encoding.py --threads 1 2 --pictures 128
+    python benchmarks/encoding.py [--models base tiny] [--pictures DIR] [--device cuda] [--quick]
 
-The pictures are drawn beforehand into a temporary folder. Decoding and resizing are part of the
-time, as in indexing; each figure is the median of the rounds.
+"base" has the published model's geometry with random weights, "tiny" is the bundled encoder.
+Decoding and resizing are part of the time. The work of a picture is counted in the products of
+matrices that the network does, and set against what the machine reaches in one large product.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from models import random_checkpoint
+from torch.utils.flop_counter import FlopCounterMode
+from turns import Side, in_turns, report
+from tutorial import Tutorial, check
 
 from ocelot.build import build_encoder
 from ocelot.catalogue.write import write_catalogue
-from ocelot.records import Item
+from ocelot.encoder import Encoder
+from ocelot.encoders import VisualizedBGE
+from ocelot.encoders.weights import resolve
+from ocelot.errors import ConfigurationError
+from ocelot.model.checkpoint import Checkpoint, build, write_folder
 from ocelot.settings import load_settings
 
+# Model -> pictures and counted rounds, and the same with --quick.
+SIZES = {"base": ((24, 3), (8, 1)), "tiny": ((256, 5), (96, 2))}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-def rate(encode: Callable[[], object], pictures: int, rounds: int) -> float:
-    """Pictures a second: the median of some rounds, after one that does not count."""
-    encode()
-    seconds = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        encode()
-        seconds.append(time.perf_counter() - start)
-    return pictures / statistics.median(seconds)
+
+def matmul_rate(dtype: torch.dtype, device: str) -> float:
+    """Operations a second in one large product of matrices: the best of some."""
+    n = 8192 if device.startswith("cuda") else 2048
+    a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
+
+    def once() -> float:
+        started = time.perf_counter()
+        (a @ b)[0, 0].item()  # a number on this side: a GPU is waited for
+        return time.perf_counter() - started
+
+    return 2 * n**3 / min(once() for _ in range(8))
+
+
+def work(encoder: VisualizedBGE, picture: Path) -> int:
+    """Operations in the matrix products and convolutions for one picture."""
+    with FlopCounterMode(display=False) as counter:
+        encoder.encode([(picture, None)])
+    return int(counter.get_total_flops())
+
+
+def encoders(
+    folder: str, device: str, backends: Sequence[str], pictures: Sequence[Path]
+) -> Iterator[tuple[str, Encoder]]:
+    """Every precision of every backend that there is; says which there are not."""
+    for precision in ("fp32", "bf16"):
+        loaded = VisualizedBGE.load(folder, device=device, dtype=precision)
+        yield loaded.runtime, loaded
+    if device != "cpu" or "openvino" not in backends:
+        return
+    for precision in ("fp32", "bf16", "int8"):
+        settings = load_settings(encoder=folder, backend="openvino", precision=precision)
+        try:
+            yield f"openvino {precision}", build_encoder(settings, pictures)
+        except ConfigurationError as error:
+            print(f"openvino {precision} is left out: {error}")
+
+
+def measure(
+    name: str, checkpoint: Checkpoint, pictures: list[Path], rounds: int, asked: argparse.Namespace
+) -> None:
+    """One model: in turns, with cosines against fp32 and shares of the machine's rate."""
+    device = asked.device
+    items = [(picture, None) for picture in pictures]
+    difference = check(checkpoint, pictures[:2])
+    plain = Tutorial(checkpoint, device)
+    sides = [Side("tutorial", lambda: [plain.encode(picture) for picture in pictures])]
+    notes: dict[str, object] = {"reference and fp32 differ by at most": f"{difference:.1e}"}
+    run: Callable[[], object]
+    with tempfile.TemporaryDirectory() as kept:
+        folder = write_folder(
+            Path(kept, name), checkpoint.name, build(checkpoint), checkpoint.tokenizer,
+            dtype=torch.float32,
+        )  # fmt: skip
+        exact: np.ndarray | None = None
+        for label, encoder in encoders(str(folder), device, asked.backends, pictures):
+            run = partial(encoder.encode, items)
+            sides.append(Side(label, run))
+            vectors = encoder.encode(items)
+            if exact is None:
+                exact = vectors
+                assert isinstance(encoder, VisualizedBGE)
+                flops = work(encoder, pictures[0])
+            cosines = np.sum(vectors * exact, axis=1)
+            low, median = np.quantile(cosines, [0.01, 0.5])
+            notes[f"cosine with fp32, {label}"] = (
+                f"min {cosines.min():.5f}, 1 % {low:.5f}, median {median:.5f}"
+            )
+        seconds = in_turns(sides, rounds)
+    rates = {dtype: matmul_rate(DTYPES[dtype], device) for dtype in ("fp32", "bf16")}
+    notes["GFLOP a picture"] = round(flops / 1e9, 2)
+    for dtype, rate in rates.items():
+        notes[f"matrix product {dtype}, GFLOP/s"] = round(rate / 1e9)
+    for label, spent in seconds.items():
+        dtype = "bf16" if label.endswith("bf16") else "fp32"
+        if "int8" not in label:
+            reached = flops * len(pictures) / float(np.median(spent))
+            notes[f"share of that, {label}"] = f"{reached / rates[dtype]:.0%}"
+    title = f"Encoding with {name} on {device}"
+    report(title, seconds, items=len(pictures), notes=notes)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw, measure, print."""
-    parser = argparse.ArgumentParser(description="Pictures a second.")
-    parser.add_argument("--encoder", help="as of `ocelot index`; the settings' by default")
-    parser.add_argument("--threads", type=int, nargs="+", default=[torch.get_num_threads()])
-    parser.add_argument("--pictures", type=int, default=128)
-    parser.add_argument("--batch-size", type=int, default=None)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", choices=list(SIZES), default=list(SIZES))
+    parser.add_argument("--pictures", type=Path, help="a folder; drawn when not given")
+    parser.add_argument("--count", type=int, help="pictures of each model")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--backends", nargs="*", choices=["openvino"], default=["openvino"])
+    parser.add_argument("--quick", action="store_true", help="a minute instead of five")
     asked = parser.parse_args(arguments)
-    settings = load_settings(encoder=asked.encoder, batch_size=asked.batch_size)
-    encoder = build_encoder(settings)
     with tempfile.TemporaryDirectory() as folder:
-        write_catalogue(Path(folder), asked.pictures, seed=0)
-        items = [Item(file) for file in sorted(Path(folder, "images").iterdir())]
-        print(f"{settings.encoder}, {len(items)} pictures, batches of {encoder.batch_size}")
-        print(f"{'threads':>7}{'single/s':>10}{'batched/s':>11}{'ratio':>7}")
-        for threads in asked.threads:
-            torch.set_num_threads(threads)
-            single, batched = (
-                rate(partial(encoder.encode, items, batch_size=size), len(items), asked.rounds)
-                for size in (1, None)
-            )
-            print(f"{threads:>7}{single:>10.1f}{batched:>11.1f}{batched / single:>7.2f}")
+        source = asked.pictures
+        if source is None:
+            most = asked.count or max(SIZES[name][asked.quick][0] for name in asked.models)
+            write_catalogue(Path(folder), most)
+            source = Path(folder, "images")
+        files = sorted(file for file in source.iterdir() if file.is_file())
+        for name in asked.models:
+            count, rounds = SIZES[name][asked.quick]
+            checkpoint = resolve("ocelot-tiny") if name == "tiny" else random_checkpoint()
+            pictures = files[: asked.count or count]
+            measure(name, checkpoint, pictures, asked.rounds or rounds, asked)
 
 
 if __name__ == "__main__":

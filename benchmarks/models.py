@@ -1,0 +1,45 @@
+"""Checkpoints of the published models' geometry with random weights: as slow, and at hand."""
+
+from __future__ import annotations
+
+import torch
+
+from ocelot.encoders.weights import resolve
+from ocelot.model.checkpoint import Checkpoint
+from ocelot.model.text import TextConfig
+from ocelot.model.vision import EvaConfig
+from ocelot.model.visualized_bge import Geometry, Network
+
+__all__ = ["BASE", "M3", "random_checkpoint"]
+
+BASE = Geometry(
+    EvaConfig(image_size=224, patch_size=16, width=768, hidden=2048, layers=12, head_size=64),
+    TextConfig(
+        vocabulary=30_522, width=768, hidden=3072, layers=12, heads=12, positions=512,
+        token_types=2, first_position=0, pad_id=0, eps=1e-12,
+    ),
+)  # fmt: skip
+M3 = Geometry(
+    EvaConfig(image_size=224, patch_size=14, width=1024, hidden=2730, layers=24, head_size=64),
+    TextConfig(
+        vocabulary=250_002, width=1024, hidden=4096, layers=24, heads=16, positions=8194,
+        token_types=1, first_position=2, pad_id=1, eps=1e-5,
+    ),
+)  # fmt: skip
+
+
+def random_checkpoint(geometry: Geometry = BASE, seed: int = 0) -> Checkpoint:
+    """A checkpoint as a published one would be, but of noise.
+
+    The tokenizer is the bundled encoder's: its words have ids below the geometry's vocabulary.
+    Weights are drawn as for training, so that values stay of the size that they have there.
+    """
+    torch.manual_seed(seed)
+    network = Network(geometry)
+    return Checkpoint(
+        name=f"random-{geometry.dimension}",
+        fingerprint=f"random-{geometry.dimension}-{seed}",
+        geometry=geometry,
+        state=network.state_dict(),
+        tokenizer=resolve("ocelot-tiny").tokenizer,
+    )

@@ -1,0 +1,150 @@
+"""A panorama of nine pictures: ours, and composed with OpenCV as the Milvus tutorial has it.
+
+    python benchmarks/panorama.py [--pictures DIR] [--rounds 15] [--quick]
+
+The tutorial's way, written anew: each picture decoded whole with Pillow, turned to BGR, resized by
+OpenCV to 300 x 300 whatever its shape, a black border and its number on it, three rows of three;
+the query with a blue border in a column at the left. Ours reads the same files, or the small
+copies that indexing keeps of large ones; both end with pixels in memory. Once with pictures as a
+shop has them (450 pixels a side), once as from a camera (4000 x 3000).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch  # noqa: F401  (loaded wherever a model searches; tiles are resized by it then)
+from PIL import Image
+from turns import Side, in_turns, ratios, report
+
+from ocelot.catalogue.write import write_catalogue
+from ocelot.images import encode_jpeg, load_image
+from ocelot.records import Hit, Query
+from ocelot.rerankers.panorama import panorama_of_hits
+from ocelot.thumbnails import Thumbnails
+
+COUNT = 9
+CELL, BORDER = 300, 2
+TEXT = "phone case with this image theme"
+
+
+def opencv_panorama(query: Path, candidates: list[Path]) -> np.ndarray:
+    """The composition of the tutorial; BGR, shape (900, 1200, 3)."""
+    side = 3 * CELL
+    column = np.full((side, CELL, 3), 255, np.uint8)
+    asked = cv2.resize(read(query), (CELL, CELL))
+    asked = cv2.copyMakeBorder(asked, 10, 10, 10, 10, cv2.BORDER_CONSTANT, value=(255, 0, 0))
+    column[2 * CELL :] = cv2.resize(asked, (CELL, CELL))
+    cv2.putText(column, "query", (10, side + 30), cv2.FONT_HERSHEY_SIMPLEX, 1, (255, 0, 0), 2)
+    grid = np.full((side, side, 3), 255, np.uint8)
+    pictures = [read(path) for path in candidates]
+    for number, picture in enumerate(pictures):
+        inner = CELL - 2 * BORDER
+        tile = cv2.copyMakeBorder(
+            cv2.resize(picture, (inner, inner)),
+            BORDER, BORDER, BORDER, BORDER, cv2.BORDER_CONSTANT, value=(0, 0, 0),
+        )  # fmt: skip
+        top, left = number // 3 * CELL, number % 3 * CELL
+        grid[top : top + CELL, left : left + CELL] = tile
+        (width, height), _ = cv2.getTextSize(str(number), cv2.FONT_HERSHEY_SIMPLEX, 1, 2)
+        place = (left + (CELL - width) // 2, top + (CELL + height) // 2)
+        cv2.putText(grid, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, 1, (0, 0, 255), 2)
+    return np.hstack([column, grid])
+
+
+def read(path: Path) -> np.ndarray:
+    """A picture as the tutorial reads it: decoded by Pillow, channels turned around for OpenCV."""
+    with Image.open(path) as file:
+        return np.array(file.convert("RGB"))[:, :, ::-1]
+
+
+def shop_pictures(folder: Path) -> list[Path]:
+    """Ten drawn pictures of 450 pixels a side."""
+    shop = write_catalogue(folder, 20)
+    files = sorted((shop.directory / "images").iterdir())[: COUNT + 1]
+    return [_resized(file, folder / f"{n}-450.jpg", (450, 450)) for n, file in enumerate(files)]
+
+
+def camera_pictures(folder: Path, files: list[Path]) -> list[Path]:
+    """The same pictures as large as a camera makes them, with its grain."""
+    grain = np.random.default_rng(0).normal(0, 6, (3000, 4000, 1)).astype(np.float32)
+    made = []
+    for number, file in enumerate(files):
+        pixels = np.asarray(load_image(file).resize((4000, 3000), Image.Resampling.BICUBIC))
+        noisy = np.clip(pixels + np.roll(grain, 97 * number, 1), 0, 255).astype(np.uint8)
+        made.append(folder / f"{number}-camera.jpg")
+        Image.fromarray(noisy).save(made[-1], "JPEG", quality=90)
+    return made
+
+
+def _resized(source: Path, target: Path, size: tuple[int, int]) -> Path:
+    picture = load_image(source).resize(size, Image.Resampling.LANCZOS)
+    picture.save(target, "JPEG", quality=90)
+    return target
+
+
+def hits_of(files: list[Path]) -> list[Hit]:
+    return [
+        Hit(hashlib.sha256(file.read_bytes()).hexdigest(), 0.5, rank, (str(file),))
+        for rank, file in enumerate(files, 1)
+    ]
+
+
+def compare(title: str, files: list[Path], folder: Path, rounds: int) -> None:
+    asked, *others = files
+    query, hits = Query(asked, TEXT), hits_of(others)
+    sides = [
+        Side("OpenCV, as the tutorial", lambda: opencv_panorama(asked, others)),
+        Side("ocelot, from files", lambda: panorama_of_hits(query, hits)),
+    ]
+    stored = Thumbnails(folder / "thumbnails.sqlite")
+    large = [load_image(file) for file in others]
+    if all(Thumbnails.wanted(*picture.size) for picture in large):
+        jpegs = [Thumbnails.make(picture) for picture in large]
+        stored.put(dict(zip((hit.id for hit in hits), jpegs, strict=True)))
+        sides.append(Side("ocelot, small copies", lambda: panorama_of_hits(query, hits, stored)))
+    del large
+    seconds = in_turns(sides, rounds)
+    panorama = panorama_of_hits(query, hits)
+    encoding = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        encode_jpeg(panorama)
+        encoding.append(time.perf_counter() - started)
+    first, *rest = seconds.values()
+    notes = {
+        "faster in every round": all(min(ratios(first, other)) > 1 for other in rest),
+        "panorama": panorama.size,
+        "as a JPEG file, further ms": round(1000 * statistics.median(encoding), 1),
+    }
+    report(title, seconds, what="panoramas", notes=notes)
+    stored.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pictures", type=Path, help="a folder of ten or more, as of a shop")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    rounds = 5 if arguments.quick else arguments.rounds
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if arguments.pictures is None:
+            files = shop_pictures(folder)
+        else:
+            found = sorted(path for path in arguments.pictures.rglob("*") if path.is_file())
+            files = found[: COUNT + 1]
+        compare("Panorama of 9 pictures of a shop", files, folder, rounds)
+        compare("Panorama of 9 of a camera", camera_pictures(folder, files), folder, rounds)
+
+
+if __name__ == "__main__":
+    main()

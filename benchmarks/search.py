@@ -1,0 +1,281 @@
+"""What a search costs beside the encoder and Milvus: our share of each answer.
+
+    python benchmarks/search.py [--items 900 20000] [--server URI --token TOKEN] [--quick]
+
+Composed queries (a picture and a sentence, none asked twice) by the bundled encoder, without a
+reranker, over drawn pictures and rows made up to the number. Of each answer's time are taken off
+what the encoder spent in `prepare` and `embed`, and what pymilvus's `search` took; the rest is
+ours. Once called as a library, once over HTTP by one client. With the package `milvus` installed
+a real server is measured beside Milvus Lite, unless --server names one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import http.client
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from turns import report
+
+import ocelot
+from ocelot.build import build_encoder
+from ocelot.catalogue.write import write_catalogue
+from ocelot.collection import Collection, EncoderIdentity, Row
+from ocelot.encoder import Encoder
+from ocelot.encoders.batching import BatchingEncoder
+from ocelot.encoders.caching import CachingEncoder
+from ocelot.engine import Engine
+from ocelot.records import Item, Query
+from ocelot.service import Service
+from ocelot.settings import load_settings
+
+GOAL = 0.005  # seconds
+
+
+class Clock:
+    """Adds up what the wrapped calls take, in whatever thread."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: Any, **options: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return function(*args, **options)
+            finally:
+                spent = time.perf_counter() - started
+                self.seconds[name] = self.seconds.get(name, 0.0) + spent
+
+        return timed
+
+
+class TimedEncoder(Encoder):
+    """Another encoder under the clock."""
+
+    def __init__(self, encoder: Encoder, clock: Clock) -> None:
+        self.name, self.dimension = encoder.name, encoder.dimension
+        self.fingerprint, self.batch_size = encoder.fingerprint, encoder.batch_size
+        self.runtime, self.decode_side = encoder.runtime, encoder.decode_side
+        self._prepare = clock.around("encoder", encoder.prepare)
+        self._embed = clock.around("encoder", encoder.embed)
+
+    def prepare(self, item: Item) -> Any:
+        return self._prepare(item)
+
+    def embed(self, batch: Sequence[Any]) -> Any:
+        return self._embed(batch)
+
+
+def fill(collection: Collection, encoder: Encoder, shop: Path, count: int) -> None:
+    """Rows of the drawn pictures, then others whose vectors are those with some noise."""
+    rng = np.random.default_rng(3)
+    files = sorted((shop / "images").iterdir())
+    real = encoder.encode([Item(file) for file in files])
+    for start in range(0, count, 1000):
+        rows = []
+        for number in range(start, min(start + 1000, count)):
+            file, near = files[number % len(files)], real[number % len(files)]
+            far = near + rng.normal(0, 0.5 / np.sqrt(len(near)), len(near))
+            rows.append(
+                Row(
+                    hashlib.sha256(str(number).encode()).hexdigest(),
+                    {f"{file}": 1_700_000_000_000_000_000 + number},
+                    30_000,
+                    320,
+                    320,
+                    {"title": f"Picture {number} of a shop", "price": number % 97 + 0.5,
+                     "category": f"kind {number % 12}", "rating": number % 5},
+                    (far / np.linalg.norm(far)).astype(np.float32),
+                )
+            )  # fmt: skip
+        collection.upsert(rows)
+    collection.flush()
+
+
+def queries(shop: Path, count: int, first: int) -> Iterator[tuple[bytes, str]]:
+    """Pictures and sentences, none of them twice."""
+    files = sorted((shop / "images").iterdir())
+    for number in range(first, first + count):
+        data = files[number % len(files)].read_bytes()
+        yield data, f"the same in colour number {number}"
+
+
+def in_library(
+    engine: Engine, clock: Clock, asked: Iterator[tuple[bytes, str]]
+) -> dict[str, list[float]]:
+    spent: dict[str, list[float]] = {"whole answer": [], "encoder": [], "Milvus": [], "ours": []}
+    for picture, text in asked:
+        clock.seconds.clear()
+        started = time.perf_counter()
+        result = engine.search(Query(picture, text))
+        note(spent, time.perf_counter() - started, clock)
+        assert len(result.hits) == 9
+    return spent
+
+
+def over_http(
+    port: int, clock: Clock, asked: Iterator[tuple[bytes, str]]
+) -> dict[str, list[float]]:
+    spent: dict[str, list[float]] = {"whole answer": [], "encoder": [], "Milvus": [], "ours": []}
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    for picture, text in asked:
+        sent = {"images": [{"base64": base64.b64encode(picture).decode()}], "text": text}
+        body = json.dumps({**sent, "rerank": False})
+        clock.seconds.clear()
+        started = time.perf_counter()
+        connection.request("POST", "/v1/search", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse().read()
+        note(spent, time.perf_counter() - started, clock)
+        assert len(json.loads(answer)["hits"]) == 9
+    connection.close()
+    return spent
+
+
+def note(spent: dict[str, list[float]], whole: float, clock: Clock) -> None:
+    encoder, milvus = clock.seconds["encoder"], clock.seconds["Milvus"]
+    for name, seconds in zip(
+        spent, (whole, encoder, milvus, whole - encoder - milvus), strict=True
+    ):
+        spent[name].append(seconds)
+
+
+@contextmanager
+def served(service: Service, uploads: Path) -> Iterator[int]:
+    """The port of a server in a thread, as `ocelot serve --no-page` makes it."""
+    import uvicorn
+
+    from ocelot.server.app import create_app
+
+    app = create_app(service, load_settings(uploads=uploads), page=False)
+    # With the protocol named, as `ocelot serve` has it: asyncio then sends without delay.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        config = uvicorn.Config(app, log_level="warning", access_log=False)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextmanager
+def milvus_server(folder: Path) -> Iterator[dict[str, str]]:
+    """A server of the package `milvus`, in processes of its own."""
+    from pymilvus import MilvusClient, MilvusException
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    binary = Path(sys.executable).with_name("milvus-server")
+    process = subprocess.Popen(
+        [str(binary), "--data", str(folder), "--proxy-port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    uri = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                client = MilvusClient(uri, timeout=2, dedicated=True)
+                client.list_collections(timeout=2)
+                client.close()
+                break
+            except MilvusException:
+                time.sleep(0.3)
+        else:
+            raise SystemExit("The Milvus server does not answer.")
+        yield {"uri": uri}
+    finally:
+        import os
+        import signal
+
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def measure(place: dict[str, str], count: int, shop: Path, folder: Path, rounds: int) -> None:
+    clock = Clock()
+    inner = build_encoder(load_settings())
+    encoder = CachingEncoder(BatchingEncoder(TimedEncoder(inner, clock)))
+    name = f"bench_{count}"
+    collection = Collection.open(encoder=EncoderIdentity.of(encoder), name=name, **place)
+    try:
+        fill(collection, inner, shop, count)
+        client = collection._client  # the raw client's own time is what is taken off
+        client.search = clock.around("Milvus", client.search)
+        service = Service(Engine(encoder, collection), {}, uploads=folder / "uploads")
+        where = f"{collection.deployment}, {count:,} items"
+        in_library(service._engine, clock, queries(shop, 10, 0))
+        spent = in_library(service._engine, clock, queries(shop, rounds, 100))
+        tell(f"Search in the library: {where}", spent)
+        with served(service, folder / "uploads") as port:
+            over_http(port, clock, queries(shop, 10, 10_000))
+            tell(
+                f"Search over HTTP: {where}", over_http(port, clock, queries(shop, rounds, 20_000))
+            )
+    finally:
+        service.close()
+        if collection.deployment != "lite":
+            Collection.open(name=name, create=False, **place).drop()
+
+
+def tell(title: str, spent: dict[str, list[float]]) -> None:
+    ours = statistics.median(spent["ours"])
+    notes = {
+        "ours, median ms": round(1000 * ours, 2),
+        f"at most {1000 * GOAL:g} ms": ours <= GOAL,
+        "ours, 9 in 10 below ms": round(1000 * statistics.quantiles(spent["ours"], n=10)[-1], 2),
+    }
+    report(title, spent, what="answers", notes=notes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--items", type=int, nargs="+", default=[900, 20_000])
+    parser.add_argument("--server", help="address of a Milvus server")
+    parser.add_argument("--token", default="")
+    parser.add_argument("--rounds", type=int, default=200, help="queries of each kind")
+    parser.add_argument("--quick", action="store_true", help="900 items, 50 queries")
+    arguments = parser.parse_args()
+    counts, rounds = arguments.items, arguments.rounds
+    if arguments.quick:
+        counts, rounds = [900], 50
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shop = write_catalogue(folder / "shop", 120).directory
+        for count in counts:
+            measure({"uri": str(folder / f"{count}.db")}, count, shop, folder, rounds)
+        if arguments.server:
+            server: Any = nullcontext({"uri": arguments.server, "token": arguments.token})
+        elif find_spec("milvus") is not None and not arguments.quick:
+            server = milvus_server(folder / "milvus")
+        else:
+            return
+        with server as place:
+            for count in counts:
+                measure(place, count, shop, folder, rounds)
+
+
+if __name__ == "__main__":
+    print(f"ocelot {ocelot.__version__}")
+    main()

@@ -1,0 +1,70 @@
+"""Start-up: whole processes, from the command to its end, in turns.
+
+    python benchmarks/startup.py [--rounds 7] [--quick]
+
+`ocelot --help`, and a composed `ocelot search` with the bundled encoder in Milvus Lite, beside
+Python alone and `import torch`, which no search goes without. The disk is warm after the first
+round, which does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from turns import Side, in_turns, report
+
+import ocelot
+from ocelot.catalogue.write import write_catalogue
+
+HELP, SEARCH = 0.3, 2.5  # seconds that they may take
+
+
+def process(name: str, *arguments: str) -> Side:
+    """A Python process that must succeed."""
+    plain = {name: value for name, value in os.environ.items() if "_API_KEY" not in name}
+
+    def run() -> None:
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True, env=plain)
+
+    return Side(name, run)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--pictures", type=int, default=300)
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shop = write_catalogue(folder / "shop", 30 if arguments.quick else arguments.pictures)
+        db = str(folder / "shop.db")
+        with ocelot.open(db, reranker=None) as engine:
+            engine.index(shop.directory / "images", metadata=shop.metadata)
+        asked = ["-i", str(shop.query), "-t", "phone case with this image theme", "--db", db]
+        seconds = in_turns(
+            [
+                process("import torch", "-c", "import torch"),
+                process("python", "-c", ""),
+                process("ocelot --help", "-m", "ocelot", "--help"),
+                process("ocelot search", "-m", "ocelot", "search", *asked),
+            ],
+            3 if arguments.quick else arguments.rounds,
+        )
+    medians = {name: statistics.median(spent) for name, spent in seconds.items()}
+    notes = {
+        f"help within {HELP:g} s": medians["ocelot --help"] < HELP,
+        f"search within {SEARCH:g} s": medians["ocelot search"] < SEARCH,
+        "torch's share of a search": round(medians["import torch"] / medians["ocelot search"], 2),
+    }
+    report("Start-up", seconds, what="runs", notes=notes)
+
+
+if __name__ == "__main__":
+    main()
