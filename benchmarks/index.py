@@ -80,6 +80,7 @@ def clocks() -> Iterator[Counter[str]]:
         setattr(owner, name, watched)
 
     watch(reading, "read_file", "read")
+    watch(reading, "hash_bytes", "read")
     watch(reading, "decode", "decode")
     watch(reading.Reader, "__call__", "in the readers")
     watch(Encoder, "embed_checked", "encode, this thread")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import server
 from pymilvus import MilvusClient
 from turns import Side, in_turns, report
 
@@ -161,26 +161,13 @@ def main() -> None:
             compare(place, "Milvus Lite", asked.rows, dimension, asked.rounds)
         if asked.lite_only:
             return
-        with served(asked, Path(folder)) as place:
+        with server.milvus(Path(folder), asked.server, asked.token) as place:
+            if place is None:
+                return
             for dimension in asked.dimensions:
                 compare(place, "Milvus server", asked.rows, dimension, asked.rounds)
             if asked.index_after:
                 index_order(place, asked.rows, asked.dimensions[0], asked.rounds)
-
-
-@contextmanager
-def served(asked: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
-    """Where the server is: the one named, or one started for this."""
-    if asked.server:
-        yield {"uri": asked.server, "token": asked.token}
-        return
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-    from tests.milvus_server import TOKEN, is_installed, milvus_server
-
-    if not is_installed():
-        raise SystemExit("There is no server: name one (--server), or pip install milvus.")
-    with milvus_server(folder) as uri:
-        yield {"uri": uri, "token": TOKEN}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ targets: alone, over a collection made with torch fp32, and over its own when as
 
     python benchmarks/precision.py [--quick]
     python benchmarks/precision.py --encoder runs/7/encoder --queries SET/queries.jsonl --images SET
-    python benchmarks/precision.py --cosines-only --encoder FILE.pth --text-model DIR --images DIR
+    python benchmarks/precision.py --cosines-only 64 --encoder FILE.pth --text-model DIR \\
+        --images DIR
 """
 
 from __future__ import annotations
@@ -94,16 +95,18 @@ def main() -> None:
     parser.add_argument("--calibrate", type=Path, help="a folder of pictures; else the gallery")
     parser.add_argument("--cosines-only", type=int, metavar="N", help="of N pictures of --images")
     parser.add_argument("--runtimes", nargs="+", default=RUNTIMES, help="the first is compared to")
-    parser.add_argument("--quick", action="store_true", help="only bf16 beside fp32")
+    parser.add_argument("--quick", action="store_true", help="less, and only bf16 beside fp32")
     args = parser.parse_args()
+    count, queries = 900, 300
     if args.quick:
         args.runtimes = RUNTIMES[:2]
+        count, queries = 400, 100
     with tempfile.TemporaryDirectory() as folder:
         if args.cosines_only:
             print_cosines(args)
             return
         images = args.images or Path(folder)
-        file = args.queries or write_benchmark(images, count=900, queries=300, seed=args.seed)
+        file = args.queries or write_benchmark(images, count=count, queries=queries, seed=args.seed)
         print_quality(args, Queries(file, images))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import multiprocessing
 import os
 import shutil
@@ -27,7 +28,7 @@ from turns import Side, in_turns, report
 
 from ocelot.build import build_encoder
 from ocelot.collection import Collection, EncoderIdentity, Row
-from ocelot.settings import load_settings
+from ocelot.settings import cache_folder, load_settings
 
 FOLDER = 1_000  # files in one
 
@@ -77,6 +78,13 @@ def index(folder: Path, db: Path, peaks: list[int]) -> None:
     peaks.append(usage.ru_maxrss // 1024)
 
 
+def check(folder: Path, db: Path, files: int) -> None:
+    """That a run finds all of them, and all unchanged."""
+    command = [sys.executable, "-m", "ocelot", "index", str(folder), "--db", str(db), "--json"]
+    said = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    assert said["found"] == said["unchanged"] == said["total"] == files, said
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=100_000)
@@ -86,8 +94,7 @@ def main() -> None:
     if asked.quick:
         asked.files, asked.rounds = 10_000, 2
     with tempfile.TemporaryDirectory() as temporary:
-        cache, folder, db = (Path(temporary) / name for name in ("cache", "files", "many.db"))
-        os.environ["OCELOT_CACHE"] = str(cache)
+        folder, db = Path(temporary) / "files", Path(temporary) / "many.db"
         # In a process of its own, as a child's peak counts what its parent held at the start.
         filling = multiprocessing.get_context("spawn").Process(
             target=fill, args=(folder, db, asked.files)
@@ -98,10 +105,11 @@ def main() -> None:
         quick: list[int] = []
 
         def without() -> None:
-            shutil.rmtree(cache / "runs", ignore_errors=True)
+            shutil.rmtree(cache_folder() / "runs", ignore_errors=True)
             index(folder, db, whole)
 
-        index(folder, db, [])  # leaves the first stamp
+        for _ in range(2):  # the first leaves a stamp
+            check(folder, db, asked.files)
         sides = [
             Side("reads all rows", without),
             Side("as the last run left it", lambda: index(folder, db, quick)),

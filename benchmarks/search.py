@@ -6,7 +6,7 @@ Composed queries (a picture and a sentence, none asked twice) by the bundled enc
 reranker, over drawn pictures and rows made up to the number. Of each answer's time are taken off
 what the encoder spent in `prepare` and `embed`, and what pymilvus's `search` took; the rest is
 ours. Once called as a library, once over HTTP by one client. With the package `milvus` installed
-a real server is measured beside Milvus Lite, unless --server names one.
+a real server is measured beside Milvus Lite, unless --server names one; not with --quick.
 """
 
 from __future__ import annotations
@@ -18,18 +18,16 @@ import http.client
 import json
 import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from importlib.util import find_spec
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import server
 from turns import report
 
 import ocelot
@@ -178,52 +176,17 @@ def served(service: Service, uploads: Path) -> Iterator[int]:
             thread.join()
 
 
-@contextmanager
-def milvus_server(folder: Path) -> Iterator[dict[str, str]]:
-    """A server of the package `milvus`, in processes of its own."""
-    from pymilvus import MilvusClient, MilvusException
-
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    binary = Path(sys.executable).with_name("milvus-server")
-    process = subprocess.Popen(
-        [str(binary), "--data", str(folder), "--proxy-port", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    uri = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                client = MilvusClient(uri, timeout=2, dedicated=True)
-                client.list_collections(timeout=2)
-                client.close()
-                break
-            except MilvusException:
-                time.sleep(0.3)
-        else:
-            raise SystemExit("The Milvus server does not answer.")
-        yield {"uri": uri}
-    finally:
-        import os
-        import signal
-
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
-
-
 def measure(place: dict[str, str], count: int, shop: Path, folder: Path, rounds: int) -> None:
     clock = Clock()
     inner = build_encoder(load_settings())
     encoder = CachingEncoder(BatchingEncoder(TimedEncoder(inner, clock)))
     name = f"bench_{count}"
     collection = Collection.open(encoder=EncoderIdentity.of(encoder), name=name, **place)
+    service = Service(Engine(encoder, collection), {}, uploads=folder / "uploads")
     try:
         fill(collection, inner, shop, count)
         client = collection._client  # the raw client's own time is what is taken off
         client.search = clock.around("Milvus", client.search)
-        service = Service(Engine(encoder, collection), {}, uploads=folder / "uploads")
         where = f"{collection.deployment}, {count:,} items"
         in_library(service._engine, clock, queries(shop, 10, 0))
         spent = in_library(service._engine, clock, queries(shop, rounds, 100))
@@ -265,14 +228,10 @@ def main() -> None:
         shop = write_catalogue(folder / "shop", 120).directory
         for count in counts:
             measure({"uri": str(folder / f"{count}.db")}, count, shop, folder, rounds)
-        if arguments.server:
-            server: Any = nullcontext({"uri": arguments.server, "token": arguments.token})
-        elif find_spec("milvus") is not None and not arguments.quick:
-            server = milvus_server(folder / "milvus")
-        else:
+        if arguments.quick and not arguments.server:
             return
-        with server as place:
-            for count in counts:
+        with server.milvus(folder, arguments.server, arguments.token) as place:
+            for count in counts if place else ():
                 measure(place, count, shop, folder, rounds)
 
 

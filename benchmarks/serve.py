@@ -130,7 +130,13 @@ async def load(side: Side, bodies: list[bytes], clients: int, seconds: float, co
     jobs = [client(side, bodies, 31 * n, until, counts) for n in range(clients)]
     await asyncio.gather(*jobs, *([watch()] if counts else []))
     if counts:
-        side.slices.append((time.perf_counter() - started) / (len(side.seconds) - before))
+        answers = len(side.seconds) - before
+        if not answers:
+            raise SystemExit(
+                f"The server {side.name} gave no answer within {seconds:g} s "
+                f"(statuses: {dict(side.statuses)}): take fewer --clients or more --seconds."
+            )
+        side.slices.append((time.perf_counter() - started) / answers)
 
 
 def summary(side: Side) -> dict[str, object]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -31,6 +34,44 @@ def test_the_tutorials_way_gives_the_same_vectors(
     golden = GOLDEN / model
     weights, text = (golden / "weights.pth", golden) if golden.is_dir() else (model, None)
     assert load("tutorial").check(resolve(weights, text), PICTURES) < 1e-4
+
+
+ASK = """
+import subprocess, sys
+import turns
+from ocelot.settings import cache_folder
+
+print(cache_folder(), flush=True)
+cache_folder().mkdir(exist_ok=True)
+(cache_folder() / "note").touch()
+if len(sys.argv) == 1:
+    subprocess.run([sys.executable, __file__, "child"], check=True)
+    assert (cache_folder() / "note").exists()
+"""
+
+
+def test_benchmarks_keep_out_of_the_users_cache(tmp_path: Path) -> None:
+    (ask := tmp_path / "ask.py").write_text(ASK)
+
+    def caches(**environment: str) -> list[Path]:
+        path = os.pathsep.join([str(BENCHMARKS), *(entry for entry in sys.path if entry)])
+        mine = {**os.environ, "OCELOT_CACHE": str(tmp_path), "PYTHONPATH": path, **environment}
+        done = subprocess.run([sys.executable, ask], env=mine, check=True, stdout=subprocess.PIPE)
+        return [Path(line) for line in done.stdout.decode().splitlines()]
+
+    own, of_child = caches(OCELOT_BENCH_CACHE="")
+    assert own == of_child != tmp_path
+    assert not own.exists()
+    kept = tmp_path / "kept"
+    assert caches(OCELOT_BENCH_CACHE=str(kept)) == [kept, kept]
+    assert (kept / "note").exists()
+
+
+def test_every_benchmark_imports_that_cache() -> None:
+    scripts = {file.stem: file.read_text() for file in BENCHMARKS.glob("*.py")}
+    measuring = {name for name, text in scripts.items() if "--quick" in text}
+    assert {"encoding", "precision", "serve"} <= measuring
+    assert measuring == {name for name, text in scripts.items() if "\nfrom turns import" in text}
 
 
 def test_a_random_model_has_the_published_geometry() -> None:

@@ -347,5 +347,11 @@ def test_small_copies_of_large_pictures_are_kept(
         assert sizes == [(400, 300), (300, 400)]
         engine.delete(ids[:1])
         assert set(kept.get(ids)) == {ids[1]}
-    with ocelot.open(tmp_path / "b.db", encoder=ENCODER, thumbnails_mb=0) as without:
-        assert without.thumbnails is None
+    with ocelot.open(tmp_path / "a.db", encoder=ENCODER, reranker=None, thumbnails_mb=0) as none:
+        assert none.thumbnails is not None
+        assert none.thumbnails.get(ids) == {}
+        none.index(large)  # made again, without a copy
+        assert set(kept.get(ids)) == {ids[1]}
+        none.delete(ids)  # but what there was goes
+        assert kept.get(ids) == {}
+    kept.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,23 @@ def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cache_folder() == tmp_path / "ocelot"
     monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "own"))
     assert cache_folder() == tmp_path / "own"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has a home folder for everybody")
+def test_without_a_home_folder_the_mend_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pwd
+
+    def unknown(user: int) -> None:
+        raise KeyError(user)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("OCELOT_CACHE", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(ConfigurationError, match="no home folder: set OCELOT_CACHE"):
+        cache_folder()
+    monkeypatch.setenv("OCELOT_CACHE", "own")
+    assert cache_folder() == Path("own")
 
 
 def test_every_setting_is_described() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import os
 import sqlite3
+import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -157,6 +159,65 @@ def test_a_full_disk_keeps_what_there_is(tmp_path: Path) -> None:
     assert kept.get(["a", "b"]) == {"a": b"1"}
     kept.put({"c": b"3"})
     assert kept.get(["c"]) == {"c": b"3"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_only_the_owner_may_read_copies(tmp_path: Path) -> None:
+    path, common = tmp_path / "new" / "t.sqlite", tmp_path / "common.sqlite"
+    common.touch(0o644)
+    for file in (path, common):
+        kept = Thumbnails(file)
+        kept.put({"a": b"1"})
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        kept.close()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_dropped_copy_is_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "t.sqlite"
+    kept = Thumbnails(path)
+    kept.put({"a": b"a face" * 5000, "b": b"b"})
+    kept.drop(["a"])
+    kept.close()
+    assert b"a face" not in path.read_bytes()
+
+
+def test_of_no_room_only_dropping_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "t.sqlite"
+    kept, none = Thumbnails(path), Thumbnails(path, max_bytes=0)
+    kept.put({"a": b"1", "b": b"2"})
+    none.put({"c": b"3"})
+    assert (kept.keeps, none.keeps) == (True, False)
+    assert none.get(["a", "b", "c"]) == {}
+    none.drop(["a"])
+    assert kept.get(["a", "b", "c"]) == {"b": b"2"}
+    kept.close()
+    none.close()
+
+
+def test_a_lock_is_no_lasting_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocelot.thumbnails._PATIENCE", 0.01)
+    path = tmp_path / "t.sqlite"
+    Thumbnails(path).put({"a": b"1"})
+    kept = Thumbnails(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        kept.put({"b": b"2"})
+        assert kept.get(["a"]) == {}
+        other.execute("ROLLBACK")
+    kept.put({"c": b"3"})
+    assert kept.get(["a", "b", "c"]) == {"a": b"1", "c": b"3"}
+    kept.close()
+
+
+def test_wrong_use_costs_no_copies(tmp_path: Path) -> None:
+    kept = Thumbnails(tmp_path / "t.sqlite")
+    kept.put({"a": b"1"})
+    for id, jpeg in (("\ud800", b"2"), ("b", None), ("c", object())):
+        kept.put({"d": b"4", id: jpeg})  # type: ignore[dict-item]
+        assert kept.get([id]) == {}
+    assert kept.get(["a", "d"]) == {"a": b"1"}
+    kept.close()
 
 
 def test_threads_share_one(tmp_path: Path) -> None:

@@ -148,7 +148,8 @@ def _build_openvino(settings: Settings, pictures: Sequence[Path] | None) -> Enco
         settings.encoder,
         text_model=settings.text_model,
         precision=settings.precision,
-        calibration=Calibration(listed, chosen=chosen is not None) if offered else None,
+        # Only a run that encodes pictures calibrates anew: a search takes what there is.
+        calibration=Calibration(listed, chosen=bool(chosen and pictures)) if offered else None,
         reduced_decoding=settings.reduced_decoding,
     )
 
@@ -167,12 +168,11 @@ def build_collection(settings: Settings, encoder: Encoder, *, create: bool = Tru
     )
 
 
-def build_thumbnails(settings: Settings) -> Thumbnails | None:
-    """The cache of small copies that the settings allow; None for none."""
+def build_thumbnails(settings: Settings) -> Thumbnails:
+    """The cache of small copies, as large as the settings allow."""
     from ocelot.thumbnails import Thumbnails
 
-    most = settings.thumbnails_mb * 2**20
-    return Thumbnails(max_bytes=most) if most else None
+    return Thumbnails(max_bytes=settings.thumbnails_mb * 2**20)
 
 
 def build_reranker(

@@ -110,7 +110,9 @@ def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
             raise ImageError(name, "it is not a regular file")  # opening a pipe would wait
         with open(path, "rb") as file:
-            data = file.read(max_bytes + 1)
+            # No more than there is, as room for the most takes longer than reading; some file
+            # systems do not know how much that is.
+            data = file.read(min(max_bytes, status.st_size or max_bytes) + 1)
     except FileNotFoundError:
         raise ImageError(name, "there is no such file") from None
     except IsADirectoryError:

@@ -26,10 +26,22 @@ RerankerName = Literal["auto", "generative", "fusion", "none"]
 
 
 def cache_folder() -> Path:
-    """Where converted weights and rankings are kept: `$OCELOT_CACHE`, else the user's cache."""
-    own = os.environ.get("OCELOT_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(base) / "ocelot"
+    """Where weights, rankings and small copies are kept: `$OCELOT_CACHE`, else the user's cache.
+
+    Raises:
+        ConfigurationError: Neither is known, as the user has no home folder.
+    """
+    if own := os.environ.get("OCELOT_CACHE"):
+        return Path(own)
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "ocelot"
+    try:
+        return Path.home() / ".cache" / "ocelot"
+    except RuntimeError:
+        raise ConfigurationError(
+            "There is no place for a cache, as this user has no home folder: set OCELOT_CACHE to "
+            "a folder."
+        ) from None
 
 
 class Settings(BaseSettings):
@@ -72,7 +84,8 @@ class Settings(BaseSettings):
     thumbnails_mb: int = Field(
         1024,
         ge=0,
-        description="MiB in the cache folder for small copies of large pictures; 0 keeps none.",
+        description="MiB in the cache folder for small copies of large pictures; 0 keeps and "
+        "uses none.",
     )
 
     reranker: RerankerName = Field(

@@ -31,11 +31,16 @@ class Thumbnails:
     """The small copies of this user's pictures; for threads and processes at once.
 
     Never raises on account of its file: one that cannot be opened or written to is a cache that
-    stays as it is, and a damaged one is begun anew.
+    stays as it is, and a damaged one is begun anew. Only its owner may read it, and a copy that
+    goes is overwritten: what is deleted from a shop is gone from here too.
 
     Args:
         path: Of the file; `thumbnails.sqlite` in the cache folder when not given.
-        max_bytes: The file grows no larger, about; the oldest copies make room.
+        max_bytes: The file grows no larger, about; the oldest copies make room. With 0 none are
+            kept or given; those of earlier runs can still be dropped.
+
+    Raises:
+        ConfigurationError: No path was given and there is no place for a cache folder.
     """
 
     SIDE = 400  # longer side of a copy, pixels
@@ -45,7 +50,11 @@ class Thumbnails:
         self._max_bytes = max_bytes
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        self._unusable = False
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is any use in making copies."""
+        return self._max_bytes > 0
 
     @staticmethod
     def wanted(width: int, height: int) -> bool:
@@ -68,7 +77,7 @@ class Thumbnails:
                 )
                 self._make_room(database)
 
-        if jpegs:
+        if jpegs and self.keeps:
             self._do(write, None)
 
     def get(self, ids: Iterable[str]) -> dict[str, bytes]:
@@ -83,7 +92,7 @@ class Thumbnails:
                 )
             return found
 
-        return self._do(read, {}, create=False) if wanted else {}
+        return self._do(read, {}, create=False) if wanted and self.keeps else {}
 
     def drop(self, ids: Iterable[str]) -> None:
         """Forget the copies of these items."""
@@ -109,29 +118,31 @@ class Thumbnails:
         self, work: Callable[[sqlite3.Connection], _T], otherwise: _T, *, create: bool = True
     ) -> _T:
         with self._lock:
-            if self._unusable:
-                return otherwise
             try:
                 if self._connection is None:
                     if not create and not self._path.exists():
                         return otherwise
                     self._connection = self._opened()
                 return work(self._connection)
-            except sqlite3.OperationalError:  # locked for long, a full disk, no permission
-                self._unusable = self._connection is None
-            except sqlite3.DatabaseError:  # damaged
-                self._begin_anew()
-            except OSError:
-                self._unusable = True
+            except sqlite3.Error as error:
+                # SQLite's word for damage; its kinds are locks, a full disk, and the like.
+                if type(error) is sqlite3.DatabaseError:
+                    self._begin_anew()
+            except (OSError, UnicodeEncodeError):  # no such place; an id that is no Unicode text
+                pass
             return otherwise
 
     def _opened(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(OSError):  # SQLite says it better
+            self._path.touch(mode=0o600)
+            self._path.chmod(0o600)  # one that was there
         database = sqlite3.connect(
             self._path, timeout=_PATIENCE, isolation_level="IMMEDIATE", check_same_thread=False
         )
         try:
             database.execute("PRAGMA journal_mode = TRUNCATE")
+            database.execute("PRAGMA secure_delete = ON")
             database.execute("PRAGMA synchronous = OFF")  # what a power cut spoils is made again
             database.execute(_TABLE)
         except BaseException:
@@ -142,10 +153,8 @@ class Thumbnails:
     def _begin_anew(self) -> None:
         self.close()
         for suffix in ("", "-journal"):
-            try:
+            with suppress(OSError):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-            except OSError:
-                self._unusable = True
 
     def _make_room(self, database: sqlite3.Connection) -> None:
         while (excess := _used(database) - self._max_bytes) > 0:

@@ -3,10 +3,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from ocelot import build
+from ocelot.engine import Engine
+from ocelot.settings import Settings
 from tests.cli.conftest import Command
 
 
@@ -34,6 +38,112 @@ def test_with_nothing_new_neither_model_nor_database_is_opened(
     (folder / "more.png").write_bytes(next(folder.iterdir()).read_bytes())
     third = json.loads(ocelot("index", folder, "--json").out)
     assert (first["encoded"], third["unchanged"], third["relocated"]) == (60, 60, 1)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A folder of three pictures."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    for colour in ("red", "green", "blue"):
+        Image.new("RGB", (30, 30), colour).save(folder / f"{colour}.png")
+    return folder
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """One entry for each engine that is built, which a stamp spares; engines are built."""
+    inner, built = build.build_engine, []
+
+    def build_engine(settings: Settings, **options: Any) -> Engine:
+        built.append(settings.collection)
+        return inner(settings, **options)
+
+    monkeypatch.setattr(build, "build_engine", build_engine)
+    return built
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--collection", "other"], 0, "3 encoded"),
+        (["--index", "HNSW"], 0, "3 unchanged"),
+        (["--precision", "fp32"], 0, "3 unchanged"),
+        (["--device", "cpu"], 0, "3 unchanged"),
+        (["--backend", "torch", "--precision", "int8"], 2, "int8"),
+        (["--backend", "openvino", "--device", "cuda"], 2, "openvino"),
+        (["--calibration", "."], 0, "3 unchanged"),
+    ],
+)
+def test_other_options_are_looked_into(
+    ocelot: Command, small: Path, opened: list[str], options: list[str], code: int, said: str
+) -> None:
+    assert "3 encoded" in ocelot("index", small).out
+    assert "3 unchanged" in ocelot("index", small).out
+    assert len(opened) == 1
+    for times in (2, 3):
+        outcome = ocelot("index", small, *options)
+        assert outcome.code == code
+        assert said in outcome.out + outcome.err
+        if code or "--calibration" in options:  # each time anew
+            assert len(opened) == times
+        else:
+            said = "3 unchanged"
+            assert len(opened) == 2
+
+
+def test_int8_is_calibrated_though_nothing_is_new(
+    ocelot: Command, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    seen: list[int] = []
+
+    def quantise(graphs: Any, outline: Any, pixels: list[Any], *others: Any) -> Any:
+        seen.append(len(pixels))  # all but the arithmetic, which takes its time
+        return graphs
+
+    monkeypatch.setattr("ocelot.encoders.openvino.quantise", quantise)
+    assert "3 encoded" in ocelot("index", small).out
+    assert (
+        "3 unchanged" in ocelot("index", small, "--backend", "openvino", "--precision", "int8").out
+    )
+    assert seen == [3]
+
+
+def test_an_edited_folder_of_weights_is_looked_into(
+    ocelot: Command, small: Path, opened: list[str], tmp_path: Path
+) -> None:
+    bundled = Path(build.__file__).parent / "assets" / "ocelot-tiny"
+    shutil.copytree(bundled, tmp_path / "own")
+    for _ in range(2):
+        assert ocelot("index", small, "--encoder", tmp_path / "own").code == 0
+    assert len(opened) == 1
+    (tmp_path / "own" / "config.json").write_text("{}")
+    outcome = ocelot("index", small, "--encoder", tmp_path / "own")
+    assert outcome.code == 1 and "config.json" in outcome.err
+
+
+def test_an_encoder_that_is_not_on_this_disk_is_for_the_run_to_find(
+    ocelot: Command, small: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "w.pth").write_bytes(b"")
+    outcome = ocelot("index", small, "--weights", tmp_path / "w.pth", "--text-model", "none")
+    assert outcome.code == 1 and "none" in outcome.err
+
+
+def test_bad_files_are_told_again_without_looking(
+    ocelot: Command, small: Path, opened: list[str]
+) -> None:
+    (small / "text.jpg").write_text("I am no picture")
+    first, again = (json.loads(ocelot("index", small, "--json").out) for _ in range(2))
+    assert len(opened) == 1
+    assert (first["encoded"], again["unchanged"], again["total"]) == (3, 3, 3)
+    assert first["failures"] == again["failures"] != []
+    assert again["seconds"] > 0
+    for name in ("red", "green", "blue"):
+        (small / f"{name}.png").unlink()
+    assert [ocelot("index", small).code for _ in range(2)] == [1, 1]
+    assert len(opened) == 2
 
 
 def test_bad_files_are_reported_and_stop_nothing(ocelot: Command, tmp_path: Path) -> None:

@@ -106,22 +106,44 @@ def test_those_not_asked_for_longest_make_room() -> None:
         CachingEncoder(counted, max_items=0)
 
 
-def test_long_input_goes_in_batches_and_lazily() -> None:
-    counted = Counting()
-    encoder = CachingEncoder(counted)
+def test_long_input_passes_through_lazily_and_is_prepared_ahead() -> None:
+    prepared = threading.Semaphore(0)
+
+    class Ahead(Counting):
+        def prepare(self, item: Item) -> Any:
+            assert threading.current_thread() is not threading.main_thread()
+            prepared.release()
+            return super().prepare(item)
+
+        def embed(self, batch: Sequence[Any]) -> Any:
+            if not self.batches:  # the second batch is prepared while this one waits
+                assert all(prepared.acquire(timeout=30) for _ in range(6))
+            return super().embed(batch)
+
+    counted, told = Ahead(), list[tuple[int, int]]()
+    encoder = CachingEncoder(counted, observe=lambda kept, new: told.append((kept, new)))
     drawn = 0
 
     def texts() -> Any:
         nonlocal drawn
-        for number in range(20):
-            assert drawn <= 3 * len(counted.batches) + 3
+        for number in range(80):
+            assert drawn <= max(33, 3 * len(counted.batches) + 9)
             drawn += 1
             yield "x" * (number + 1)
 
     rows = encoder.encode(texts(), batch_size=3)
-    assert rows.shape == (20, 4)
-    assert counted.batches == [3] * 6 + [2]
+    np.testing.assert_array_equal(rows, Counting().encode(["x" * n for n in range(1, 81)]))
+    assert counted.batches == [3] * 26 + [2]
+    assert not encoder._kept
+    assert told == [(0, 80)]
     assert encoder.encode([]).shape == (0, 4)
+
+
+def test_errors_in_long_input_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "broken.png"
+    path.write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"broken\.png"):
+        CachingEncoder(Counting()).encode([*["a"] * 40, Item(path)])
 
 
 def test_indexing_passes_through() -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from ocelot.catalogue.plan import plan
 from ocelot.catalogue.render import render_product
+from ocelot.encoders.chunks import chunks
 from ocelot.encoders.runtime import choose_dtype, pictures_at_once
-from ocelot.encoders.staging import Staging, chunks
+from ocelot.encoders.staging import Staging
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.model.text import TextConfig
 from ocelot.model.vision import EvaConfig

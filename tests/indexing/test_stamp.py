@@ -3,57 +3,57 @@
 from __future__ import annotations
 
 import os
+import time
+from dataclasses import replace
 
 import pytest
 
 from ocelot.collection import Collection
-from ocelot.indexing import index_images
+from ocelot.errors import ImageError
+from ocelot.indexing import index_images, reading, stamp
 from ocelot.indexing.stamp import Stamp
 from tests.indexing.pictures import HistogramEncoder, picture
 
 
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
-    """Folder, database and weights after a run, with its stamp."""
+    """Folder and database after a run, with its stamp."""
     monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "cache"))
     for number in range(4):
         picture(tmp_path / "shop" / f"{number}.png", number)
     (tmp_path / "shop" / "metadata.csv").write_text("file_name,price\n1.png,5\n")
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "model").write_bytes(b"1")
     run(tmp_path)
     return tmp_path
 
 
 def stamp_of(place, metadata=None, options=("ocelot", "1")):
-    return Stamp.of(
-        [place / "shop"],
-        metadata,
-        place / "x.db",
-        beside=[place / "weights"],
-        options=options,
-    )
+    return Stamp.of([place / "shop"], metadata, place / "x.db", options=options)
+
+
+def rows_of(place, **options):
+    """What a stamp holds that is good; None where there is none."""
+    kept = stamp_of(place, **options).kept()
+    return None if kept is None else kept.rows
 
 
 def run(place):
-    stamp = stamp_of(place)
+    before = stamp_of(place)
     encoder = HistogramEncoder()
     with Collection.open(place / "x.db", encoder=encoder.identity) as collection:
         report = index_images(place / "shop", collection, encoder)
         rows = collection.count()
-    if not report.failures:
-        stamp.keep(rows)
+    before.keep(rows, report.failures)
     return report
 
 
 def test_the_same_run_again_has_nothing_to_do(shop):
-    stamp = stamp_of(shop)
-    assert (stamp.found, stamp.is_kept()) == (4, 4)
+    kept = stamp_of(shop).kept()
+    assert (kept.report.found, kept.report.unchanged, kept.rows) == (4, 4, 4)
     with Collection.open(shop / "x.db", create=False) as collection:  # searching changes nothing
         assert collection.count() == 4
-    assert stamp_of(shop).is_kept() == 4
-    assert stamp_of(shop, options=("other", "1")).is_kept() is None
-    assert stamp_of(shop, metadata=shop / "shop" / "metadata.csv").is_kept() is None
+    assert rows_of(shop) == 4
+    assert rows_of(shop, options=("other", "1")) is None
+    assert rows_of(shop, metadata=shop / "shop" / "metadata.csv") is None
 
 
 @pytest.mark.parametrize(
@@ -65,35 +65,75 @@ def test_the_same_run_again_has_nothing_to_do(shop):
         lambda place: os.utime(place / "shop" / "2.png", (5, 5)),
         lambda place: (place / "shop" / "metadata.csv").write_text("file_name,price\n1.png,6\n"),
         lambda place: (place / "shop" / "metadata.csv").unlink(),
-        lambda place: (place / "weights" / "model").write_bytes(b"22"),
         lambda place: (place / "x.db").rename(place / "y.db"),
         lambda place: next((place / "cache" / "runs").iterdir()).write_text("{"),
     ],
 )
 def test_a_change_of_anything_means_looking(shop, change):
     change(shop)
-    assert stamp_of(shop).is_kept() is None
+    assert rows_of(shop) is None
 
 
 def test_rows_that_others_remove_are_missed(shop):
     with Collection.open(shop / "x.db", create=False) as collection:
         collection.delete([next(collection.iterate()).id])
-    assert stamp_of(shop).is_kept() is None
+    assert rows_of(shop) is None
     assert run(shop).encoded == 1
-    assert stamp_of(shop).is_kept() == 4
+    assert rows_of(shop) == 4
 
 
-def test_a_folder_that_cannot_be_read_whole_keeps_no_stamp(shop):
+def test_files_that_fail_are_told_again(shop):
+    (shop / "shop" / "text.png").write_text("no picture")
     (shop / "shop" / "broken.png").symlink_to(shop / "nowhere.png")
-    assert run(shop).failures
-    stamp = stamp_of(shop)
-    stamp.keep(4)
-    assert stamp_of(shop).is_kept() is None
+    (shop / "shop" / "metadata.csv").write_text("file_name,price\n1.png,5\nnone.txt,6\n")
+    failures = run(shop).failures
+    assert len(failures) == 3
+    again = run(shop)
+    kept = stamp_of(shop).kept()
+    assert kept.report == replace(again, seconds=0.0)
+    assert (kept.report.found, kept.report.unchanged, kept.rows) == (5, 4, 4)
+    assert kept.report.failures == failures
+    picture(shop / "nowhere.png", 9)  # a link is as good as what it leads to
+    assert rows_of(shop) is None
+
+
+def test_a_picture_that_failed_for_a_passing_reason_is_tried_again(shop, monkeypatch):
+    picture(shop / "shop" / "new.png", 9)
+    with monkeypatch.context() as patched:
+        read = reading.read_file
+
+        def refuse(path):
+            if path.endswith("new.png"):
+                raise ImageError(path, "Input/output error")
+            return read(path)
+
+        patched.setattr(reading, "read_file", refuse)
+        patched.setattr(stamp, "read_file", refuse)
+        assert len(run(shop).failures) == 1
+        assert rows_of(shop) == 4
+    assert rows_of(shop) is None
+    assert run(shop).encoded == 1
+
+
+def test_a_picture_whose_metadata_cannot_be_stored_means_looking(shop):
+    (shop / "shop" / "metadata.csv").write_text(f"file_name,story\n1.png,{'x' * 70_000}\n")
+    assert len(run(shop).failures) == 1
+    assert rows_of(shop) is None
+
+
+def test_stamps_of_long_ago_are_removed(shop):
+    (old,) = (shop / "cache" / "runs").iterdir()
+    (recent := old.with_name("recent.json")).write_text("{}")
+    now = time.time()
+    os.utime(old, (now - 91 * 86_400, now - 91 * 86_400))
+    os.utime(recent, (now - 89 * 86_400, now - 89 * 86_400))
+    new = stamp_of(shop, options=("other", "1"))
+    new.keep(4)
+    assert {file.name for file in old.parent.iterdir()} == {recent.name, new.file.name}
 
 
 def test_no_room_for_a_stamp_is_no_failure(shop, monkeypatch):
     (shop / "file").write_text("")
     monkeypatch.setenv("OCELOT_CACHE", str(shop / "file" / "cache"))
-    stamp = stamp_of(shop)
-    stamp.keep(4)
-    assert stamp.is_kept() is None
+    stamp_of(shop).keep(4)
+    assert rows_of(shop) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from ocelot.collection import Collection, EncoderIdentity, Row, row_bytes
 from ocelot.errors import CollectionError
 from ocelot.images import hash_file
-from ocelot.indexing import index_images, writing
+from ocelot.indexing import add_image, index_images, writing
 from ocelot.indexing.writing import Writer
 from ocelot.thumbnails import Thumbnails
 from tests.indexing.pictures import HistogramEncoder, picture
@@ -69,6 +70,56 @@ def test_an_interruption_leaves_what_was_added(collection, written):
         assert written == []
         raise KeyboardInterrupt
     assert collection.count() == 7
+
+
+def test_an_interruption_of_the_last_wait_loses_nothing(tmp_path, monkeypatch):
+    encoder, folder = HistogramEncoder(), tmp_path / "shop"
+    for number in range(3):
+        picture(folder / f"{number}.png", number)
+    with Collection.open(tmp_path / "y.db", encoder=encoder.identity) as collection:
+        index_images(folder, collection, encoder)
+        picture(folder / "1.png", 7)  # its old row goes in the last write
+        wait, interrupted = Writer._wait, []
+
+        def interrupt(writer):
+            if writer._pending.edits and not interrupted:
+                interrupted.append(True)
+                raise KeyboardInterrupt
+            wait(writer)
+
+        monkeypatch.setattr(Writer, "_wait", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            index_images(folder, collection, encoder)
+        assert interrupted
+        assert {row.id for row in collection.iterate()} == set(map(hash_file, folder.iterdir()))
+
+
+def test_content_that_another_adds_meanwhile_keeps_what_was_said_of_it(tmp_path):
+    folder = tmp_path / "shop"
+    files = [picture(folder / f"{number}.png", number) for number in range(2)]
+    (folder / "metadata.csv").write_text("file_name,title\n1.png,from the table\n")
+    uploads = [tmp_path / "uploads" / file.name for file in files]
+
+    class Meanwhile(HistogramEncoder):
+        """While it encodes a run's batch, the same contents are uploaded."""
+
+        def embed(self, batch):
+            if not uploads[0].exists():
+                uploads[0].parent.mkdir()
+                for file, upload in zip(files, uploads, strict=True):
+                    shutil.copy(file, upload)
+                    said = {"title": f"upload {file.name}"}
+                    add_image(upload, upload.read_bytes(), collection, self, metadata=said)
+            return super().embed(batch)
+
+    encoder = Meanwhile()
+    with Collection.open(tmp_path / "y.db", encoder=encoder.identity) as collection:
+        index_images(folder, collection, encoder)
+        stored = collection.get(map(hash_file, files))
+    assert [set(row.paths) for row in stored] == [
+        {str(file), str(upload)} for file, upload in zip(files, uploads, strict=True)
+    ]
+    assert [row.metadata["title"] for row in stored] == ["upload 0.png", "from the table"]
 
 
 def test_one_write_is_in_flight_and_the_next_waits(collection, monkeypatch):

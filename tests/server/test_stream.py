@@ -15,7 +15,7 @@ from ocelot.records import Query
 from ocelot.rerankers.function import FunctionReranker
 from ocelot.rerankers.generative import GenerativeReranker
 from ocelot.server.stream import events as told_events
-from ocelot.service import Service
+from ocelot.service import Answer, Service
 from tests.rerankers.chat_server import ChatServer, Reply, ranking
 from tests.server.conftest import MakeService, app_of, client_of
 from tests.server.test_items import add, drawn
@@ -109,6 +109,27 @@ def test_the_model_is_asked_while_the_hits_are_on_their_way(beside: MakeService)
         assert len(chat.requests) == 1 and not chat.complaints
     assert hits.startswith(b"event: hits\n") and done.startswith(b"event: done\n")
     assert b'"earlier_rank":3' in ranked
+
+
+def test_a_client_who_leaves_ends_the_verdict(service: Service) -> None:
+    async def go() -> None:
+        found = await service.search(Query(text="kettle"), limit=3, reranked=True)
+        begun, ended = asyncio.Event(), asyncio.Event()
+
+        async def judge() -> Answer:
+            begun.set()
+            try:
+                return await asyncio.Future()
+            finally:
+                ended.set()
+
+        coming = told_events(found, judge)
+        assert (await anext(coming)).startswith(b"event: hits\n")
+        await asyncio.wait_for(begun.wait(), 30)
+        await coming.aclose()
+        await asyncio.wait_for(ended.wait(), 30)
+
+    asyncio.run(go())
 
 
 def test_the_events_say_what_the_plain_answer_says(client: TestClient) -> None:

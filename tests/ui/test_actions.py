@@ -4,13 +4,17 @@ import asyncio
 import threading
 from pathlib import Path
 
-from ocelot.service import Service
+import pytest
+
+from ocelot.service import Answer, Service
 from ocelot.ui.actions import Actions
 from ocelot.ui.cards import Cards
 from ocelot.ui.filters import CATEGORIES, NUMBERS
 from ocelot.ui.pictures import QueryPictures
 from ocelot.ui.state import Session, View
 from tests.rerankers.chat_server import ChatServer, Reply, ranking
+
+FIELDS = [*[None] * (CATEGORIES + 2 * NUMBERS), "", "generative", 3]
 
 
 def test_the_model_is_asked_while_the_hits_are_shown(
@@ -26,10 +30,9 @@ def test_the_model_is_asked_while_the_hits_are_shown(
 
     chat.script = answer_late
     actions = Actions(service, Cards("./"), QueryPictures(service, tmp_path))
-    fields = [*[None] * (CATEGORIES + 2 * NUMBERS), "", "generative", 3]
 
     async def go() -> tuple[View, list[View]]:
-        coming = actions.search(Session(), None, "a blue kettle", *fields)
+        coming = actions.search(Session(), None, "a blue kettle", *FIELDS)
         async for view in coming:
             if isinstance(view.results, str):
                 break
@@ -41,3 +44,30 @@ def test_the_model_is_asked_while_the_hits_are_shown(
     hits, later = asyncio.run(go())
     assert "The second is it." not in hits.results
     assert len(later) == 1 and "The second is it." in later[0].results
+
+
+def test_a_page_that_is_left_ends_the_verdict(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actions = Actions(service, Cards("./"), QueryPictures(service, tmp_path))
+
+    async def go() -> None:
+        begun, ended = asyncio.Event(), asyncio.Event()
+
+        async def judge(*_: object) -> Answer:
+            begun.set()
+            try:
+                return await asyncio.Future()
+            finally:
+                ended.set()
+
+        monkeypatch.setattr(service, "rerank", judge)
+        coming = actions.search(Session(), None, "a blue kettle", *FIELDS)
+        async for view in coming:
+            if isinstance(view.results, str):
+                break
+        await asyncio.wait_for(begun.wait(), 30)
+        await coming.aclose()
+        await asyncio.wait_for(ended.wait(), 30)
+
+    asyncio.run(go())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,9 +67,9 @@ def index(
     """Index a folder of pictures. Run it again at any time: only what is new is encoded."""
     from ocelot.build import build_engine
     from ocelot.indexing.scan import roots_of
-    from ocelot.records import IndexReport
     from ocelot.settings import load_settings
 
+    started = time.perf_counter()
     roots_of(directory)  # before anything is loaded or made
     settings = load_settings(
         db=db,
@@ -84,15 +86,16 @@ def index(
     if sys.stderr.isatty() and not as_json:  # converting and calibrating take their time, once
         logging.getLogger("ocelot.encoders").setLevel(logging.INFO)
     stamp = None if prune else _stamp(settings, directory, metadata)
-    total = stamp.is_kept() if stamp else None
-    if stamp is not None and total is not None:
-        report = IndexReport(found=stamp.found, unchanged=stamp.found)
+    kept = stamp.kept() if stamp else None
+    if kept is not None:
+        report = replace(kept.report, seconds=time.perf_counter() - started)
+        total = kept.rows
     else:
         with build_engine(settings, pictures=directory) as engine:
             report = index_with_progress(engine, directory, metadata, prune, quiet=as_json)
             total = engine.count()
-        if stamp is not None and not report.failures:
-            stamp.keep(total)
+        if stamp is not None:
+            stamp.keep(total, report.failures)
     if as_json:
         table = vars(report) | {"failures": [vars(failure) for failure in report.failures]}
         typer.echo(json.dumps(table | {"total": total}, ensure_ascii=False))
@@ -104,18 +107,25 @@ def index(
 
 
 def _stamp(settings: Settings, paths: list[Path], metadata: Path | None) -> Stamp | None:
-    """What tells from the disk alone whether there is anything to do; None for a server."""
+    """What tells from the disk alone whether there is anything to do; None where it cannot.
+
+    A server has no files to look at, int8 may have to be calibrated though no picture is new, and
+    an encoder that cannot be found without the network is for the run itself to find.
+    """
     from ocelot import __version__
+    from ocelot.encoders.sources import locate
+    from ocelot.errors import OcelotError
     from ocelot.indexing.stamp import Stamp
 
-    if "://" in settings.db:
+    if "://" in settings.db or settings.precision == "int8" or settings.calibration is not None:
         return None
-    bundled = Path(__file__).parents[1] / "assets" / settings.encoder
-    own = [Path(name).expanduser() for name in (settings.encoder, settings.text_model) if name]
-    chosen = (settings.collection, settings.encoder, settings.text_model, settings.index)
-    return Stamp.of(
-        paths, metadata, settings.db, beside=(bundled, *own), options=(__version__, *chosen)
-    )
+    try:
+        encoder = locate(settings.encoder, settings.text_model, fetch=False).stamp()
+    except OcelotError:
+        return None
+    computed = (settings.backend, settings.precision, settings.device)
+    options = (__version__, settings.collection, settings.index, encoder, *computed)
+    return Stamp.of(paths, metadata, settings.db, options=options)
 
 
 def index_with_progress(

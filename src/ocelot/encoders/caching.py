@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["CachingEncoder"]
 
 _Key = tuple[bytes, str | None]
+_FEW = 32  # items of one call that are looked up: a query, or all that it is made of
 
 
 class CachingEncoder(Encoder):
-    """Keeps the vectors of what `encode` was last asked for; `embed` and `prepare` keep nothing.
+    """Keeps the vectors of the last few items that `encode` was asked for.
 
-    So a repeated query costs no model, nor does a reranker that looks at its parts again, while
-    indexing passes straight through. A picture is known by its content, wherever it comes from.
+    So a repeated query costs no model, nor does a reranker that looks at its parts again. More
+    than 32 items in one call pass straight through to the wrapped encoder, lazily and with its
+    threads ahead of the model, as do `embed` and `prepare`: indexing neither looks anything up
+    nor drives queries out. A picture is known by its content, wherever it comes from.
     Safe to use from several threads.
 
     >>> from ocelot.encoders.function import FunctionEncoder
@@ -87,18 +90,22 @@ class CachingEncoder(Encoder):
         return self._encoder.embed_checked(batch)
 
     def encode(self, items: Iterable[Encodable], *, batch_size: int | None = None) -> Matrix:
-        """Encode items in order, the known ones without the model; see `Encoder.encode`."""
-        coming, size = map(as_item, items), batch_size or self.batch_size
-        rows = [np.empty((0, self.dimension), dtype=np.float32)]
-        while batch := list(islice(coming, size)):
-            rows.append(self._rows(batch, size))
-        return np.concatenate(rows)
+        """Encode items in order, of a few the known ones without the model; as `Encoder.encode`."""
+        coming = map(as_item, items)
+        first = list(islice(coming, _FEW + 1))
+        if len(first) <= _FEW:
+            return self._rows(first, batch_size)
+        rows = self._encoder.encode(chain(first, coming), batch_size=batch_size)
+        self._tell(0, len(rows))
+        return rows
 
     def close(self) -> None:
         """Close the wrapped encoder."""
         self._encoder.close()
 
-    def _rows(self, items: Sequence[Item], batch_size: int) -> Matrix:
+    def _rows(self, items: Sequence[Item], batch_size: int | None) -> Matrix:
+        if not items:
+            return np.empty((0, self.dimension), dtype=np.float32)
         read = [_read(item) for item in items]
         keys = [key for key, _ in read]
         found = self._recall(keys)
@@ -114,10 +121,13 @@ class CachingEncoder(Encoder):
             new = dict(zip(missing, rows, strict=True))
             self._keep(new)
             found.update(new)
+        self._tell(len(items) - len(missing), len(missing))
+        return np.stack([found[key] for key in keys])
+
+    def _tell(self, kept: int, new: int) -> None:
         if self._observe is not None:
             with suppress(Exception):
-                self._observe(len(items) - len(missing), len(missing))
-        return np.stack([found[key] for key in keys])
+                self._observe(kept, new)
 
     def _recall(self, keys: Iterable[_Key]) -> dict[_Key, Vector]:
         found = {}

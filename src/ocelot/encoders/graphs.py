@@ -16,6 +16,7 @@ import os
 import shutil
 import sys
 import threading
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -28,12 +29,13 @@ from ocelot.errors import ConfigurationError
 from ocelot.settings import cache_folder
 
 __all__ = [
-    "Graphs", "Outline", "home", "openvino", "read_graphs", "recall", "remember", "sequence",
-    "silenced", "write_graphs",
+    "Graphs", "Outline", "home", "latest", "make_latest", "openvino", "read_graphs", "recall",
+    "remember", "sequence", "silenced", "write_graphs",
 ]  # fmt: skip
 
-_FORMAT = 1  # another number whenever the graphs are cut or fed in another way
+_FORMAT = 2  # another number whenever the graphs are cut or fed in another way
 _PARTS = ("vision", "reader")
+_LATEST = "int8"  # names the folder of the calibration that was made last
 
 
 @dataclass(frozen=True)
@@ -94,18 +96,22 @@ def sequence(outline: Outline, tokens: Any, texts: Sequence[Sequence[int]]) -> l
     return [tokens, ids, positions, np.concatenate([mask[:, :1], seen, mask[:, 1:]], axis=1)]
 
 
+_importing = threading.RLock()
+
+
 @contextmanager
 def silenced() -> Iterator[None]:
     """OpenVINO and NNCF imported within send no usage events: they find no package to do it."""
     name = "openvino_telemetry"
-    held = sys.modules.get(name)
-    sys.modules[name] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-        if held is not None:
-            sys.modules[name] = held
+    with _importing:
+        held = sys.modules.get(name)
+        sys.modules[name] = None  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            sys.modules.pop(name, None)
+            if held is not None:
+                sys.modules[name] = held
 
 
 def openvino() -> Any:
@@ -154,7 +160,7 @@ def read_graphs(folder: Path) -> Graphs | None:
     ov = openvino()
     try:
         notes = json.loads((folder / "notes.json").read_text(encoding="utf-8"))
-        if notes["sizes"] != _sizes(folder):
+        if notes["sums"] != _sums(folder):
             return None
         vision, reader = (ov.Core().read_model(folder / f"{part}.xml") for part in _PARTS)
         return Graphs(vision, reader, notes["calibration"], notes["pictures"])
@@ -163,9 +169,10 @@ def read_graphs(folder: Path) -> Graphs | None:
 
 
 def write_graphs(folder: Path, graphs: Graphs) -> None:
-    """Keep graphs, in the place of what is there; of two processes the last one's stay.
+    """Keep graphs; of two processes with the same ones the last one's stay.
 
-    Where the cache cannot be written, only the next start is slower.
+    A calibration is the latest one from then on, and those before it stay. Where the cache
+    cannot be written, only the next start is slower.
     """
     ov = openvino()
     partial = _partial(folder)
@@ -175,14 +182,35 @@ def write_graphs(folder: Path, graphs: Graphs) -> None:
             file = partial / f"{part}.xml"
             ov.save_model(getattr(graphs, part), file, compress_to_fp16=False)
         notes = {
-            "sizes": _sizes(partial),
+            "sums": _sums(partial),
             "calibration": graphs.calibration,
             "pictures": graphs.pictures,
         }
         (partial / "notes.json").write_text(json.dumps(notes), encoding="utf-8")
         _put(partial, folder)
+        if graphs.calibration:
+            make_latest(folder)
     except (OSError, RuntimeError):
+        pass
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def latest(place: Path) -> Path | None:
+    """The folder in an encoder's `home` with the calibration that was made last."""
+    try:
+        return place / (place / _LATEST).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+def make_latest(folder: Path) -> None:
+    """Let a kept calibration be the one that `latest` names."""
+    note = folder.parent / _LATEST
+    partial = _partial(note)
+    with suppress(OSError):
+        partial.write_text(folder.name, encoding="utf-8")
+        partial.replace(note)
 
 
 def _put(partial: Path, folder: Path) -> None:
@@ -196,12 +224,15 @@ def _put(partial: Path, folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _sizes(folder: Path) -> dict[str, int]:
-    return {
-        f"{part}.{kind}": (folder / f"{part}.{kind}").stat().st_size
-        for part in _PARTS
-        for kind in ("xml", "bin")
-    }
+def _sums(folder: Path) -> dict[str, int]:
+    """Checksums of the files: what a disk has spoilt would else give other vectors, unnoticed."""
+    sums = {}
+    for name in (f"{part}.{kind}" for part in _PARTS for kind in ("xml", "bin")):
+        sums[name] = 0
+        with open(folder / name, "rb") as file:
+            while piece := file.read(2**20):
+                sums[name] = zlib.crc32(piece, sums[name])
+    return sums
 
 
 def _note(stamp: str) -> Path:

@@ -13,10 +13,13 @@ import numpy as np
 
 from ocelot.encoder import Encoder, Matrix
 from ocelot.encoders.calibration import SAMPLE, TEXTS, quantise, sample, signature
+from ocelot.encoders.chunks import chunks
 from ocelot.encoders.graphs import (
     Graphs,
     Outline,
     home,
+    latest,
+    make_latest,
     openvino,
     read_graphs,
     recall,
@@ -38,6 +41,8 @@ __all__ = ["Calibration", "OpenVINOEncoder"]
 
 log = logging.getLogger(__name__)
 
+_TOKENS = 2048  # of a batch's pictures
+_WORDS = 32  # of a text that is not long
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
@@ -66,8 +71,6 @@ class OpenVINOEncoder(Encoder):
     (1, 256)
     """
 
-    batch_size = 16
-
     def __init__(
         self, outline: Outline, tokenizer: TextTokenizer, graphs: Graphs, precision: str
     ) -> None:
@@ -79,6 +82,8 @@ class OpenVINOEncoder(Encoder):
         self.name = outline.name
         self.fingerprint = outline.fingerprint
         self.dimension = outline.dimension
+        # Enough for every core; OpenVINO keeps memory for the largest batch that it has seen.
+        self.batch_size = max(4, min(32, _TOKENS // outline.image_tokens))
         self.precision = precision
         self.runtime = f"openvino {precision} {graphs.calibration[:4]}".rstrip()
         self.decode_side = int(DECODE_MARGIN * outline.image_size)
@@ -148,13 +153,15 @@ class OpenVINOEncoder(Encoder):
 
     def embed(self, batch: Sequence[tuple[Pixels | None, Sequence[int]]]) -> Matrix:
         """Vectors in the order of the batch; images and bare texts run apart, like lengths
-        together, `batch_size` at a time."""
+        together, at most `batch_size` at a time and of long texts fewer."""
         vectors = np.empty((len(batch), self.dimension), dtype=np.float32)
         for with_image in (True, False):
             kind = [n for n, one in enumerate(batch) if (one[0] is not None) == with_image]
-            kind.sort(key=lambda n: len(batch[n][1]))
-            for start in range(0, len(kind), self.batch_size):
-                places = kind[start : start + self.batch_size]
+            tokens = self._outline.image_tokens
+            lengths = [tokens * with_image + len(batch[n][1]) for n in kind]
+            most = self.batch_size * (tokens + _WORDS)
+            for chunk in chunks(lengths, items=self.batch_size, tokens=most):
+                places = [kind[n] for n in chunk]
                 vectors[places] = self._run([batch[n] for n in places])
         return vectors
 
@@ -204,13 +211,14 @@ class _Loading:
 
     def int8(self, calibration: Calibration | None) -> Graphs:
         """From the cache, or calibrated now where that one does not do."""
-        kept = read_graphs(self._home / "int8")
+        folder = latest(self._home)
+        kept = None if folder is None else read_graphs(folder)
         if calibration is None:
             if kept is None:
                 raise ConfigurationError(
                     f"{self.outline.name} was never calibrated for int8 here: index with "
                     "--backend openvino --precision int8 first, or name pictures like those that "
-                    "are searched (--calibration DIR)."
+                    "are searched (--calibration DIR, in Python calibration=DIR)."
                 )
             return kept
         if kept is not None and not calibration.chosen and kept.pictures >= SAMPLE:
@@ -226,12 +234,17 @@ class _Loading:
                 f"There is no picture to calibrate {self.outline.name} for int8 on: name a folder "
                 "with pictures (--calibration DIR), or use another --precision."
             )
+        folder = self._home / f"int8-{name[:16]}"
+        known = read_graphs(folder)
+        if known is not None:
+            make_latest(folder)
+            return known
         log.info("Calibrating %s for int8 on %d pictures, once.", self.outline.name, len(data))
         tokenizer, longest = self.tokenizer, self.outline.longest_caption
         texts = [tokenizer.empty, *(tokenizer(text, longest) for text in TEXTS)]
         pixels = [to_pixels(load_image(one), self.outline.image_size) for one in data]
         graphs = quantise(self.float(), self.outline, pixels, texts, name)
-        write_graphs(self._home / "int8", graphs)
+        write_graphs(folder, graphs)
         return graphs
 
     def _read(self) -> Checkpoint:

@@ -33,7 +33,7 @@ def choose_device(device: str | torch.device | None) -> torch.device:
     """
     if device is None:
         best = "cuda" if torch.cuda.is_available() else "cpu"
-        return torch.device("mps" if best == "cpu" and torch.backends.mps.is_available() else best)
+        device = "mps" if best == "cpu" and torch.backends.mps.is_available() else best
     try:
         chosen = torch.device(device)
         torch.ones(1, device=chosen).tolist()
@@ -42,6 +42,8 @@ def choose_device(device: str | torch.device | None) -> torch.device:
             f"The device {str(device)!r} cannot be used here "
             f"({str(error).splitlines()[0][:120]}): try cpu."
         ) from None
+    if chosen.type == "cuda" and chosen.index is None:  # whatever thread asks, the same one
+        chosen = torch.device("cuda", torch.cuda.current_device())
     return chosen
 
 
@@ -63,10 +65,14 @@ def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch
 def _multiplies_bf16(device: torch.device) -> bool:
     """Whether the hardware itself does; others take longer for it than for fp32."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        found: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # newer torch
-        return any(found.get(name) for name in ("avx512_bf16", "amx_bf16"))
+        if hasattr(torch.cpu, "get_capabilities"):
+            found: Mapping[str, Any] = torch.cpu.get_capabilities()
+            return any(found.get(name) for name in ("avx512_bf16", "amx_bf16"))
+        older = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, name, bool)() for name in older)
     return False
 
 
@@ -85,8 +91,9 @@ def for_inference(checkpoint: Checkpoint, device: torch.device, dtype: torch.dty
     network = build(checkpoint, torch.float32 if convolutions else dtype)  # to round only once
     assert isinstance(network.vision, ConvolutionVision | EvaVision)
     network.vision.fold()
-    # By pixel, as convolutions are quicker on that.
-    network.to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # By pixel, as convolutions are quicker on that; on mps they are known to go wrong so.
+    by_pixel = torch.preserve_format if device.type == "mps" else torch.channels_last
+    network.to(device, dtype, memory_format=by_pixel)  # type: ignore[call-overload]
     if device.type == "cpu" and dtype is torch.bfloat16 and can_pack():
         pack(network.vision)
         pack(network.encoder.layers[:-1])  # the last layer takes its weights apart

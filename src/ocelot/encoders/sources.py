@@ -75,19 +75,25 @@ class Source:
         return hash_bytes(repr(seen).encode())
 
 
-def locate(name_or_path: str | Path, text_model: str | Path | None = None) -> Source:
+def locate(
+    name_or_path: str | Path, text_model: str | Path | None = None, *, fetch: bool = True
+) -> Source:
     """Find the files of an encoder by its name or path; published ones are fetched once.
+
+    Args:
+        fetch: Whether what the hub's cache lacks may be fetched; without it nothing waits for
+            the network.
 
     Raises:
         CheckpointError: Files are missing or not of the published size.
         ConfigurationError: There is no such encoder, or a `.pth` came without its text model.
-        DownloadError: The hub cannot be reached and the files are not in its cache.
+        DownloadError: Files are not in the hub's cache, and it cannot be reached or must not be.
     """
     name = str(name_or_path)
     if name == BUNDLED:
         return _folder(Path(str(files("ocelot") / "assets" / BUNDLED)))
     if name in PUBLISHED:
-        return _published(name, PUBLISHED[name], text_model)
+        return _published(name, PUBLISHED[name], text_model, fetch)
     path = Path(name).expanduser()
     if path.is_dir():
         return _folder(path)
@@ -97,7 +103,7 @@ def locate(name_or_path: str | Path, text_model: str | Path | None = None) -> So
                 f"{path} holds weights only: say where its text model's config.json and "
                 "tokenizer are (--text-model DIR)."
             )
-        return Source(path.stem, path, _text_folder(text_model))
+        return Source(path.stem, path, _text_folder(text_model, fetch))
     raise ConfigurationError(
         f"There is no encoder {name!r}: give {BUNDLED}, {', '.join(PUBLISHED)}, a .pth file, "
         "or a folder made by 'ocelot train'."
@@ -108,35 +114,37 @@ def _folder(folder: Path) -> Source:
     return Source(folder.name, folder / "model.safetensors", folder)
 
 
-def _published(name: str, published: Published, text_model: str | Path | None) -> Source:
-    weights = _fetch(published.repository, published.file)
+def _published(
+    name: str, published: Published, text_model: str | Path | None, fetch: bool
+) -> Source:
+    weights = _fetch(published.repository, published.file, fetch)
     if weights.stat().st_size != published.size:
         raise CheckpointError(
             f"{weights} has {weights.stat().st_size:,} bytes where the published file has "
             f"{published.size:,}: delete it and fetch it again."
         )
-    folder = _text_folder(text_model or published.text_model)
+    folder = _text_folder(text_model or published.text_model, fetch)
     return Source(name, weights, folder, expected=published.sha256)
 
 
-def _text_folder(text_model: str | Path) -> Path:
+def _text_folder(text_model: str | Path, fetch: bool) -> Path:
     folder = Path(text_model).expanduser()
     if folder.is_dir():
         return folder
     if str(text_model).count("/") != 1 or str(text_model).startswith((".", "/", "~")):
         raise CheckpointError(f"There is no folder {text_model} with a text model.")
     repository = str(text_model)
-    config = _fetch(repository, "config.json")
+    config = _fetch(repository, "config.json", fetch)
     try:
-        _fetch(repository, "tokenizer.json")
+        _fetch(repository, "tokenizer.json", fetch)
     except CheckpointError:  # an older repository: a list of words
-        _fetch(repository, "vocab.txt")
+        _fetch(repository, "vocab.txt", fetch)
         with suppress(CheckpointError):
-            _fetch(repository, "tokenizer_config.json")
+            _fetch(repository, "tokenizer_config.json", fetch)
     return config.parent
 
 
-def _fetch(repository: str, file: str) -> Path:
+def _fetch(repository: str, file: str, fetch: bool) -> Path:
     """A file of a repository on the hub: from its cache without a request, else fetched."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import (
@@ -148,6 +156,8 @@ def _fetch(repository: str, file: str) -> Path:
 
     with suppress(LocalEntryNotFoundError, HFValidationError):
         return Path(hf_hub_download(repository, file, local_files_only=True))
+    if not fetch:
+        raise DownloadError(f"{file} of {repository} is not in the Hugging Face hub's cache.")
     try:
         return Path(hf_hub_download(repository, file))
     except (RepositoryNotFoundError, HFValidationError):

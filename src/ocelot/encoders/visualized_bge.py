@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ocelot.encoder import Encoder, Matrix
+from ocelot.encoders.chunks import chunks
 from ocelot.encoders.runtime import (
     choose_device,
     choose_dtype,
@@ -18,7 +20,7 @@ from ocelot.encoders.runtime import (
     pictures_at_once,
     short_name,
 )
-from ocelot.encoders.staging import Staging, chunks
+from ocelot.encoders.staging import Staging
 from ocelot.encoders.weights import resolve
 from ocelot.errors import EncoderError
 from ocelot.images import load_image
@@ -149,7 +151,7 @@ class VisualizedBGE(Encoder):
             if rows:  # all of them, as only now the device is waited for
                 vectors[places] = torch.cat(rows).cpu().numpy()
         except RuntimeError as error:
-            if not isinstance(error, torch.OutOfMemoryError) and "memory" not in str(error):
+            if not re.search("out of memory|not enough memory|allocate memory", str(error)):
                 raise
             raise EncoderError(
                 f"{self.device} has no memory left for {most} pictures at once: "
@@ -168,5 +170,7 @@ class VisualizedBGE(Encoder):
         )
         assert ids_there is not None
         pixels = None if bytes_ is None else normalise(bytes_, self.device).to(self.dtype)
+        if pixels is not None and self.device.type == "mps":
+            pixels = pixels.contiguous()  # as the weights are there
         rows: Tensor = self.network(pixels, ids_there, mask_there).float()
         return rows

@@ -58,6 +58,8 @@ def add_image(
             collection.upsert([new])
         return new, False
     shortest = encoder.decode_side
+    if thumbnails is not None and not thumbnails.keeps:
+        thumbnails = None
     if thumbnails is not None and shortest is not None:
         shortest = max(shortest, thumbnails.SIDE)
     try:

@@ -156,10 +156,12 @@ class _Run:
                 self.failures.append(found)
         self.total = len(files)
         self.known = Known.read(self.collection, metadata=bool(self.tables))
-        read = Reader(self.encoder, self.known.ids, max_pixels, thumbnails is not None)
+        copied = thumbnails is not None and thumbnails.keeps
+        read = Reader(self.encoder, self.known.ids, max_pixels, copied)
         with Writer(self.collection, folders, thumbnails) as self.writer:
             self._encode_all(files, read, workers)
             self._settle({file.path for file in files} if prune else None, folders)
+            self.writer.finish()
         if self.writer.wrote:
             self.collection.flush()
         self._tell()

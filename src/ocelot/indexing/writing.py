@@ -60,7 +60,8 @@ class Writer:
     """Writes to a collection behind the thread that calls it; a context manager.
 
     Whatever was added is written when the context ends, also by an error or an interruption;
-    where Milvus itself failed, what was not written yet is left.
+    where Milvus itself failed, what was not written yet is left. Call `finish` within it: then
+    an interruption of that wait ends the context, which waits again.
 
     Args:
         collection: Where rows go.
@@ -100,7 +101,7 @@ class Writer:
             self._thread.shutdown()
 
     def add(self, rows: Sequence[Row], thumbnails: Mapping[str, bytes]) -> None:
-        """Rows whose ids are not stored yet.
+        """Rows whose ids were not stored when the run began.
 
         Raises:
             CollectionError: An earlier write failed.
@@ -148,7 +149,14 @@ class Writer:
     def _write(self, pending: _Pending) -> None:
         """Runs in the one writing thread, so reads here see all earlier writes."""
         self.wrote = True
-        self._collection.upsert(pending.rows, fresh=True)
+        stored = self._collection.known(row.id for row in pending.rows)
+        for row in pending.rows:
+            if row.id in stored:  # others added the content since: what they said of it stays
+                edit = pending.edits.setdefault(row.id, Edit())
+                edit.add |= row.paths
+                if edit.metadata is None and row.metadata:
+                    edit.metadata = row.metadata
+        self._collection.upsert((row for row in pending.rows if row.id not in stored), fresh=True)
         if self._thumbnails is not None:
             self._thumbnails.put(pending.thumbnails)
         changed, gone = [], []

@@ -17,16 +17,24 @@ shape, the query's label lies inside of the canvas, and numbers are readable on 
 from __future__ import annotations
 
 import math
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from ocelot.errors import InputError
 from ocelot.records import Hit, Query
+from ocelot.rerankers.lettering import (
+    INK,
+    centred,
+    drawable,
+    font_of,
+    line_height,
+    wrap,
+    write,
+)
 from ocelot.rerankers.references import Box, paste, query_picture
 from ocelot.rerankers.tiles import TILE, fitted, in_threads, load_tile, small_copies
 
@@ -43,8 +51,6 @@ __all__ = [
     "query_picture",
 ]
 
-Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
-
 MAX_CANDIDATES = 25
 MAX_SIDE = 2048  # larger pictures are scaled down by the services that read them
 
@@ -55,10 +61,8 @@ _BLUE = (20, 70, 220)
 _RED = (215, 0, 20)
 _GREY = (225, 225, 225)
 _LINE = (185, 185, 185)
-_INK = (25, 25, 25)
 _TEXT_LINES = 6
 _TEXT_SIZE = 22
-_PLAIN = str.maketrans("\u2013\u2014\u2018\u2019\u201c\u201d", "--''\"\"")  # dashes and quotes
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ def panorama_layout(count: int, text_lines: int = 0) -> Layout:
     query = (left, top, left + side + 2 * _BORDER, top + _LABEL + side + 2 * _BORDER)
     picture = (left + _BORDER, top + _BORDER + _LABEL, query[2] - _BORDER, query[3] - _BORDER)
     below = query[3] + _GAP
-    text = (left, below, query[2], below + text_lines * _line_height(_font(_TEXT_SIZE)))
+    text = (left, below, query[2], below + text_lines * line_height(font_of(_TEXT_SIZE)))
     grid = query[2] + 2 * _GAP
     cells = tuple(
         (x, y, x + cell, y + cell)
@@ -144,32 +148,51 @@ def compose_panorama(
     Raises:
         InputError: There are no candidates, or more than 25.
     """
-    words, lines = _drawable(text), list[str]()
-    layout = panorama_layout(len(candidates))
-    if query_image is not None and words:
-        lines = _wrap(words, _font(_TEXT_SIZE), layout.text[2] - layout.text[0])
-        layout = panorama_layout(len(candidates), min(len(lines), _TEXT_LINES))
+    shown = query_image is not None
+    pictures = [query_image, *candidates]
+    return _compose(lambda: pictures, len(candidates), shown, text, first_index, max_side)
+
+
+def _compose(
+    pictures: Callable[[], Sequence[Image.Image | None]],
+    count: int,
+    shown: bool,
+    text: str | None,
+    first_index: int = 0,
+    max_side: int = MAX_SIDE,
+) -> Image.Image:
+    """Draw what takes no pictures, then ask for the pictures and paste them.
+
+    Args:
+        pictures: Gives the query's (None unless `shown`), then `count` more.
+        shown: Whether the query has a picture.
+    """
+    words, lines = drawable(text), list[str]()
+    layout = panorama_layout(count)
+    if shown and words:
+        lines = wrap(words, font_of(_TEXT_SIZE), layout.text[2] - layout.text[0])
+        layout = panorama_layout(count, min(len(lines), _TEXT_LINES))
     canvas = Image.new("RGB", layout.size, "white")
     draw = ImageDraw.Draw(canvas)
 
-    draw.rectangle(_inside(layout.query), fill=_BLUE)
-    draw.rectangle(_inside(layout.picture), fill="white")
-    label = (layout.picture[0], layout.query[1], layout.picture[2], layout.picture[1])
-    _centred(draw, label, "query", _font(26), "white")
-    if query_image is not None:
-        paste(canvas, query_image, layout.picture)
-        _write(draw, layout.text, lines, _font(_TEXT_SIZE))
+    side = layout.picture[2] - layout.picture[0]
+    canvas.paste(_query_frame(side), layout.query[:2])
+    if shown:
+        write(draw, layout.text, lines, font_of(_TEXT_SIZE))
     elif words:
         room = _shrink(layout.picture, 12)
-        _write(draw, room, _wrap(words, _font(26), room[2] - room[0]), _font(26))
+        write(draw, room, wrap(words, font_of(26), room[2] - room[0]), font_of(26))
     else:
         empty = "see instruction" if text and text.strip() else "no picture"
-        _centred(draw, layout.picture, empty, _font(_TEXT_SIZE), _INK)
+        centred(draw, layout.picture, empty, font_of(_TEXT_SIZE), INK)
 
-    for index, (box, picture) in enumerate(zip(layout.cells, candidates, strict=True), first_index):
+    asked, *tiles = pictures()
+    if asked is not None:
+        paste(canvas, asked, layout.picture)
+    for index, (box, picture) in enumerate(zip(layout.cells, tiles, strict=True), first_index):
         if picture is None:
             draw.rectangle(_inside(box), fill=_GREY)
-            _centred(draw, box, "no picture", _font(26), _INK)
+            centred(draw, box, "no picture", font_of(26), INK)
         else:
             paste(canvas, picture, box)
         draw.rectangle(_inside(box), outline=_LINE)
@@ -200,15 +223,26 @@ def panorama_of_hits(
         asked = query_picture(query)
         return None if asked is None else fitted(asked, (right - left, bottom - top))
 
-    image, *tiles = in_threads(load, [None, *hits])
-    return compose_panorama(image, tiles, text=query.text)
+    return _compose(in_threads(load, [None, *hits]), len(hits), bool(query.images), query.text)
+
+
+@lru_cache(maxsize=4)
+def _query_frame(side: int) -> Image.Image:
+    """The blue border and the label of a query's tile whose inside has this side."""
+    width, height = side + 2 * _BORDER, side + 2 * _BORDER + _LABEL
+    frame = Image.new("RGB", (width, height), _BLUE)
+    draw = ImageDraw.Draw(frame)
+    top = _BORDER + _LABEL
+    draw.rectangle((_BORDER, top, _BORDER + side - 1, top + side - 1), fill="white")
+    centred(draw, (_BORDER, 0, _BORDER + side, top), "query", font_of(26), "white")
+    return frame
 
 
 @lru_cache(maxsize=64)
 def _number(index: int, size: int) -> tuple[Image.Image, Image.Image]:
     """A number of this font size on its plate, and the plate's shape as a mask."""
     # Red on a white plate: the plate is seen on dark and red pictures, its red rim on white ones.
-    font = _font(size)
+    font = font_of(size)
     left, top, right, bottom = font.getbbox(str(index))
     height = round(bottom - top) + 18
     width = max(round(right - left) + 22, height)
@@ -216,60 +250,10 @@ def _number(index: int, size: int) -> tuple[Image.Image, Image.Image]:
     picture = Image.new("RGB", (width + 5, height + 5), "white")
     draw = ImageDraw.Draw(picture)
     draw.rounded_rectangle(plate, radius=9, fill="white", outline=_RED, width=3)
-    _centred(draw, plate, str(index), font, _RED, weight=1)
+    centred(draw, plate, str(index), font, _RED, weight=1)
     shape = Image.new("L", picture.size)
     ImageDraw.Draw(shape).rounded_rectangle(_shrink(plate, -2), radius=11, fill=255)
     return picture, shape
-
-
-def _centred(
-    draw: ImageDraw.ImageDraw,
-    box: Box,
-    text: str,
-    font: Font,
-    fill: str | tuple[int, int, int],
-    weight: int = 0,
-) -> None:
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-    x = (box[0] + box[2] - left - right) / 2
-    y = (box[1] + box[3] - top - bottom) / 2
-    draw.text((x, y), text, font=font, fill=fill, stroke_width=weight, stroke_fill=fill)
-
-
-def _write(draw: ImageDraw.ImageDraw, box: Box, lines: list[str], font: Font) -> None:
-    height = _line_height(font)
-    room = (box[3] - box[1]) // height
-    if len(lines) > room:
-        lines = [*lines[: room - 1], lines[room - 1][:-1].rstrip() + "…"]
-    for number, line in enumerate(lines):
-        draw.text((box[0], box[1] + number * height), line, font=font, fill=_INK)
-
-
-def _wrap(text: str, font: Font, width: int) -> list[str]:
-    # Greedy; a word wider than the line is cut. One character always fits.
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".lstrip()
-        if font.getlength(longer) <= width:
-            lines[-1] = longer
-            continue
-        if lines[-1]:
-            lines.append("")
-        for character in word:
-            if lines[-1] and font.getlength(lines[-1] + character) > width:
-                lines.append("")
-            lines[-1] += character
-    return lines
-
-
-def _drawable(text: str | None) -> str:
-    # The built-in font is ASCII and little more. Accents may go, but a sentence that would lose
-    # letters is not drawn at all: half of it would mislead.
-    clean = unicodedata.normalize("NFKD", " ".join((text or "")[:500].split()))
-    clean = clean.translate(_PLAIN)
-    if any(c.isalnum() and not c.isascii() for c in clean):
-        return ""
-    return "".join(c for c in clean if c.isascii() and c.isprintable())
 
 
 def _inside(box: Box) -> Box:
@@ -279,14 +263,3 @@ def _inside(box: Box) -> Box:
 
 def _shrink(box: Box, by: int) -> Box:
     return box[0] + by, box[1] + by, box[2] - by, box[3] - by
-
-
-@lru_cache(maxsize=16)
-def _line_height(font: Font) -> int:
-    _, top, _, bottom = font.getbbox("Ágjp|")
-    return math.ceil(1.25 * (bottom - top))
-
-
-@lru_cache(maxsize=16)
-def _font(size: int) -> Font:
-    return ImageFont.load_default(size=size)

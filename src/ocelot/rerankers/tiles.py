@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -35,7 +36,7 @@ def load_tiles(
 
     Read by several threads, as decoding is most of the work; see `load_tile`.
     """
-    return in_threads(partial(load_tile, small_copies(hits, thumbnails)), hits)
+    return in_threads(partial(load_tile, small_copies(hits, thumbnails)), hits)()
 
 
 def small_copies(hits: Sequence[Hit], thumbnails: Thumbnails | None) -> dict[str, bytes]:
@@ -43,12 +44,47 @@ def small_copies(hits: Sequence[Hit], thumbnails: Thumbnails | None) -> dict[str
     return {} if thumbnails is None else thumbnails.get(hit.id for hit in hits)
 
 
-def in_threads(function: Callable[[_S], _T], values: Sequence[_S]) -> list[_T]:
-    """What `function` makes of each value, in order; the first error that it raises."""
-    if len(values) < 2 or _THREADS < 2:
-        return [function(value) for value in values]
-    with ThreadPoolExecutor(min(_THREADS, len(values))) as pool:
-        return list(pool.map(function, values))
+def in_threads(function: Callable[[_S], _T], values: Sequence[_S]) -> Callable[[], list[_T]]:
+    """Begin to apply `function` to each value.
+
+    Returns:
+        Lends the calling thread to what is left, then gives the results in order or raises an
+        error that `function` raised.
+    """
+    # The calling thread works too: waking it for each result would cost more than a thread saves.
+    waiting = deque(enumerate(values))
+    made: dict[int, _T] = {}
+
+    def work() -> None:
+        while True:
+            try:
+                place, value = waiting.popleft()
+            except IndexError:
+                return
+            made[place] = function(value)
+
+    helpers = [_threads().submit(work) for _ in range(min(_THREADS, len(values)) - 1)]
+
+    def finish() -> list[_T]:
+        try:
+            work()
+        finally:
+            waiting.clear()
+        for helper in helpers:
+            if not helper.cancel():  # has it begun?
+                helper.result()
+        return [made[place] for place in range(len(values))]
+
+    return finish
+
+
+@cache  # kept, as starting them costs time in each panorama
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_THREADS, "ocelot-tiles")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)  # a fork has none of the threads
 
 
 def load_tile(copies: Mapping[str, bytes], hit: Hit) -> Image.Image | None:
@@ -71,8 +107,10 @@ def fitted(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
         return picture
     torch = sys.modules.get("torch")
     if torch is None:  # not worth its import
-        return picture.resize(size, Image.Resampling.BICUBIC)
+        return picture.resize(size, Image.Resampling.BILINEAR)
     # The same to within a shade, in a fifth of the time: torch uses what vectors the CPU has.
     pixels = torch.from_numpy(np.array(picture))[None].permute(0, 3, 1, 2)  # channels stay last
-    small = torch.nn.functional.interpolate(pixels, size=size[::-1], mode="bicubic", antialias=True)
+    small = torch.nn.functional.interpolate(
+        pixels, size=size[::-1], mode="bilinear", antialias=True
+    )
     return Image.fromarray(small[0].permute(1, 2, 0).numpy())

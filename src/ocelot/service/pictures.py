@@ -60,10 +60,11 @@ def thumbnail(hit: Hit, size: int, thumbnails: Thumbnails | None = None) -> Pict
     """An item's picture as a JPEG whose longer side has at most `size` pixels; never enlarged.
 
     Args:
-        thumbnails: Small copies, the source where there is one and it is large enough.
+        thumbnails: Small copies, the source where there is one and it is large enough, even if
+            the file is gone.
 
     Raises:
-        ItemNotFound: As `original`.
+        ItemNotFound: As `original`, where there is no such copy.
         ImageError: The picture cannot be decoded.
     """
     image = _small_copy(hit, size, thumbnails) or load_image(original(hit).data, shortest=size)

@@ -211,7 +211,8 @@ class Service:
         """An item's picture: as it was indexed, or as a JPEG of at most `size` pixels a side.
 
         Raises:
-            ItemNotFound: There is no such item, or no file with its content any more.
+            ItemNotFound: There is no such item, or no file with its content any more; where a
+                small copy is kept that is large enough, that is shown all the same.
         """
         cached = None if size is None else self._thumbnails.get(id, size)
         if cached is not None:
