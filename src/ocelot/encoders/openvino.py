@@ -41,7 +41,7 @@ __all__ = ["Calibration", "OpenVINOEncoder"]
 
 log = logging.getLogger(__name__)
 
-_TOKENS = 2048  # of a batch's pictures
+_TOKENS = 3200  # of a batch's pictures
 _WORDS = 32  # of a text that is not long
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
