@@ -4,7 +4,7 @@ Each round runs every side once, in the other direction every other round; what 
 pairs of the same round. Absolute figures are this machine's; ratios travel better.
 
 Importing this gives the benchmark a cache of its own, removed at the end, so that it neither finds
-nor changes what the user's own runs left; OCELOT_BENCH_CACHE names a folder to keep instead.
+nor changes what the user's own runs left; BENCH_CACHE names a folder to keep instead.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from pathlib import Path
 
 __all__ = ["Side", "in_turns", "machine", "ratios", "report"]
 
-if not os.environ.get("OCELOT_BENCH_CACHE"):  # else named, or that of the process that began this
-    os.environ["OCELOT_BENCH_CACHE"] = tempfile.mkdtemp(prefix="ocelot-bench-")
-    atexit.register(shutil.rmtree, os.environ["OCELOT_BENCH_CACHE"], ignore_errors=True)
-os.environ["OCELOT_CACHE"] = os.environ["OCELOT_BENCH_CACHE"]
+if not os.environ.get("BENCH_CACHE"):  # else named, or that of the process that began this
+    os.environ["BENCH_CACHE"] = tempfile.mkdtemp(prefix="ocelot-bench-")
+    atexit.register(shutil.rmtree, os.environ["BENCH_CACHE"], ignore_errors=True)
+os.environ["OCELOT_CACHE"] = os.environ["BENCH_CACHE"]
 
 _PACKAGES = ("torch", "openvino", "numpy", "pillow", "pymilvus", "milvus-lite")
 

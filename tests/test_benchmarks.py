@@ -59,11 +59,11 @@ def test_benchmarks_keep_out_of_the_users_cache(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, ask], env=mine, check=True, stdout=subprocess.PIPE)
         return [Path(line) for line in done.stdout.decode().splitlines()]
 
-    own, of_child = caches(OCELOT_BENCH_CACHE="")
+    own, of_child = caches(BENCH_CACHE="")
     assert own == of_child != tmp_path
     assert not own.exists()
     kept = tmp_path / "kept"
-    assert caches(OCELOT_BENCH_CACHE=str(kept)) == [kept, kept]
+    assert caches(BENCH_CACHE=str(kept)) == [kept, kept]
     assert (kept / "note").exists()
 
 
