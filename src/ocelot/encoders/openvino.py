@@ -223,7 +223,7 @@ class _Loading:
             return kept
         if kept is not None and not calibration.chosen and kept.pictures >= SAMPLE:
             return kept
-        data = _read_all(sample(calibration.pictures()))
+        data, pixels = _read_all(sample(calibration.pictures()), self.outline.image_size)
         name = signature(data)
         if kept is not None and (
             kept.calibration == name or (not calibration.chosen and len(data) <= kept.pictures)
@@ -242,7 +242,6 @@ class _Loading:
         log.info("Calibrating %s for int8 on %d pictures, once.", self.outline.name, len(data))
         tokenizer, longest = self.tokenizer, self.outline.longest_caption
         texts = [tokenizer.empty, *(tokenizer(text, longest) for text in TEXTS)]
-        pixels = [to_pixels(load_image(one), self.outline.image_size) for one in data]
         graphs = quantise(self.float(), self.outline, pixels, texts, name)
         write_graphs(folder, graphs)
         return graphs
@@ -262,17 +261,17 @@ class _Loading:
         return outline
 
 
-def _read_all(pictures: Sequence[Path]) -> list[bytes]:
-    """The bytes of those that can be decoded."""
-    data = []
+def _read_all(pictures: Sequence[Path], size: int) -> tuple[list[bytes], list[Pixels]]:
+    """The bytes of those that can be decoded, and what the network looks at of them."""
+    data, pixels = [], []
     for picture in pictures:
         try:
             one = read_file(picture)
-            load_image(one)
+            pixels.append(to_pixels(load_image(one), size))
         except ImageError:
             continue  # indexing will name it
         data.append(one)
-    return data
+    return data, pixels
 
 
 def _precision(wanted: str) -> str:
