@@ -25,8 +25,8 @@ from tutorial import Tutorial, check
 
 from ocelot.build import build_encoder
 from ocelot.catalogue.write import write_catalogue
-from ocelot.encoder import Encoder
 from ocelot.encoders import VisualizedBGE
+from ocelot.encoders.base import Encoder
 from ocelot.encoders.weights import resolve
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint, build, write_folder

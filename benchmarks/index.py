@@ -56,8 +56,8 @@ def pictures_in(folder: Path) -> list[Path]:
 def clocks() -> Iterator[Counter[str]]:
     """Seconds that threads spend in the steps of indexing: their own processor time, and waits."""
     from ocelot.collection import Collection
-    from ocelot.encoder import Encoder
-    from ocelot.indexing import pipeline, reading
+    from ocelot.encoders.base import Encoder
+    from ocelot.indexing import pipeline, reader
 
     spent: Counter[str] = Counter()
     lock = threading.Lock()
@@ -79,10 +79,10 @@ def clocks() -> Iterator[Counter[str]]:
         restore.append((owner, name, inner))
         setattr(owner, name, watched)
 
-    watch(reading, "read_file", "read")
-    watch(reading, "hash_bytes", "read")
-    watch(reading, "decode", "decode")
-    watch(reading.Reader, "__call__", "in the readers")
+    watch(reader, "read_file", "read")
+    watch(reader, "hash_bytes", "read")
+    watch(reader, "decode", "decode")
+    watch(reader.Reader, "__call__", "in the readers")
     watch(Encoder, "embed_checked", "encode, this thread")
     watch(Collection, "upsert", "Milvus, client")
     watch(Collection, "flush", "Milvus, flush")

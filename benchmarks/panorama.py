@@ -25,10 +25,10 @@ from PIL import Image
 from turns import Side, in_turns, ratios, report
 
 from ocelot.catalogue.write import write_catalogue
-from ocelot.images import encode_jpeg, load_image
-from ocelot.records import Hit, Query
-from ocelot.rerankers.panorama import panorama_of_hits
-from ocelot.thumbnails import Thumbnails
+from ocelot.images.decode import encode_jpeg, load_image
+from ocelot.images.thumbnails import Thumbnails
+from ocelot.rerankers.panorama.compose import panorama_of_hits
+from ocelot.types import Hit, Query
 
 COUNT = 9
 CELL, BORDER = 300, 2

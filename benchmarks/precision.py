@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 from turns import machine
 
-from ocelot.encoder import Encoder, Matrix
-from ocelot.encoders.calibration import TEXTS
-from ocelot.encoders.openvino import Calibration, OpenVINOEncoder
+from ocelot.encoders.base import Encoder, Matrix
+from ocelot.encoders.openvino.calibration import TEXTS
+from ocelot.encoders.openvino.encoder import Calibration, OpenVINOEncoder
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.evaluation import read_triplets
-from ocelot.records import Item
 from ocelot.training.benchmark import write_benchmark
+from ocelot.types import Input
 
 RUNTIMES = ("torch fp32", "torch bf16", "openvino fp32", "openvino bf16", "openvino int8")
 
@@ -40,7 +40,7 @@ class Queries:
         self.pictures = sorted(path for path in (folder / "images").iterdir() if path.is_file())
         place = {path: number for number, path in enumerate(self.pictures)}
         self.items = [
-            Item(None if one.reference is None else folder / one.reference, one.text)
+            Input(None if one.reference is None else folder / one.reference, one.text)
             for one in asked
         ]
         self.own = [None if one.image is None else place[Path(one.image)] for one in self.items]
@@ -115,9 +115,9 @@ def print_cosines(args: argparse.Namespace) -> None:
     pictures = sorted(path for path in args.images.iterdir() if path.is_file())
     shown = pictures[:: max(1, len(pictures) // args.cosines_only)][: args.cosines_only]
     kinds = {
-        "pictures": [Item(path) for path in shown],
-        "composed": [Item(path, TEXTS[n % len(TEXTS)]) for n, path in enumerate(shown)],
-        "texts": [Item(text=text) for text in TEXTS],
+        "pictures": [Input(path) for path in shown],
+        "composed": [Input(path, TEXTS[n % len(TEXTS)]) for n, path in enumerate(shown)],
+        "texts": [Input(text=text) for text in TEXTS],
     }
     print("cosines with the first: median, 5 %, least")
     theirs: dict[str, Matrix] = {}
@@ -141,7 +141,7 @@ def print_quality(args: argparse.Namespace, queries: Queries) -> None:
     gallery_fp32 = queries_fp32 = None
     for runtime in args.runtimes:
         encoder = load(runtime, args, calibration_of(args, queries.pictures))
-        gallery = encoder.encode([Item(path) for path in queries.pictures])
+        gallery = encoder.encode([Input(path) for path in queries.pictures])
         asked = encoder.encode(queries.items)
         if gallery_fp32 is None or queries_fp32 is None:
             gallery_fp32, queries_fp32 = gallery, asked

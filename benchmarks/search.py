@@ -34,13 +34,13 @@ import ocelot
 from ocelot.build import build_encoder
 from ocelot.catalogue.write import write_catalogue
 from ocelot.collection import Collection, EncoderIdentity, Row
-from ocelot.encoder import Encoder
+from ocelot.encoders.base import Encoder
 from ocelot.encoders.batching import BatchingEncoder
 from ocelot.encoders.caching import CachingEncoder
 from ocelot.engine import Engine
-from ocelot.records import Item, Query
 from ocelot.service import Service
 from ocelot.settings import load_settings
+from ocelot.types import Input, Query
 
 GOAL = 0.005  # seconds
 
@@ -73,7 +73,7 @@ class TimedEncoder(Encoder):
         self._prepare = clock.around("encoder", encoder.prepare)
         self._embed = clock.around("encoder", encoder.embed)
 
-    def prepare(self, item: Item) -> Any:
+    def prepare(self, item: Input) -> Any:
         return self._prepare(item)
 
     def embed(self, batch: Sequence[Any]) -> Any:
@@ -84,7 +84,7 @@ def fill(collection: Collection, encoder: Encoder, shop: Path, count: int) -> No
     """Rows of the drawn pictures, then others whose vectors are those with some noise."""
     rng = np.random.default_rng(3)
     files = sorted((shop / "images").iterdir())
-    real = encoder.encode([Item(file) for file in files])
+    real = encoder.encode([Input(file) for file in files])
     for start in range(0, count, 1000):
         rows = []
         for number in range(start, min(start + 1000, count)):
@@ -158,7 +158,7 @@ def served(service: Service, uploads: Path) -> Iterator[int]:
     """The port of a server in a thread, as `ocelot serve --no-page` makes it."""
     import uvicorn
 
-    from ocelot.server.app import create_app
+    from ocelot.web.app import create_app
 
     app = create_app(service, load_settings(uploads=uploads), page=False)
     # With the protocol named, as `ocelot serve` has it: asyncio then sends without delay.

@@ -20,8 +20,8 @@ from pydantic.fields import FieldInfo
 from typer.models import ArgumentInfo, OptionInfo
 
 from ocelot.cli.main import app
-from ocelot.server import describe
 from ocelot.settings import Settings
+from ocelot.web import describe
 
 WIDTH = 100
 FOLDER = Path(__file__).parent

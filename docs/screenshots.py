@@ -21,8 +21,8 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from ocelot.build import build_service
-from ocelot.server import create_app, stop_streams
 from ocelot.settings import load_settings
+from ocelot.web import create_app, stop_streams
 
 IMAGES = Path(__file__).parent / "images"
 MOST = 400_000  # bytes; larger ones are given a palette

@@ -22,8 +22,8 @@ from ocelot.errors import (
     ItemNotFound,
     MetadataError,
 )
-from ocelot.images import hash_file
-from ocelot.records import Hit, Query, Ranking
+from ocelot.images.decode import hash_file
+from ocelot.types import Hit, Query, Ranking
 
 RNG = np.random.default_rng(7)
 COLOURS = [tuple(int(value) for value in row) for row in RNG.integers(0, 256, (24, 3))]

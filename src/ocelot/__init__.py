@@ -12,31 +12,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ocelot.build import open
-    from ocelot.encoder import Encoder
+    from ocelot.encoders.base import Encoder
     from ocelot.engine import Engine
     from ocelot.errors import OcelotError
-    from ocelot.records import (
+    from ocelot.rerankers.base import Reranker
+    from ocelot.types import (
         Hit,
         IndexReport,
-        Item,
+        Input,
         Query,
         Ranking,
-        SearchResult,
+        Result,
         Usage,
     )
-    from ocelot.reranker import Reranker
 
 __all__ = [
     "Encoder",
     "Engine",
     "Hit",
     "IndexReport",
-    "Item",
+    "Input",
     "OcelotError",
     "Query",
     "Ranking",
     "Reranker",
-    "SearchResult",
+    "Result",
     "Usage",
     "open",
 ]
@@ -45,17 +45,17 @@ __version__ = "0.1.0"
 
 # Lazy: `import ocelot` must cost neither torch nor pymilvus.
 _HOMES = {
-    "Encoder": "encoder",
+    "Encoder": "encoders.base",
     "Engine": "engine",
-    "Hit": "records",
-    "IndexReport": "records",
-    "Item": "records",
+    "Hit": "types",
+    "IndexReport": "types",
+    "Input": "types",
     "OcelotError": "errors",
-    "Query": "records",
-    "Ranking": "records",
-    "Reranker": "reranker",
-    "SearchResult": "records",
-    "Usage": "records",
+    "Query": "types",
+    "Ranking": "types",
+    "Reranker": "rerankers.base",
+    "Result": "types",
+    "Usage": "types",
     "open": "build",
 }
 

@@ -12,10 +12,10 @@ from ocelot.settings import Settings, cache_folder, load_settings
 
 if TYPE_CHECKING:
     from ocelot.collection import Collection
-    from ocelot.encoder import Encoder
-    from ocelot.reranker import Reranker
+    from ocelot.encoders.base import Encoder
+    from ocelot.images.thumbnails import Thumbnails
+    from ocelot.rerankers.base import Reranker
     from ocelot.service import Service
-    from ocelot.thumbnails import Thumbnails
 
 __all__ = [
     "build_collection",
@@ -129,7 +129,7 @@ def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) ->
 
 
 def _build_openvino(settings: Settings, pictures: Sequence[Path] | None) -> Encoder:
-    from ocelot.encoders.openvino import Calibration, OpenVINOEncoder
+    from ocelot.encoders.openvino.encoder import Calibration, OpenVINOEncoder
 
     if settings.device not in (None, "cpu"):
         raise ConfigurationError(
@@ -170,7 +170,7 @@ def build_collection(settings: Settings, encoder: Encoder, *, create: bool = Tru
 
 def build_thumbnails(settings: Settings) -> Thumbnails:
     """The cache of small copies, as large as the settings allow."""
-    from ocelot.thumbnails import Thumbnails
+    from ocelot.images.thumbnails import Thumbnails
 
     return Thumbnails(max_bytes=settings.thumbnails_mb * 2**20)
 
@@ -192,7 +192,7 @@ def build_reranker(
         from ocelot.rerankers.fusion import FusionReranker
 
         return FusionReranker(encoder)
-    from ocelot.rerankers.generative import GenerativeReranker
+    from ocelot.rerankers.llm.reranker import LLMReranker
 
     # With keys for both, the one that has a key decides; Azure's is the more deliberate.
     azure = settings.azure_endpoint is not None and (
@@ -205,7 +205,7 @@ def build_reranker(
             f"{'AZURE_OPENAI_API_KEY' if azure else 'OPENAI_API_KEY'}, name a local endpoint "
             "(OCELOT_LLM_BASE_URL), or use --reranker fusion."
         )
-    return GenerativeReranker(
+    return LLMReranker(
         model=settings.llm_model,
         api_key=key.get_secret_value() if key else None,
         base_url=None if azure else settings.llm_base_url,

@@ -14,19 +14,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocelot.encoder import encode_query
+from ocelot.encoders.base import encode_query
 from ocelot.errors import InputError, ItemNotFound
-from ocelot.images import read_file
+from ocelot.images.decode import read_file
 from ocelot.indexing import Progress, add_image, index_images
-from ocelot.queries import as_query, by_name, loaded, own_ids
-from ocelot.records import Hit, IndexReport, SearchResult
+from ocelot.queries import as_query, by_name, loaded, reference_ids
+from ocelot.types import Hit, IndexReport, Result
 
 if TYPE_CHECKING:
     from ocelot.collection import Collection, Row
-    from ocelot.encoder import Encoder
+    from ocelot.encoders.base import Encoder
+    from ocelot.images.thumbnails import Thumbnails
     from ocelot.queries import Asked
-    from ocelot.reranker import Reranker
-    from ocelot.thumbnails import Thumbnails
+    from ocelot.rerankers.base import Reranker
 
 __all__ = ["Engine"]
 
@@ -95,7 +95,7 @@ class Engine:
         min_score: float | None = None,
         keep_reference: bool = False,
         with_vectors: bool | None = None,
-    ) -> SearchResult:
+    ) -> Result:
         """The pictures closest to a query, in retrieval order.
 
         Args:
@@ -127,15 +127,15 @@ class Engine:
             vector,
             limit=limit,
             filter=filter,
-            exclude=() if keep_reference else own_ids(read),
+            exclude=() if keep_reference else reference_ids(read),
             min_score=min_score,
             with_vectors=self.reranker is not None if with_vectors is None else with_vectors,
         )
         done = time.perf_counter()
         timings = {"encode": encoded - started, "search": done - encoded, "total": done - started}
-        return SearchResult(asked, hits, None, timings)
+        return Result(asked, hits, None, timings)
 
-    def rerank(self, result: SearchResult, reranker: Reranker | None = None) -> SearchResult:
+    def rerank(self, result: Result, reranker: Reranker | None = None) -> Result:
         """The same result with a reranker's verdict; unchanged without hits or a reranker.
 
         Args:
@@ -159,7 +159,7 @@ class Engine:
         filter: str | None = None,
         min_score: float | None = None,
         keep_reference: bool = False,
-    ) -> SearchResult:
+    ) -> Result:
         """`search`, then `rerank`; arguments and errors as there."""
         asked = as_query(query)
         with by_name(asked):

@@ -19,7 +19,7 @@
     ├── DownloadError          a file cannot be fetched or unpacked
     ├── StorageError           the disk does not keep a file
     ├── Overloaded             too much is waiting already; try again later
-    └── OutOfTime              the time that a request may take is over
+    └── RequestTimeout              the time that a request may take is over
 
 Each message is one sentence that names the input, the cause and what to do.
 Errors of other packages are mapped to these at the module that calls the package.
@@ -42,8 +42,8 @@ __all__ = [
     "ItemNotFound",
     "MetadataError",
     "OcelotError",
-    "OutOfTime",
     "Overloaded",
+    "RequestTimeout",
     "RerankError",
     "StorageError",
 ]
@@ -142,5 +142,5 @@ class Overloaded(OcelotError):
         return (type(self), (str(self), self.retry_after))
 
 
-class OutOfTime(OcelotError):
+class RequestTimeout(OcelotError):
     """The time that a request may take is over."""

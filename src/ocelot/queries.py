@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocelot.errors import ImageError, InputError
-from ocelot.images import hash_bytes, hash_file, load_image, read_file
-from ocelot.records import Query
+from ocelot.images.decode import hash_bytes, hash_file, load_image, read_file
+from ocelot.types import Query
 
 if TYPE_CHECKING:
-    from ocelot.records import ImageSource
+    from ocelot.types import ImageSource
 
     Asked = Query | tuple[ImageSource | None, str | None] | ImageSource
 
-__all__ = ["as_query", "by_name", "loaded", "own_ids"]
+__all__ = ["as_query", "by_name", "loaded", "reference_ids"]
 
 
 def as_query(asked: Asked) -> Query:
@@ -61,7 +61,7 @@ def by_name(query: Query) -> Iterator[None]:
         raise
 
 
-def own_ids(query: Query) -> tuple[str, ...]:
+def reference_ids(query: Query) -> tuple[str, ...]:
     """The ids of a loaded query's own pictures, where they are from files."""
     ids = []
     for image in query.images:

@@ -102,7 +102,7 @@ def test_int8_is_calibrated_though_nothing_is_new(
         seen.append(len(pixels))  # all but the arithmetic, which takes its time
         return graphs
 
-    monkeypatch.setattr("ocelot.encoders.openvino.quantise", quantise)
+    monkeypatch.setattr("ocelot.encoders.openvino.encoder.quantise", quantise)
     assert "3 encoded" in ocelot("index", small).out
     assert (
         "3 unchanged" in ocelot("index", small, "--backend", "openvino", "--precision", "int8").out

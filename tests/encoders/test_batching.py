@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from ocelot.cancel import Abandoned, cancellable
-from ocelot.encoder import Encoder
+from ocelot.encoders.base import Encoder
 from ocelot.encoders.batching import BatchingEncoder
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.errors import ConfigurationError, EncoderError, ImageError, InputError
-from ocelot.records import Item
+from ocelot.types import Input
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 PATIENCE = 60.0  # seconds until a test that hangs fails
@@ -44,7 +44,7 @@ class Staged(Encoder):
         self.batches: list[list[str]] = []
         self.threads: set[str] = set()
 
-    def prepare(self, item: Item) -> str:
+    def prepare(self, item: Input) -> str:
         text = str(super().prepare(item)[1])
         if text.startswith("slow"):
             self.preparing.release()
@@ -129,7 +129,7 @@ def test_it_passes_for_the_encoder_that_it_wraps() -> None:
     with BatchingEncoder(staged) as shared:
         for attribute in ("name", "dimension", "fingerprint", "batch_size"):
             assert getattr(shared, attribute) == getattr(staged, attribute)
-        assert shared.prepare(Item(text="abc")) == "abc"
+        assert shared.prepare(Input(text="abc")) == "abc"
         np.testing.assert_array_equal(shared.embed(["abc"]), staged.embed_checked(["abc"]))
         assert shared.encode([]).shape == shared.embed_checked([]).shape == (0, 2)
     with BatchingEncoder(staged, batch_size=3) as shared:
@@ -252,7 +252,7 @@ def test_a_full_batch_waits_for_nobody() -> None:
 def test_pictures_prepared_by_an_indexing_run_are_not_waited_for() -> None:
     staged = Staged()
     with BatchingEncoder(staged, window=LONG) as shared:
-        ahead = start(shared.prepare, Item(text="slow"))
+        ahead = start(shared.prepare, Input(text="slow"))
         assert staged.preparing.acquire(timeout=PATIENCE)
         start(shared.encode, ["quick"]).result(PATIENCE)
         staged.prepared.set()

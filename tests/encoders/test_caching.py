@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 from ocelot.cancel import Abandoned, cancellable
-from ocelot.encoder import Encoder, encode_query
+from ocelot.encoders.base import Encoder, encode_query
 from ocelot.encoders.batching import BatchingEncoder
 from ocelot.encoders.caching import CachingEncoder
 from ocelot.errors import ConfigurationError, EncoderError, ImageError, InputError
-from ocelot.records import Hit, Item, Query
 from ocelot.rerankers.fusion import FusionReranker
+from ocelot.types import Hit, Input, Query
 
 
 class Counting(Encoder):
@@ -52,11 +52,11 @@ def png(colour: str, size: tuple[int, int] = (8, 6)) -> bytes:
 def test_a_repeated_query_is_not_encoded_again() -> None:
     plain, counted = Counting(), Counting()
     encoder = CachingEncoder(counted)
-    items = [Item(png("red"), "a"), Item(text="bb"), Item(png("red")), Item(png("red"), "a")]
+    items = [Input(png("red"), "a"), Input(text="bb"), Input(png("red")), Input(png("red"), "a")]
     first = encoder.encode(items)
     assert counted.batches == [3]  # the repeated one within the call is asked for once
     np.testing.assert_array_equal(first, plain.encode(items))
-    again = encoder.encode([*items[::-1], Item(text="new")])
+    again = encoder.encode([*items[::-1], Input(text="new")])
     assert counted.batches == [3, 1]
     np.testing.assert_array_equal(again[:4], first[::-1])
     np.testing.assert_array_equal(again[4:], plain.encode(["new"]))
@@ -67,14 +67,14 @@ def test_a_picture_is_known_by_its_content(tmp_path: Path) -> None:
     encoder = CachingEncoder(counted)
     path = tmp_path / "a.png"
     path.write_bytes(png("red"))
-    for item in (Item(path), Item(str(path)), Item(png("red"))):
+    for item in (Input(path), Input(str(path)), Input(png("red"))):
         encoder.encode([item])
     assert counted.batches == [1]
     path.write_bytes(png("blue"))  # another content under the same name
-    assert not np.array_equal(encoder.encode([Item(path)]), encoder.encode([Item(png("red"))]))
+    assert not np.array_equal(encoder.encode([Input(path)]), encoder.encode([Input(png("red"))]))
 
-    def drawn(colour: str, size: tuple[int, int] = (8, 6)) -> Item:
-        return Item(Image.new("RGB", size, colour))
+    def drawn(colour: str, size: tuple[int, int] = (8, 6)) -> Input:
+        return Input(Image.new("RGB", size, colour))
 
     counted.batches.clear()
     encoder.encode([drawn("red"), drawn("red"), drawn("green"), drawn("red", (6, 8))])
@@ -83,7 +83,7 @@ def test_a_picture_is_known_by_its_content(tmp_path: Path) -> None:
     grey.putpalette([0, 0, 0, 9, 9, 9])
     other = grey.copy()
     other.putpalette([0, 0, 0, 200, 9, 9])
-    rows = encoder.encode([Item(grey), Item(other)])
+    rows = encoder.encode([Input(grey), Input(other)])
     assert not np.array_equal(rows[0], rows[1])
 
 
@@ -110,7 +110,7 @@ def test_long_input_passes_through_lazily_and_is_prepared_ahead() -> None:
     prepared = threading.Semaphore(0)
 
     class Ahead(Counting):
-        def prepare(self, item: Item) -> Any:
+        def prepare(self, item: Input) -> Any:
             assert threading.current_thread() is not threading.main_thread()
             prepared.release()
             return super().prepare(item)
@@ -143,13 +143,13 @@ def test_errors_in_long_input_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "broken.png"
     path.write_bytes(b"no picture")
     with pytest.raises(ImageError, match=r"broken\.png"):
-        CachingEncoder(Counting()).encode([*["a"] * 40, Item(path)])
+        CachingEncoder(Counting()).encode([*["a"] * 40, Input(path)])
 
 
 def test_indexing_passes_through() -> None:
     counted = Counting()
     encoder = CachingEncoder(counted)
-    prepared = [encoder.prepare(Item(text="a"))]
+    prepared = [encoder.prepare(Input(text="a"))]
     for _ in range(2):
         np.testing.assert_array_equal(encoder.embed_checked(prepared), [[0, 0, 0, 1]])
         np.testing.assert_array_equal(encoder.embed(prepared), [[0, 0, 0, 1]])
@@ -167,11 +167,11 @@ def test_errors_name_the_file_and_are_not_remembered(tmp_path: Path) -> None:
     path.write_bytes(b"no picture")
     for _ in range(2):
         with pytest.raises(ImageError, match=r"broken\.png"):
-            encoder.encode([Item(png("red")), Item(path)])
+            encoder.encode([Input(png("red")), Input(path)])
     with pytest.raises(ImageError, match=r"none\.png"):
-        encoder.encode([Item(tmp_path / "none.png")])
+        encoder.encode([Input(tmp_path / "none.png")])
     path.write_bytes(png("red"))
-    assert encoder.encode([Item(path)]).shape == (1, 4)
+    assert encoder.encode([Input(path)]).shape == (1, 4)
     with pytest.raises(InputError):
         encoder.encode([Query(png("red"), None, (png("blue"),))])
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ocelot.encoders.visualized_bge import Prepared, VisualizedBGE
-from ocelot.records import Item
+from ocelot.types import Input
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 MODELS = ("tiny-base", "tiny-m3")
@@ -38,7 +38,7 @@ class Golden:
         rows = []
         for case in self.cases:
             image = GOLDEN / case["image"] if case["image"] else None
-            one = encoder.prepare(Item(image, case["text"]))
+            one = encoder.prepare(Input(image, case["text"]))
             ids = case.get("input_ids") or encoder.tokenizer.empty
             rows.append(Prepared(one.pixels, tuple(ids)))
         return rows
@@ -98,7 +98,7 @@ def test_word_piece_ids_are_the_originals() -> None:
     texts = {case["text"]: case["input_ids"] for case in cases if case["text"]}
     assert len(texts) >= 4
     for text, ids in texts.items():
-        assert list(encoder.prepare(Item(text=text)).ids) == ids
+        assert list(encoder.prepare(Input(text=text)).ids) == ids
 
 
 def test_public_encode_takes_paths_bytes_images_and_texts() -> None:

@@ -18,13 +18,13 @@ import pytest
 from ocelot.build import build_encoder, build_engine
 from ocelot.catalogue.write import write_catalogue
 from ocelot.collection import Collection
-from ocelot.encoder import Encoder
-from ocelot.encoders.graphs import read_graphs
-from ocelot.encoders.openvino import Calibration, OpenVINOEncoder
+from ocelot.encoders.base import Encoder
+from ocelot.encoders.openvino.encoder import Calibration, OpenVINOEncoder
+from ocelot.encoders.openvino.graphs import read_graphs
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.errors import ConfigurationError
-from ocelot.records import Item, Query
 from ocelot.settings import load_settings
+from ocelot.types import Input, Query
 from tests.encoders.test_golden import MODELS, Golden
 
 PICTURES = 32
@@ -54,17 +54,17 @@ def pictures(shop: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def items(pictures: list[Path]) -> list[Item]:
+def items(pictures: list[Path]) -> list[Input]:
     """Pictures, texts of several lengths, and both together, mixed."""
     texts = ["in blue", "a leopard phone case with a soft edge, for a large phone", "mug"]
-    rows = [Item(text=text) for text in texts]
+    rows = [Input(text=text) for text in texts]
     for number, picture in enumerate(pictures[:12]):
-        rows.append(Item(picture, texts[number % 3] if number % 2 else None))
+        rows.append(Input(picture, texts[number % 3] if number % 2 else None))
     return rows
 
 
 @pytest.fixture(scope="module")
-def expected(items: list[Item]) -> np.ndarray[Any, Any]:
+def expected(items: list[Input]) -> np.ndarray[Any, Any]:
     encoder = VisualizedBGE.load(dtype="fp32", device="cpu", reduced_decoding=False)
     return encoder.encode(items)
 
@@ -117,7 +117,7 @@ def test_an_encoder_prepares_what_torch_prepares(pictures: list[Path]) -> None:
     assert (ours.name, ours.fingerprint, ours.dimension, ours.decode_side) == (
         theirs.name, theirs.fingerprint, theirs.dimension, theirs.decode_side,
     )  # fmt: skip
-    for item in (Item(pictures[0]), Item(pictures[1], "in red"), Item(text="a " * 900)):
+    for item in (Input(pictures[0]), Input(pictures[1], "in red"), Input(text="a " * 900)):
         pixels, ids = ours.prepare(item)
         there = theirs.prepare(item)
         assert ids == there.ids
@@ -125,13 +125,13 @@ def test_an_encoder_prepares_what_torch_prepares(pictures: list[Path]) -> None:
         assert pixels is None or np.array_equal(pixels, there.pixels)
 
 
-def test_fp32_is_that_of_torch(items: list[Item], expected: Any) -> None:
+def test_fp32_is_that_of_torch(items: list[Input], expected: Any) -> None:
     encoder = OpenVINOEncoder.load(precision="fp32")
     assert np.abs(encoder.encode(items) - expected).max() < 1e-5
     assert encoder.runtime == "openvino fp32"
 
 
-def test_bf16_stays_close(items: list[Item], expected: Any) -> None:
+def test_bf16_stays_close(items: list[Input], expected: Any) -> None:
     if not can_bf16():
         pytest.skip("this processor does not compute in bf16")
     encoder = OpenVINOEncoder.load(precision="bf16")
@@ -139,13 +139,13 @@ def test_bf16_stays_close(items: list[Item], expected: Any) -> None:
     assert similar.min() > 0.9995 and similar.max() < 1 - 1e-7  # close, and not fp32
 
 
-def test_int8_stays_near(int8: OpenVINOEncoder, items: list[Item], expected: Any) -> None:
+def test_int8_stays_near(int8: OpenVINOEncoder, items: list[Input], expected: Any) -> None:
     similar = (int8.encode(items) * expected).sum(axis=1)
     assert similar.min() > 0.97 and np.median(similar) > 0.99
     assert np.median(similar) < 1 - 1e-6  # it is quantised
 
 
-def test_threads_get_their_own_vectors(items: list[Item], expected: Any) -> None:
+def test_threads_get_their_own_vectors(items: list[Input], expected: Any) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     encoder = OpenVINOEncoder.load(precision="fp32")
@@ -158,7 +158,7 @@ def test_threads_get_their_own_vectors(items: list[Item], expected: Any) -> None
 
 SECOND_START = """
 import sys
-from ocelot.encoders.openvino import OpenVINOEncoder
+from ocelot.encoders.openvino.encoder import OpenVINOEncoder
 encoder = OpenVINOEncoder.load(sys.argv[1], text_model=sys.argv[2] or None, precision=sys.argv[3])
 vector = encoder.encode([(None, "leopard")])[0]
 print(encoder.runtime, "torch" in sys.modules, "nncf" in sys.modules, *vector[:4])

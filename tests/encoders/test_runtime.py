@@ -118,9 +118,9 @@ def test_any_number_of_items_comes_back_in_order(exact: VisualizedBGE, tmp_path:
 
 
 def _item(pair: tuple[Path | None, str | None]) -> object:
-    from ocelot.records import Item
+    from ocelot.types import Input
 
-    return Item(*pair)
+    return Input(*pair)
 
 
 def test_a_jpeg_may_be_decoded_smaller_within_the_stated_bound(

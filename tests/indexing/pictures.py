@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ocelot.collection import EncoderIdentity
-from ocelot.encoder import Encoder
+from ocelot.encoders.base import Encoder
 
 
 class HistogramEncoder(Encoder):

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from ocelot.collection import Collection
-from ocelot.encoder import Encoder
+from ocelot.encoders.base import Encoder
 from ocelot.errors import EncoderError, EncoderMismatch, InputError
-from ocelot.images import hash_file
+from ocelot.images.decode import hash_file
 from ocelot.indexing import index_images
 from tests.indexing.pictures import HistogramEncoder, bomb, picture
 
@@ -81,7 +81,7 @@ def test_on_both_deployments_from_folder_to_hit(open_collection, encoder, folder
 
 def test_unchanged_files_are_not_opened(collection, encoder, folder, monkeypatch):
     index_images(folder, collection, encoder)
-    monkeypatch.setattr("ocelot.indexing.reading.read_file", None)
+    monkeypatch.setattr("ocelot.indexing.reader.read_file", None)
     assert tally(index_images(folder, collection, encoder)) == {"found": 10, "unchanged": 10}
 
 
@@ -93,7 +93,7 @@ def test_duplicates_are_one_row_and_not_read_again(collection, encoder, folder, 
     assert collection.count() == encoder.embedded == 10
     (row,) = collection.get([hash_file(copy)])
     assert list(row.paths) == [str(folder / "1.png"), str(copy)]
-    monkeypatch.setattr("ocelot.indexing.reading.read_file", None)
+    monkeypatch.setattr("ocelot.indexing.reader.read_file", None)
     assert tally(index_images(folder, collection, encoder)) == {"found": 11, "unchanged": 11}
 
 
@@ -277,7 +277,8 @@ def test_look_ahead_is_bounded(collection, folder, tmp_path):
 KILLED = """
 import os, sys
 from ocelot.collection import Collection
-from ocelot.indexing import index_images, writing
+from ocelot.indexing import index_images
+from ocelot.indexing import writer as writing
 from tests.indexing.pictures import HistogramEncoder
 
 class Slow(HistogramEncoder):

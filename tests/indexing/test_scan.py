@@ -9,7 +9,7 @@ import pytest
 
 from ocelot.errors import InputError
 from ocelot.indexing import File, scan
-from ocelot.records import Failure
+from ocelot.types import Failure
 
 
 def names(found, folder):

@@ -10,7 +10,7 @@ import pytest
 
 from ocelot.collection import Collection
 from ocelot.errors import ImageError
-from ocelot.indexing import index_images, reading, stamp
+from ocelot.indexing import index_images, reader, stamp
 from ocelot.indexing.stamp import Stamp
 from tests.indexing.pictures import HistogramEncoder, picture
 
@@ -100,14 +100,14 @@ def test_files_that_fail_are_told_again(shop):
 def test_a_picture_that_failed_for_a_passing_reason_is_tried_again(shop, monkeypatch):
     picture(shop / "shop" / "new.png", 9)
     with monkeypatch.context() as patched:
-        read = reading.read_file
+        read = reader.read_file
 
         def refuse(path):
             if path.endswith("new.png"):
                 raise ImageError(path, "Input/output error")
             return read(path)
 
-        patched.setattr(reading, "read_file", refuse)
+        patched.setattr(reader, "read_file", refuse)
         patched.setattr(stamp, "read_file", refuse)
         assert len(run(shop).failures) == 1
         assert rows_of(shop) == 4

@@ -1,7 +1,7 @@
 """A chat-completions server on loopback that a test scripts with a plain function.
 
     with ChatServer(lambda request: completion('{"ranking": [1, 0], …}')) as server:
-        GenerativeReranker(base_url=server.url, …)
+        LLMReranker(base_url=server.url, …)
 
 It looks at what it is sent as a model would: the picture is decoded from its data URL, and what
 is wrong with a request is noted in `complaints`.

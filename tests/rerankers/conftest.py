@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ocelot.images import hash_file
-from ocelot.records import Hit
+from ocelot.images.decode import hash_file
+from ocelot.types import Hit
 from tests.rerankers.chat_server import ChatServer
 
 MakeHits = Callable[..., list[Hit]]

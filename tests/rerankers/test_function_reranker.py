@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import ocelot.rerankers
-from ocelot.records import Hit, Query
-from ocelot.reranker import Reranker
 from ocelot.rerankers import FunctionReranker
+from ocelot.rerankers.base import Reranker
+from ocelot.types import Hit, Query
 
 QUERY = Query(text="red")
 HITS = [Hit(name, 0.5, place, (name,)) for place, name in enumerate("abc", 1)]

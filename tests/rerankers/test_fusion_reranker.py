@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocelot.encoder import Encoder
 from ocelot.encoders import FunctionEncoder
+from ocelot.encoders.base import Encoder
 from ocelot.errors import ConfigurationError
-from ocelot.records import Hit, Query
-from ocelot.reranker import Reranker
 from ocelot.rerankers import FusionReranker
+from ocelot.rerankers.base import Reranker
+from ocelot.types import Hit, Query
 
 GREY = Image.new("RGB", (8, 8), "gray")
 QUERY = Query(image=GREY, text="red")

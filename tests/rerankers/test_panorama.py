@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from ocelot.errors import ImageError, InputError
-from ocelot.records import Query
-from ocelot.rerankers.panorama import compose_panorama, panorama_layout, panorama_of_hits
-from ocelot.rerankers.tiles import fitted, in_threads
-from ocelot.thumbnails import Thumbnails
+from ocelot.images.thumbnails import Thumbnails
+from ocelot.rerankers.panorama.compose import compose_panorama, panorama_layout, panorama_of_hits
+from ocelot.rerankers.panorama.tiles import fitted, in_threads
+from ocelot.types import Query
 from tests.rerankers.chat_server import is_blue, is_red
 from tests.rerankers.conftest import MakeHits
 
@@ -194,8 +194,8 @@ def test_work_does_not_wait_for_threads_that_are_busy_elsewhere(
 ) -> None:
     go_on = threading.Event()
     with ThreadPoolExecutor(1) as busy:
-        monkeypatch.setattr("ocelot.rerankers.tiles._threads", lambda: busy)
-        monkeypatch.setattr("ocelot.rerankers.tiles._THREADS", 4)
+        monkeypatch.setattr("ocelot.rerankers.panorama.tiles._threads", lambda: busy)
+        monkeypatch.setattr("ocelot.rerankers.panorama.tiles._THREADS", 4)
         busy.submit(go_on.wait, 60)
         try:
             assert in_threads(str, range(9))() == list("012345678")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import base64
 
-from ocelot.records import Hit, Query
-from ocelot.rerankers.prompt import SCHEMA, build_messages, build_prompt, one_line
+from ocelot.rerankers.llm.prompt import SCHEMA, build_messages, build_prompt, one_line
+from ocelot.types import Hit, Query
 
 QUERY = Query(image=b"unused", text="phone case with this theme")
 

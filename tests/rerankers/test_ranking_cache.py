@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ocelot.records import Ranking, Usage
-from ocelot.rerankers.cache import RankingCache, cache_key
+from ocelot.rerankers.llm.cache import RankingCache, cache_key
+from ocelot.types import Ranking, Usage
 
 RANKING = Ranking(
     (2, 0, 1), "Spots: 豹.", "gpt-4o", "repaired", "1 repeat was dropped", True, Usage(1, 5, 6)

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from ocelot.errors import ImageError
-from ocelot.records import MAX_REFERENCES, Query
-from ocelot.rerankers.panorama import compose_panorama, panorama_layout, panorama_of_hits
-from ocelot.rerankers.references import contact_sheet, query_picture
+from ocelot.rerankers.panorama.compose import compose_panorama, panorama_layout, panorama_of_hits
+from ocelot.rerankers.panorama.contact_sheet import contact_sheet, query_picture
+from ocelot.types import MAX_REFERENCES, Query
 from tests.rerankers.conftest import MakeHits
 
 COLOURS = [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocelot.rerankers.reply import complete_order, parse_reply
+from ocelot.rerankers.llm.reply import complete_order, parse_reply
 
 FULL = '{"ranking": [2, 0, 1], "reason": "Spots.", "match": true}'
 

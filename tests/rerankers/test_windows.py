@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocelot.rerankers.reply import ParsedReply
-from ocelot.rerankers.windows import sweep, window_starts
+from ocelot.rerankers.llm.reply import ParsedReply
+from ocelot.rerankers.llm.windows import sweep, window_starts
 
 SIZES = st.integers(2, 25).flatmap(
     lambda window: st.tuples(st.integers(1, 90), st.just(window), st.integers(1, window - 1))

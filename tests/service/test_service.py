@@ -18,12 +18,12 @@ from ocelot.build import build_service
 from ocelot.encoders.function import FunctionEncoder
 from ocelot.engine import Engine
 from ocelot.errors import ImageError, InputError, ItemNotFound, MetadataError, Overloaded
-from ocelot.images import hash_bytes, load_image
-from ocelot.records import Hit, Query, Ranking
-from ocelot.rerankers.panorama import panorama_layout, panorama_of_hits
+from ocelot.images.decode import hash_bytes, load_image
+from ocelot.rerankers.panorama.compose import panorama_layout, panorama_of_hits
 from ocelot.service import Limits, Service
-from ocelot.service.pictures import thumbnail
+from ocelot.service.images import thumbnail
 from ocelot.settings import load_settings
+from ocelot.types import Hit, Query, Ranking
 
 QUESTION = "phone case with this image theme"
 

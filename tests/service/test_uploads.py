@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from ocelot.errors import ConfigurationError, ImageError, StorageError
-from ocelot.images import hash_bytes
-from ocelot.records import Hit
+from ocelot.images.decode import hash_bytes
 from ocelot.service.uploads import UploadFolder
+from ocelot.types import Hit
 
 
 def picture(format: str = "PNG", colour: str = "red", size: tuple[int, int] = (8, 6)) -> bytes:

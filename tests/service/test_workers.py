@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from ocelot.cancel import Abandoned, stop_if_cancelled
-from ocelot.errors import OutOfTime, Overloaded
+from ocelot.errors import Overloaded, RequestTimeout
 from ocelot.service.metrics import Metrics
 from ocelot.service.workers import Workers
 
@@ -106,7 +106,7 @@ def test_a_late_answer_is_given_up(held: Held) -> None:
     pool = workers(timeout=0.02)
 
     async def go() -> None:
-        with pytest.raises(OutOfTime, match=r"longer than 0\.02 s"):
+        with pytest.raises(RequestTimeout, match=r"longer than 0\.02 s"):
             await pool.run(held)
         assert pool.held == 1  # it still runs, and still counts
         held.go.set()
@@ -138,7 +138,7 @@ def test_what_waits_too_long_for_a_thread_goes_and_what_runs_may_take_its_time(h
     async def go() -> None:
         first = asyncio.create_task(pool.run(held, 1))
         await started(held)
-        with pytest.raises(OutOfTime, match=r"longer than 0\.02 s"):
+        with pytest.raises(RequestTimeout, match=r"longer than 0\.02 s"):
             await pool.run(held, 2)
         assert not first.done()
         held.go.set()

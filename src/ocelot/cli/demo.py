@@ -23,7 +23,7 @@ def demo(
     """Draw a shop, index it, ask it for a leopard phone case, and show the answer."""
     from ocelot.catalogue.write import write_catalogue
     from ocelot.errors import InputError
-    from ocelot.records import Query
+    from ocelot.types import Query
 
     started = time.perf_counter()
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocelot.cli import options
-from ocelot.cli.text import printable
+from ocelot.cli.terminal import printable
 
 if TYPE_CHECKING:
     from ocelot.evaluation import Figures
@@ -48,8 +48,8 @@ def triplets(
     from ocelot.errors import InputError
     from ocelot.evaluation import evaluate_triplets, read_triplets
     from ocelot.indexing.scan import File, scan
-    from ocelot.records import Failure
     from ocelot.settings import load_settings
+    from ocelot.types import Failure
 
     asked = read_triplets(queries)
     if not images.is_dir():

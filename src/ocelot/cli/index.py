@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocelot.cli import options
-from ocelot.cli.text import printable
+from ocelot.cli.terminal import printable
 
 if TYPE_CHECKING:
     from ocelot.engine import Engine
     from ocelot.indexing.stamp import Stamp
-    from ocelot.records import IndexReport
     from ocelot.settings import Settings
+    from ocelot.types import IndexReport
 
 __all__ = ["index", "index_with_progress", "info", "print_report"]
 

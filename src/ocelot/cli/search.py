@@ -11,13 +11,13 @@ import typer
 
 from ocelot.cli import options
 from ocelot.cli.startup import quick_start
-from ocelot.cli.text import printable, sentence
+from ocelot.cli.terminal import printable, sentence
 from ocelot.errors import ConfigurationError, InputError
-from ocelot.records import MAX_REFERENCES, Query
+from ocelot.types import MAX_REFERENCES, Query
 
 if TYPE_CHECKING:
-    from ocelot.records import SearchResult
-    from ocelot.thumbnails import Thumbnails
+    from ocelot.images.thumbnails import Thumbnails
+    from ocelot.types import Result
 
 __all__ = ["NO_KEY", "as_dict", "print_result", "save_outputs", "search"]
 
@@ -114,7 +114,7 @@ def search(
     save_outputs(result, panorama, html, engine.thumbnails)
 
 
-def as_dict(result: SearchResult) -> dict[str, Any]:
+def as_dict(result: Result) -> dict[str, Any]:
     """The result as `--json` prints it: hits in final order, each with its earlier rank."""
     images = [str(image) for image in result.query.images]
     ranking = result.ranking
@@ -155,7 +155,7 @@ def as_dict(result: SearchResult) -> dict[str, Any]:
     }
 
 
-def print_result(result: SearchResult) -> None:
+def print_result(result: Result) -> None:
     """A table, the winner and the reason."""
     from rich.console import Console
     from rich.table import Table
@@ -208,7 +208,7 @@ def _short(path: str) -> str:
 
 
 def save_outputs(
-    result: SearchResult,
+    result: Result,
     panorama: Path | None,
     html: Path | None,
     thumbnails: Thumbnails | None = None,
@@ -218,7 +218,7 @@ def save_outputs(
         return
     picture = None
     if result.hits:  # as a reranker sees them: in retrieval order
-        from ocelot.rerankers.panorama import MAX_CANDIDATES, panorama_of_hits
+        from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, panorama_of_hits
 
         picture = panorama_of_hits(result.query, result.hits[:MAX_CANDIDATES], thumbnails)
     if panorama is not None and picture is None:
@@ -227,7 +227,7 @@ def save_outputs(
         _write(panorama, lambda: picture.save(panorama, quality=90))
     if html is not None:
         from ocelot import __version__
-        from ocelot.cli.page import render_page
+        from ocelot.render.html import render_page
 
         page = render_page(result, panorama=picture, version=__version__)
         _write(html, lambda: html.write_text(page, encoding="utf-8"))

@@ -102,7 +102,7 @@ def serve(
         with quick_start():
             service = build_service(settings)
         try:
-            from ocelot.server.app import create_app
+            from ocelot.web.app import create_app
 
             # A key keeps other web pages out by itself, and a proxy here may pass its own names.
             guarded = settings.api_keys is not None or not loopback
@@ -163,7 +163,7 @@ def _announcement(listener: socket.socket, service: Service, db: str) -> str:
 def _run(app: FastAPI, listener: socket.socket, announcement: str, stop_timeout: float) -> None:
     import uvicorn
 
-    from ocelot.server.app import stop_streams
+    from ocelot.web.app import stop_streams
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:

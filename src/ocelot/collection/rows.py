@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ocelot.errors import InputError, MetadataError
-from ocelot.records import Hit
+from ocelot.types import Hit
 
 if TYPE_CHECKING:
-    from ocelot.encoder import Encoder
-    from ocelot.records import Vector
+    from ocelot.encoders.base import Encoder
+    from ocelot.types import Vector
 
 __all__ = [
     "CollectionInfo",

@@ -19,7 +19,7 @@ from ocelot.downloads.archive import (
 )
 from ocelot.downloads.transfer import MAX_BYTES, Progress, download, without_secrets
 from ocelot.errors import DownloadError
-from ocelot.images import SUFFIXES
+from ocelot.images.decode import SUFFIXES
 
 __all__ = ["AMAZON_REVIEWS_URL", "fetch_amazon_reviews"]
 

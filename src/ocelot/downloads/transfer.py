@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from ocelot.errors import DownloadError
-from ocelot.images import hash_bytes
+from ocelot.images.decode import hash_bytes
 
 __all__ = ["MAX_BYTES", "Progress", "cannot_write", "download", "without_secrets"]
 

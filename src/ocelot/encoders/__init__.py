@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ocelot.encoders.batching import BatchingEncoder
     from ocelot.encoders.caching import CachingEncoder
     from ocelot.encoders.function import FunctionEncoder
-    from ocelot.encoders.openvino import OpenVINOEncoder
+    from ocelot.encoders.openvino.encoder import OpenVINOEncoder
     from ocelot.encoders.visualized_bge import VisualizedBGE
 
 __all__ = [
@@ -20,7 +20,7 @@ _HOMES = {
     "BatchingEncoder": "batching",
     "CachingEncoder": "caching",
     "FunctionEncoder": "function",
-    "OpenVINOEncoder": "openvino",
+    "OpenVINOEncoder": "openvino.encoder",
     "VisualizedBGE": "visualized_bge",
 }
 

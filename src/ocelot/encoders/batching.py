@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ocelot.cancel import Abandoned, Predicate, is_cancelled, predicates
-from ocelot.encoder import Encoder, Matrix, as_item
+from ocelot.encoders.base import Encoder, Matrix, as_input
 from ocelot.errors import ConfigurationError, EncoderError
-from ocelot.records import Item
+from ocelot.types import Input
 
 if TYPE_CHECKING:
-    from ocelot.encoder import Encodable
+    from ocelot.encoders.base import Encodable
 
 __all__ = ["BatchingEncoder"]
 
@@ -95,7 +95,7 @@ class BatchingEncoder(Encoder):
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def prepare(self, item: Item) -> Any:
+    def prepare(self, item: Input) -> Any:
         """The wrapped encoder's `prepare`, in the caller's thread."""
         return self._encoder.prepare(item)
 
@@ -108,7 +108,7 @@ class BatchingEncoder(Encoder):
         """
         size = min(batch_size or self.batch_size, self._most)
         rows = [np.empty((0, self.dimension), dtype=np.float32)]
-        coming = map(as_item, items)
+        coming = map(as_input, items)
         while batch := list(islice(coming, size)):
             rows.append(self._prepare_and_wait(batch))
         return np.concatenate(rows)
@@ -147,7 +147,7 @@ class BatchingEncoder(Encoder):
 
     # In the callers' threads.
 
-    def _prepare_and_wait(self, items: Sequence[Item]) -> Matrix:
+    def _prepare_and_wait(self, items: Sequence[Input]) -> Matrix:
         job = _Job()
         if is_cancelled(job.predicates):
             raise Abandoned

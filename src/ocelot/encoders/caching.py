@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from ocelot.encoder import Encoder, Matrix, as_item
+from ocelot.encoders.base import Encoder, Matrix, as_input
 from ocelot.errors import ConfigurationError, ImageError
-from ocelot.images import load_image, read_file
-from ocelot.records import Item
+from ocelot.images.decode import load_image, read_file
+from ocelot.types import Input
 
 if TYPE_CHECKING:
-    from ocelot.encoder import Encodable
-    from ocelot.records import Vector
+    from ocelot.encoders.base import Encodable
+    from ocelot.types import Vector
 
 __all__ = ["CachingEncoder"]
 
@@ -77,7 +77,7 @@ class CachingEncoder(Encoder):
         self._kept: OrderedDict[_Key, Vector] = OrderedDict()
         self._lock = threading.Lock()
 
-    def prepare(self, item: Item) -> Any:
+    def prepare(self, item: Input) -> Any:
         """The wrapped encoder's `prepare`."""
         return self._encoder.prepare(item)
 
@@ -91,7 +91,7 @@ class CachingEncoder(Encoder):
 
     def encode(self, items: Iterable[Encodable], *, batch_size: int | None = None) -> Matrix:
         """Encode items in order, of a few the known ones without the model; as `Encoder.encode`."""
-        coming = map(as_item, items)
+        coming = map(as_input, items)
         first = list(islice(coming, _FEW + 1))
         if len(first) <= _FEW:
             return self._rows(first, batch_size)
@@ -103,7 +103,7 @@ class CachingEncoder(Encoder):
         """Close the wrapped encoder."""
         self._encoder.close()
 
-    def _rows(self, items: Sequence[Item], batch_size: int | None) -> Matrix:
+    def _rows(self, items: Sequence[Input], batch_size: int | None) -> Matrix:
         if not items:
             return np.empty((0, self.dimension), dtype=np.float32)
         read = [_read(item) for item in items]
@@ -147,7 +147,7 @@ class CachingEncoder(Encoder):
                 self._kept.popitem(last=False)
 
 
-def _read(item: Item) -> tuple[_Key, Item]:
+def _read(item: Input) -> tuple[_Key, Input]:
     """What an item is known by, and the same item as it was when that was looked at."""
     image = item.image
     if image is None:
@@ -156,6 +156,6 @@ def _read(item: Item) -> tuple[_Key, Item]:
         pixels = load_image(image)
         hashed = hashlib.sha256(f"{pixels.size}".encode())
         hashed.update(pixels.tobytes())
-        return (hashed.digest(), item.text), Item(pixels, item.text)
+        return (hashed.digest(), item.text), Input(pixels, item.text)
     data = image if isinstance(image, bytes) else read_file(image)
-    return (hashlib.sha256(data).digest(), item.text), Item(data, item.text)
+    return (hashlib.sha256(data).digest(), item.text), Input(data, item.text)

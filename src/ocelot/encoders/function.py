@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ocelot.encoder import Encoder
+from ocelot.encoders.base import Encoder
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ocelot.errors import CheckpointError, ConfigurationError, DownloadError
-from ocelot.images import hash_bytes
+from ocelot.images.decode import hash_bytes
 
 __all__ = ["BUNDLED", "PUBLISHED", "Published", "Source", "locate"]
 

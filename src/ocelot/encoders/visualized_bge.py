@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ocelot.encoder import Encoder, Matrix
+from ocelot.encoders.base import Encoder, Matrix
 from ocelot.encoders.chunks import chunks
 from ocelot.encoders.runtime import (
     choose_device,
@@ -23,11 +23,11 @@ from ocelot.encoders.runtime import (
 from ocelot.encoders.staging import Staging
 from ocelot.encoders.weights import resolve
 from ocelot.errors import EncoderError
-from ocelot.images import load_image
+from ocelot.images.decode import load_image
 from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.preprocess import DECODE_MARGIN, Pixels, normalise, stack, to_pixels
 from ocelot.model.tokenizer import pad
-from ocelot.records import Item
+from ocelot.types import Input
 
 __all__ = ["Prepared", "VisualizedBGE"]
 
@@ -119,7 +119,7 @@ class VisualizedBGE(Encoder):
             reduced_decoding=reduced_decoding,
         )
 
-    def prepare(self, item: Item) -> Prepared:
+    def prepare(self, item: Input) -> Prepared:
         """Decode, resize, crop and tokenise one item; thread-safe."""
         if item.image is None:
             return Prepared(None, self.tokenizer(item.text, self.geometry.longest_text))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ocelot.encoders.sources import BUNDLED, PUBLISHED, Published, Source, locate
 from ocelot.errors import CheckpointError
-from ocelot.images import hash_bytes
+from ocelot.images.decode import hash_bytes
 from ocelot.model.checkpoint import (
     FORMAT,
     Checkpoint,

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ocelot.encoder import Encoder, Matrix
+from ocelot.encoders.base import Encoder, Matrix
 from ocelot.errors import ImageError, InputError, MetadataError
 from ocelot.evaluation.datasets import TripletQuery
 from ocelot.evaluation.metrics import chance, summary
-from ocelot.records import Failure, Item
+from ocelot.types import Failure, Input
 
 __all__ = ["Evaluation", "Figures", "evaluate_triplets"]
 
@@ -105,7 +105,7 @@ def evaluate_triplets(
     image_only = {n: vectors[column] for n, own in enumerate(search.left_out) for column in own}
     texts = {n: query.text for n, query in enumerate(queries) if query.text}
     pairs = {
-        n: Item(folder / str(queries[n].reference), text)
+        n: Input(folder / str(queries[n].reference), text)
         for n, text in texts.items()
         if n in image_only
     }
@@ -202,7 +202,7 @@ def _encode_gallery(
 
     for picture in pictures:
         try:
-            waiting.append(encoder.prepare(Item(picture)))
+            waiting.append(encoder.prepare(Input(picture)))
         except ImageError as error:
             failures.append(Failure(_key(picture), error.reason))
             continue

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ocelot.collection import Collection, Row
-from ocelot.encoder import Encoder
+from ocelot.encoders.base import Encoder
 from ocelot.errors import ImageError
-from ocelot.images import MAX_PIXELS, decode, hash_bytes
-from ocelot.records import Item
-from ocelot.thumbnails import Thumbnails
+from ocelot.images.decode import MAX_PIXELS, decode, hash_bytes
+from ocelot.images.thumbnails import Thumbnails
+from ocelot.types import Input
 
 __all__ = ["add_image"]
 
@@ -67,7 +67,7 @@ def add_image(
     except ImageError as error:
         raise ImageError(str(path), error.reason) from None
     row = Row(id, paths, len(data), *decoded.size, metadata or {})  # refused before it costs
-    prepared = encoder.prepare(Item(image=decoded.image))
+    prepared = encoder.prepare(Input(image=decoded.image))
     row = replace(row, vector=encoder.embed_checked([prepared])[0])
     collection.upsert([row], fresh=True)
     if thumbnails is not None and thumbnails.wanted(*decoded.size):

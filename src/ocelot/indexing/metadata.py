@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ocelot.errors import ConfigurationError, MetadataError
-from ocelot.records import Failure
+from ocelot.types import Failure
 
 __all__ = ["NAMES", "MetadataTable", "MetadataTables", "find_metadata", "read_metadata"]
 

@@ -20,16 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocelot.collection import Collection, EncoderIdentity, Row, clean_metadata
-from ocelot.encoder import Encoder
+from ocelot.encoders.base import Encoder
 from ocelot.errors import EncoderError, EncoderMismatch, InputError, OcelotError
-from ocelot.images import MAX_PIXELS
+from ocelot.images.decode import MAX_PIXELS
+from ocelot.images.thumbnails import Thumbnails
 from ocelot.indexing.known import Known, Seen, digest
 from ocelot.indexing.metadata import MetadataTables
-from ocelot.indexing.reading import Read, Reader
+from ocelot.indexing.reader import Read, Reader
 from ocelot.indexing.scan import File, is_gone, roots_of, scan
-from ocelot.indexing.writing import Edit, Writer
-from ocelot.records import Failure, IndexReport
-from ocelot.thumbnails import Thumbnails
+from ocelot.indexing.writer import Edit, Writer
+from ocelot.types import Failure, IndexReport
 
 __all__ = ["Progress", "index_images"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ocelot.errors import InputError
-from ocelot.images import SUFFIXES
-from ocelot.records import Failure
+from ocelot.images.decode import SUFFIXES
+from ocelot.types import Failure
 
 __all__ = ["File", "is_gone", "roots_of", "scan"]
 

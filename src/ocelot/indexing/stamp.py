@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocelot.errors import ImageError
-from ocelot.images import decode, read_file
+from ocelot.images.decode import decode, read_file
 from ocelot.indexing.metadata import find_metadata
 from ocelot.indexing.scan import File, roots_of, scan
-from ocelot.records import Failure, IndexReport
 from ocelot.settings import cache_folder
+from ocelot.types import Failure, IndexReport
 
 __all__ = ["Kept", "Stamp"]
 

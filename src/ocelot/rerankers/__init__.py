@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ocelot.rerankers.function import FunctionReranker
     from ocelot.rerankers.fusion import FusionReranker
-    from ocelot.rerankers.generative import GenerativeReranker
+    from ocelot.rerankers.llm.reranker import LLMReranker
 
-__all__ = ["FunctionReranker", "FusionReranker", "GenerativeReranker"]
+__all__ = ["FunctionReranker", "FusionReranker", "LLMReranker"]
 
 _MODULES = {
     "FunctionReranker": "function",
     "FusionReranker": "fusion",
-    "GenerativeReranker": "generative",
+    "LLMReranker": "llm.reranker",
 }
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
 from typing import Any
 
-from ocelot.records import Hit, Query, Ranking, RankStatus
-from ocelot.rerankers.reply import complete_order
+from ocelot.rerankers.llm.reply import complete_order
+from ocelot.types import Hit, Query, Ranking, RankStatus
 
 __all__ = ["FunctionReranker"]
 

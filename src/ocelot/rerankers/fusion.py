@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ocelot.encoder import mean_direction
+from ocelot.encoders.base import normalized_mean
 from ocelot.errors import ConfigurationError, ImageError, OcelotError
-from ocelot.records import Hit, Item, Query, Ranking
+from ocelot.types import Hit, Input, Query, Ranking
 
 if TYPE_CHECKING:
-    from ocelot.encoder import Encoder
+    from ocelot.encoders.base import Encoder
 
     Scores = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -73,7 +73,7 @@ class FusionReranker:
         return "fusion"
 
     def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
-        """Fuse the three rankings of `hits`; see :class:`ocelot.reranker.Reranker`."""
+        """Fuse the three rankings of `hits`; see :class:`ocelot.rerankers.base.Reranker`."""
         order = tuple(range(len(hits)))
         if not hits:
             return Ranking(order, "There was nothing to rank.", self.name)
@@ -93,10 +93,10 @@ class FusionReranker:
         return Ranking(order, _reason(order[0], scores, ranks, picture), self.name)
 
     def _scores(self, query: Query, hits: Sequence[Hit]) -> dict[str, Scores]:
-        alone = [Item(image=image) for image in query.images]
-        encoded = self._encoder.encode([*query.parts(), Item(text=query.text), *alone])
+        alone = [Input(image=image) for image in query.images]
+        encoded = self._encoder.encode([*query.parts(), Input(text=query.text), *alone])
         composed, text, pictures = np.split(encoded, [len(alone), len(alone) + 1])
-        parts = np.stack([mean_direction(rows) for rows in (composed, text, pictures)])
+        parts = np.stack([normalized_mean(rows) for rows in (composed, text, pictures)])
         rows = np.full((len(hits), parts.shape[1]), np.nan)
         for row, hit in zip(rows, hits, strict=True):
             vector = self._vector(hit)
@@ -112,7 +112,7 @@ class FusionReranker:
             return np.asarray(hit.vector, dtype=np.float64)
         for path in hit.paths:
             try:
-                return np.asarray(self._encoder.encode([Item(image=path)])[0], dtype=np.float64)
+                return np.asarray(self._encoder.encode([Input(image=path)])[0], dtype=np.float64)
             except ImageError:
                 continue
         return None

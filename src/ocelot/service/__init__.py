@@ -1,9 +1,9 @@
 """One warm engine behind bounded queues: the floor that the HTTP API and the page stand on."""
 
 from ocelot.service.facets import Facet, condition
+from ocelot.service.images import Picture
 from ocelot.service.limits import Limits
 from ocelot.service.metrics import Metrics
-from ocelot.service.pictures import Picture
 from ocelot.service.service import Service
 from ocelot.service.values import Answer, Overview
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ocelot.collection import Row
-from ocelot.records import Hit
+from ocelot.types import Hit
 
 __all__ = ["Facet", "condition", "examples_of", "facets_of"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from ocelot.records import Ranking, SearchResult
+from ocelot.types import Ranking, Result
 
 __all__ = ["Metrics"]
 
@@ -67,7 +67,7 @@ class Metrics:
         self._vectors.labels("true").inc(kept)
         self._vectors.labels("false").inc(new)
 
-    def searched(self, result: SearchResult) -> None:
+    def searched(self, result: Result) -> None:
         """Count the stages of a search."""
         for stage in ("encode", "search"):
             if stage in result.timings:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ocelot.errors import ItemNotFound
-from ocelot.images import encode_jpeg
-from ocelot.records import Hit, Query
-from ocelot.rerankers.panorama import MAX_CANDIDATES, panorama_of_hits
+from ocelot.images.decode import encode_jpeg
+from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, panorama_of_hits
+from ocelot.types import Hit, Query
 
 if TYPE_CHECKING:
-    from ocelot.thumbnails import Thumbnails
+    from ocelot.images.thumbnails import Thumbnails
 
 __all__ = ["Panoramas"]
 

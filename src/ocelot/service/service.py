@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from ocelot.collection.rows import check_id
-from ocelot.encoder import Matrix
+from ocelot.encoders.base import Matrix
 from ocelot.engine import Engine
-from ocelot.errors import ImageError, ItemNotFound, OcelotError, OutOfTime, Overloaded
-from ocelot.images import hash_bytes
+from ocelot.errors import ImageError, ItemNotFound, OcelotError, Overloaded, RequestTimeout
+from ocelot.images.decode import hash_bytes
 from ocelot.indexing import Progress
-from ocelot.records import Hit, IndexReport, Item, Query
-from ocelot.reranker import Reranker
-from ocelot.service.discretion import checked, for_anybody, unjudged
+from ocelot.rerankers.base import Reranker
 from ocelot.service.facets import Facet, examples_of, facets_of
+from ocelot.service.images import Cache, Picture, original, thumbnail
 from ocelot.service.limits import Limits
 from ocelot.service.metrics import Metrics
 from ocelot.service.panoramas import Panoramas
-from ocelot.service.pictures import Cache, Picture, original, thumbnail
+from ocelot.service.redaction import checked, for_anybody, unjudged
 from ocelot.service.uploads import UploadFolder
 from ocelot.service.values import Answer, Overview
 from ocelot.service.workers import Workers
+from ocelot.types import Hit, IndexReport, Input, Query
 
 __all__ = ["Service"]
 
@@ -36,7 +36,8 @@ _OVERVIEW_SECONDS = 5.0  # how old what is said about metadata may be
 class Service:
     """Searches, reranks, adds and shows, for callers that await from any event loop.
 
-    Searches run in bounded threads; a full queue raises `Overloaded`, a late answer `OutOfTime`.
+    Searches run in bounded threads; a full queue raises `Overloaded`, a late answer
+    `RequestTimeout`.
     When an awaiting task is cancelled, what has not started for it never starts.
 
     Args:
@@ -123,7 +124,7 @@ class Service:
         chosen = self._rerankers[name or self.default or self.rerankers[0]]
         try:
             result = await self._judging.run(self._engine.rerank, answer.result, chosen)
-        except (Overloaded, OutOfTime) as error:  # a late verdict never costs the hits
+        except (Overloaded, RequestTimeout) as error:  # a late verdict never costs the hits
             result = unjudged(answer.result, chosen.name, str(error))
         else:
             result = for_anybody(result)
@@ -143,7 +144,7 @@ class Service:
         options = {"limit": limit, "filter": checked(filter), "min_score": min_score}
         return await self._search.run(self._engine.similar, id, **options)
 
-    async def embed(self, items: Iterable[Item]) -> Matrix:
+    async def embed(self, items: Iterable[Input]) -> Matrix:
         """Unit vectors of images, texts, or both, shape (n, dimension)."""
         return await self._search.run(self._engine.encoder.encode, list(items))
 
@@ -252,7 +253,7 @@ class Service:
         """Return soon when the database answers.
 
         Raises:
-            OutOfTime, CollectionError: It does not.
+            RequestTimeout, CollectionError: It does not.
         """
         await self._checks.run(self._engine.count)
 

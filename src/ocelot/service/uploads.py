@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from ocelot.errors import ConfigurationError, StorageError
-from ocelot.images import MAX_PIXELS, hash_bytes, probe
-from ocelot.records import Hit
+from ocelot.images.decode import MAX_PIXELS, hash_bytes, probe
+from ocelot.types import Hit
 
 __all__ = ["UploadFolder"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ocelot.collection import CollectionInfo
-from ocelot.records import Hit, SearchResult
 from ocelot.service.facets import Facet
+from ocelot.types import Hit, Result
 
 __all__ = ["Answer", "Overview"]
 
@@ -15,7 +15,7 @@ __all__ = ["Answer", "Overview"]
 class Answer:
     """A search result, and the key of its panorama (None without hits)."""
 
-    result: SearchResult
+    result: Result
     panorama: str | None
 
 

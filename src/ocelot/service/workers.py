@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from ocelot.cancel import cancellable, stop_if_cancelled
-from ocelot.errors import OutOfTime, Overloaded
+from ocelot.errors import Overloaded, RequestTimeout
 from ocelot.service.metrics import Metrics
 
 __all__ = ["Workers"]
@@ -70,7 +70,7 @@ class Workers:
 
         Raises:
             Overloaded: The queue is full.
-            OutOfTime: It took too long.
+            RequestTimeout: It took too long.
         """
         gone, begun = threading.Event(), threading.Event()
 
@@ -105,7 +105,7 @@ class Workers:
             answer.cancel()
         if late:
             seconds = self.timeout if begun.is_set() else self.patience
-            raise OutOfTime(
+            raise RequestTimeout(
                 f"The request took longer than {seconds:g} s and was given up; try again, "
                 "or ask for less."
             )

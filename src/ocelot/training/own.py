@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ocelot.errors import ConfigurationError, ImageError, MetadataError
-from ocelot.images import hash_bytes, load_image
+from ocelot.images.decode import hash_bytes, load_image
 from ocelot.model.preprocess import Pixels, to_pixels
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.training.triplets import OPEN, Draft, Shot, Traits

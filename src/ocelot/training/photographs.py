@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from ocelot.errors import ConfigurationError, ImageError
-from ocelot.images import load_image
+from ocelot.images.decode import load_image
 from ocelot.training.colours import CLEAR, measure_colour
 
 __all__ = [

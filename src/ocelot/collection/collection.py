@@ -1,0 +1,418 @@
+"""The collection: all that knows Milvus.
+
+A collection holds one row for each picture content, under one encoder. The same code serves
+Milvus Lite (a local folder named `something.db`), a Milvus server or cluster, and Zilliz Cloud.
+
+    id          SHA-256 of the file's bytes, 64 hex digits; the primary key
+    paths       JSON object: each path with these bytes -> its time of change, nanoseconds
+    size        bytes of the file
+    width, height   pixels
+    vector      unit vector of the encoder; compared by cosine
+    (others)    the picture's own metadata, so that a filter reads `price < 30`
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import numpy as np
+from pymilvus import MilvusException
+
+from ocelot.collection.connection import Database, cause, failure, rpc_code
+from ocelot.collection.indexes import MAX_RESULTS, listed, search_params
+from ocelot.collection.rows import (
+    SCALARS,
+    CollectionInfo,
+    EncoderIdentity,
+    Row,
+    check_id,
+    chunks,
+    clean_metadata,
+    hit_of,
+    messages,
+    row_bytes,
+    row_of,
+)
+from ocelot.collection.schema import Setup, built_index
+from ocelot.errors import (
+    CollectionError,
+    ConfigurationError,
+    FilterError,
+    InputError,
+)
+
+if TYPE_CHECKING:
+    from ocelot.types import Hit, Vector
+
+__all__ = [
+    "Collection",
+    "CollectionInfo",
+    "EncoderIdentity",
+    "Row",
+    "clean_metadata",
+    "row_bytes",
+]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+_UNUSABLE = "A vector must be finite and not all zeros."
+_CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
+
+
+class Collection:
+    """One Milvus collection of pictures under one encoder. Made by `open`; a context manager.
+
+    Safe to use from several threads.
+
+    Attributes:
+        uri: Where the database is, without credentials.
+        name: Of the collection.
+        deployment: "lite", "server" or "zilliz".
+        identity: The encoder whose vectors are stored.
+    """
+
+    def __init__(self, database: Database, name: str, consistency: str) -> None:
+        self.name = name
+        self.uri = database.shown
+        self.deployment = database.deployment
+        self._database = database
+        self._client = database.client
+        self._timeout = database.timeout
+        self._consistency = consistency
+        self._index = ""
+        self.identity = EncoderIdentity("", "", 0)
+
+    def __repr__(self) -> str:
+        return f"Collection({self.name!r}, uri={self.uri!r})"
+
+    def __enter__(self) -> Collection:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @classmethod
+    def open(
+        cls,
+        uri: str | os.PathLike[str],
+        *,
+        name: str = "ocelot",
+        encoder: EncoderIdentity | None = None,
+        token: str | None = None,
+        index: str = "auto",
+        index_params: Mapping[str, Any] | None = None,
+        consistency: str = "Strong",
+        create: bool = True,
+        timeout: float = 30.0,
+    ) -> Collection:
+        """Open a collection, made first where it is missing.
+
+        Args:
+            uri: A local path that ends with .db, `http://host:19530`, or the `https://…`
+                endpoint of Zilliz Cloud.
+            name: Of the collection: letters, digits and underscores.
+            encoder: Whose vectors it holds; an existing collection must agree. None takes
+                whatever an existing one says.
+            token: `user:password` or an API key, for a server that asks for one.
+            index: "auto", or one of Milvus's types: FLAT (exact), HNSW, IVF_FLAT, IVF_SQ8,
+                DISKANN, AUTOINDEX. With `create`, an existing index of another type is rebuilt.
+            index_params: Build parameters of the index, e.g. {"M": 32}.
+            consistency: Of reads: "Strong", "Session", "Bounded" or "Eventually".
+            create: Whether to make what is missing; False for readers.
+            timeout: Seconds that one call may take.
+
+        Raises:
+            ConfigurationError: An argument has no such value.
+            DatabaseUnavailable: The database cannot be opened or reached.
+            EncoderMismatch: The collection was made with another encoder.
+            CollectionError: There is nothing to open, or Milvus refused.
+        """
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"The collection name {name!r} cannot be used: take letters, digits and "
+                "underscores, and no digit first."
+            )
+        if consistency not in _CONSISTENCY:
+            raise ConfigurationError(
+                f"The consistency {consistency!r} is unknown; take one of {listed(_CONSISTENCY)}."
+            )
+        database = Database.connect(os.fspath(uri), token, timeout, create=create)
+        try:
+            self = cls(database, name, consistency)
+            with self._mapped("open"):
+                setup = Setup(database, name, consistency)
+                self.identity, self._index = setup.run(
+                    encoder, index.upper(), dict(index_params or {}), create=create
+                )
+        except BaseException:
+            database.close()
+            raise
+        return self
+
+    def upsert(self, rows: Iterable[Row], *, fresh: bool = False) -> None:
+        """Add rows, or replace those with the same ids. Kept once this returns.
+
+        Args:
+            rows: Sent in messages of some 16 MB.
+            fresh: Whether the caller knows that none of the ids is stored yet; where one is,
+                a local database may keep fields of its old metadata.
+
+        Raises:
+            InputError: A row has no vector, or one of another shape.
+            CollectionError: Milvus refused.
+        """
+        for some in messages(rows):
+            entities = self._entities(some)
+            with self._mapped("write to"), self._database.writing:
+                if self.deployment == "lite" and not fresh:
+                    self._blank_old_metadata(entities)
+                self._client.upsert(self.name, entities, timeout=self._timeout)
+
+    def _entities(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        for row in rows:
+            if row.vector is None:
+                raise InputError(f"The row {row.id} has no vector.")
+            if np.shape(row.vector) != (self.identity.dimension,):
+                self._checked(row.vector)
+        matrix = np.array([row.vector for row in rows], dtype=np.float32)
+        if not np.isfinite(matrix).all() or not matrix.any(axis=1).all():
+            raise InputError(_UNUSABLE)
+        return [
+            {
+                **row.metadata,
+                "id": row.id,
+                "paths": row.paths,
+                "size": row.size,
+                "width": row.width,
+                "height": row.height,
+                "vector": vector,
+            }
+            for row, vector in zip(rows, matrix, strict=True)
+        ]
+
+    def _blank_old_metadata(self, entities: Sequence[dict[str, Any]]) -> None:
+        # Lite merges an upsert into the old row, so a field that is gone must be overwritten.
+        by_id = {entity["id"]: entity for entity in entities}
+        for old in self._by_ids(by_id, ["$meta"]):
+            for key in old.keys() - by_id[old["id"]].keys():
+                by_id[old["id"]][key] = None
+
+    def search(
+        self,
+        vector: Vector | Sequence[float],
+        *,
+        limit: int = 9,
+        filter: str | None = None,
+        exclude: Iterable[str] = (),
+        min_score: float | None = None,
+        with_vectors: bool = False,
+    ) -> tuple[Hit, ...]:
+        """The rows nearest to `vector`, best first.
+
+        Args:
+            vector: Shape (dimension,); need not have length 1.
+            limit: Hits wanted, at most 16,384 together with `exclude`.
+            filter: A Milvus expression over metadata, e.g. `price < 30 and category == "Toys"`.
+                A field that no row has matches nothing.
+            exclude: Ids that must not be among the hits.
+            min_score: Leave out hits with a lower cosine similarity.
+            with_vectors: Whether hits carry their stored vectors.
+
+        Raises:
+            InputError: The vector, the limit or an excluded id cannot be used.
+            FilterError: Milvus does not accept the filter.
+            CollectionError: Milvus failed.
+        """
+        query = self._checked(vector)
+        unwanted = frozenset(exclude)
+        for value in unwanted:
+            check_id(value)
+        wanted = limit + len(unwanted)
+        if limit < 1 or wanted > MAX_RESULTS:
+            raise InputError(
+                f"The number of results must be 1 to {MAX_RESULTS - len(unwanted):,}, "
+                f"was: {limit:,}."
+            )
+        expression = (filter or "").strip()
+        fields = [*SCALARS, "$meta", *(["vector"] if with_vectors else [])]
+        found = self._find(query, wanted, expression, fields)
+        kept = [
+            hit
+            for hit in sorted(found, key=lambda hit: (-hit["distance"], hit["id"]))
+            if hit["id"] not in unwanted and (min_score is None or hit["distance"] >= min_score)
+        ]
+        return tuple(
+            hit_of(hit["entity"], hit["distance"], rank) for rank, hit in enumerate(kept[:limit], 1)
+        )
+
+    def _find(
+        self, query: Vector, wanted: int, expression: str, fields: list[str]
+    ) -> list[dict[str, Any]]:
+        def ask(expression: str, thorough: bool, fields: list[str]) -> list[dict[str, Any]]:
+            params = search_params(self._index, self.deployment, wanted, thorough)
+            return list(
+                self._client.search(
+                    self.name,
+                    data=[query.tolist()],
+                    anns_field="vector",
+                    limit=wanted,
+                    filter=expression,
+                    output_fields=fields,
+                    search_params={"metric_type": "COSINE", "params": params},
+                    consistency_level=self._consistency,
+                    timeout=self._timeout,
+                )[0]
+            )
+
+        with self._mapped("search"):
+            try:
+                found = ask(expression, False, fields)
+                # An approximate index may miss rows that a filter leaves; look again, wider.
+                if len(found) < wanted and search_params(self._index, self.deployment, 1, True):
+                    found = ask(expression, True, fields)
+                return found
+            except MilvusException as error:
+                if not expression or rpc_code(error) is not None:
+                    raise
+                ask("", False, ["id"])  # fails as well where the filter is not to blame
+                raise FilterError(
+                    f"The filter {expression!r} cannot be used: {cause(error)}."
+                ) from error
+
+    def get(self, ids: Iterable[str]) -> tuple[Row, ...]:
+        """The rows with these ids, with vectors, in this order; unknown ids are left out."""
+        wanted = list(dict.fromkeys(ids))
+        with self._mapped("read"):
+            found = {
+                entity["id"]: entity
+                for entity in self._by_ids(wanted, [*SCALARS, "$meta", "vector"])
+            }
+        return tuple(row_of(found[id]) for id in wanted if id in found)
+
+    def known(self, ids: Iterable[str]) -> set[str]:
+        """Which of these ids are stored."""
+        with self._mapped("read"):
+            return {str(entity["id"]) for entity in self._by_ids(ids, ["id"])}
+
+    def _by_ids(self, ids: Iterable[str], fields: list[str]) -> Iterator[dict[str, Any]]:
+        for chunk in chunks(ids):
+            yield from self._query(f"id in {json.dumps(chunk)}", fields)
+
+    def _query(self, expression: str, fields: list[str], limit: int | None = None) -> list[Any]:
+        bound = {} if limit is None else {"limit": limit}
+        return list(
+            self._client.query(
+                self.name,
+                filter=expression,
+                output_fields=fields,
+                consistency_level=self._consistency,
+                timeout=self._timeout,
+                **bound,
+            )
+        )
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Remove rows. Returns how many there were."""
+        with self._mapped("delete from"), self._database.writing:
+            present = sorted(self.known(ids))
+            for chunk in chunks(present):
+                self._client.delete(self.name, ids=chunk, timeout=self._timeout)
+            return len(present)
+
+    def count(self) -> int:
+        """How many rows are stored."""
+        with self._mapped("count"):
+            # Statistics miss what a server has not sealed yet; a query does not.
+            return int(self._query("", ["count(*)"])[0]["count(*)"])
+
+    def iterate(self, *, metadata: bool = True) -> Iterator[Row]:
+        """Every row without its vector, in order of ids.
+
+        Rows written or removed meanwhile may or may not be seen; all others are, once.
+
+        Args:
+            metadata: Whether rows carry their metadata; without it this is quicker.
+        """
+        fields = [*SCALARS, *(["$meta"] if metadata else [])]
+        # Ids are evenly spread, so ranges of equal width are pages of about equal size. Few and
+        # large ones: each query costs Lite a pass over all rows, and a server a wait for Strong.
+        window = MAX_RESULTS if metadata or self.deployment != "lite" else 140_000
+        depth, left = 0, self.count()
+        while left > window * 3 // 4:
+            depth, left = depth + 1, left // 16
+        pending = [f"{number:0{depth}x}" if depth else "" for number in range(16**depth)][::-1]
+        while pending:
+            prefix = pending.pop()
+            with self._mapped("read"):
+                page = self._query(f'id >= "{prefix}" and id < "{prefix}g"', fields, window)
+            if len(page) >= window:
+                pending.extend(prefix + digit for digit in "fedcba9876543210")
+                continue
+            for entity in sorted(page, key=lambda entity: str(entity["id"])):
+                yield row_of(entity)
+
+    def sample(self, limit: int = 1000) -> tuple[Row, ...]:
+        """Some rows without their vectors, at most `limit`: to see what metadata there is."""
+        with self._mapped("read"):
+            page = self._query("", [*SCALARS, "$meta"], min(limit, MAX_RESULTS))
+        return tuple(row_of(entity) for entity in page)
+
+    def flush(self) -> None:
+        """Write everything to its final place: quicker reads after many writes."""
+        with self._mapped("flush"), self._database.writing:
+            self._client.flush(self.name, timeout=max(self._timeout, 120.0))
+
+    def describe(self) -> CollectionInfo:
+        """What this collection is and how it is stored."""
+        with self._mapped("describe"):
+            built = built_index(self._client, self.name, self._timeout)
+            version = str(self._client.get_server_version(timeout=self._timeout))
+        return CollectionInfo(
+            uri=self.uri,
+            name=self.name,
+            deployment=self.deployment,
+            version=version,
+            index=str(built.get("index_type", "")),
+            metric=str(built.get("metric_type", "")),
+            count=self.count(),
+            encoder=self.identity,
+        )
+
+    def drop(self) -> None:
+        """Remove the collection with all its rows, and close."""
+        with self._mapped("drop"):
+            self._client.drop_collection(self.name, timeout=self._timeout)
+        self.close()
+
+    def close(self) -> None:
+        """Let the database go; a local one is then free for other processes."""
+        self._database.close()
+
+    def _checked(self, vector: Vector | Sequence[float]) -> Vector:
+        array = np.asarray(vector, dtype=np.float32)
+        if array.shape != (self.identity.dimension,):
+            raise InputError(
+                f"A vector of the collection {self.name!r} must have shape "
+                f"({self.identity.dimension},), was: {array.shape}."
+            )
+        if not np.isfinite(array).all() or not array.any():
+            raise InputError(_UNUSABLE)
+        return array
+
+    @contextmanager
+    def _mapped(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except (MilvusException, grpc.RpcError, ValueError) as error:
+            if self._database.closed:
+                raise CollectionError(
+                    f"The collection {self.name!r} is closed; open it again."
+                ) from None
+            if isinstance(error, ValueError):
+                raise
+            raise failure(error, self.uri, f"{doing} the collection {self.name!r}") from error

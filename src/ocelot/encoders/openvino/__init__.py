@@ -1,0 +1,1 @@
+"""The encoder computed by OpenVINO."""

@@ -1,0 +1,1 @@
+"""Pictures: decoded within limits, and kept as small copies."""

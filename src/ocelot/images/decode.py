@@ -1,0 +1,297 @@
+"""From bytes or a path to an RGB image, within limits.
+
+Every picture enters Ocelot through :func:`decode` or :func:`load_image`, so orientation,
+transparency and the limits against decompression bombs are decided once, here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from ocelot.errors import ImageError, ImageTooLarge
+
+if TYPE_CHECKING:
+    from ocelot.types import ImageSource
+
+__all__ = [
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Decoded",
+    "decode",
+    "describe",
+    "encode_jpeg",
+    "hash_bytes",
+    "hash_file",
+    "load_image",
+    "probe",
+    "read_file",
+]
+
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
+)
+MAX_PIXELS = 89_000_000
+MAX_BYTES = 200 * 2**20
+_MAX_SIDE = 65_500
+# Pillow knows many more formats; some start other programs, and none of them is a shop's.
+_FORMATS = frozenset({"AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP"})
+_SCALABLE = ("JPEG", "MPO")
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+
+
+# Large blocks, as the system takes only those back at once when a picture is done with.
+Image.core.set_block_size(64 * 2**20)  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture that was read from a file.
+
+    Attributes:
+        image: RGB, upright; smaller than the file's picture where that was allowed.
+        size: Width and height of the file's picture in pixels, upright.
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
+
+
+class _Room:
+    """Lets threads decode so many pixels at once; a picture larger than that has it alone."""
+
+    def __init__(self, pixels: int) -> None:
+        self._free = self._all = pixels
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def of(self, pixels: int) -> Iterator[None]:
+        wanted = min(pixels, self._all)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= wanted)
+            self._free -= wanted
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += wanted
+                self._changed.notify_all()
+
+
+_room = _Room(MAX_PIXELS)
+
+
+def describe(source: ImageSource) -> str:
+    """What to call a picture in a message."""
+    return str(source) if isinstance(source, (str, Path)) else "the image"
+
+
+def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        ImageError: The file is missing, unreadable, empty, or larger than `max_bytes`.
+    """
+    name = str(path)
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            raise ImageError(name, "it is not a regular file")  # opening a pipe would wait
+        with open(path, "rb") as file:
+            # No more than there is, as room for the most takes longer than reading; some file
+            # systems do not know how much that is.
+            data = file.read(min(max_bytes, status.st_size or max_bytes) + 1)
+    except FileNotFoundError:
+        raise ImageError(name, "there is no such file") from None
+    except IsADirectoryError:
+        raise ImageError(name, "it is a folder, not an image file") from None
+    except (OSError, ValueError) as error:
+        raise ImageError(name, getattr(error, "strerror", None) or str(error)) from error
+    if not data:
+        raise ImageError(name, "the file is empty")
+    if len(data) > max_bytes:
+        raise ImageTooLarge(name, f"the file is larger than {max_bytes / 2**20:.0f} MiB")
+    return data
+
+
+def decode(
+    data: bytes,
+    *,
+    shortest: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    name: str = "the image",
+) -> Decoded:
+    """An image file as RGB, upright, first frame, transparency on white; with its true size.
+
+    Args:
+        data: The bytes of the file.
+        shortest: A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is several times
+            as fast, where its shortest side keeps this many pixels. None decodes it whole.
+        max_pixels: Refuse images with more pixels than this before decoding them. Pillow
+            refuses those above twice its `Image.MAX_IMAGE_PIXELS` in any case.
+        name: What to call it in messages.
+
+    Raises:
+        ImageError: The data cannot be decoded, or the image is over the limit.
+    """
+    if not data:
+        raise ImageError(name, "it is empty")
+    try:
+        with _opened(data, name, max_pixels) as image:
+            return _to_rgb(image, name, max_pixels, shortest)
+    except ImageError:
+        raise
+    except Exception as error:
+        raise _damaged(name, error) from error
+
+
+def load_image(
+    source: ImageSource, *, max_pixels: int = MAX_PIXELS, shortest: int | None = None
+) -> Image.Image:
+    """Any supported image as RGB, upright, first frame, transparency on white.
+
+    Args:
+        source: A path, the bytes of an image file, or a PIL image.
+        max_pixels, shortest: As of `decode`.
+
+    Raises:
+        ImageError: The source cannot be read or decoded, or is over the limit.
+    """
+    name = describe(source)
+    if isinstance(source, Image.Image):
+        return _to_rgb(source, name, max_pixels).image
+    data = source if isinstance(source, bytes) else read_file(source)
+    return decode(data, shortest=shortest, max_pixels=max_pixels, name=name).image
+
+
+def _opened(data: bytes, name: str, max_pixels: int) -> Image.Image:
+    heif = data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
+    readable = not heif or _register_heif()
+    try:
+        return Image.open(io.BytesIO(data), formats=_readable_formats())
+    except Image.DecompressionBombError:  # Pillow's own limit, twice its MAX_IMAGE_PIXELS
+        raise ImageTooLarge(name, f"it has more pixels than the limit of {max_pixels:,}") from None
+    except UnidentifiedImageError:
+        reason = "it is not an image in a format that can be read"
+        if not readable:
+            reason = "HEIC needs one more package (pip install 'ocelot-search[heic]')"
+        raise ImageError(name, reason) from None
+    except Exception as error:  # Pillow's decoders raise many types on malformed files
+        raise _damaged(name, error) from error
+
+
+def probe(
+    data: bytes, *, name: str = "the image", max_pixels: int = MAX_PIXELS
+) -> tuple[str, int, int]:
+    """Format, width and height of an image file, from its head alone.
+
+    Returns:
+        Pillow's name of the format ("JPEG"), and the size in pixels as stored, before any
+        orientation is applied.
+
+    Raises:
+        ImageError: This is no image, or one with more pixels than the limit.
+    """
+    if not data:
+        raise ImageError(name, "it is empty")
+    with _opened(data, name, max_pixels) as image:
+        _check_size(image, name, max_pixels)
+        return image.format or "", image.width, image.height
+
+
+def _to_rgb(image: Image.Image, name: str, max_pixels: int, shortest: int | None = None) -> Decoded:
+    _check_size(image, name, max_pixels)
+    size = image.size
+    try:
+        if shortest is not None and image.format in _SCALABLE:
+            image.draft(None, (shortest, shortest))
+        with _room.of(image.width * image.height):
+            image.load()
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            flat = _flatten(ImageOps.exif_transpose(image))  # a copy: the caller may change it
+    except Exception as error:
+        raise _damaged(name, error) from error
+    return Decoded(flat, size[::-1] if orientation in range(5, 9) else size)
+
+
+@cache
+def _load_plugins() -> None:
+    """Those of our formats: all that Pillow has would take a search's start longer."""
+    for name in ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Tiff", "WebP"):
+        import_module(f"PIL.{name}ImagePlugin")
+
+
+def _readable_formats() -> list[str]:
+    _load_plugins()
+    return sorted(_FORMATS & Image.OPEN.keys())
+
+
+def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageTooLarge(
+            name, f"{width} x {height} pixels are more than the limit of {max_pixels:,}"
+        )
+    if max(width, height) > _MAX_SIDE:
+        raise ImageTooLarge(name, f"a side of {max(width, height):,} pixels is too long")
+    if width < 1 or height < 1:
+        raise ImageError(name, "it has no pixels")
+
+
+def _damaged(name: str, error: Exception) -> ImageError:
+    reason = str(error).strip().rstrip(".") or type(error).__name__
+    return ImageError(name, f"it is damaged ({reason})")
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode == "I":
+        # 16-bit grey: Pillow's own conversion clips instead of scaling.
+        return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        paper = Image.new("RGB", layer.size, "white")
+        paper.paste(layer, mask=layer.getchannel("A"))
+        return paper
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _register_heif() -> bool:
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+def encode_jpeg(image: Image.Image, *, quality: int = 88) -> bytes:
+    """The image as the bytes of a JPEG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality, optimize=True)
+    return buffer.getvalue()
+
+
+def hash_bytes(data: bytes) -> str:
+    """SHA-256 as 64 hex digits: the id of an image file's content."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def hash_file(path: str | Path) -> str:
+    """SHA-256 of a file's bytes as 64 hex digits.
+
+    Raises:
+        ImageError: The file cannot be read.
+    """
+    return hash_bytes(read_file(path))

@@ -1,0 +1,163 @@
+"""What there is to say about hits and answers, in plain words; nothing here is HTML."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from ocelot.rerankers.fusion import ordinal
+from ocelot.types import TITLE_KEYS, Hit, Query, Ranking, Result
+
+__all__ = [
+    "RERANKERS",
+    "asked",
+    "count",
+    "facts",
+    "fields",
+    "judging",
+    "movement",
+    "notice",
+    "price",
+    "short",
+    "summary",
+    "verdict",
+]
+
+# What the rerankers are called on the page.
+RERANKERS = {
+    "generative": "Language model",
+    "fusion": "Fusion of rankings",
+}
+
+_FIRST = ("category", "kind", "type", "brand", "store", "colour", "color", "pattern", "material")
+_NOT_SHOWN = frozenset({*TITLE_KEYS, "price", "file_name", "description"})
+_SHORT = 48  # characters of a metadata value; longer ones are prose
+
+
+def asked(query: Query) -> str:
+    """A query in a few words.
+
+    >>> asked(Query(b"...", "in blue"))
+    'Picture + “in blue”'
+    """
+    picture = "Pictures" if query.others else "Picture"
+    if query.text is None:
+        return picture
+    return f"{picture} + “{query.text}”" if query.images else f"“{query.text}”"
+
+
+def short(text: str, most: int = 60) -> str:
+    """
+    >>> short("in blue, with stripes", 10)
+    'in blue, …'
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def count(number: int, word: str = "picture") -> str:
+    """
+    >>> count(1), count(1200)
+    ('1 picture', '1,200 pictures')
+    """
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def price(metadata: Mapping[str, Any]) -> str:
+    """The price as it is shown, or ""."""
+    value = metadata.get("price")
+    if isinstance(value, float):
+        return f"{value:,.2f}" if math.isfinite(value) else ""
+    return _value(value)
+
+
+def fields(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Keys and values that are short enough to show, categories and colours first."""
+    keys = [key for key in _FIRST if key in metadata]
+    keys += [key for key in metadata if key not in _FIRST and key not in _NOT_SHOWN]
+    shown = ((key, _value(metadata[key])) for key in keys)
+    return [(key, value) for key, value in shown if value]
+
+
+def summary(metadata: Mapping[str, Any]) -> str:
+    """Up to four fields in one line.
+
+    >>> summary({"colour": "red", "stock": 3})
+    'red · stock 3'
+    """
+    # A category or a colour needs no label, other fields do.
+    words = [value if key in _FIRST else f"{key} {value}" for key, value in fields(metadata)]
+    return " · ".join(words[:4])
+
+
+def _value(value: Any) -> str:
+    """A value that is short enough to show, else ""; Cell_Phones reads better as Cell Phones."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.2f}".rstrip("0").rstrip(".") if math.isfinite(value) else ""
+    if isinstance(value, (int, str)):
+        text = " ".join(str(value).replace("_", " ").split())
+        return text if len(text) <= _SHORT else ""
+    return ""
+
+
+def movement(rank: int, hit: Hit) -> tuple[Literal["up", "down"], str] | None:
+    """Where a hit came from on its way to a place; None when it stayed.
+
+    >>> movement(1, Hit("ab", 0.5, 6, ("a.jpg",)))
+    ('up', 'was 6th')
+    """
+    if hit.rank == rank:
+        return None
+    return ("up" if hit.rank > rank else "down"), f"was {ordinal(hit.rank)}"
+
+
+def judging(reranker: str) -> str:
+    """What is said while a reranker is at work."""
+    if reranker == "generative":
+        return "The language model is looking at the pictures…"
+    return "Weighing the words and the picture against each other…"
+
+
+def verdict(ranking: Ranking | None) -> str:
+    """What the first picture is called."""
+    judged = ranking is not None and ranking.status != "fallback"
+    return "Best match" if judged else "Most similar"
+
+
+def notice(ranking: Ranking | None) -> str:
+    """One friendly sentence where a reranker's reply was not used as it came, else ""."""
+    if ranking is None or ranking.status == "ok":
+        return ""
+    detail = ranking.detail.strip().rstrip(".")
+    if ranking.status == "repaired":
+        text = f"The reply of {ranking.reranker} could be used after mending"
+    else:
+        text = (
+            f"{ranking.reranker} gave no usable answer, so the pictures stay in order of similarity"
+        )
+    return f"{text}{f': {detail}' if detail else ''}."
+
+
+def facts(result: Result) -> list[tuple[str, str]]:
+    """How an answer was made: who ranked it, what it cost, how long it took."""
+    facts: list[tuple[str, str]] = []
+    ranking = result.ranking
+    if ranking is None:
+        facts.append(("Order", "similarity, not reranked"))
+    else:
+        status = {"ok": "", "repaired": ", mended", "fallback": ", not usable"}[ranking.status]
+        facts.append(("Ranked by", ranking.reranker + status))
+        used = ranking.usage
+        if ranking.cached:
+            facts.append(("Answer", "from the cache, at no cost"))
+        elif used.calls:
+            tokens = f"{used.prompt_tokens:,} in, {used.completion_tokens:,} out"
+            facts.append(("Tokens", tokens))
+            facts.append(("Calls to the model", str(used.calls)))
+    return facts + [(f"Time, {stage}", _seconds(time)) for stage, time in result.timings.items()]
+
+
+def _seconds(time: float) -> str:
+    return f"{time * 1000:.0f} ms" if time < 0.9995 else f"{time:.1f} s"

@@ -1,0 +1,1 @@
+"""Rerank with a vision language model."""

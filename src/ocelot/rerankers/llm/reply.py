@@ -1,0 +1,259 @@
+"""Read what a language model answered: a pure function that takes any string.
+
+A reply may come as the JSON object that was asked for, as the tutorial's text form
+(``Ranked list: [3, 1, 2]`` / ``Reasons: …``), inside code fences or prose, after a chain of
+thought, cut off, or as nonsense. What is wrong is mended and named; the order is always complete.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ocelot.rerankers.llm.prompt import one_line
+from ocelot.types import RankStatus
+
+__all__ = ["ParsedReply", "complete_order", "parse_reply"]
+
+_LIMIT = 20_000  # characters from the end that are read: bounds the time on hostile replies
+_ATTEMPTS = 300  # brackets that open no JSON; the same
+_REASON_LIMIT = 2000
+_RANKING = ("ranking", "rankedlist", "rankinglist", "rankedindices", "order", "indices")
+_REASON = ("reason", "reasons", "explanation")
+
+_THINK_OPEN = re.compile(r"<(?:think|thinking|reasoning)>", re.I)
+_THINK_CLOSE = re.compile(r"</(?:think|thinking|reasoning)>", re.I)
+_LABELLED = re.compile(
+    r"""rank(?:ed|ing)?[\s_]{0,3}(?:list|order|indices)?(?P<quote>["'”]?)["'”*`\s]{0,8}[:=]"""
+    r"""["'“*`\s]{0,20}(?:\[(?P<list>[^\[\]]*)(?P<end>\]?)|(?P<bare>[0-9][0-9,;>\#\s]*))""",
+    re.I,
+)
+_REASONED = re.compile(r"""(?:reasons?|explanation)["'”*`\s]{0,8}[:=]["'“*`\s]{0,8}""", re.I)
+_AFTER_REASON = re.compile(r"""["'”*`\s]{0,8}[,\n]\s{0,8}["'“*`]{0,4}match["'”*`\s]{0,8}:""", re.I)
+_MATCHED = re.compile(r"""\bmatch["'”*`\s]{0,8}:["'“*`\s]{0,8}(true|yes|false|no)\b""", re.I)
+_INDEX = re.compile(r"[^0-9.+-]{0,20}([0-9]{1,9})(?:\.0{0,9})?[^0-9.]{0,20}")
+_INTEGERS = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_OPENING = re.compile(r"[\[{]")
+
+
+@dataclass(frozen=True)
+class ParsedReply:
+    """What a reply says, made whole.
+
+    Attributes:
+        order: A permutation of 0 … count-1, best first.
+        reason: Why the first is the first, on one line; "" when none was given.
+        match: Whether anything fits; None when the reply does not say.
+        status: "ok", "repaired", or "fallback" (retrieval order).
+        detail: What was repaired, or the cause of the fallback; "" when ok.
+    """
+
+    order: tuple[int, ...]
+    reason: str = ""
+    match: bool | None = None
+    status: RankStatus = "ok"
+    detail: str = ""
+
+
+@dataclass
+class _Answer:
+    indices: list[Any]
+    reason: str = ""
+    match: bool | None = None
+    note: str = ""
+
+
+def parse_reply(text: str, count: int) -> ParsedReply:
+    """Read a reply about `count` candidates; never raises.
+
+    >>> parse_reply('```json\\n{"ranking": [2, 0], "reason": "Spots.", "match": true}\\n```', 3)
+    ParsedReply(order=(2, 0, 1), reason='Spots.', match=True, status='repaired', \
+detail='1 missing index was appended')
+    >>> parse_reply("Ranked list: [1, 0]\\nReasons: Blue.", 2).order
+    (1, 0)
+    """
+    body = _without_thoughts(text).strip()[-_LIMIT:]
+    if not body:
+        cause = "the reply ended in the model's thoughts" if text.strip() else "the reply is empty"
+        return _fallback(count, cause)
+    answer = _from_json(body) or _mended_json(body)
+    if answer is None:
+        labelled = _from_text(body)
+        answer = labelled if labelled and labelled.indices else _bare_list(body, count) or labelled
+    if answer is None:
+        return _fallback(count, "the reply holds no ranked list")
+    reason = one_line(answer.reason, _REASON_LIMIT)
+    if not answer.indices and answer.match is False:
+        # "Nothing fits" needs no list.
+        return ParsedReply(tuple(range(count)), reason, False)
+    order, notes = complete_order(map(_as_index, answer.indices), count)
+    if order is None:
+        cause = (
+            "the ranked list is empty"
+            if not answer.indices
+            else (f"the ranked list names none of the indices 0 to {count - 1}")
+        )
+        return _fallback(count, cause)
+    if answer.note:
+        notes.insert(0, answer.note)
+    if not reason:
+        notes.append("the reply gave no reason")
+    status: RankStatus = "repaired" if notes else "ok"
+    return ParsedReply(order, reason, answer.match, status, "; ".join(notes))
+
+
+def complete_order(
+    indices: Iterable[int | None], count: int
+) -> tuple[tuple[int, ...] | None, list[str]]:
+    """Make a permutation of 0 … count-1: known indices in the order given, then the rest.
+
+    Returns:
+        The permutation, or None when no index is known; and what was mended, one note each.
+
+    >>> complete_order([2, 7, 2], 3)
+    ((2, 0, 1), ['1 unknown index was dropped', '1 repeat was dropped', \
+'2 missing indices were appended'])
+    """
+    kept: dict[int, None] = {}
+    unknown = repeats = 0
+    for index in indices:
+        if index is None or not 0 <= index < count:
+            unknown += 1
+        elif index in kept:
+            repeats += 1
+        else:
+            kept[index] = None
+    if not kept:
+        return None, []
+    missing = [index for index in range(count) if index not in kept]
+    notes = [
+        f"{number} {one if number == 1 else many} {'was' if number == 1 else 'were'} {done}"
+        for number, one, many, done in (
+            (unknown, "unknown index", "unknown indices", "dropped"),
+            (repeats, "repeat", "repeats", "dropped"),
+            (len(missing), "missing index", "missing indices", "appended"),
+        )
+        if number
+    ]
+    return (*kept, *missing), notes
+
+
+def _fallback(count: int, cause: str) -> ParsedReply:
+    return ParsedReply(tuple(range(count)), status="fallback", detail=cause)
+
+
+def _without_thoughts(text: str) -> str:
+    # Some chat templates put the opening tag into the prompt, so a closing tag may come alone.
+    end = max((found.end() for found in _THINK_CLOSE.finditer(text)), default=0)
+    after = _THINK_OPEN.split(text[end:], maxsplit=1)[0]
+    return after if after.strip() else _THINK_OPEN.split(text, maxsplit=1)[0] if end else after
+
+
+def _from_json(body: str) -> _Answer | None:
+    # The last answer counts: models correct themselves. One with a list goes before one without.
+    answers = [found for value in _values(body) for found in _answers(value)]
+    return next((a for a in reversed(answers) if a.indices), answers[-1] if answers else None)
+
+
+def _mended_json(body: str) -> _Answer | None:
+    mended = re.sub(r",(?=\s{0,99}[\]}])", "", body)
+    answer = _from_json(mended) if mended != body else None
+    if answer:
+        answer.note = "the JSON had trailing commas"
+    return answer
+
+
+def _values(text: str) -> Iterator[Any]:
+    # Each complete JSON object or array that is not inside another.
+    decoder = json.JSONDecoder()
+    opening = _OPENING.search(text)
+    attempts = _ATTEMPTS
+    while opening and attempts:
+        try:
+            value, end = decoder.raw_decode(text, opening.start())
+        except RecursionError:
+            return
+        except ValueError:
+            end = opening.end()
+            attempts -= 1
+        else:
+            yield value
+        opening = _OPENING.search(text, end)
+
+
+def _answers(value: Any, depth: int = 4) -> Iterator[_Answer]:
+    if isinstance(value, dict):
+        fields = {re.sub(r"[^a-z]", "", key.lower()): value[key] for key in value}
+        ranking = next((fields[key] for key in _RANKING if key in fields), None)
+        reason = next((fields[key] for key in _REASON if key in fields), "")
+        match = _as_bool(fields.get("match"))
+        if isinstance(ranking, str):
+            ranking = _INTEGERS.findall(ranking)
+        if isinstance(ranking, list) or (ranking is None and match is False):
+            yield _Answer(ranking or [], _as_words(reason), match)
+            return
+    if isinstance(value, dict | list) and depth:
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _answers(inner, depth - 1)
+
+
+def _from_text(body: str) -> _Answer | None:
+    found = list(_LABELLED.finditer(body))
+    if not found:
+        return None
+    listed = [f for f in found if _INTEGERS.search(f["list"] or f["bare"] or "")]
+    last = (listed or found)[-1]
+    indices: list[Any] = list(_INTEGERS.findall(last["list"] or last["bare"] or ""))
+    note = "the JSON was malformed" if last["quote"] else ""
+    if last["list"] is not None and not last["end"]:
+        note = "the ranked list was cut off"
+        if indices and body[last.end("list") - 1].isdigit():
+            indices.pop()  # "1" may be the beginning of "12"
+    rest = body[last.end() :]
+    start = _REASONED.search(rest)
+    reason = _AFTER_REASON.split(rest[start.end() :], maxsplit=1)[0] if start else ""
+    reason = reason.replace("\\n", " ").replace('\\"', '"').strip(" \r\n\t\"'”*`}")
+    matched = _MATCHED.findall(rest)
+    return _Answer(indices, reason, _as_bool(matched[-1]) if matched else None, note)
+
+
+def _bare_list(body: str, count: int) -> _Answer | None:
+    # "[3]" in prose is a mention; a list of several numbers, or alone, is an answer.
+    lists = [value for value in _values(body) if isinstance(value, list)]
+    for value in reversed(lists):
+        known = [i for i in map(_as_index, value) if i is not None and 0 <= i < count]
+        if len(known) > 1 or (known and body.startswith("[") and body.endswith("]")):
+            return _Answer(value, note="the reply was a bare list")
+    return None
+
+
+def _as_index(value: Any) -> int | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, str):
+        found = _INDEX.fullmatch(value)
+        return int(found[1]) if found else None
+    if isinstance(value, dict):
+        return next(
+            (_as_index(value[key]) for key in ("index", "item", "id") if key in value), None
+        )
+    return _as_index(value[0]) if isinstance(value, list) and len(value) == 1 else None
+
+
+def _as_bool(value: Any) -> bool | None:
+    if isinstance(value, str):
+        return {"true": True, "yes": True, "false": False, "no": False}.get(value.lower())
+    return value if isinstance(value, bool) else None
+
+
+def _as_words(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(part for part in value if isinstance(part, str))
+    return value if isinstance(value, str) else ""

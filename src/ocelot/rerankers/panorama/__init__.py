@@ -1,0 +1,1 @@
+"""The numbered picture of a query and its candidates."""

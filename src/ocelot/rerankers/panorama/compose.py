@@ -1,0 +1,265 @@
+"""One picture that shows a query and its numbered candidates, for a model that sees.
+
+::
+
+    ┏━━━━━━━━┓ ┌─────┐┌─────┐┌─────┐
+    ┃ query  ┃ │0    ││1    ││2    │     blue border: the query
+    ┃        ┃ │     ││     ││     │     red number: the index the model answers with
+    ┗━━━━━━━━┛ └─────┘└─────┘└─────┘
+     its text  ┌─────┐┌─────┐
+               │3    ││4    │
+               └─────┘└─────┘
+
+After the panorama of the Milvus tutorial "Multimodal RAG with Milvus": here pictures keep their
+shape, the query's label lies inside of the canvas, and numbers are readable on any picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw
+
+from ocelot.errors import InputError
+from ocelot.rerankers.panorama.contact_sheet import Box, paste, query_picture
+from ocelot.rerankers.panorama.lettering import (
+    INK,
+    centred,
+    drawable,
+    font_of,
+    line_height,
+    wrap,
+    write,
+)
+from ocelot.rerankers.panorama.tiles import TILE, fitted, in_threads, load_tile, small_copies
+from ocelot.types import Hit, Query
+
+if TYPE_CHECKING:
+    from ocelot.images.thumbnails import Thumbnails
+
+__all__ = [
+    "MAX_CANDIDATES",
+    "Box",
+    "Layout",
+    "compose_panorama",
+    "panorama_layout",
+    "panorama_of_hits",
+    "query_picture",
+]
+
+MAX_CANDIDATES = 25
+MAX_SIDE = 2048  # larger pictures are scaled down by the services that read them
+
+_GAP = 10
+_BORDER = 6
+_LABEL = 38  # height of the strip that says "query"
+_BLUE = (20, 70, 220)
+_RED = (215, 0, 20)
+_GREY = (225, 225, 225)
+_LINE = (185, 185, 185)
+_TEXT_LINES = 6
+_TEXT_SIZE = 22
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things lie in a panorama, in pixels, boxes as (left, top, right, bottom).
+
+    Attributes:
+        size: Width and height of the whole.
+        query: The query's tile, its blue border included.
+        picture: The inside of the query's tile, under its label.
+        text: The room for the query's text under its tile.
+        cells: One box for each candidate, row by row.
+    """
+
+    size: tuple[int, int]
+    query: Box
+    picture: Box
+    text: Box
+    cells: tuple[Box, ...]
+
+
+def panorama_layout(count: int, text_lines: int = 0) -> Layout:
+    """Places for a query and `count` candidates in a grid close to a square.
+
+    Columns by rows: 1 → 1 x 1, 2 → 2 x 1, 4 → 2 x 2, 5 → 3 x 2, 9 → 3 x 3, 12 → 4 x 3, 25 → 5 x 5.
+
+    Args:
+        count: How many candidates, 1 to 25.
+        text_lines: Lines of text under the query; the height may depend on them, no more.
+
+    Raises:
+        InputError: `count` is not from 1 to 25.
+    """
+    if not 1 <= count <= MAX_CANDIDATES:
+        raise InputError(
+            f"A panorama holds 1 to {MAX_CANDIDATES} candidates, was: {count}; "
+            "rank more of them in windows."
+        )
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    cell = TILE if count <= 9 else 256
+    side = cell if rows < 3 else cell * 4 // 3  # where there is height, show the query larger
+    left = top = _GAP
+    query = (left, top, left + side + 2 * _BORDER, top + _LABEL + side + 2 * _BORDER)
+    picture = (left + _BORDER, top + _BORDER + _LABEL, query[2] - _BORDER, query[3] - _BORDER)
+    below = query[3] + _GAP
+    text = (left, below, query[2], below + text_lines * line_height(font_of(_TEXT_SIZE)))
+    grid = query[2] + 2 * _GAP
+    cells = tuple(
+        (x, y, x + cell, y + cell)
+        for x, y in (
+            (grid + i % columns * (cell + _GAP), top + i // columns * (cell + _GAP))
+            for i in range(count)
+        )
+    )
+    width = grid + columns * (cell + _GAP)
+    height = max(text[3] + _GAP, top + rows * (cell + _GAP))
+    return Layout((width, height), query, picture, text, cells)
+
+
+def compose_panorama(
+    query_image: Image.Image | None,
+    candidates: Sequence[Image.Image | None],
+    *,
+    text: str | None = None,
+    first_index: int = 0,
+    max_side: int = MAX_SIDE,
+) -> Image.Image:
+    """Draw the query and its candidates into one picture.
+
+    Args:
+        query_image: The query's picture, as `query_picture` gives it; without one its tile holds
+            the text.
+        candidates: 1 to 25 pictures in order; None draws a grey tile, "no picture".
+        text: What the query says, drawn under its picture, up to 6 lines; a sentence with
+            letters that the built-in font lacks is not drawn.
+        first_index: The number of the first candidate; the others count up from it.
+        max_side: Neither side of the result is longer than this, in pixels.
+
+    Returns:
+        RGB image.
+
+    Raises:
+        InputError: There are no candidates, or more than 25.
+    """
+    shown = query_image is not None
+    pictures = [query_image, *candidates]
+    return _compose(lambda: pictures, len(candidates), shown, text, first_index, max_side)
+
+
+def _compose(
+    pictures: Callable[[], Sequence[Image.Image | None]],
+    count: int,
+    shown: bool,
+    text: str | None,
+    first_index: int = 0,
+    max_side: int = MAX_SIDE,
+) -> Image.Image:
+    """Draw what takes no pictures, then ask for the pictures and paste them.
+
+    Args:
+        pictures: Gives the query's (None unless `shown`), then `count` more.
+        shown: Whether the query has a picture.
+    """
+    words, lines = drawable(text), list[str]()
+    layout = panorama_layout(count)
+    if shown and words:
+        lines = wrap(words, font_of(_TEXT_SIZE), layout.text[2] - layout.text[0])
+        layout = panorama_layout(count, min(len(lines), _TEXT_LINES))
+    canvas = Image.new("RGB", layout.size, "white")
+    draw = ImageDraw.Draw(canvas)
+
+    side = layout.picture[2] - layout.picture[0]
+    canvas.paste(_query_frame(side), layout.query[:2])
+    if shown:
+        write(draw, layout.text, lines, font_of(_TEXT_SIZE))
+    elif words:
+        room = _shrink(layout.picture, 12)
+        write(draw, room, wrap(words, font_of(26), room[2] - room[0]), font_of(26))
+    else:
+        empty = "see instruction" if text and text.strip() else "no picture"
+        centred(draw, layout.picture, empty, font_of(_TEXT_SIZE), INK)
+
+    asked, *tiles = pictures()
+    if asked is not None:
+        paste(canvas, asked, layout.picture)
+    for index, (box, picture) in enumerate(zip(layout.cells, tiles, strict=True), first_index):
+        if picture is None:
+            draw.rectangle(_inside(box), fill=_GREY)
+            centred(draw, box, "no picture", font_of(26), INK)
+        else:
+            paste(canvas, picture, box)
+        draw.rectangle(_inside(box), outline=_LINE)
+        plate, shape = _number(index, (box[2] - box[0]) // 6)
+        canvas.paste(plate, (box[0] + 3, box[1] + 3), shape)
+    canvas.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+    return canvas
+
+
+def panorama_of_hits(
+    query: Query, hits: Sequence[Hit], thumbnails: Thumbnails | None = None
+) -> Image.Image:
+    """The panorama of a query and 1 to 25 hits, with the pictures from their files.
+
+    Args:
+        thumbnails: Small copies, which take the files' place where there are any.
+
+    Raises:
+        InputError: There are no hits, or more than 25.
+        ImageError: A picture of the query cannot be read.
+    """
+    copies = small_copies(hits, thumbnails)
+    left, top, right, bottom = panorama_layout(len(hits)).picture
+
+    def load(hit: Hit | None) -> Image.Image | None:
+        if hit is not None:
+            return load_tile(copies, hit)
+        asked = query_picture(query)
+        return None if asked is None else fitted(asked, (right - left, bottom - top))
+
+    return _compose(in_threads(load, [None, *hits]), len(hits), bool(query.images), query.text)
+
+
+@lru_cache(maxsize=4)
+def _query_frame(side: int) -> Image.Image:
+    """The blue border and the label of a query's tile whose inside has this side."""
+    width, height = side + 2 * _BORDER, side + 2 * _BORDER + _LABEL
+    frame = Image.new("RGB", (width, height), _BLUE)
+    draw = ImageDraw.Draw(frame)
+    top = _BORDER + _LABEL
+    draw.rectangle((_BORDER, top, _BORDER + side - 1, top + side - 1), fill="white")
+    centred(draw, (_BORDER, 0, _BORDER + side, top), "query", font_of(26), "white")
+    return frame
+
+
+@lru_cache(maxsize=64)
+def _number(index: int, size: int) -> tuple[Image.Image, Image.Image]:
+    """A number of this font size on its plate, and the plate's shape as a mask."""
+    # Red on a white plate: the plate is seen on dark and red pictures, its red rim on white ones.
+    font = font_of(size)
+    left, top, right, bottom = font.getbbox(str(index))
+    height = round(bottom - top) + 18
+    width = max(round(right - left) + 22, height)
+    plate = (2, 2, 2 + width, 2 + height)
+    picture = Image.new("RGB", (width + 5, height + 5), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.rounded_rectangle(plate, radius=9, fill="white", outline=_RED, width=3)
+    centred(draw, plate, str(index), font, _RED, weight=1)
+    shape = Image.new("L", picture.size)
+    ImageDraw.Draw(shape).rounded_rectangle(_shrink(plate, -2), radius=11, fill=255)
+    return picture, shape
+
+
+def _inside(box: Box) -> Box:
+    # Pillow draws the right and bottom edges too; our boxes are half-open.
+    return box[0], box[1], box[2] - 1, box[3] - 1
+
+
+def _shrink(box: Box, by: int) -> Box:
+    return box[0] + by, box[1] + by, box[2] - by, box[3] - by

@@ -1,0 +1,74 @@
+"""The reference pictures of a query as one picture: what a model that sees is shown of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw
+
+from ocelot.images.decode import load_image
+from ocelot.rerankers.panorama.tiles import fitted
+from ocelot.types import Query
+
+__all__ = ["Box", "contact_sheet", "paste", "query_picture"]
+
+Box = tuple[int, int, int, int]
+
+_SIDE = 800  # of a sheet, in pixels: twice the largest tile that it is shown in
+_GAP = 20
+_LINE = (185, 185, 185)
+
+
+def query_picture(query: Query) -> Image.Image | None:
+    """The query's picture; of several a contact sheet; None for a query of words.
+
+    Raises:
+        ImageError: A picture cannot be read.
+    """
+    if not query.others:
+        return None if query.image is None else load_image(query.image, shortest=_SIDE)
+    pictures = []
+    for source in query.images:  # one at a time: each may be large
+        picture = load_image(source, shortest=_SIDE)
+        picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+        pictures.append(picture)
+    return contact_sheet(pictures)
+
+
+def contact_sheet(pictures: Sequence[Image.Image], side: int = _SIDE) -> Image.Image:
+    """Pictures in a grid close to a square, in reading order, on a white square.
+
+    Columns by rows: 2 → 2 x 1, 3 and 4 → 2 x 2, 5 and 6 → 3 x 2, 7 to 9 → 3 x 3. Each picture
+    keeps its shape and has a thin line around it, since many are white at their edges; a last
+    row that is not full stands in the middle.
+
+    Args:
+        pictures: One or more.
+        side: Of the result, in pixels.
+    """
+    columns = math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    width = (side - (columns - 1) * _GAP) // columns
+    height = (side - (rows - 1) * _GAP) // rows
+    sheet = Image.new("RGB", (side, side), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, picture in enumerate(pictures):
+        row, column = divmod(number, columns)
+        missing = columns - min(columns, len(pictures) - row * columns)
+        left = column * (width + _GAP) + missing * (width + _GAP) // 2
+        top = row * (height + _GAP)
+        box = paste(sheet, picture, (left, top, left + width, top + height))
+        draw.rectangle((box[0] - 2, box[1] - 2, box[2] + 1, box[3] + 1), outline=_LINE, width=2)
+    return sheet
+
+
+def paste(canvas: Image.Image, picture: Image.Image, box: Box) -> Box:
+    """Paste a picture as large as the box allows, centred, its shape kept; returns its place."""
+    side_x, side_y = box[2] - box[0], box[3] - box[1]
+    rgb = picture if picture.mode == "RGB" else load_image(picture)
+    small = fitted(rgb, (side_x, side_y))
+    left = box[0] + (side_x - small.width) // 2
+    top = box[1] + (side_y - small.height) // 2
+    canvas.paste(small, (left, top))
+    return left, top, left + small.width, top + small.height

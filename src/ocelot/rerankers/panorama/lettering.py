@@ -1,0 +1,94 @@
+"""Words in a panorama: what can be drawn of them, broken into lines, and drawn."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from functools import lru_cache
+
+from PIL import ImageDraw, ImageFont
+
+from ocelot.rerankers.panorama.contact_sheet import Box
+
+__all__ = ["INK", "centred", "drawable", "font_of", "line_height", "wrap", "write"]
+
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
+
+INK = (25, 25, 25)
+_PLAIN = str.maketrans("\u2013\u2014\u2018\u2019\u201c\u201d", "--''\"\"")  # dashes and quotes
+
+
+@lru_cache(maxsize=16)
+def font_of(size: int) -> Font:
+    """The built-in font in this size."""
+    return ImageFont.load_default(size=size)
+
+
+@lru_cache(maxsize=16)
+def line_height(font: Font) -> int:
+    """Pixels from one line to the next."""
+    _, top, _, bottom = font.getbbox("Ágjp|")
+    return math.ceil(1.25 * (bottom - top))
+
+
+def drawable(text: str | None) -> str:
+    """What can be drawn of a text, on one line; empty for nothing."""
+    # The built-in font is ASCII and little more. Accents may go, but a sentence that would lose
+    # letters is not drawn at all: half of it would mislead.
+    clean = unicodedata.normalize("NFKD", " ".join((text or "")[:500].split()))
+    clean = clean.translate(_PLAIN)
+    if any(c.isalnum() and not c.isascii() for c in clean):
+        return ""
+    return "".join(c for c in clean if c.isascii() and c.isprintable())
+
+
+def wrap(text: str, font: Font, width: int) -> list[str]:
+    """Lines of a text, none wider than `width` pixels."""
+
+    # Greedy; a word wider than the line is cut. One character always fits.
+    def length(line: str) -> float:
+        return sum(_advance(font, character) for character in line)
+
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if length(longer) <= width:
+            lines[-1] = longer
+            continue
+        if lines[-1]:
+            lines.append("")
+        for character in word:
+            if lines[-1] and length(lines[-1] + character) > width:
+                lines.append("")
+            lines[-1] += character
+    return lines
+
+
+@lru_cache(maxsize=512)  # the font is slow to ask, and has so few letters
+def _advance(font: Font, character: str) -> float:
+    return font.getlength(character)
+
+
+def centred(
+    draw: ImageDraw.ImageDraw,
+    box: Box,
+    text: str,
+    font: Font,
+    fill: str | tuple[int, int, int],
+    weight: int = 0,
+) -> None:
+    """Draw a text in the middle of a box."""
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+    x = (box[0] + box[2] - left - right) / 2
+    y = (box[1] + box[3] - top - bottom) / 2
+    draw.text((x, y), text, font=font, fill=fill, stroke_width=weight, stroke_fill=fill)
+
+
+def write(draw: ImageDraw.ImageDraw, box: Box, lines: list[str], font: Font) -> None:
+    """Draw as many lines as a box has room for; dots say that there are more."""
+    height = line_height(font)
+    room = (box[3] - box[1]) // height
+    if len(lines) > room:
+        lines = [*lines[: room - 1], lines[room - 1][:-1].rstrip() + "…"]
+    for number, line in enumerate(lines):
+        draw.text((box[0], box[1] + number * height), line, font=font, fill=INK)

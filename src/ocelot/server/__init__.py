@@ -1,5 +1,0 @@
-"""The web server: a JSON API over the service, and the page."""
-
-from ocelot.server.app import create_app, describe, stop_streams
-
-__all__ = ["create_app", "describe", "stop_streams"]

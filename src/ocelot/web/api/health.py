@@ -1,0 +1,66 @@
+"""What tells an operator how the server is."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import Response
+
+from ocelot.errors import OcelotError
+from ocelot.service import Service
+from ocelot.web.api.dependencies import Running
+from ocelot.web.api.openapi import problems
+from ocelot.web.api.problems import Refusal
+from ocelot.web.api.responses import Health
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get(
+    "/healthz",
+    operation_id="health",
+    summary="See whether the process is alive",
+    response_description="It is.",
+)
+async def health() -> Health:
+    """Answers as long as the process does; the database is not asked."""
+    return Health(status="ok")
+
+
+@router.get(
+    "/readyz",
+    operation_id="readiness",
+    summary="See whether the server can answer",
+    response_description="It can.",
+    responses=problems(503),
+)
+async def readiness(request: Request, service: Running) -> Health:
+    """Whether the encoder is loaded and the database answers; not while the server stops."""
+    if request.app.state.stop.said:
+        raise Refusal(503, "The server is stopping.")
+    try:
+        await service.ready()
+    except OcelotError as error:
+        raise Refusal(503, "The database does not answer now.") from error
+    return Health(status="ready")
+
+
+@router.get(
+    "/metrics",
+    operation_id="metrics",
+    summary="Read the metrics",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "In the Prometheus text format.",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        },
+        **problems(),
+    },
+)
+async def metrics(request: Request) -> Response:
+    """Counters and histograms of this process."""
+    service: Service = request.app.state.service
+    return Response(service.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})

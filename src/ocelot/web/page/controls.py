@@ -1,0 +1,91 @@
+"""The fields to narrow a search down, as many as the page has room for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from ocelot.render import words
+from ocelot.service import Facet, Service
+from ocelot.web.page.filters import CATEGORIES, NUMBERS, Offer
+from ocelot.web.page.form import MOST, OFF
+
+__all__ = ["Controls"]
+
+
+class Controls:
+    """Dropdowns and number fields for facets, which are known only once a page is opened.
+
+    Made within a `gr.Blocks`.
+
+    Attributes:
+        searches: Events here that ask for a search.
+        inputs: What `Form.of` takes, in this order.
+        outputs: What `update` gives, in this order.
+    """
+
+    def __init__(self, service: Service) -> None:
+        limits = service.limits
+        with gr.Accordion("Filters", open=False, elem_id="oc-filters"):
+            self._categories = [
+                gr.Dropdown(multiselect=True, visible=False, interactive=True)
+                for _ in range(CATEGORIES)
+            ]
+            rows, ends = [], []
+            for _ in range(NUMBERS):
+                with gr.Row(visible=False, elem_classes="oc-range") as row:
+                    ends += [gr.Number(interactive=True, min_width=80) for _ in range(2)]
+                rows.append(row)
+            self._rows, self._ends = rows, ends
+            self._own = gr.Textbox(
+                label="Own filter expression",
+                placeholder='price < 30 and colour == "blue"',
+                max_length=limits.filter_length,
+                elem_id="oc-own",
+            )
+            apply = gr.Button("Search with these filters", elem_id="oc-apply")
+        with gr.Accordion("Ranking", open=False, elem_id="oc-ranking"):
+            names = [(words.RERANKERS.get(name, name), name) for name in service.rerankers]
+            self._reranker = gr.Radio(
+                [*names, ("Off, keep the order of similarity", OFF)],
+                value=service.default or OFF,
+                label="Who reranks",
+            )
+            self._limit = gr.Slider(
+                1, min(limits.results, MOST), value=9, step=1, label="Pictures to find"
+            )
+        self.searches = [apply.click, self._own.submit, *(end.submit for end in ends)]
+        self.outputs = [*self._categories, *self._rows, *self._ends, self._own]
+        self.inputs = [
+            *self._categories, *self._ends, self._own, self._reranker, self._limit,
+        ]  # fmt: skip
+
+    def update(self, offer: Offer, *, reset: bool) -> list[Any]:
+        """What the fields are for what a collection offers, one for each of `outputs`.
+
+        Args:
+            reset: Whether to forget what was chosen.
+        """
+        nothing: dict[str, Any] = {"value": None} if reset else {}
+        changes: list[Any] = []
+        for number in range(CATEGORIES):
+            if number < len(offer.categories):
+                facet = offer.categories[number]
+                more: dict[str, Any] = {"label": facet.key, "choices": _choices(facet)}
+                changes.append(gr.Dropdown(visible=True, **more, **nothing))
+            else:
+                changes.append(gr.Dropdown(visible=False, **nothing))
+        changes += [gr.Row(visible=number < len(offer.numbers)) for number in range(NUMBERS)]
+        for facet in offer.numbers:
+            for end, value in (("from", facet.low), ("to", facet.high)):
+                label = f"{facet.key} {end}"
+                changes.append(gr.Number(label=label, placeholder=f"{value:.10g}", **nothing))
+        changes += [gr.Number(**nothing) for _ in range(2 * (NUMBERS - len(offer.numbers)))]
+        return [*changes, gr.Textbox(value="") if reset else gr.skip()]
+
+
+def _choices(facet: Facet) -> list[tuple[str, Any]]:
+    if facet.kind == "boolean":
+        return [("yes", True), ("no", False)]
+    return [(value.replace("_", " "), value) for value in sorted(facet.values)]

@@ -1,0 +1,132 @@
+"""How bodies come in, in pure ASGI: none too large, none too slow, and not too many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ocelot.errors import Overloaded
+from ocelot.service import Limits
+from ocelot.web.api.problems import STOPPING, Problem, problem_of
+from ocelot.web.security.middleware import Stop
+
+__all__ = ["BodyLimit"]
+
+_LARGEST = 8  # bodies of the largest size at once
+_SMALL = 64 * 2**10  # bytes; what only asks in words is smaller
+_SPARE = 16 * 2**20  # bytes that only small bodies may take
+_GRACE = 1.0  # seconds for what is on its way when the server is to stop
+_BUSY = problem_of(Overloaded("Too much is being sent to the server; try again soon.", 5))
+
+
+class BodyLimit:
+    """Refuses what cannot be let in while it is still coming, whatever is made of it inside.
+
+    413 where a body is too large, said or counted; 429 where those of all requests together are;
+    408 where it is not there in time; 503 where it is still not there when the server is to stop.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits, stop: Stop) -> None:
+        self.app = app
+        self._stop = stop
+        self._seconds, self._max = limits.seconds, limits.upload_bytes
+        self._held = 0  # bytes of the bodies of all requests, said or received
+        self._late = Problem(
+            408,
+            f"The body of the request was not there within {limits.seconds:g} seconds; send less, "
+            "or send it faster.",
+            headers={"Connection": "close"},
+        )
+        self._too_large = Problem(
+            413,
+            f"The request is larger than the limit of {self._max / 2**20:g} MiB; "
+            "send smaller pictures.",
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        until = asyncio.get_running_loop().time() + self._seconds
+        held = received = 0
+        refused: Problem | None = None
+        whole = began = False
+
+        def hold(size: int) -> None:
+            nonlocal held, refused
+            if refused := self._objection(size, size - held):
+                raise _Refused
+            self._held += size - held
+            held = size
+
+        async def taken() -> Message:
+            nonlocal received, refused, whole
+            if refused:
+                raise _Refused
+            if whole or began:
+                return await receive()
+            message = await self._next(receive, until)
+            if isinstance(message, Problem):
+                refused = message
+                raise _Refused
+            received += len(message.get("body", b""))
+            hold(max(held, received))
+            whole = not message.get("more_body", False)
+            return message
+
+        async def unless_refused(message: Message) -> None:
+            nonlocal began
+            if refused and not began:
+                return
+            began = True
+            await send(message)
+
+        try:
+            hold(_declared(scope))
+            await self.app(scope, taken, unless_refused)
+        except Exception:
+            if not refused or began:
+                raise
+        finally:
+            self._held -= held
+        if refused and not began:
+            await refused.response()(scope, receive, send)
+
+    def _objection(self, size: int, more: int) -> Problem | None:
+        """What speaks against holding `more` bytes, for a body of `size` bytes so far."""
+        if size > self._max:
+            return self._too_large
+        room = _LARGEST * self._max + (_SPARE if size <= _SMALL else 0)
+        return _BUSY if more > 0 and self._held + more > room else None
+
+    async def _next(self, receive: Receive, until: float) -> Message | Problem:
+        """What comes next of a body, or why it is waited for no longer."""
+        left = until - asyncio.get_running_loop().time()
+        coming = asyncio.ensure_future(receive())
+        stopping = asyncio.ensure_future(self._stopped())
+        try:
+            await asyncio.wait(
+                {coming, stopping}, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED
+            )
+            if coming.done():
+                return coming.result()
+            return STOPPING if stopping.done() else self._late
+        finally:
+            coming.cancel()
+            stopping.cancel()
+            await asyncio.wait({coming, stopping})
+
+    async def _stopped(self) -> None:
+        await self._stop.heard()
+        await asyncio.sleep(max(0.0, self._stop.when + _GRACE - time.monotonic()))
+
+
+class _Refused(Exception):
+    pass
+
+
+def _declared(scope: Scope) -> int:
+    length = Headers(scope=scope).get("content-length", "")
+    return int(length[:18]) if length.isdecimal() else 0

@@ -1,0 +1,108 @@
+"""API keys, and sessions for browsers, which cannot send a key with every picture."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from urllib.parse import quote
+
+from pydantic import SecretStr
+from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ocelot.errors import ConfigurationError
+from ocelot.web.api.problems import Problem
+from ocelot.web.paths import OPEN, is_page
+
+__all__ = ["COOKIE", "SESSION_SECONDS", "Keys", "Locked", "Sessions"]
+
+COOKIE = "ocelot_session"
+SESSION_SECONDS = 12 * 3600
+
+_UNAUTHORISED = Problem(
+    401,
+    "This needs an API key: send it as Authorization: Bearer KEY, or as X-API-Key.",
+    headers={"WWW-Authenticate": "Bearer"},
+)
+
+
+class Keys:
+    """The keys that are accepted.
+
+    Raises:
+        ConfigurationError: There is none among them.
+    """
+
+    def __init__(self, keys: SecretStr) -> None:
+        parts = (key.strip() for key in keys.get_secret_value().split(","))
+        self._keys = tuple(key.encode() for key in parts if key)
+        if not self._keys:
+            raise ConfigurationError(
+                "The setting api_keys holds no key: give at least one, or leave it out."
+            )
+
+    def know(self, key: bytes) -> bool:
+        """Whether this is one of them; takes as long for a wrong key as for a right one."""
+        known = False
+        for one in self._keys:
+            known |= hmac.compare_digest(one, key)
+        return known
+
+
+class Sessions:
+    """Tickets that say until when they are good, signed with a secret of this process."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._secret = secrets.token_bytes(32)
+        self._now = now
+
+    def ticket(self) -> str:
+        """A new one."""
+        until = str(int(self._now()) + SESSION_SECONDS)
+        return f"{until}.{self._sign(until)}"
+
+    def accept(self, ticket: str) -> bool:
+        """Whether it is one of ours, and still good."""
+        until, _, signature = ticket.partition(".")
+        ours = hmac.compare_digest(self._sign(until).encode(), signature.encode())
+        return ours and int(until) > self._now()
+
+    def _sign(self, until: str) -> str:
+        return hmac.new(self._secret, until.encode(), hashlib.sha256).hexdigest()
+
+
+class Locked:
+    """Lets in who has a key or a session; sends browsers that want a page to the login."""
+
+    def __init__(self, app: ASGIApp, keys: Keys, sessions: Sessions) -> None:
+        self.app = app
+        self._keys = keys
+        self._sessions = sessions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in OPEN or self._may_enter(scope):
+            return await self.app(scope, receive, send)
+        await self._refusal(scope)(scope, receive, send)
+
+    def _may_enter(self, scope: Scope) -> bool:
+        headers = dict(scope["headers"])
+        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+        given = [headers.get(b"x-api-key", b"")]
+        if scheme.lower() == b"bearer":
+            given.append(token.strip())
+        known = [self._keys.know(key) for key in given]  # each is looked at
+        if any(known):
+            return True
+        return self._sessions.accept(HTTPConnection(scope).cookies.get(COOKIE, ""))
+
+    def _refusal(self, scope: Scope) -> Response:
+        accepts = HTTPConnection(scope).headers.get("accept", "")
+        if not (scope["method"] == "GET" and is_page(scope["path"]) and "text/html" in accepts):
+            return _UNAUTHORISED.response()
+        query = scope["query_string"].decode("latin-1")
+        wanted = scope["path"] + (f"?{query}" if query else "")
+        return RedirectResponse(f"/login?next={quote(wanted, safe='/')}", 303)

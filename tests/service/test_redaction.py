@@ -1,0 +1,65 @@
+"""What is kept from clients, asked of Milvus itself where it decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ocelot.collection import Collection, EncoderIdentity, Row
+from ocelot.errors import FilterError
+from ocelot.service.redaction import checked, for_anybody
+from ocelot.types import Hit, Query, Ranking, Result
+
+
+@pytest.mark.parametrize(
+    "filter",
+    [
+        'paths like "%/home/%"',
+        'paths["/home/a.jpg"] > 0',
+        'price < 3 and exists paths["/a"]',
+        '$meta["paths"] == 1',
+        "$meta[ 'paths' ] == 1",
+        "json_contains(paths, 1)",
+        'title == "a\\"" or paths["/a"] > 0',
+        'PATHS["/a"] > 0',
+    ],
+)
+def test_no_filter_asks_about_paths(filter: str) -> None:
+    with pytest.raises(FilterError, match="not about paths"):
+        checked(filter)
+
+
+@pytest.mark.parametrize(
+    "filter", [None, "", 'title == "paths"', "title == 'the paths'", "footpaths > 1", "paths_ == 1"]
+)
+def test_other_filters_are_as_they_were(filter: str | None) -> None:
+    assert checked(filter) == filter
+
+
+def test_paths_are_an_oracle_where_they_are_not_kept_out(tmp_path: Path) -> None:
+    """The reason for the check: should Milvus ever refuse by itself, it can go."""
+    with Collection.open(tmp_path / "a.db", encoder=EncoderIdentity("x", "0" * 64, 2)) as it:
+        it.upsert([Row("a" * 64, {"/home/a.jpg": 1}, 1, 1, 1, {}, np.ones(2, np.float32))])
+        assert it.search([1, 0], filter='paths["/home/a.jpg"] > 0')
+        assert not it.search([1, 0], filter='paths["/home/b.jpg"] > 0')
+
+
+def test_a_fallback_does_not_tell_what_the_models_server_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hits = (Hit("a" * 64, 0.5, 1, ("/a",)), Hit("b" * 64, 0.4, 2, ("/b",)))
+    said = "gpt at http://10.0.0.7:80 failed (HTTP 500) (/srv/secret)"
+
+    def shown(status: str, detail: str) -> str:
+        ranking = Ranking((0, 1), "Kept.", "gpt", status, detail)  # type: ignore[arg-type]
+        answer = for_anybody(Result(Query(text="a"), hits, ranking))
+        assert answer.ranking is not None
+        return answer.ranking.detail
+
+    assert shown("fallback", said) == "gpt gave no usable answer; the server's log says why."
+    assert said in caplog.text
+    partly = "window 1 of 3: an index was missing; 1 of 3 windows kept retrieval order"
+    assert shown("repaired", f"{partly}, because: {said}") == partly
+    assert shown("repaired", "an index was missing") == "an index was missing"

@@ -1,0 +1,119 @@
+"""The API does what its description says, whatever it is sent: requests are made up from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.config import SchemathesisConfig
+
+from ocelot.encoders.base import Encoder
+from ocelot.web import describe
+from tests.web.conftest import app_of, index, service_in
+
+EXAMPLES = 100
+APPS: list[Any] = []  # the one that answers
+IDS: list[str] = []  # of the items that are there
+ANSWERED: Counter[tuple[str, int]] = Counter()
+
+CONFIG = {
+    # What fits the description may still name no item that is there, or be no picture or filter.
+    "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 400, 404, 413, 415]}},
+    # The same requests in each run, whatever other tests have loaded and whatever was answered.
+    "analysis": {"constants": {"enabled": False}},
+    "phases": {
+        "fuzzing": {
+            "extra-data-sources": {"responses": False},
+            "error-feedback": {"enabled": False},
+        }
+    },
+}
+schema = schemathesis.openapi.from_dict(
+    describe(rerankers=["fusion"], locked=False),
+    config=SchemathesisConfig.from_dict(CONFIG),
+)
+
+
+async def relay(scope: Any, receive: Any, send: Any) -> None:
+    """Requests are made up before there is an application."""
+    await APPS[-1](scope, receive, send)
+
+
+schema.app = relay
+
+
+@pytest.fixture(scope="module", autouse=True)
+def application(
+    shop: Path, encoder: Encoder, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Answers the requests; items may be added and removed."""
+    service = service_in(tmp_path_factory.mktemp("fuzzed"), encoder)
+    index(service, shop)
+    IDS[:] = sorted(row.id for row in service._engine.collection.iterate())
+    APPS.append(app_of(service))
+    yield
+    service.close()
+
+
+def known(id: Any) -> Any:
+    """An item's id for most of those that are made up."""
+    if not isinstance(id, str) or len(id) != 64 or not set(id) <= set("0123456789abcdef"):
+        return id
+    return id if int(id[:2], 16) % 4 == 0 else IDS[int(id[2:6], 16) % len(IDS)]
+
+
+@schema.hook
+def map_path_parameters(_: Any, parameters: Any) -> Any:
+    if isinstance(parameters, dict) and "id" in parameters:
+        parameters["id"] = known(parameters["id"])
+    return parameters
+
+
+@schema.hook
+def map_body(_: Any, body: Any) -> Any:
+    images = body.get("images") if isinstance(body, dict) else None
+    for image in images if isinstance(images, list) else ():
+        if isinstance(image, dict) and "id" in image:
+            image["id"] = known(image["id"])
+    return body
+
+
+def is_sayable(body: Any) -> bool:
+    """Whether a form is sent as it was made up, and fits as far as the description can say it.
+
+    An empty list leaves nothing in a form, and whatever stands for a text is one there; pictures
+    and ids have one limit together.
+    """
+    if not isinstance(body, dict):
+        return True
+    if not all(isinstance(body.get(name, ""), (str, list)) for name in ("text", "filter")):
+        return False
+    pictures = [body.get(name) for name in ("image", "image_id")]
+    number = sum(len(one) for one in pictures if isinstance(one, list))
+    return number <= 8 and [] not in body.values()
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_answer_is_as_described(case: Any) -> None:
+    if case.media_type == "multipart/form-data" and not is_sayable(case.body):
+        return
+    response = case.call_and_validate()
+    ANSWERED[case.operation.label, response.status_code] += 1
+
+
+def test_the_requests_made_up_were_not_all_refused() -> None:
+    answered = {label for label, status in ANSWERED if status < 300}
+    asked = {operation.ok().label for operation in schema.get_all_operations()}
+    assert asked - answered <= {"GET /v1/panoramas/{key}"}
+    assert not [status for _, status in ANSWERED if status >= 500]
