@@ -154,10 +154,10 @@ def test_rerank_and_ask(tmp_path: Path, pictures: Path) -> None:
         plain = engine.search("red", limit=4)
         assert plain.ranking is None
         result = engine.rerank(plain)
-        assert names(result.ranked) == names(plain.hits)[::-1]
+        assert names(result.hits) == names(plain.hits)[::-1]
         assert result.ranking is not None and result.ranking.reranker == "backwards"
         asked = engine.ask("red", limit=4)
-        assert asked.ranked == result.ranked
+        assert asked.ranked == result.hits
         assert set(asked.timings) == {"encode", "search", "rerank", "total"}
 
 
@@ -197,7 +197,7 @@ def test_settings_choose_the_reranker(tmp_path: Path, monkeypatch: pytest.Monkey
         assert engine.reranker is not None and engine.reranker.name == "fusion"
     monkeypatch.setenv("OPENAI_API_KEY", "")
     with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
-        ocelot.open(tmp_path / "new.db", encoder=ENCODER, reranker="generative")
+        ocelot.open(tmp_path / "new.db", encoder=ENCODER, reranker="llm")
     assert not (tmp_path / "new.db").exists()
 
 

@@ -35,7 +35,7 @@ def test_a_key_turns_the_language_model_on(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
-    ("environment", "generative"),
+    ("environment", "llm"),
     [
         ({"AZURE_OPENAI_API_KEY": SECRET}, False),  # a stray key without its endpoint
         ({"AZURE_OPENAI_API_KEY": SECRET, "AZURE_OPENAI_ENDPOINT": "https://a.example"}, True),

@@ -99,16 +99,16 @@ def test_results_can_be_pickled_and_turned_into_dictionaries() -> None:
 def test_ranked_keeps_earlier_ranks() -> None:
     hits = (hit(1), hit(2), hit(3))
     result = Result(Query(text="a"), hits, Ranking((2, 0, 1), "because", "test"))
-    assert [one.rank for one in result.ranked] == [3, 1, 2]
-    assert result.winner is hits[2]
+    assert [one.rank for one in result.hits] == [3, 1, 2]
+    assert result.best is hits[2]
 
 
 def test_no_winner_when_nothing_fits_or_is_found() -> None:
     asked = Query(text="a")
-    assert Result(asked, ()).winner is None
-    assert Result(asked, (hit(1),)).winner is not None
+    assert Result(asked, ()).best is None
+    assert Result(asked, (hit(1),)).best is not None
     nothing = Ranking((0,), "none of them", "test", match=False)
-    assert Result(asked, (hit(1),), nothing).winner is None
+    assert Result(asked, (hit(1),), nothing).best is None
 
 
 def test_usage_adds_up() -> None:

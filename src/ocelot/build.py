@@ -13,7 +13,7 @@ from ocelot.settings import Settings, cache_folder, load_settings
 if TYPE_CHECKING:
     from ocelot.collection import Collection
     from ocelot.encoders.base import Encoder
-    from ocelot.images.thumbnails import Thumbnails
+    from ocelot.images.store import ImageStore
     from ocelot.rerankers.base import Reranker
     from ocelot.service import Service
 
@@ -21,9 +21,9 @@ __all__ = [
     "build_collection",
     "build_encoder",
     "build_engine",
+    "build_images",
     "build_reranker",
     "build_service",
-    "build_thumbnails",
     "open",
 ]
 
@@ -42,8 +42,8 @@ def open(
         uri: A file (`shop.db`), a Milvus server (`http://host:19530`) or Zilliz Cloud
             (`https://…`, with `token=`); from the settings when not given.
         encoder: A name, a checkpoint, or any `Encoder`.
-        reranker: "auto" (what the settings say: generative with an API key, else fusion),
-            "generative", "fusion", None, or any `Reranker`.
+        reranker: "auto" (what the settings say: llm with an API key, else fusion),
+            "llm", "fusion", None, or any `Reranker`.
         create: Make the collection if there is none.
         **settings: Any field of `ocelot.settings.Settings`.
 
@@ -53,10 +53,10 @@ def open(
 
     Example::
 
-        with ocelot.open("shop.db") as engine:
-            engine.index("pictures/")
-            answer = engine.ask(("leopard.jpg", "phone case with this image theme"))
-            print(answer.winner.path, answer.ranking.reason)
+        with ocelot.open("shop.db") as shop:
+            shop.index("pictures/")
+            result = shop.search(image="leopard.jpg", text="phone case with this image theme")
+            print(result.best.path, result.reason)
     """
     named = "none" if reranker is None else reranker if isinstance(reranker, str) else None
     chosen = load_settings(
@@ -89,9 +89,9 @@ def build_engine(
     from ocelot.encoders.caching import CachingEncoder
 
     loaded = CachingEncoder(encoder or build_encoder(settings, pictures))
-    thumbnails = build_thumbnails(settings)
-    judge = reranker or build_reranker(settings, loaded, thumbnails)
-    return Engine(loaded, build_collection(settings, loaded, create=create), judge, thumbnails)
+    images = build_images(settings)
+    judge = reranker or build_reranker(settings, loaded, images)
+    return Engine(loaded, build_collection(settings, loaded, create=create), judge, images)
 
 
 def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) -> Encoder:
@@ -168,27 +168,29 @@ def build_collection(settings: Settings, encoder: Encoder, *, create: bool = Tru
     )
 
 
-def build_thumbnails(settings: Settings) -> Thumbnails:
-    """The cache of small copies, as large as the settings allow."""
+def build_images(settings: Settings) -> ImageStore:
+    """The store of pictures, with small copies as large as the settings allow."""
+    from ocelot.images.store import ImageStore
     from ocelot.images.thumbnails import Thumbnails
 
-    return Thumbnails(max_bytes=settings.thumbnails_mb * 2**20)
+    thumbnails = Thumbnails(max_bytes=settings.thumbnails_mb * 2**20)
+    return ImageStore(thumbnails, settings.uploads or _uploads_beside(settings.db))
 
 
 def build_reranker(
-    settings: Settings, encoder: Encoder, thumbnails: Thumbnails | None = None
+    settings: Settings, encoder: Encoder, images: ImageStore | None = None
 ) -> Reranker | None:
     """The settings' reranker; None when they say "none".
 
     Args:
-        thumbnails: Small copies, for one that looks at pictures.
+        images: Where the hits' pictures are read from.
 
     Raises:
         ConfigurationError: A language model is asked for without a key or an endpoint.
     """
     if settings.reranker == "none":
         return None
-    if not settings.generative:
+    if not settings.uses_llm:
         from ocelot.rerankers.fusion import FusionReranker
 
         return FusionReranker(encoder)
@@ -201,7 +203,7 @@ def build_reranker(
     key = settings.azure_api_key if azure else settings.llm_api_key
     if key is None and (azure or settings.llm_base_url is None):
         raise ConfigurationError(
-            "The generative reranker needs an API key: set "
+            "The llm reranker needs an API key: set "
             f"{'AZURE_OPENAI_API_KEY' if azure else 'OPENAI_API_KEY'}, name a local endpoint "
             "(OCELOT_LLM_BASE_URL), or use --reranker fusion."
         )
@@ -217,7 +219,7 @@ def build_reranker(
         detail=settings.llm_detail,
         window=settings.llm_window,
         cache=cache_folder() / "rankings" if settings.llm_cache else None,
-        thumbnails=thumbnails,
+        images=images,
     )
 
 
@@ -243,20 +245,19 @@ def build_service(settings: Settings) -> Service:
         build_encoder(settings), window=settings.batch_window, observe=metrics.batch
     )
     encoder = CachingEncoder(batching, observe=metrics.remembered)
-    thumbnails = build_thumbnails(settings)
+    images = build_images(settings)
     rerankers = {}
-    for name in ("generative", "fusion"):
+    for name in ("llm", "fusion"):
         chosen = settings.model_copy(update={"reranker": name})
-        if name == "fusion" or settings.generative or chosen.has_language_model:
-            judge = build_reranker(chosen, encoder, thumbnails)
+        if name == "fusion" or settings.uses_llm or chosen.has_language_model:
+            judge = build_reranker(chosen, encoder, images)
             assert judge is not None
             rerankers[name] = judge
-    default = "generative" if settings.generative else "fusion"
+    default = "llm" if settings.uses_llm else "fusion"
     return Service(
-        Engine(encoder, build_collection(settings, encoder), thumbnails=thumbnails),
+        Engine(encoder, build_collection(settings, encoder), images=images),
         rerankers,
         default=None if settings.reranker == "none" else default,
-        uploads=settings.uploads or _uploads_beside(settings.db),
         limits=Limits.of(settings),
         metrics=metrics,
     )

@@ -3,29 +3,27 @@
 ::
 
     files ─ scan ─ decode ─ encode ─▶ Milvus                                  (index)
-    image and/or text ─ encode ─▶ Milvus ─ hits ─ panorama ─ rerank ─▶ answer (ask)
+    image and/or text ─ encode ─▶ Milvus ─ hits ─ panorama ─ rerank ─▶ answer (search)
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocelot.encoders.base import encode_query
-from ocelot.errors import InputError, ItemNotFound
-from ocelot.images.decode import read_file
-from ocelot.indexing import Progress, add_image, index_images
-from ocelot.queries import as_query, by_name, loaded, reference_ids
-from ocelot.types import Hit, IndexReport, Result
+from ocelot.errors import ConfigurationError, InputError, ItemNotFound
+from ocelot.images.store import ImageStore
+from ocelot.indexing import Progress, Record, add_record, add_records, index_images, records_of
+from ocelot.render import ResultRenderer
+from ocelot.types import Hit, IndexReport, Item, Query, Result
 
 if TYPE_CHECKING:
-    from ocelot.collection import Collection, Row
+    from ocelot.collection import Collection
     from ocelot.encoders.base import Encoder
-    from ocelot.images.thumbnails import Thumbnails
-    from ocelot.queries import Asked
+    from ocelot.images.file import ImageSource
     from ocelot.rerankers.base import Reranker
 
 __all__ = ["Engine"]
@@ -34,12 +32,13 @@ __all__ = ["Engine"]
 class Engine:
     """Indexes pictures and answers composed queries. Close it, or use it as a context manager.
 
+    Safe to use from several threads; from async code, call it with `asyncio.to_thread`.
+
     Args:
         encoder: The one that the collection was made with.
         collection: Where vectors and metadata are; owned by the engine from here on.
         reranker: None to keep retrieval order.
-        thumbnails: Where small copies of large pictures are kept while indexing, for those who
-            show them; None keeps none.
+        images: Where the pictures of items are read from and kept.
     """
 
     def __init__(
@@ -47,12 +46,13 @@ class Engine:
         encoder: Encoder,
         collection: Collection,
         reranker: Reranker | None = None,
-        thumbnails: Thumbnails | None = None,
+        images: ImageStore | None = None,
     ) -> None:
         self.encoder = encoder
         self.collection = collection
         self.reranker = reranker
-        self.thumbnails = thumbnails
+        self.images = images or ImageStore()
+        self._renderer = ResultRenderer(self.images)
 
     def index(
         self,
@@ -68,7 +68,7 @@ class Engine:
         Args:
             metadata: A .csv, .jsonl or .parquet file with a `file_name` column; without it,
                 one named `metadata` in the folder is used.
-            prune: Also remove rows whose files below `paths` are gone.
+            prune: Also remove rows whose files below `paths` no longer exist.
             progress: Called now and then from the calling thread.
 
         Raises:
@@ -82,95 +82,146 @@ class Engine:
             metadata=metadata,
             prune=prune,
             batch_size=batch_size,
-            thumbnails=self.thumbnails,
+            images=self.images,
+            progress=progress,
+        )
+
+    def add(
+        self,
+        image: ImageSource,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        id: str | None = None,
+    ) -> Item:
+        """Store one picture. It is kept and searchable once this returns.
+
+        A path is remembered; bytes, PIL images, arrays and URLs become files among the uploads.
+
+        Args:
+            image: A path, a URL, the bytes of an image file, a PIL image, or an array of shape
+                (height, width, 3) and dtype uint8.
+            metadata: The item's own fields; None keeps those that it has.
+            id: An id of your own; by default the content's hash, so that the same content twice
+                is one item. An item with the same id is replaced.
+
+        Raises:
+            ImageError: The picture cannot be used.
+            InputError: The id cannot be used.
+            MetadataError: The metadata cannot be stored.
+            EncoderError, CollectionError, StorageError: Encoding or storing failed.
+        """
+        record = Record(image, metadata, id)
+        row, _ = add_record(record, self.collection, self.encoder, self.images)
+        return row.item
+
+    def add_many(
+        self,
+        records: Iterable[Mapping[str, Any]] | Any,
+        *,
+        image: str = "image",
+        id: str = "id",
+        batch_size: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> IndexReport:
+        """Store many pictures in batches; those that cannot be used are reported.
+
+        Args:
+            records: Mappings, a pandas DataFrame, or a `datasets.Dataset`. Each record holds a
+                picture as `add` takes it, perhaps an id, and otherwise metadata.
+            image, id: The keys of the picture and of the id.
+            batch_size: Pictures encoded at once; by default the encoder's choice.
+            progress: Called now and then from the calling thread.
+
+        Raises:
+            EncoderError, CollectionError, StorageError: Encoding or storing failed; what was
+                stored stays.
+        """
+        return add_records(
+            records_of(records, image=image, id=id),
+            self.collection,
+            self.encoder,
+            self.images,
+            batch_size=batch_size,
             progress=progress,
         )
 
     def search(
         self,
-        query: Asked,
+        query: Query | None = None,
+        /,
         *,
+        image: ImageSource | Sequence[ImageSource] | None = None,
+        text: str | None = None,
         limit: int = 9,
         filter: str | None = None,
         min_score: float | None = None,
         keep_reference: bool = False,
+        rerank: bool | Reranker | None = None,
         with_vectors: bool | None = None,
     ) -> Result:
-        """The pictures closest to a query, in retrieval order.
+        """The pictures closest to a query, reranked where there is a reranker.
 
         Args:
-            query: A `Query`, an (image, text) pair, a text, or an image.
+            query: In place of `image` and `text`.
+            image: One reference image or a list of them; each as `add` takes it.
+            text: What is wanted, or how it differs from the images.
             limit: At most this many hits.
             filter: A Milvus expression over the metadata: `price < 30 and colour == "blue"`.
-            min_score: Leave out hits with a lower cosine similarity.
-            keep_reference: Also return the query's own pictures and their exact copies.
-            with_vectors: Whether hits carry their vectors, as rerankers like; None: where there
-                is a reranker.
+            min_score: Leave out hits with a lower cosine similarity, -1 to 1.
+            keep_reference: Also return the query's own images and their exact copies.
+            rerank: Whether to rerank, or a reranker to use; None reranks where the engine has a
+                reranker.
+            with_vectors: Whether hits carry their vectors, which rerankers can use; None: where
+                there is a reranker.
 
         Raises:
             InputError: The query, an image of it or a number cannot be used.
             FilterError: Milvus does not accept the filter.
+            ConfigurationError: Reranking is asked for and the engine has no reranker.
             EncoderError: The encoder failed.
             CollectionError: Milvus failed.
         """
-        asked = as_query(query)
+        asked = _query_of(query, image, text)
+        reranker = self._reranker_of(rerank)
         if not isinstance(limit, int) or limit < 1:
             raise InputError(f"The limit must be a whole number from 1, was: {limit!r}.")
-        if min_score is not None and not -2 < min_score < 2:
+        if min_score is not None and not -1 <= min_score <= 1:
             raise InputError(f"The minimum score must be a cosine, -1 to 1, was: {min_score}.")
+        if with_vectors is None:
+            with_vectors = (reranker or self.reranker) is not None
         started = time.perf_counter()
-        with by_name(asked):
-            read = loaded(asked)
-            vector = encode_query(self.encoder, read)
+        vector = encode_query(self.encoder, asked)
         encoded = time.perf_counter()
         hits = self.collection.search(
             vector,
             limit=limit,
             filter=filter,
-            exclude=() if keep_reference else reference_ids(read),
+            exclude=() if keep_reference else asked.reference_ids(),
             min_score=min_score,
-            with_vectors=self.reranker is not None if with_vectors is None else with_vectors,
+            with_vectors=with_vectors,
         )
         done = time.perf_counter()
         timings = {"encode": encoded - started, "search": done - encoded, "total": done - started}
-        return Result(asked, hits, None, timings)
+        result = Result(asked, hits, None, timings, self._renderer)
+        return result if reranker is None else self.rerank(result, reranker)
 
     def rerank(self, result: Result, reranker: Reranker | None = None) -> Result:
-        """The same result with a reranker's verdict; unchanged without hits or a reranker.
+        """The same result with a reranker's verdict; unchanged without hits.
 
         Args:
-            reranker: In the place of the engine's own.
+            reranker: In place of the engine's own.
+
+        Raises:
+            ConfigurationError: Neither is there.
         """
-        judge = reranker or self.reranker
+        judge = reranker or self._reranker_of(True)
         if judge is None or not result.hits:
             return result
         started = time.perf_counter()
-        ranking = judge.rerank(result.query, result.hits)
+        ranking = judge.rerank(result.query, result.retrieved)
         seconds = time.perf_counter() - started
         total = result.timings.get("total", 0.0) + seconds
-        timings = {**result.timings, "rerank": seconds, "total": total}
-        return replace(result, ranking=ranking, timings=timings)
-
-    def ask(
-        self,
-        query: Asked,
-        *,
-        limit: int = 9,
-        filter: str | None = None,
-        min_score: float | None = None,
-        keep_reference: bool = False,
-    ) -> Result:
-        """`search`, then `rerank`; arguments and errors as there."""
-        asked = as_query(query)
-        with by_name(asked):
-            result = self.search(
-                loaded(asked),
-                limit=limit,
-                filter=filter,
-                min_score=min_score,
-                keep_reference=keep_reference,
-            )
-        return replace(self.rerank(result), query=asked)
+        return result.reranked(ranking, rerank=seconds, total=total)
 
     def similar(
         self,
@@ -180,72 +231,60 @@ class Engine:
         filter: str | None = None,
         min_score: float | None = None,
     ) -> tuple[Hit, ...]:
-        """The items closest to an indexed one, which is not among them. Nothing is encoded.
+        """The items closest to a stored one, which is not among them. Nothing is encoded.
 
         Raises:
-            ItemNotFound: No such item is indexed.
+            ItemNotFound: There is no such item.
             InputError, FilterError, CollectionError: As in `search`.
         """
         rows = self.collection.get([id])
         if not rows or rows[0].vector is None:
-            raise ItemNotFound(f"No item with the id {id} is indexed.")
+            raise ItemNotFound(f"There is no item with the id {id}.")
         return self.collection.search(
             rows[0].vector, limit=limit, filter=filter, exclude=[id], min_score=min_score
         )
 
-    def add(
-        self,
-        path: str | Path,
-        *,
-        metadata: Mapping[str, Any] | None = None,
-        data: bytes | None = None,
-    ) -> tuple[Hit, bool]:
-        """Index one file. Kept once this returns; the same content twice is one item.
-
-        Args:
-            metadata: The picture's own fields; None keeps those that it has.
-            data: The file's bytes, where they are at hand.
-
-        Returns:
-            The item, and whether its content is new.
+    def get(self, id: str) -> Item:
+        """A stored item.
 
         Raises:
-            ImageError: The file is no image that can be used.
-            MetadataError: The metadata cannot be stored.
-            EncoderError, CollectionError: Encoding or storing failed.
+            ItemNotFound: There is no such item.
         """
-        row, created = add_image(
-            path,
-            read_file(path) if data is None else data,
-            self.collection,
-            self.encoder,
-            metadata=metadata,
-            thumbnails=self.thumbnails,
-        )
-        return _as_hit(row, 1), created
+        rows = self.collection.get([id])
+        if not rows:
+            raise ItemNotFound(f"There is no item with the id {id}.")
+        return rows[0].item
 
-    def get(self, ids: Iterable[str]) -> tuple[Hit, ...]:
-        """Rows by id, as hits with score 1; unknown ids are left out."""
-        return tuple(
-            _as_hit(row, rank) for rank, row in enumerate(self.collection.get(list(ids)), 1)
-        )
+    def items(self, *, filter: str | None = None) -> Iterator[Item]:
+        """Every stored item, or those that a Milvus expression over the metadata selects.
 
-    def delete(self, ids: Iterable[str]) -> int:
-        """Remove rows by id; returns how many there were. Files are never touched."""
-        unwanted = list(ids)
-        removed = self.collection.delete(unwanted)
-        if self.thumbnails is not None:
-            self.thumbnails.drop(unwanted)
+        Raises:
+            FilterError: Milvus does not accept the filter.
+        """
+        for row in self.collection.iterate(filter=filter):
+            yield row.item
+
+    def count(self, *, filter: str | None = None) -> int:
+        """How many items are stored, or how many of them a filter selects.
+
+        Raises:
+            FilterError: Milvus does not accept the filter.
+        """
+        return self.collection.count(filter)
+
+    def delete(self, ids: str | Iterable[str]) -> int:
+        """Remove items; returns how many there were.
+
+        Files are never touched, except those that `add` wrote among the uploads.
+        """
+        rows = self.collection.get([ids] if isinstance(ids, str) else ids)
+        removed = self.collection.delete(row.id for row in rows)
+        self.images.forget(row.item for row in rows)
         return removed
-
-    def count(self) -> int:
-        """Rows in the collection."""
-        return self.collection.count()
 
     def close(self) -> None:
         """Close the collection; a second call does nothing."""
-        if self.thumbnails is not None:
-            self.thumbnails.close()
+        self.images.close()
         self.collection.close()
 
     def __enter__(self) -> Engine:
@@ -254,6 +293,31 @@ class Engine:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def _reranker_of(self, wanted: bool | Reranker | None) -> Reranker | None:
+        if wanted is None:
+            return self.reranker
+        if wanted is False:
+            return None
+        if wanted is not True:
+            return wanted
+        if self.reranker is None:
+            raise ConfigurationError(
+                "There is no reranker: open the collection with reranker='fusion' or "
+                "reranker='llm', or give one to rerank=."
+            )
+        return self.reranker
 
-def _as_hit(row: Row, rank: int) -> Hit:
-    return Hit(row.id, 1.0, rank, tuple(row.paths), row.width, row.height, row.metadata)
+
+def _query_of(
+    query: Any, image: ImageSource | Sequence[ImageSource] | None, text: str | None
+) -> Query:
+    if query is None:
+        return Query(image, text)
+    if not isinstance(query, Query):
+        raise InputError(
+            f"A positional argument of search must be a Query, was: {type(query).__name__}; "
+            "use image=… or text=…."
+        )
+    if image is not None or text is not None:
+        raise InputError("Give a Query, or image= and text=, not both.")
+    return query

@@ -22,7 +22,7 @@ from ocelot.errors import ConfigurationError
 
 __all__ = ["Settings", "cache_folder", "load_settings"]
 
-RerankerName = Literal["auto", "generative", "fusion", "none"]
+RerankerName = Literal["auto", "llm", "fusion", "none"]
 
 
 def cache_folder() -> Path:
@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     )
 
     reranker: RerankerName = Field(
-        "auto", description="auto: generative with an API key or an endpoint of one's own."
+        "auto", description="auto: llm with an API key or an endpoint of one's own."
     )
     llm_model: str = Field("gpt-4o", description="Model that looks at the panorama.")
     llm_base_url: str | None = Field(
@@ -142,11 +142,11 @@ class Settings(BaseSettings):
     )
 
     @property
-    def generative(self) -> bool:
+    def uses_llm(self) -> bool:
         """Whether a language model reranks."""
         if self.reranker == "auto":
             return self.has_language_model
-        return self.reranker == "generative"
+        return self.reranker == "llm"
 
     @property
     def has_language_model(self) -> bool:

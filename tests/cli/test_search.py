@@ -38,8 +38,8 @@ def test_json_is_complete(ocelot: Command, shop: Path, indexed: Path) -> None:
     outcome = ocelot("search", "--db", indexed, "-i", shop / "leopard.jpg", "-n", 5, "--json")
     result = json.loads(outcome.out)
     assert [hit["rank"] for hit in result["hits"]] == [1, 2, 3, 4, 5]
-    assert sorted(hit["earlier_rank"] for hit in result["hits"]) == [1, 2, 3, 4, 5]
-    assert result["winner"] == result["hits"][0]
+    assert sorted(hit["retrieval_rank"] for hit in result["hits"]) == [1, 2, 3, 4, 5]
+    assert result["best"] == result["hits"][0]
     assert result["ranking"]["reranker"] == "fusion"
     assert set(result["timings"]) == {"encode", "search", "rerank", "total"}
     assert "KEY" not in outcome.err
@@ -145,7 +145,7 @@ def test_without_hits_there_is_a_page_but_no_panorama(
         (["--image", "a.jpg"] * 9, 2, "at most 8 reference pictures, was: 9"),
         (["--text", "a", "--filter", "price <"], 2, "price <"),
         (["--text", "a", "--reranker", "magic"], 2, "reranker"),
-        (["--text", "a", "--reranker", "generative"], 2, "OPENAI_API_KEY"),
+        (["--text", "a", "--reranker", "llm"], 2, "OPENAI_API_KEY"),
         (["--text", "a", "--encoder", "none"], 2, "ocelot-tiny"),
         (["--text", "a", "--device", "warp"], 2, "warp"),
         (["--text", "a", "--panorama", "/proc/no/p.jpg"], 2, "/proc/no/p.jpg"),
@@ -199,5 +199,5 @@ def test_a_failing_language_model_never_fails_the_search(
     assert outcome.code == 0
     result = json.loads(outcome.out)
     assert result["ranking"]["status"] == "fallback"
-    assert [hit["earlier_rank"] for hit in result["hits"]] == list(range(1, 10))
+    assert [hit["retrieval_rank"] for hit in result["hits"]] == list(range(1, 10))
     assert KEY not in outcome.out + outcome.err

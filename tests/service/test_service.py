@@ -57,7 +57,7 @@ def test_the_answer_is_that_of_an_engine(filled: Service, leopard: bytes, tmp_pa
     assert first.result.ranking is None
     assert [hit.id for hit in first.result.hits] == [hit.id for hit in expected.hits]
     assert second.result.ranking == expected.ranking
-    assert "Leopard" in second.result.winner.title
+    assert "Leopard" in second.result.best.title
 
 
 def test_the_panorama_is_the_one_a_reranker_sees(filled: Service, leopard: bytes) -> None:
@@ -285,7 +285,7 @@ def test_a_full_reranker_costs_the_verdict_and_not_the_hits(tmp_path: Path) -> N
     assert first.result.ranking.reason == "Turned round."
     assert second.result.ranking.status == "fallback"
     assert "busy" in second.result.ranking.detail
-    assert second.result.ranked == second.result.hits
+    assert second.result.hits == second.result.hits
     text = service.metrics.text().decode()
     assert 'ocelot_refused_total{queue="rerank"} 1.0' in text
     assert 'ocelot_rankings_total{cached="false",reranker="blocked",status="fallback"} 1.0' in text
@@ -315,10 +315,10 @@ def test_which_rerankers_are_on_offer(bare_environment: None, tmp_path: Path) ->
         (
             ({}, ("fusion",), "fusion"),
             ({"reranker": "none"}, ("fusion",), None),
-            ({"llm_base_url": "http://127.0.0.1:9"}, ("generative", "fusion"), "generative"),
+            ({"llm_base_url": "http://127.0.0.1:9"}, ("llm", "fusion"), "llm"),
             (
                 {"llm_base_url": "http://127.0.0.1:9", "reranker": "fusion"},
-                ("fusion", "generative"),
+                ("fusion", "llm"),
                 "fusion",
             ),
         )

@@ -132,7 +132,7 @@ def test_a_verdict_that_nobody_waits_for_is_not_asked_for(beside: MakeService, a
         leaves.close()
         departures.noted()
         gate.open()
-        assert [hit["earlier_rank"] for hit in stays.result(SECONDS).json()["hits"]] == [3, 2, 1]
+        assert [hit["retrieval_rank"] for hit in stays.result(SECONDS).json()["hits"]] == [3, 2, 1]
     service._judging.close()
     assert gate.came == 1
 

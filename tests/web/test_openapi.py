@@ -118,7 +118,7 @@ def test_it_names_the_rerankers_of_this_server(
     assert bare.post("/v1/search", json={"text": "mug"}).json()["ranking"] is None
     refused = bare.post("/v1/search", json={"text": "mug", "rerank": True})
     assert refused.status_code == 422 and "has none" in refused.json()["detail"]
-    assert offered(describe()) == [True, False, "generative", "fusion", None]
+    assert offered(describe()) == [True, False, "llm", "fusion", None]
 
 
 def test_it_can_be_had_without_a_server(client: TestClient) -> None:

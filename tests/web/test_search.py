@@ -69,9 +69,9 @@ def test_hits_are_those_that_brute_force_finds(
     answer = search(client, images=[coded(leopard)], text=WORDS, limit=7, rerank=False)
     assert ids(answer) == nearest(warm, Query(leopard, WORDS), 7)
     assert [hit["rank"] for hit in answer["hits"]] == list(range(1, 8))
-    assert [hit["earlier_rank"] for hit in answer["hits"]] == list(range(1, 8))
+    assert [hit["retrieval_rank"] for hit in answer["hits"]] == list(range(1, 8))
     assert answer["ranking"] is None
-    assert answer["winner"] == answer["hits"][0]
+    assert answer["best"] == answer["hits"][0]
     assert answer["hits"][0]["score"] > answer["hits"][-1]["score"]
 
 
@@ -84,8 +84,8 @@ def test_the_ranking_is_the_rerankers_and_hits_know_their_earlier_rank(
     assert list(verdict.order) != sorted(verdict.order), "the shop must be such that it matters"
     assert ids(answer) == [found.hits[place].id for place in verdict.order]
     assert [hit["rank"] for hit in answer["hits"]] == list(range(1, 10))
-    assert [hit["earlier_rank"] - 1 for hit in answer["hits"]] == list(verdict.order)
-    assert answer["winner"] == answer["hits"][0]
+    assert [hit["retrieval_rank"] - 1 for hit in answer["hits"]] == list(verdict.order)
+    assert answer["best"] == answer["hits"][0]
     assert answer["ranking"] == {
         "reranker": "fusion", "status": "ok", "detail": "", "match": None, "cached": False,
         "reason": verdict.reason, "usage": {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0},
@@ -138,7 +138,7 @@ def test_nothing_reranks_where_the_server_is_set_up_so(
 def test_without_hits_there_is_no_winner_and_no_panorama(client: TestClient) -> None:
     answer = search(client, text="mug", filter="price < 0")
     assert answer["hits"] == []
-    assert answer["winner"] is answer["ranking"] is answer["panorama"] is None
+    assert answer["best"] is answer["ranking"] is answer["panorama"] is None
 
 
 def test_the_panorama_of_an_answer_is_a_picture(client: TestClient, leopard: bytes) -> None:

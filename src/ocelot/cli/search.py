@@ -16,10 +16,9 @@ from ocelot.errors import ConfigurationError, InputError
 from ocelot.types import MAX_REFERENCES, Query
 
 if TYPE_CHECKING:
-    from ocelot.images.thumbnails import Thumbnails
     from ocelot.types import Result
 
-__all__ = ["NO_KEY", "as_dict", "print_result", "save_outputs", "search"]
+__all__ = ["NO_KEY", "print_result", "save_outputs", "search"]
 
 NO_KEY = (
     "No OPENAI_API_KEY: ranked offline by fusion. Set it to have a vision model rerank and explain."
@@ -85,7 +84,7 @@ def search(
         from ocelot.build import build_engine
         from ocelot.settings import load_settings
 
-    query = Query(text=text, others=tuple(image or ()))
+    query = Query(image, text)
     settings = load_settings(
         db=db,
         collection=collection,
@@ -98,7 +97,7 @@ def search(
         llm_base_url=llm_base_url,
     )
     with quick_start(), build_engine(settings, create=False) as engine:
-        result = engine.ask(
+        result = engine.search(
             query,
             limit=limit,
             filter=filter,
@@ -106,53 +105,12 @@ def search(
             keep_reference=keep_reference,
         )
     if as_json:
-        typer.echo(json.dumps(as_dict(result), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
     else:
         print_result(result)
-        if settings.reranker == "auto" and not settings.generative and result.hits:
+        if settings.reranker == "auto" and not settings.uses_llm and result.hits:
             typer.echo(NO_KEY, err=True)
-    save_outputs(result, panorama, html, engine.thumbnails)
-
-
-def as_dict(result: Result) -> dict[str, Any]:
-    """The result as `--json` prints it: hits in final order, each with its earlier rank."""
-    images = [str(image) for image in result.query.images]
-    ranking = result.ranking
-
-    def entry(rank: int, hit: Any) -> dict[str, Any]:
-        return {
-            "rank": rank,
-            "earlier_rank": hit.rank,
-            "score": round(hit.score, 6),
-            "path": hit.path,
-            "paths": list(hit.paths),
-            "title": hit.title,
-            "id": hit.id,
-            "metadata": dict(hit.metadata),
-        }
-
-    hits = [entry(rank, hit) for rank, hit in enumerate(result.ranked, 1)]
-    return {
-        "query": {
-            "image": images[0] if images else None,
-            "images": images,
-            "text": result.query.text,
-        },
-        "hits": hits,
-        "winner": hits[0] if result.winner is not None else None,
-        "ranking": None
-        if ranking is None
-        else {
-            "reranker": ranking.reranker,
-            "status": ranking.status,
-            "detail": ranking.detail,
-            "match": ranking.match,
-            "reason": ranking.reason,
-            "cached": ranking.cached,
-            "usage": vars(ranking.usage),
-        },
-        "timings": {name: round(seconds, 4) for name, seconds in result.timings.items()},
-    }
+    save_outputs(result, panorama, html)
 
 
 def print_result(result: Result) -> None:
@@ -172,24 +130,24 @@ def print_result(result: Result) -> None:
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("path", overflow="fold")
     table.add_column("title", overflow="fold")
-    for rank, hit in enumerate(result.ranked, 1):
+    for hit in result:
         table.add_row(
-            str(rank),
             str(hit.rank),
+            str(hit.retrieval_rank),
             f"{hit.score:.3f}",
             Text(printable(_short(hit.path))),
             Text(printable(hit.title)),
         )
     console.print(table)
     typer.echo()
-    winner, ranking = result.winner, result.ranking
-    if winner is None:
+    best, ranking = result.best, result.ranking
+    if best is None:
         typer.echo("None of these fits the query.")
     else:
-        typer.echo(printable(f"Winner: {winner.title} ({_short(winner.path)})"))
+        typer.echo(printable(f"Best match: {best.title} ({_short(best.path)})"))
     if ranking is not None:
         if ranking.reason:
-            typer.echo(printable(f"Why:    {' '.join(ranking.reason.split())}"))
+            typer.echo(printable(f"Why: {' '.join(ranking.reason.split())}"))
         status = "" if ranking.status == "ok" else f", {ranking.status}: {ranking.detail}"
         used = ranking.usage
         tokens = f", {used.prompt_tokens + used.completion_tokens} tokens" if used.calls else ""
@@ -207,30 +165,14 @@ def _short(path: str) -> str:
         return path
 
 
-def save_outputs(
-    result: Result,
-    panorama: Path | None,
-    html: Path | None,
-    thumbnails: Thumbnails | None = None,
-) -> None:
-    """Write the panorama and the page that were asked for; small copies save reading files."""
-    if panorama is None and html is None:
-        return
-    picture = None
-    if result.hits:  # as a reranker sees them: in retrieval order
-        from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, panorama_of_hits
-
-        picture = panorama_of_hits(result.query, result.hits[:MAX_CANDIDATES], thumbnails)
-    if panorama is not None and picture is None:
+def save_outputs(result: Result, panorama: Path | None, html: Path | None) -> None:
+    """Write the panorama and the page that were asked for."""
+    if panorama is not None and not result.hits:
         typer.echo(f"Nothing to show, so {panorama} is not written.", err=True)
-    elif panorama is not None and picture is not None:
-        _write(panorama, lambda: picture.save(panorama, quality=90))
+    elif panorama is not None:
+        _write(panorama, lambda: result.panorama().save(panorama, quality=90))
     if html is not None:
-        from ocelot import __version__
-        from ocelot.render.html import render_page
-
-        page = render_page(result, panorama=picture, version=__version__)
-        _write(html, lambda: html.write_text(page, encoding="utf-8"))
+        _write(html, lambda: html.write_text(result.to_html(), encoding="utf-8"))
 
 
 def _write(file: Path, write: Any) -> None:

@@ -191,6 +191,7 @@ class Collection:
                 "width": row.width,
                 "height": row.height,
                 "vector": vector,
+                **({} if row.sha256 == row.id else {"sha256": row.sha256}),
             }
             for row, vector in zip(rows, matrix, strict=True)
         ]
@@ -269,20 +270,12 @@ class Collection:
                 )[0]
             )
 
-        with self._mapped("search"):
-            try:
-                found = ask(expression, False, fields)
-                # An approximate index may miss rows that a filter leaves; look again, wider.
-                if len(found) < wanted and search_params(self._index, self.deployment, 1, True):
-                    found = ask(expression, True, fields)
-                return found
-            except MilvusException as error:
-                if not expression or rpc_code(error) is not None:
-                    raise
-                ask("", False, ["id"])  # fails as well where the filter is not to blame
-                raise FilterError(
-                    f"The filter {expression!r} cannot be used: {cause(error)}."
-                ) from error
+        with self._mapped("search"), self._filtered(expression):
+            found = ask(expression, False, fields)
+            # An approximate index may miss rows that a filter leaves; look again, wider.
+            if len(found) < wanted and search_params(self._index, self.deployment, 1, True):
+                found = ask(expression, True, fields)
+            return found
 
     def get(self, ids: Iterable[str]) -> tuple[Row, ...]:
         """The rows with these ids, with vectors, in this order; unknown ids are left out."""
@@ -324,37 +317,50 @@ class Collection:
                 self._client.delete(self.name, ids=chunk, timeout=self._timeout)
             return len(present)
 
-    def count(self) -> int:
-        """How many rows are stored."""
-        with self._mapped("count"):
-            # Statistics miss what a server has not sealed yet; a query does not.
-            return int(self._query("", ["count(*)"])[0]["count(*)"])
+    def count(self, filter: str | None = None) -> int:
+        """How many rows are stored, or how many of them a filter selects.
 
-    def iterate(self, *, metadata: bool = True) -> Iterator[Row]:
+        Raises:
+            FilterError: Milvus does not accept the filter.
+        """
+        with self._mapped("count"), self._filtered(filter or ""):
+            # Statistics miss what a server has not sealed yet; a query does not.
+            return int(self._query(filter or "", ["count(*)"])[0]["count(*)"])
+
+    def iterate(self, *, metadata: bool = True, filter: str | None = None) -> Iterator[Row]:
         """Every row without its vector, in order of ids.
 
         Rows written or removed meanwhile may or may not be seen; all others are, once.
 
         Args:
             metadata: Whether rows carry their metadata; without it this is quicker.
+            filter: A Milvus expression over the metadata, to select rows.
+
+        Raises:
+            FilterError: Milvus does not accept the filter.
         """
         fields = [*SCALARS, *(["$meta"] if metadata else [])]
-        # Ids are evenly spread, so ranges of equal width are pages of about equal size. Few and
-        # large ones: each query costs Lite a pass over all rows, and a server a wait for Strong.
+        # Content hashes are evenly spread, so hex ranges of equal width are pages of about equal
+        # size. Few and large ones: each query costs Lite a pass over all rows, and a server a
+        # wait for Strong. A range that turns out too full, as with other ids, is halved.
         window = MAX_RESULTS if metadata or self.deployment != "lite" else 140_000
-        depth, left = 0, self.count()
+        depth, left = 0, self.count(filter)
         while left > window * 3 // 4:
             depth, left = depth + 1, left // 16
-        pending = [f"{number:0{depth}x}" if depth else "" for number in range(16**depth)][::-1]
-        while pending:
-            prefix = pending.pop()
-            with self._mapped("read"):
-                page = self._query(f'id >= "{prefix}" and id < "{prefix}g"', fields, window)
+        starts = ["", *(f"{number:0{depth}x}" for number in range(1, 16**depth))]
+        ranges = list(zip(starts, [*starts[1:], ""], strict=True))[::-1]
+        while ranges:
+            low, high = ranges.pop()
+            bounds = [f'id >= "{low}"', *([f'id < "{high}"'] if high else [])]
+            expression = " and ".join([*bounds, *([f"({filter})"] if filter else [])])
+            with self._mapped("read"), self._filtered(filter or ""):
+                page = self._query(expression, fields, window)
+            page.sort(key=lambda entity: str(entity["id"]))
             if len(page) >= window:
-                pending.extend(prefix + digit for digit in "fedcba9876543210")
+                middle = str(page[len(page) // 2]["id"])
+                ranges += [(middle, high), (low, middle)]
                 continue
-            for entity in sorted(page, key=lambda entity: str(entity["id"])):
-                yield row_of(entity)
+            yield from map(row_of, page)
 
     def sample(self, limit: int = 1000) -> tuple[Row, ...]:
         """Some rows without their vectors, at most `limit`: to see what metadata there is."""
@@ -403,6 +409,19 @@ class Collection:
         if not np.isfinite(array).all() or not array.any():
             raise InputError(_UNUSABLE)
         return array
+
+    @contextmanager
+    def _filtered(self, expression: str) -> Iterator[None]:
+        """Map what Milvus says about a filter, where the filter is the cause."""
+        try:
+            yield
+        except MilvusException as error:
+            if not expression or rpc_code(error) is not None:
+                raise
+            self._query("", ["id"], 1)  # fails as well where the filter is not the cause
+            raise FilterError(
+                f"The filter {expression!r} cannot be used: {cause(error)}."
+            ) from error
 
     @contextmanager
     def _mapped(self, doing: str) -> Iterator[None]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ocelot.errors import InputError, MetadataError
-from ocelot.types import Hit
+from ocelot.types import Hit, Item
 
 if TYPE_CHECKING:
     from ocelot.encoders.base import Encoder
@@ -36,8 +36,8 @@ SCALARS = ["id", "paths", "size", "width", "height"]
 _CHUNK = 1_000  # ids in one expression
 _MESSAGE = 16 * 2**20  # bytes of rows in one message
 MAX_JSON_BYTES = 65_000  # a server refuses JSON fields of more than 65,536 bytes
-_RESERVED = frozenset({*SCALARS, "vector", "$meta"})
-_ID = re.compile(r"[0-9a-f]{64}")
+_RESERVED = frozenset({*SCALARS, "vector", "$meta", "sha256"})
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,127}")
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -98,15 +98,16 @@ class Row:
     """One picture content as it is stored.
 
     Attributes:
-        id: SHA-256 of the file's bytes, 64 hex digits.
+        id: The caller's own, or the hash of the content.
         paths: Each absolute path with these bytes and its time of change in nanoseconds.
         size: Bytes of the file.
         width, height: Pixels.
         metadata: The picture's own fields, cleaned by `clean_metadata`.
         vector: Shape (dimension,); None where it was not asked for.
+        sha256: SHA-256 of the file's bytes, 64 hex digits; the id by default.
 
     Raises:
-        InputError: The id is not SHA-256, there is no path, or there are too many.
+        InputError: The id cannot be used, there is no path, or there are too many.
         MetadataError: The metadata cannot be stored.
     """
 
@@ -117,9 +118,11 @@ class Row:
     height: int = 0
     metadata: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
     vector: Vector | None = field(default=None, repr=False, compare=False)
+    sha256: str = ""
 
     def __post_init__(self) -> None:
         check_id(self.id)
+        object.__setattr__(self, "sha256", self.sha256 or self.id)
         if not self.paths:
             raise InputError(f"The row {self.id} has no path.")
         if _may_exceed(self.paths) and len(json.dumps(dict(self.paths))) > MAX_JSON_BYTES:
@@ -129,6 +132,11 @@ class Row:
             )
         object.__setattr__(self, "paths", dict(sorted(self.paths.items())))
         object.__setattr__(self, "metadata", clean_metadata(self.metadata))
+
+    @property
+    def item(self) -> Item:
+        """The row as callers see it."""
+        return Item(self.id, tuple(self.paths), self.width, self.height, self.metadata, self.sha256)
 
 
 def clean_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -239,8 +247,8 @@ def _text(value: str) -> str:
 def check_id(value: str) -> None:
     if not _ID.fullmatch(value):
         raise InputError(
-            f"The id {value[:80]!r} is not one of a picture: it must be SHA-256 as 64 "
-            "lower-case hex digits."
+            f"The id {value[:80]!r} cannot be used: take 1 to 128 letters, digits and the signs "
+            "._:@+=-, and a letter or digit first."
         )
 
 
@@ -254,6 +262,7 @@ def row_of(entity: Mapping[str, Any]) -> Row:
         height=int(entity["height"]),
         metadata=_metadata(entity),
         vector=None if vector is None else np.asarray(vector, dtype=np.float32),
+        sha256=str(entity.get("sha256") or ""),
     )
 
 
@@ -267,6 +276,7 @@ def hit_of(entity: Mapping[str, Any], score: float, rank: int) -> Hit:
         width=int(entity["width"]),
         height=int(entity["height"]),
         metadata=_metadata(entity),
+        sha256=str(entity.get("sha256") or ""),
         vector=None if vector is None else np.asarray(vector, dtype=np.float32),
     )
 

@@ -99,7 +99,7 @@ class Setup:
         schema = MilvusClient.create_schema(
             auto_id=False, enable_dynamic_field=True, description=json.dumps(identity)
         )
-        schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=64)
+        schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=128)
         schema.add_field("paths", DataType.JSON)
         for number in ("size", "width", "height"):
             schema.add_field(number, DataType.INT64)

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ocelot.errors import EncoderError, InputError
-from ocelot.images.decode import load_image
 from ocelot.types import Input, Query
 
 if TYPE_CHECKING:
-    from ocelot.types import ImageSource, Vector
+    from ocelot.images.file import ImageSource
+    from ocelot.types import Vector
 
-    Encodable = Input | tuple[ImageSource | None, str | None] | str
+    Encodable = Input | Query | tuple[ImageSource | None, str | None] | str
 
 __all__ = ["Encoder", "Matrix", "as_input", "encode_query", "normalized_mean"]
 
@@ -36,13 +36,15 @@ def as_input(value: Encodable) -> Input:
     Raises:
         InputError: Both parts are empty, or it is a query of several pictures.
     """
-    if isinstance(value, Query) and value.others:
-        raise InputError(
-            "A query of several pictures is not one item: encode it with encode_query, "
-            "or each of its parts()."
-        )
     if isinstance(value, Input):
         return value
+    if isinstance(value, Query):
+        if len(value.images) > 1:
+            raise InputError(
+                "A query of several images is not one input: encode it with encode_query, "
+                "or each of its inputs()."
+            )
+        return value.inputs()[0]
     return Input(text=value) if isinstance(value, str) else Input(*value)
 
 
@@ -78,7 +80,7 @@ class Encoder(ABC):
         """
         if item.image is None:
             return None, item.text
-        return load_image(item.image, shortest=self.decode_side), item.text
+        return item.image.rgb(self.decode_side), item.text
 
     @abstractmethod
     def embed(self, batch: Sequence[Any]) -> np.ndarray[Any, Any]:
@@ -154,7 +156,7 @@ def encode_query(encoder: Encoder, query: Query) -> Vector:
         EncoderError: The model gave vectors that cannot be used, or the pictures' vectors
             cancel each other out.
     """
-    return normalized_mean(encoder.encode(query.parts()))
+    return normalized_mean(encoder.encode(query.inputs()))
 
 
 def normalized_mean(rows: Matrix) -> Vector:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -11,11 +10,9 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from ocelot.encoders.base import Encoder, Matrix, as_input
-from ocelot.errors import ConfigurationError, ImageError
-from ocelot.images.decode import load_image, read_file
+from ocelot.errors import ConfigurationError
 from ocelot.types import Input
 
 if TYPE_CHECKING:
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CachingEncoder"]
 
-_Key = tuple[bytes, str | None]
+_Key = tuple[str, str | None]
 _FEW = 32  # items of one call that are looked up: a query, or all that it is made of
 
 
@@ -106,18 +103,11 @@ class CachingEncoder(Encoder):
     def _rows(self, items: Sequence[Input], batch_size: int | None) -> Matrix:
         if not items:
             return np.empty((0, self.dimension), dtype=np.float32)
-        read = [_read(item) for item in items]
-        keys = [key for key, _ in read]
+        keys = [(item.image.id if item.image else "", item.text) for item in items]
         found = self._recall(keys)
-        missing = {key: item for key, item in read if key not in found}
+        missing = {key: item for key, item in zip(keys, items, strict=True) if key not in found}
         if missing:
-            try:
-                rows = self._encoder.encode(missing.values(), batch_size=batch_size)
-            except ImageError:
-                for item in items:  # the file was read here: say which it was
-                    if item.image is not None:
-                        load_image(item.image)
-                raise
+            rows = self._encoder.encode(missing.values(), batch_size=batch_size)
             new = dict(zip(missing, rows, strict=True))
             self._keep(new)
             found.update(new)
@@ -145,17 +135,3 @@ class CachingEncoder(Encoder):
                 self._kept.move_to_end(key)
             while len(self._kept) > self._max_items:
                 self._kept.popitem(last=False)
-
-
-def _read(item: Input) -> tuple[_Key, Input]:
-    """What an item is known by, and the same item as it was when that was looked at."""
-    image = item.image
-    if image is None:
-        return (b"", item.text), item
-    if isinstance(image, Image.Image):
-        pixels = load_image(image)
-        hashed = hashlib.sha256(f"{pixels.size}".encode())
-        hashed.update(pixels.tobytes())
-        return (hashed.digest(), item.text), Input(pixels, item.text)
-    data = image if isinstance(image, bytes) else read_file(image)
-    return (hashlib.sha256(data).digest(), item.text), Input(data, item.text)

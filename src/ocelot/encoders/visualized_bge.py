@@ -23,7 +23,6 @@ from ocelot.encoders.runtime import (
 from ocelot.encoders.staging import Staging
 from ocelot.encoders.weights import resolve
 from ocelot.errors import EncoderError
-from ocelot.images.decode import load_image
 from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.preprocess import DECODE_MARGIN, Pixels, normalise, stack, to_pixels
 from ocelot.model.tokenizer import pad
@@ -123,7 +122,7 @@ class VisualizedBGE(Encoder):
         """Decode, resize, crop and tokenise one item; thread-safe."""
         if item.image is None:
             return Prepared(None, self.tokenizer(item.text, self.geometry.longest_text))
-        image = load_image(item.image, shortest=self.decode_side)
+        image = item.image.rgb(self.decode_side)
         exact = self.dtype is torch.float32
         pixels = to_pixels(image, self.geometry.vision.image_size, exact=exact)
         return Prepared(pixels, self.tokenizer(item.text, self.geometry.longest_caption))

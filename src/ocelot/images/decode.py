@@ -1,7 +1,7 @@
-"""From bytes or a path to an RGB image, within limits.
+"""From the bytes of an image file to an RGB image, within limits.
 
-Every picture enters Ocelot through :func:`decode` or :func:`load_image`, so orientation,
-transparency and the limits against decompression bombs are decided once, here.
+Every picture enters Ocelot through :func:`decode`, so orientation, transparency and the limits
+against decompression bombs are decided in one place.
 """
 
 from __future__ import annotations
@@ -17,27 +17,21 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ocelot.errors import ImageError, ImageTooLarge
-
-if TYPE_CHECKING:
-    from ocelot.types import ImageSource
 
 __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
     "Decoded",
     "decode",
-    "describe",
     "encode_jpeg",
     "hash_bytes",
-    "hash_file",
-    "load_image",
     "probe",
     "read_file",
+    "to_rgb",
 ]
 
 SUFFIXES = frozenset(
@@ -50,10 +44,6 @@ _MAX_SIDE = 65_500
 _FORMATS = frozenset({"AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP"})
 _SCALABLE = ("JPEG", "MPO")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
-
-
-# Large blocks, as the system takes only those back at once when a picture is done with.
-Image.core.set_block_size(64 * 2**20)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -93,11 +83,6 @@ class _Room:
 _room = _Room(MAX_PIXELS)
 
 
-def describe(source: ImageSource) -> str:
-    """What to call a picture in a message."""
-    return str(source) if isinstance(source, (str, Path)) else "the image"
-
-
 def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     """The bytes of an image file.
 
@@ -132,6 +117,7 @@ def decode(
     shortest: int | None = None,
     max_pixels: int = MAX_PIXELS,
     name: str = "the image",
+    earlier: Decoded | None = None,
 ) -> Decoded:
     """An image file as RGB, upright, first frame, transparency on white; with its true size.
 
@@ -142,6 +128,8 @@ def decode(
         max_pixels: Refuse images with more pixels than this before decoding them. Pillow
             refuses those above twice its `Image.MAX_IMAGE_PIXELS` in any case.
         name: What to call it in messages.
+        earlier: The result of an earlier call for the same data; returned as it is where this
+            call would decode to the same size.
 
     Raises:
         ImageError: The data cannot be decoded, or the image is over the limit.
@@ -150,30 +138,11 @@ def decode(
         raise ImageError(name, "it is empty")
     try:
         with _opened(data, name, max_pixels) as image:
-            return _to_rgb(image, name, max_pixels, shortest)
+            return to_rgb(image, name, max_pixels, shortest, earlier)
     except ImageError:
         raise
     except Exception as error:
         raise _damaged(name, error) from error
-
-
-def load_image(
-    source: ImageSource, *, max_pixels: int = MAX_PIXELS, shortest: int | None = None
-) -> Image.Image:
-    """Any supported image as RGB, upright, first frame, transparency on white.
-
-    Args:
-        source: A path, the bytes of an image file, or a PIL image.
-        max_pixels, shortest: As of `decode`.
-
-    Raises:
-        ImageError: The source cannot be read or decoded, or is over the limit.
-    """
-    name = describe(source)
-    if isinstance(source, Image.Image):
-        return _to_rgb(source, name, max_pixels).image
-    data = source if isinstance(source, bytes) else read_file(source)
-    return decode(data, shortest=shortest, max_pixels=max_pixels, name=name).image
 
 
 def _opened(data: bytes, name: str, max_pixels: int) -> Image.Image:
@@ -211,16 +180,26 @@ def probe(
         return image.format or "", image.width, image.height
 
 
-def _to_rgb(image: Image.Image, name: str, max_pixels: int, shortest: int | None = None) -> Decoded:
+def to_rgb(
+    image: Image.Image,
+    name: str,
+    max_pixels: int = MAX_PIXELS,
+    shortest: int | None = None,
+    earlier: Decoded | None = None,
+) -> Decoded:
+    """An opened image as RGB; changes `image`. Arguments and errors as of `decode`."""
     _check_size(image, name, max_pixels)
     size = image.size
     try:
         if shortest is not None and image.format in _SCALABLE:
             image.draft(None, (shortest, shortest))
+        if earlier is not None and sorted(earlier.image.size) == sorted(image.size):
+            return earlier
         with _room.of(image.width * image.height):
             image.load()
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            flat = _flatten(ImageOps.exif_transpose(image))  # a copy: the caller may change it
+            ImageOps.exif_transpose(image, in_place=True)
+            flat = _flatten(image)
     except Exception as error:
         raise _damaged(name, error) from error
     return Decoded(flat, size[::-1] if orientation in range(5, 9) else size)
@@ -286,12 +265,3 @@ def encode_jpeg(image: Image.Image, *, quality: int = 88) -> bytes:
 def hash_bytes(data: bytes) -> str:
     """SHA-256 as 64 hex digits: the id of an image file's content."""
     return hashlib.sha256(data).hexdigest()
-
-
-def hash_file(path: str | Path) -> str:
-    """SHA-256 of a file's bytes as 64 hex digits.
-
-    Raises:
-        ImageError: The file cannot be read.
-    """
-    return hash_bytes(read_file(path))

@@ -22,8 +22,7 @@ from pathlib import Path
 from ocelot.collection import Collection, EncoderIdentity, Row, clean_metadata
 from ocelot.encoders.base import Encoder
 from ocelot.errors import EncoderError, EncoderMismatch, InputError, OcelotError
-from ocelot.images.decode import MAX_PIXELS
-from ocelot.images.thumbnails import Thumbnails
+from ocelot.images.store import ImageStore
 from ocelot.indexing.known import Known, Seen, digest
 from ocelot.indexing.metadata import MetadataTables
 from ocelot.indexing.reader import Read, Reader
@@ -57,8 +56,7 @@ def index_images(
     prune: bool = False,
     batch_size: int | None = None,
     workers: int | None = None,
-    max_pixels: int = MAX_PIXELS,
-    thumbnails: Thumbnails | None = None,
+    images: ImageStore | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> IndexReport:
     """Bring a collection up to date with folders or files of pictures.
@@ -75,8 +73,7 @@ def index_images(
         prune: Whether to remove what is stored below the indexed folders and gone from disk.
         batch_size: Pictures encoded at once; by default the encoder's choice.
         workers: Threads that read and decode; by default one for each core.
-        max_pixels: Larger pictures are refused.
-        thumbnails: Keeps small copies of large pictures, for those who show them.
+        images: Keeps small copies of large pictures.
         progress: Called now and then from this thread.
 
     Returns:
@@ -99,7 +96,7 @@ def index_images(
         if number is not None and number < 1:
             raise InputError(f"The {name} must be 1 or more, was: {number}.")
     run = _Run(collection, encoder, batch_size or encoder.batch_size, progress)
-    return run.go(roots_of(paths), metadata, prune, workers or cores(), max_pixels, thumbnails)
+    return run.go(roots_of(paths), metadata, prune, workers or cores(), images or ImageStore())
 
 
 def cores() -> int:
@@ -141,8 +138,7 @@ class _Run:
         metadata: str | Path | None,
         prune: bool,
         workers: int,
-        max_pixels: int,
-        thumbnails: Thumbnails | None,
+        images: ImageStore,
     ) -> IndexReport:
         started = time.perf_counter()
         folders = tuple(os.path.join(root, "") for root in roots if os.path.isdir(root))
@@ -156,8 +152,9 @@ class _Run:
                 self.failures.append(found)
         self.total = len(files)
         self.known = Known.read(self.collection, metadata=bool(self.tables))
+        thumbnails = images.thumbnails
         copied = thumbnails is not None and thumbnails.keeps
-        read = Reader(self.encoder, self.known.ids, max_pixels, copied)
+        read = Reader(self.encoder, self.known.ids, copied)
         with Writer(self.collection, folders, thumbnails) as self.writer:
             self._encode_all(files, read, workers)
             self._settle({file.path for file in files} if prune else None, folders)

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from ocelot.encoders.base import Encoder
 from ocelot.errors import ImageError, InputError, OcelotError
-from ocelot.images.decode import decode, hash_bytes, probe, read_file
+from ocelot.images.decode import read_file
+from ocelot.images.file import ImageFile
 from ocelot.images.thumbnails import Thumbnails
 from ocelot.indexing.scan import File
 from ocelot.types import Input
@@ -42,29 +43,25 @@ class Reader:
     Args:
         encoder: Whose `prepare` is called.
         known: Ids, as bytes, of contents that need no decoding.
-        max_pixels: Larger pictures are refused.
         thumbnails: Whether small copies are made of large pictures.
     """
 
-    def __init__(
-        self, encoder: Encoder, known: Container[bytes], max_pixels: int, thumbnails: bool
-    ) -> None:
+    def __init__(self, encoder: Encoder, known: Container[bytes], thumbnails: bool) -> None:
         self._encoder = encoder
         self._known = known
-        self._max_pixels = max_pixels
         self._thumbnails = thumbnails
 
     def __call__(self, file: File) -> Read:
         """Never raises on account of the file; an `OcelotError` is about something else."""
         try:
-            data = read_file(file.path)
+            image = ImageFile(read_file(file.path), file.path)
         except ImageError as error:
             return Read(file, error=error.reason)
-        read = Read(file, hash_bytes(data), len(data))
+        read = Read(file, image.id, len(image.data))
         if bytes.fromhex(read.id) in self._known:
             return read
         try:
-            return self._prepared(read, data)
+            return self._prepared(read, image)
         except ImageError as error:
             return read._replace(error=error.reason)
         except InputError as error:
@@ -74,16 +71,13 @@ class Reader:
         except Exception as error:
             return read._replace(error=f"it cannot be prepared ({type(error).__name__}: {error})")
 
-    def _prepared(self, read: Read, data: bytes) -> Read:
-        shortest, copied = self._encoder.decode_side, False
-        if self._thumbnails:
-            _, *size = probe(data, max_pixels=self._max_pixels)
-            copied = Thumbnails.wanted(*size)
-            if copied and shortest is not None:
-                shortest = max(shortest, Thumbnails.SIDE)
-        decoded = decode(data, shortest=shortest, max_pixels=self._max_pixels)
+    def _prepared(self, read: Read, image: ImageFile) -> Read:
+        decoded = image.decoded(self._encoder.decode_side, keep=True)
+        thumbnail = None
+        if self._thumbnails and Thumbnails.wanted(*decoded.size):
+            thumbnail = Thumbnails.make(image.decoded(Thumbnails.SIDE, keep=True).image)
         return read._replace(
             shape=decoded.size,
-            prepared=self._encoder.prepare(Input(image=decoded.image)),
-            thumbnail=Thumbnails.make(decoded.image) if copied else None,
+            prepared=self._encoder.prepare(Input(image)),
+            thumbnail=thumbnail,
         )

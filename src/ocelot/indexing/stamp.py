@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocelot.errors import ImageError
-from ocelot.images.decode import decode, read_file
+from ocelot.images.file import ImageFile
 from ocelot.indexing.metadata import find_metadata
 from ocelot.indexing.scan import File, roots_of, scan
 from ocelot.settings import cache_folder
@@ -153,7 +153,7 @@ def _fails_again(failure: Failure) -> bool:
     False also where it can be read and the reason was another, such as its metadata.
     """
     try:
-        decode(read_file(failure.path))
+        ImageFile.of(Path(failure.path)).rgb()
     except ImageError as error:
         return error.reason == failure.reason
     return False

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from ocelot.errors import ImageError
-from ocelot.images.decode import encode_jpeg, load_image
+from ocelot.errors import ImageError, ItemNotFound
+from ocelot.images.decode import encode_jpeg
 from ocelot.render import words
 from ocelot.rerankers.fusion import ordinal
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from ocelot.types import Hit, ImageSource, Query, Ranking, Result
+    from ocelot.images.file import ImageFile
+    from ocelot.images.store import ImageStore
+    from ocelot.types import Hit, Query, Ranking, Result
 
 __all__ = ["render_page"]
 
@@ -38,6 +39,7 @@ _NO_PICTURE = (
 
 def render_page(
     result: Result,
+    images: ImageStore,
     *,
     panorama: Image.Image | None = None,
     limit: int | None = None,
@@ -46,6 +48,7 @@ def render_page(
     """A page that shows a result: query, winner and reason, the other hits, how it was made.
 
     Args:
+        images: Where the hits' pictures are read from.
         panorama: The picture that the reranker saw; None leaves that part out.
         limit: Show at most this many hits; None shows all.
         version: Of Ocelot, for the last line.
@@ -53,14 +56,14 @@ def render_page(
     Returns:
         HTML in Unicode, to be saved as UTF-8. Pictures that cannot be read are neutral tiles.
     """
-    hits = result.ranked if limit is None else result.ranked[: max(limit, 0)]
+    hits = result.hits if limit is None else result.hits[: max(limit, 0)]
     made = f"Made by Ocelot {version}".strip()
     return Template(_template()).substitute(
         title=_escape(f"{result.query.text or 'Search by picture'} · Ocelot"),
         query=_query(result.query),
-        answer=_answer(result),
+        answer=_answer(result, images),
         notice=_notice(result.ranking),
-        others=_others(result, hits),
+        others=_others(result, hits, images),
         panorama=_panorama(panorama, result.ranking),
         facts=_facts(result),
         footer=_escape(f"{made}. This page is one file: nothing in it is loaded from elsewhere."),
@@ -80,17 +83,17 @@ def _query(query: Query) -> str:
     if not count:
         return f'<section class="query plain">{words}</section>'
     if count == 1:
-        tile = _tile(query.images, "The picture that was given", _SMALL)
+        tile = _tile(_reference(query.images[0], _SMALL), "The picture that was given")
         return f'<section class="query">{tile}{words}</section>'
     tiles = "".join(
-        _tile([image], f"Picture {number} of the {count} that were given", _SMALL)
+        _tile(_reference(image, _SMALL), f"Picture {number} of the {count} that were given")
         for number, image in enumerate(query.images, 1)
     )
     return f'<section class="query several"><div class="references">{tiles}</div>{words}</section>'
 
 
-def _answer(result: Result) -> str:
-    winner, ranking = result.winner, result.ranking
+def _answer(result: Result, images: ImageStore) -> str:
+    winner, ranking = result.best, result.ranking
     reason = ranking.reason.strip() if ranking is not None else ""
     if not result.hits:
         return (
@@ -109,45 +112,45 @@ def _answer(result: Result) -> str:
         else ""
     )
     return (
-        f'<section class="winner">{_tile(winner.paths, winner.title, _LARGE)}'
+        f'<section class="winner">{_tile(_stored(winner, images, _LARGE), winner.title)}'
         f'<div class="words"><span class="best">{words.verdict(ranking)}</span>'
         f'<h2 dir="auto">{_escape(winner.title)}</h2>{_price(winner.metadata)}'
-        f"{_place(1, winner, ranking)}{why}{_chips(winner.metadata)}{_path(winner)}"
+        f"{_place(winner, ranking)}{why}{_chips(winner.metadata)}{_path(winner)}"
         "</div></section>"
     )
 
 
-def _others(result: Result, hits: Iterable[Hit]) -> str:
-    first = 1 if result.winner is None else 2
-    cards = [_card(rank, hit, result.ranking) for rank, hit in enumerate(hits, 1) if rank >= first]
+def _others(result: Result, hits: Sequence[Hit], images: ImageStore) -> str:
+    first = 1 if result.best is None else 2
+    cards = [_card(hit, result.ranking, images) for hit in hits[first - 1 :]]
     if not cards:
         return ""
     shown, found = len(cards) + first - 1, len(result.hits)
     count = f"{shown} of {found} found" if shown < found else f"{found} found"
-    title = "Closest pictures" if result.winner is None else "More matches"
+    title = "Closest pictures" if result.best is None else "More matches"
     return (
         f'<section><h2>{title} <span class="count">{count}</span></h2>'
         f'<ol class="grid" start="{first}">{"".join(cards)}</ol></section>'
     )
 
 
-def _card(rank: int, hit: Hit, ranking: Ranking | None) -> str:
+def _card(hit: Hit, ranking: Ranking | None, images: ImageStore) -> str:
     return (
-        f'<li class="card">{_tile(hit.paths, hit.title, _SMALL)}{_place(rank, hit, ranking)}'
+        f'<li class="card">{_tile(_stored(hit, images, _SMALL), hit.title)}{_place(hit, ranking)}'
         f'<h3 dir="auto">{_escape(hit.title)}</h3>{_price(hit.metadata)}'
         f"{_summary(hit.metadata)}{_path(hit)}</li>"
     )
 
 
-def _place(rank: int, hit: Hit, ranking: Ranking | None) -> str:
+def _place(hit: Hit, ranking: Ranking | None) -> str:
     moved = ""
-    movement = None if ranking is None else words.movement(rank, hit)
+    movement = None if ranking is None else words.movement(hit)
     if movement is not None:
         kind, was = movement
         arrow = "▲" if kind == "up" else "▼"
         moved = f'<span class="{kind}"><span aria-hidden="true">{arrow}</span> {was}</span>'
     score = f"<span>similarity {hit.score:.2f}</span>"
-    return f'<p class="place"><b>{ordinal(rank)}</b>{moved}{score}</p>'
+    return f'<p class="place"><b>{ordinal(hit.rank)}</b>{moved}{score}</p>'
 
 
 def _price(metadata: Mapping[str, Any]) -> str:
@@ -182,7 +185,7 @@ def _notice(ranking: Ranking | None) -> str:
 
 
 def _panorama(panorama: Image.Image | None, ranking: Ranking | None) -> str:
-    url = None if panorama is None else _data_url(panorama, _WIDE)
+    url = None if panorama is None else _data_url(_at_most(panorama, _WIDE))
     if url is None:
         return ""
     looked = ranking is not None and ranking.reranker != "fusion"  # fusion compares numbers
@@ -203,22 +206,35 @@ def _facts(result: Result) -> str:
     return f'<section><h2>How this answer was made</h2><dl class="panel">{rows}</dl></section>'
 
 
-def _tile(sources: Iterable[ImageSource], alt: str, side: int) -> str:
-    for source in sources:
-        url = _data_url(source, side)
-        if url is not None:
-            alt = _escape(alt)
-            return f'<div class="tile"><img src="{url}" alt="{alt}" decoding="async"></div>'
-    return f'<div class="tile">{_NO_PICTURE}</div>'
+def _tile(picture: Image.Image | None, alt: str) -> str:
+    if picture is None:
+        return f'<div class="tile">{_NO_PICTURE}</div>'
+    url = _data_url(picture)
+    return f'<div class="tile"><img src="{url}" alt="{_escape(alt)}" decoding="async"></div>'
 
 
-def _data_url(source: ImageSource, side: int) -> str | None:
+def _stored(hit: Hit, images: ImageStore, side: int) -> Image.Image | None:
     try:
-        image = load_image(Path(source) if isinstance(source, str) else source, shortest=side)
-    except (ImageError, OSError):  # the file went, or is no picture any more
+        return images.picture(hit, side)
+    except (ImageError, ItemNotFound):  # the file was removed, or is no picture any more
         return None
-    image.thumbnail((side, side))
-    return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(image, quality=85)).decode()
+
+
+def _reference(image: ImageFile, side: int) -> Image.Image | None:
+    try:
+        return _at_most(image.rgb(side), side)
+    except ImageError:
+        return None
+
+
+def _at_most(picture: Image.Image, side: int) -> Image.Image:
+    small = picture.copy()
+    small.thumbnail((side, side))
+    return small
+
+
+def _data_url(picture: Image.Image) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(picture, quality=85)).decode()
 
 
 def _escape(value: str) -> str:

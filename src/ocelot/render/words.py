@@ -26,7 +26,7 @@ __all__ = [
 
 # What the rerankers are called on the page.
 RERANKERS = {
-    "generative": "Language model",
+    "llm": "Language model",
     "fusion": "Fusion of rankings",
 }
 
@@ -38,10 +38,10 @@ _SHORT = 48  # characters of a metadata value; longer ones are prose
 def asked(query: Query) -> str:
     """A query in a few words.
 
-    >>> asked(Query(b"...", "in blue"))
-    'Picture + “in blue”'
+    >>> asked(Query(text="in blue"))
+    '“in blue”'
     """
-    picture = "Pictures" if query.others else "Picture"
+    picture = "Pictures" if len(query.images) > 1 else "Picture"
     if query.text is None:
         return picture
     return f"{picture} + “{query.text}”" if query.images else f"“{query.text}”"
@@ -102,20 +102,20 @@ def _value(value: Any) -> str:
     return ""
 
 
-def movement(rank: int, hit: Hit) -> tuple[Literal["up", "down"], str] | None:
-    """Where a hit came from on its way to a place; None when it stayed.
+def movement(hit: Hit) -> tuple[Literal["up", "down"], str] | None:
+    """Whether reranking moved a hit up or down, and its earlier place; None when it stayed.
 
-    >>> movement(1, Hit("ab", 0.5, 6, ("a.jpg",)))
+    >>> movement(Hit("ab", ("a.jpg",), rank=1, retrieval_rank=6))
     ('up', 'was 6th')
     """
-    if hit.rank == rank:
+    if hit.retrieval_rank == hit.rank:
         return None
-    return ("up" if hit.rank > rank else "down"), f"was {ordinal(hit.rank)}"
+    return ("up" if hit.retrieval_rank > hit.rank else "down"), f"was {ordinal(hit.retrieval_rank)}"
 
 
 def judging(reranker: str) -> str:
     """What is said while a reranker is at work."""
-    if reranker == "generative":
+    if reranker == "llm":
         return "The language model is looking at the pictures…"
     return "Weighing the words and the picture against each other…"
 

@@ -18,7 +18,7 @@ class FunctionReranker:
     """Orders hits as a function says.
 
     >>> reverse = FunctionReranker(lambda query, hits: range(len(hits))[::-1], name="reverse")
-    >>> hits = [Hit(id, 0.5, 1, (f"{id}.jpg",)) for id in "ab"]
+    >>> hits = [Hit(id, (f"{id}.jpg",)) for id in "ab"]
     >>> reverse.rerank(Query(text="anything"), hits).order
     (1, 0)
 

@@ -12,6 +12,7 @@ Several reference pictures count as one: the mean direction of their vectors.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,9 +78,9 @@ class FusionReranker:
         order = tuple(range(len(hits)))
         if not hits:
             return Ranking(order, "There was nothing to rank.", self.name)
-        picture = "pictures" if query.others else "picture"
-        if query.text is None or query.image is None:
-            part = "text" if query.image is None else picture
+        picture = "pictures" if len(query.images) > 1 else "picture"
+        if query.text is None or not query.images:
+            part = picture if query.images else "text"
             reason = f"Closest to the {part} (score {hits[0].score:.2f}, 1st of {len(hits)})."
             return Ranking(order, reason, self.name)
         try:
@@ -94,7 +95,7 @@ class FusionReranker:
 
     def _scores(self, query: Query, hits: Sequence[Hit]) -> dict[str, Scores]:
         alone = [Input(image=image) for image in query.images]
-        encoded = self._encoder.encode([*query.parts(), Input(text=query.text), *alone])
+        encoded = self._encoder.encode([*query.inputs(), Input(text=query.text), *alone])
         composed, text, pictures = np.split(encoded, [len(alone), len(alone) + 1])
         parts = np.stack([normalized_mean(rows) for rows in (composed, text, pictures)])
         rows = np.full((len(hits), parts.shape[1]), np.nan)
@@ -112,7 +113,9 @@ class FusionReranker:
             return np.asarray(hit.vector, dtype=np.float64)
         for path in hit.paths:
             try:
-                return np.asarray(self._encoder.encode([Input(image=path)])[0], dtype=np.float64)
+                return np.asarray(
+                    self._encoder.encode([Input(image=Path(path))])[0], dtype=np.float64
+                )
             except ImageError:
                 continue
         return None

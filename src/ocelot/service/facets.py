@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ocelot.collection import Row
-from ocelot.types import Hit
+from ocelot.types import Item
 
 __all__ = ["Facet", "condition", "examples_of", "facets_of"]
 
@@ -67,13 +67,10 @@ def facets_of(metadata: Iterable[Mapping[str, Any]]) -> tuple[Facet, ...]:
     return tuple(sorted(facets, key=lambda facet: -facet.count))
 
 
-def examples_of(rows: Sequence[Row], count: int = 12) -> tuple[Hit, ...]:
+def examples_of(rows: Sequence[Row], count: int = 12) -> tuple[Item, ...]:
     """At most `count` items from all over some rows, to look at."""
     step = max(1, len(rows) // count)
-    return tuple(
-        Hit(row.id, 1.0, rank, tuple(row.paths), row.width, row.height, row.metadata)
-        for rank, row in enumerate(rows[::step][:count], 1)
-    )
+    return tuple(row.item for row in rows[::step][:count])
 
 
 def _facet(key: str, values: list[Any]) -> Facet:

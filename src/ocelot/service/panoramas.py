@@ -6,15 +6,12 @@ import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ocelot.errors import ItemNotFound
 from ocelot.images.decode import encode_jpeg
+from ocelot.images.store import ImageStore
 from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, panorama_of_hits
 from ocelot.types import Hit, Query
-
-if TYPE_CHECKING:
-    from ocelot.images.thumbnails import Thumbnails
 
 __all__ = ["Panoramas"]
 
@@ -27,7 +24,7 @@ class _Recipe:
     @property
     def size(self) -> int:
         """Bytes kept, about."""
-        pictures = (len(image) for image in self.query.images if isinstance(image, bytes))
+        pictures = (len(image.data) for image in self.query.images)
         return sum(pictures) + 1000 * len(self.hits)
 
 
@@ -38,19 +35,19 @@ class Panoramas:
     one that a reranker was shown.
 
     Args:
-        thumbnails: Small copies of the hits' pictures, where there are any.
+        images: Where the hits' pictures are read from.
         max_bytes: Kept of the queries' pictures, about.
         max_count: Answers that are kept.
     """
 
     def __init__(
         self,
-        thumbnails: Thumbnails | None = None,
+        images: ImageStore,
         *,
         max_bytes: int = 32 * 2**20,
         max_count: int = 300,
     ) -> None:
-        self._thumbnails = thumbnails
+        self._images = images
         self._max_bytes = max_bytes
         self._max_count = max_count
         self._bytes = 0
@@ -62,7 +59,8 @@ class Panoramas:
         if not hits:
             return None
         shown = tuple(replace(hit, vector=None, metadata={}) for hit in hits[:MAX_CANDIDATES])
-        key, recipe = secrets.token_urlsafe(16), _Recipe(query, shown)
+        images = [image.without_pixels() for image in query.images]
+        key, recipe = secrets.token_urlsafe(16), _Recipe(Query(images, query.text), shown)
         with self._lock:
             self._kept[key] = recipe
             self._bytes += recipe.size
@@ -81,4 +79,4 @@ class Panoramas:
             recipe = self._kept.get(key)
         if recipe is None:
             raise ItemNotFound("There is no such panorama (any more); search again.")
-        return encode_jpeg(panorama_of_hits(recipe.query, recipe.hits, self._thumbnails))
+        return encode_jpeg(panorama_of_hits(recipe.query, recipe.hits, self._images))

@@ -5,28 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ocelot.collection.rows import check_id
 from ocelot.encoders.base import Matrix
 from ocelot.engine import Engine
-from ocelot.errors import ImageError, ItemNotFound, OcelotError, Overloaded, RequestTimeout
-from ocelot.images.decode import hash_bytes
+from ocelot.errors import Overloaded, RequestTimeout
+from ocelot.images.file import ImageFile
 from ocelot.indexing import Progress
 from ocelot.rerankers.base import Reranker
 from ocelot.service.facets import Facet, examples_of, facets_of
-from ocelot.service.images import Cache, Picture, original, thumbnail
+from ocelot.service.images import Cache, Picture, original, small
 from ocelot.service.limits import Limits
 from ocelot.service.metrics import Metrics
 from ocelot.service.panoramas import Panoramas
 from ocelot.service.redaction import checked, for_anybody, unjudged
-from ocelot.service.uploads import UploadFolder
 from ocelot.service.values import Answer, Overview
 from ocelot.service.workers import Workers
-from ocelot.types import Hit, IndexReport, Input, Query
+from ocelot.types import Hit, IndexReport, Input, Item, Query
 
 __all__ = ["Service"]
 
@@ -44,7 +41,6 @@ class Service:
         engine: Owned by the service from here on.
         rerankers: Those on offer, by name.
         default: Which of them reranks unless a caller says otherwise; None: none.
-        uploads: Folder for uploaded pictures.
 
     Attributes:
         rerankers: Names on offer, the default first.
@@ -58,7 +54,6 @@ class Service:
         rerankers: Mapping[str, Reranker],
         *,
         default: str | None = None,
-        uploads: str | Path,
         limits: Limits | None = None,
         metrics: Metrics | None = None,
     ) -> None:
@@ -69,10 +64,10 @@ class Service:
         self._rerankers = dict(rerankers)
         self._engine = engine
         self.encoder = engine.collection.identity
-        self._uploads = UploadFolder(uploads)
-        self._panoramas = Panoramas(engine.thumbnails)
+        engine.images.uploads  # noqa: B018  (refuse a folder that cannot be written to at once)
+        self._panoramas = Panoramas(engine.images)
         self._thumbnails = Cache(64 * 2**20)
-        self._overview: tuple[float, tuple[Facet, ...], tuple[Hit, ...]] | None = None
+        self._overview: tuple[float, tuple[Facet, ...], tuple[Item, ...]] | None = None
         self._locks = [threading.Lock() for _ in range(64)]  # of ids, by their first digits
         self._filling = threading.Lock()
         seconds, threads, queue = self.limits.seconds, self.limits.threads, self.limits.queue
@@ -110,6 +105,7 @@ class Service:
             filter=checked(filter),
             min_score=min_score,
             keep_reference=keep_reference,
+            rerank=False,
             with_vectors=reranked,
         )
         self.metrics.searched(result)
@@ -154,7 +150,9 @@ class Service:
 
     # Items
 
-    async def add(self, data: bytes, metadata: Mapping[str, Any] | None = None) -> tuple[Hit, bool]:
+    async def add(
+        self, image: ImageFile, metadata: Mapping[str, Any] | None = None
+    ) -> tuple[Item, bool]:
         """Keep and index an uploaded picture; whole and searchable once this returns.
 
         Returns:
@@ -163,37 +161,23 @@ class Service:
         Raises:
             ImageError, MetadataError: The picture or its metadata cannot be used.
         """
-        return await self._search.run(self._add, data, metadata)
+        return await self._search.run(self._add, image, metadata)
 
-    def _add(self, data: bytes, metadata: Mapping[str, Any] | None) -> tuple[Hit, bool]:
-        id = hash_bytes(data)
-        with self._lock_of(id):
-            path = self._uploads.keep(data, id, max_pixels=self.limits.pixels)
-            try:
-                hit, created = self._engine.add(path, metadata=metadata, data=data)
-            except BaseException as error:
-                with suppress(OcelotError):  # a file without its item is of no use
-                    if not self._engine.get([path.stem]):
-                        path.unlink(missing_ok=True)
-                if isinstance(error, ImageError):  # our folders are no business of the sender
-                    raise ImageError("the image", error.reason) from None
-                raise
+    def _add(self, image: ImageFile, metadata: Mapping[str, Any] | None) -> tuple[Item, bool]:
+        with self._lock_of(image.id):
+            image.probe(self.limits.pixels)
+            created = not self._engine.collection.known([image.id])
+            item = self._engine.add(image, metadata=metadata)
         self._overview = None
-        return hit, created
+        return item, created
 
     def _lock_of(self, id: str) -> threading.Lock:
         """Reading an item and writing it again is one step for others."""
-        return self._locks[int(id[:2], 16) % len(self._locks)]
+        return self._locks[hash(id) % len(self._locks)]
 
-    async def get(self, id: str) -> Hit:
+    async def get(self, id: str) -> Item:
         """An item by its id; `ItemNotFound` when it is not indexed."""
-        return await self._items.run(self._get, id)
-
-    def _get(self, id: str) -> Hit:
-        found = self._engine.get([id])
-        if not found:
-            raise ItemNotFound(f"No item with the id {id} is indexed.")
-        return found[0]
+        return await self._items.run(self._engine.get, id)
 
     async def delete(self, id: str) -> None:
         """Remove an item, and its file where it was uploaded; other files are never touched."""
@@ -202,9 +186,8 @@ class Service:
     def _delete(self, id: str) -> None:
         check_id(id)
         with self._lock_of(id):
-            hit = self._get(id)
-            self._engine.delete([id])
-            self._uploads.forget(hit)
+            self._engine.get(id)
+            self._engine.delete(id)
         self._thumbnails.drop(id)
         self._overview = None
 
@@ -221,14 +204,14 @@ class Service:
         return await self._items.run(self._picture, id, size)
 
     def _picture(self, id: str, size: int | None) -> Picture:
-        hit = self._get(id)
+        item = self._engine.get(id)
         if size is None:
-            return original(hit)
-        small = thumbnail(hit, size, self._engine.thumbnails)
+            return original(item, self._engine.images)
+        picture = small(item, size, self._engine.images)
         with self._lock_of(id):  # what was removed meanwhile is not kept
-            self._get(id)
-            self._thumbnails.put(id, size, small)
-        return small
+            self._engine.get(id)
+            self._thumbnails.put(id, size, picture)
+        return picture
 
     # The collection
 
@@ -270,7 +253,7 @@ class Service:
         if not self._filling.acquire(blocking=False):
             raise Overloaded("The demo catalogue is being drawn already; wait for it.", 10)
         try:
-            shop = write_catalogue(self._uploads.folder / "demo", count)
+            shop = write_catalogue(self._engine.images.uploads.folder / "demo", count)
             return self._engine.index(
                 shop.directory / "images",
                 metadata=shop.metadata,

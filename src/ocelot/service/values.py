@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ocelot.collection import CollectionInfo
 from ocelot.service.facets import Facet
-from ocelot.types import Hit, Result
+from ocelot.types import Item, Result
 
 __all__ = ["Answer", "Overview"]
 
@@ -25,4 +25,4 @@ class Overview:
 
     info: CollectionInfo
     facets: tuple[Facet, ...]
-    examples: tuple[Hit, ...] = ()
+    examples: tuple[Item, ...] = ()

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from ocelot.errors import ConfigurationError, ImageError, MetadataError
-from ocelot.images.decode import hash_bytes, load_image
+from ocelot.images.decode import hash_bytes
+from ocelot.images.file import ImageFile
 from ocelot.model.preprocess import Pixels, to_pixels
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.training.triplets import OPEN, Draft, Shot, Traits
@@ -178,7 +179,7 @@ class Files:
 
     def _decode(self, number: int) -> Pixels | ImageError:
         try:
-            return to_pixels(load_image(self.paths[number]), self.size)
+            return to_pixels(ImageFile.of(self.paths[number]).rgb(), self.size)
         except ImageError as error:
             return error
 

@@ -90,7 +90,7 @@ def stop_streams(app: FastAPI) -> None:
 
 
 def describe(
-    *, rerankers: Iterable[str] = ("generative", "fusion"), locked: bool = True
+    *, rerankers: Iterable[str] = ("llm", "fusion"), locked: bool = True
 ) -> dict[str, Any]:
     """The OpenAPI description of a server, without one.
 

@@ -29,7 +29,7 @@ from ocelot.encoders.openvino.graphs import (
 )
 from ocelot.encoders.sources import Source, locate
 from ocelot.errors import ConfigurationError, EncoderError, ImageError
-from ocelot.images.decode import load_image, read_file
+from ocelot.images.file import ImageFile
 from ocelot.model.preprocess import DECODE_MARGIN, Pixels, to_pixels
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.types import Input
@@ -147,7 +147,7 @@ class OpenVINOEncoder(Encoder):
         """
         if item.image is None:
             return None, self.tokenizer(item.text, self._outline.longest_text)
-        image = load_image(item.image, shortest=self.decode_side)
+        image = item.image.rgb(self.decode_side)
         ids = self.tokenizer(item.text, self._outline.longest_caption)
         return to_pixels(image, self._outline.image_size), ids
 
@@ -266,11 +266,11 @@ def _read_all(pictures: Sequence[Path], size: int) -> tuple[list[bytes], list[Pi
     data, pixels = [], []
     for picture in pictures:
         try:
-            one = read_file(picture)
-            pixels.append(to_pixels(load_image(one), size))
+            one = ImageFile.of(picture)
+            pixels.append(to_pixels(one.rgb(), size))
         except ImageError:
             continue  # indexing will name it
-        data.append(one)
+        data.append(one.data)
     return data, pixels
 
 

@@ -108,8 +108,8 @@ def build_prompt(
         structured: Ask for a JSON object; else for the text form of three lines.
     """
     text = json.dumps(one_line(query.text or "", _TEXT_LIMIT), ensure_ascii=False)
-    ask = _ASK[query.image is not None, query.text is not None]
-    if query.others:
+    ask = _ASK[bool(query.images), query.text is not None]
+    if len(query.images) > 1:
         ask = _ASK_SEVERAL[query.text is not None]
     ask = ask.format(text=text, count=len(query.images))
     items = "\n".join(

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image
 
 from ocelot.errors import ConfigurationError, ImageError
 from ocelot.images.decode import encode_jpeg
+from ocelot.images.store import ImageStore
 from ocelot.rerankers.llm.cache import RankingCache, cache_key
 from ocelot.rerankers.llm.client import Chat, ChatError, Messages, Structured
 from ocelot.rerankers.llm.credentials import Secret
@@ -22,9 +23,6 @@ from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, compose_panorama
 from ocelot.rerankers.panorama.contact_sheet import query_picture
 from ocelot.rerankers.panorama.tiles import load_tiles
 from ocelot.types import Hit, Query, Ranking, Usage
-
-if TYPE_CHECKING:
-    from ocelot.images.thumbnails import Thumbnails
 
 __all__ = ["LLMReranker"]
 
@@ -51,7 +49,7 @@ class LLMReranker:
         step: How far the windows over longer lists move; about half a window by default.
         structured: Whether replies are bound to a JSON schema: "auto" where the endpoint can.
         cache: A folder for answers, to ask the same thing only once.
-        thumbnails: Small copies of the hits' pictures, where there are any.
+        images: Where the hits' pictures are read from.
 
     Raises:
         ConfigurationError: An argument cannot be used.
@@ -74,7 +72,7 @@ class LLMReranker:
         step: int | None = None,
         structured: Structured = "auto",
         cache: str | Path | None = None,
-        thumbnails: Thumbnails | None = None,
+        images: ImageStore | None = None,
     ) -> None:
         if not 2 <= window <= MAX_CANDIDATES:
             raise ConfigurationError(
@@ -102,7 +100,7 @@ class LLMReranker:
         self._window = window
         self._step = step
         self._cache = None if cache is None else RankingCache(cache)
-        self._thumbnails = thumbnails
+        self._images = images or ImageStore()
         self._options = {
             "model": model,
             "endpoint": self._chat.endpoint,
@@ -140,7 +138,7 @@ class LLMReranker:
             cached = self._cache.get(key, len(hits))
             if cached is not None:
                 return cached
-        run = _Run(self._chat, self._detail, query, image, hits, self._thumbnails)
+        run = _Run(self._chat, self._detail, query, image, hits, self._images)
         order, replies = sweep(len(hits), self._window, self._step, run.judge)
         total = len(window_starts(len(hits), self._window, self._step))
         ranking = self._conclude(hits, order, replies, total, run)
@@ -187,7 +185,7 @@ class LLMReranker:
         if image is not None:
             pixels = [image.size, hashlib.sha256(image.tobytes()).hexdigest()]
             # One picture that looks like the sheet of several is asked about in other words.
-            pixels += [len(query.images)] if query.others else []
+            pixels += [len(query.images)] if len(query.images) > 1 else []
         # Pictures need no hash of their own: a hit's id is that of its content.
         return cache_key(
             **self._options,
@@ -207,14 +205,14 @@ class _Run:
         query: Query,
         image: Image.Image | None,
         hits: Sequence[Hit],
-        thumbnails: Thumbnails | None,
+        images: ImageStore,
     ) -> None:
         self._chat = chat
         self._detail = detail
         self._query = query
         self._image = image
         self._hits = hits
-        self._thumbnails = thumbnails
+        self._images = images
         self._pictures: dict[int, Image.Image | None] = {}
         self._passing = 0
         self.usage = Usage()
@@ -261,7 +259,7 @@ class _Run:
 
     def _load(self, positions: tuple[int, ...]) -> list[Image.Image | None]:
         new = [position for position in positions if position not in self._pictures]
-        tiles = load_tiles([self._hits[position] for position in new], self._thumbnails)
+        tiles = load_tiles([self._hits[position] for position in new], self._images)
         self._pictures.update(zip(new, tiles, strict=True))
         return [self._pictures[position] for position in positions]
 

@@ -20,11 +20,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
 from ocelot.errors import InputError
+from ocelot.images.store import ImageStore
 from ocelot.rerankers.panorama.contact_sheet import Box, paste, query_picture
 from ocelot.rerankers.panorama.lettering import (
     INK,
@@ -35,11 +35,8 @@ from ocelot.rerankers.panorama.lettering import (
     wrap,
     write,
 )
-from ocelot.rerankers.panorama.tiles import TILE, fitted, in_threads, load_tile, small_copies
+from ocelot.rerankers.panorama.tiles import TILE, fitted, in_threads, load_tile
 from ocelot.types import Hit, Query
-
-if TYPE_CHECKING:
-    from ocelot.images.thumbnails import Thumbnails
 
 __all__ = [
     "MAX_CANDIDATES",
@@ -202,24 +199,22 @@ def _compose(
     return canvas
 
 
-def panorama_of_hits(
-    query: Query, hits: Sequence[Hit], thumbnails: Thumbnails | None = None
-) -> Image.Image:
+def panorama_of_hits(query: Query, hits: Sequence[Hit], images: ImageStore) -> Image.Image:
     """The panorama of a query and 1 to 25 hits, with the pictures from their files.
 
     Args:
-        thumbnails: Small copies, which take the files' place where there are any.
+        images: Where the hits' pictures are read from.
 
     Raises:
         InputError: There are no hits, or more than 25.
         ImageError: A picture of the query cannot be read.
     """
-    copies = small_copies(hits, thumbnails)
+    copies = images.small_copies(hits, TILE)
     left, top, right, bottom = panorama_layout(len(hits)).picture
 
     def load(hit: Hit | None) -> Image.Image | None:
         if hit is not None:
-            return load_tile(copies, hit)
+            return load_tile(images, copies, hit)
         asked = query_picture(query)
         return None if asked is None else fitted(asked, (right - left, bottom - top))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from ocelot.images.decode import load_image
+from ocelot.images.decode import to_rgb
 from ocelot.rerankers.panorama.tiles import fitted
 from ocelot.types import Query
 
@@ -26,11 +26,11 @@ def query_picture(query: Query) -> Image.Image | None:
     Raises:
         ImageError: A picture cannot be read.
     """
-    if not query.others:
-        return None if query.image is None else load_image(query.image, shortest=_SIDE)
+    if len(query.images) < 2:
+        return query.images[0].rgb(_SIDE) if query.images else None
     pictures = []
     for source in query.images:  # one at a time: each may be large
-        picture = load_image(source, shortest=_SIDE)
+        picture = source.rgb(_SIDE).copy()
         picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
         pictures.append(picture)
     return contact_sheet(pictures)
@@ -66,7 +66,7 @@ def contact_sheet(pictures: Sequence[Image.Image], side: int = _SIDE) -> Image.I
 def paste(canvas: Image.Image, picture: Image.Image, box: Box) -> Box:
     """Paste a picture as large as the box allows, centred, its shape kept; returns its place."""
     side_x, side_y = box[2] - box[0], box[3] - box[1]
-    rgb = picture if picture.mode == "RGB" else load_image(picture)
+    rgb = picture if picture.mode == "RGB" else to_rgb(picture.copy(), "the image").image
     small = fitted(rgb, (side_x, side_y))
     left = box[0] + (side_x - small.width) // 2
     top = box[1] + (side_y - small.height) // 2

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-import numpy as np
 from PIL import Image
 
-from ocelot.errors import ImageError
-from ocelot.images.decode import load_image
+from ocelot.errors import ImageError, ItemNotFound
+from ocelot.images.store import ImageStore
 from ocelot.types import Hit
 
-if TYPE_CHECKING:
-    from ocelot.images.thumbnails import Thumbnails
-
-__all__ = ["TILE", "fitted", "in_threads", "load_tile", "load_tiles", "small_copies"]
+__all__ = ["TILE", "fitted", "in_threads", "load_tile", "load_tiles"]
 
 _S = TypeVar("_S")
 _T = TypeVar("_T")
@@ -29,19 +24,12 @@ TILE = 300  # longer side of the largest cell that a candidate is shown in, pixe
 _THREADS = min(8, os.cpu_count() or 1)
 
 
-def load_tiles(
-    hits: Sequence[Hit], thumbnails: Thumbnails | None = None
-) -> list[Image.Image | None]:
-    """The picture of each hit, `TILE` pixels at its longer side.
+def load_tiles(hits: Sequence[Hit], images: ImageStore) -> list[Image.Image | None]:
+    """The picture of each hit, `TILE` pixels at its longer side; None where it cannot be read.
 
-    Read by several threads, as decoding is most of the work; see `load_tile`.
+    Read by several threads, as decoding is most of the work.
     """
-    return in_threads(partial(load_tile, small_copies(hits, thumbnails)), hits)()
-
-
-def small_copies(hits: Sequence[Hit], thumbnails: Thumbnails | None) -> dict[str, bytes]:
-    """Those that there are of these hits, as JPEG files by id."""
-    return {} if thumbnails is None else thumbnails.get(hit.id for hit in hits)
+    return in_threads(partial(load_tile, images, images.small_copies(hits, TILE)), hits)()
 
 
 def in_threads(function: Callable[[_S], _T], values: Sequence[_S]) -> Callable[[], list[_T]]:
@@ -87,16 +75,12 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_threads.cache_clear)  # a fork has none of the threads
 
 
-def load_tile(copies: Mapping[str, bytes], hit: Hit) -> Image.Image | None:
-    """A hit's picture from its small copy, else from the first file that can be read, else None."""
-    for source in (copies.get(hit.id), *hit.paths):
-        if source is None:
-            continue
-        try:
-            return fitted(load_image(source, shortest=TILE), (TILE, TILE))
-        except ImageError:
-            continue
-    return None
+def load_tile(images: ImageStore, small: Mapping[str, bytes], hit: Hit) -> Image.Image | None:
+    """A hit's picture, or None where it cannot be read."""
+    try:
+        return fitted(images.picture(hit, TILE, small), (TILE, TILE))
+    except (ImageError, ItemNotFound):
+        return None
 
 
 def fitted(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
@@ -105,12 +89,4 @@ def fitted(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     if size == picture.size:
         return picture
-    torch = sys.modules.get("torch")
-    if torch is None:  # not worth its import
-        return picture.resize(size, Image.Resampling.BILINEAR)
-    # The same to within a shade, in a fifth of the time: torch uses what vectors the CPU has.
-    pixels = torch.from_numpy(np.array(picture))[None].permute(0, 3, 1, 2)  # channels stay last
-    small = torch.nn.functional.interpolate(
-        pixels, size=size[::-1], mode="bilinear", antialias=True
-    )
-    return Image.fromarray(small[0].permute(1, 2, 0).numpy())
+    return picture.resize(size, Image.Resampling.BILINEAR)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from fastapi.exceptions import RequestValidationError
@@ -14,8 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from ocelot.errors import ImageError
-from ocelot.images.decode import load_image, probe
+from ocelot.images.file import ImageFile
 from ocelot.service import Service
 from ocelot.web.api.problems import Refusal
 from ocelot.web.api.requests import TAGS, ImageData, ImageOfItem, SearchRequest
@@ -24,7 +22,6 @@ __all__ = [
     "in_utf_8",
     "item_form",
     "names_of",
-    "naming",
     "pictures_of",
     "read_body",
     "search_form",
@@ -199,8 +196,8 @@ def _unknown(name: str, known: Sequence[str]) -> Refusal:
 
 async def pictures_of(
     service: Service, images: Sequence[ImageData | ImageOfItem], names: Sequence[str]
-) -> list[bytes]:
-    """The bytes of each picture: what was sent, checked, or the file of an indexed item.
+) -> list[ImageFile]:
+    """Each picture: what was sent, checked, or the file of an indexed item.
 
     Args:
         names: What to call each picture in messages; see `names_of`.
@@ -212,10 +209,11 @@ async def pictures_of(
     found = []
     for name, image in zip(names, images, strict=True):
         if isinstance(image, ImageOfItem):
-            found.append((await service.picture(image.id)).data)
+            found.append(ImageFile((await service.picture(image.id)).data, name))
             continue
-        await run_in_threadpool(probe, image.base64, name=name, max_pixels=service.limits.pixels)
-        found.append(image.base64)
+        sent = ImageFile(image.base64, name)
+        await run_in_threadpool(sent.probe, service.limits.pixels)
+        found.append(sent)
     return found
 
 
@@ -226,21 +224,3 @@ def names_of(number: int) -> list[str]:
     (['the picture'], ['picture 1', 'picture 2'])
     """
     return ["the picture"] if number == 1 else [f"picture {n}" for n in range(1, number + 1)]
-
-
-@asynccontextmanager
-async def naming(pictures: Sequence[tuple[str, bytes]]) -> AsyncIterator[None]:
-    """Say which of several pictures is damaged, where what reads them cannot.
-
-    Raises:
-        ImageError: One of them is, by its name.
-    """
-    try:
-        yield
-    except ImageError:
-        for name, data in pictures:
-            try:
-                await run_in_threadpool(load_image, data)
-            except ImageError as error:
-                raise type(error)(name, error.reason) from None
-        raise

@@ -43,9 +43,9 @@ async def add_item(
     asked: Annotated[ItemRequest, Depends(_item_body)], service: Running, response: Response
 ) -> Item:
     """Keep a picture and make it searchable. The same content twice is one item."""
-    (data,) = await pictures_of(service, [asked.image], names_of(1))
-    hit, created = await service.add(data, asked.metadata)
-    item = Item.of(hit)
+    (image,) = await pictures_of(service, [asked.image], names_of(1))
+    stored, created = await service.add(image, asked.metadata)
+    item = Item.of(stored)
     if created:
         response.headers["Location"] = f"/v1/items/{item.id}"
     else:

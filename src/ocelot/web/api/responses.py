@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 from typing_extensions import Self
 
-from ocelot import types as records
+from ocelot import types
 from ocelot.service import Answer, Facet, Overview, Service
 from ocelot.web.api.requests import EXAMPLE_ID, MAX_EMBEDDED, ItemId
 
@@ -56,15 +56,15 @@ class Item(BaseModel):
     ]
 
     @classmethod
-    def of(cls, hit: records.Hit, **more: Any) -> Self:
-        """That of a hit. Where its files are is nobody's business."""
+    def of(cls, item: types.Item, **more: Any) -> Self:
+        """Without the paths of its files, which are private."""
         return cls(
-            id=hit.id,
-            title=hit.title,
-            width=hit.width,
-            height=hit.height,
-            metadata=dict(hit.metadata),
-            image=f"/v1/items/{hit.id}/image",
+            id=item.id,
+            title=item.title,
+            width=item.width,
+            height=item.height,
+            metadata=dict(item.metadata),
+            image=f"/v1/items/{item.id}/image",
             **more,
         )
 
@@ -79,7 +79,7 @@ class Hit(Item):
 class RankedHit(Hit):
     """A hit in the final order."""
 
-    earlier_rank: Annotated[
+    retrieval_rank: Annotated[
         int, Field(description="Place that the search gave it, from 1.", examples=[4])
     ]
 
@@ -90,7 +90,7 @@ class Hits(BaseModel):
     hits: list[Hit]
 
     @classmethod
-    def of(cls, hits: Sequence[records.Hit]) -> Self:
+    def of(cls, hits: Sequence[types.Hit]) -> Self:
         """Those of a search."""
         return cls(hits=[Hit.of(hit, rank=hit.rank, score=hit.score) for hit in hits])
 
@@ -120,7 +120,7 @@ class Ranking(BaseModel):
     usage: Usage
 
     @classmethod
-    def of(cls, ranking: records.Ranking) -> Self:
+    def of(cls, ranking: types.Ranking) -> Self:
         """A reranker's verdict, without its order, which the hits are in."""
         given = asdict(ranking)
         given.pop("order")
@@ -140,7 +140,7 @@ class SearchAnswer(BaseModel):
     """The answer to a query."""
 
     hits: Annotated[list[RankedHit], Field(description="In final order.")]
-    winner: Annotated[RankedHit | None, Field(description="The first hit; null when nothing fits.")]
+    best: Annotated[RankedHit | None, Field(description="The first hit; null when nothing fits.")]
     ranking: Annotated[Ranking | None, Field(description="Null when nothing reranked.")]
     timings: Timings
     panorama: Annotated[
@@ -156,12 +156,12 @@ class SearchAnswer(BaseModel):
         """That of the service."""
         result = answer.result
         hits = [
-            RankedHit.of(hit, rank=rank, score=hit.score, earlier_rank=hit.rank)
-            for rank, hit in enumerate(result.ranked, 1)
+            RankedHit.of(hit, rank=hit.rank, score=hit.score, retrieval_rank=hit.retrieval_rank)
+            for hit in result.hits
         ]
         return cls(
             hits=hits,
-            winner=None if result.winner is None else hits[0],
+            best=None if result.best is None else hits[0],
             ranking=None if result.ranking is None else Ranking.of(result.ranking),
             timings=Timings(**result.timings),
             panorama=None if answer.panorama is None else f"/v1/panoramas/{answer.panorama}",
@@ -251,7 +251,7 @@ class Collection(BaseModel):
             limits=RequestLimits(
                 upload_bytes=limits.upload_bytes,
                 pixels=limits.pixels,
-                references=records.MAX_REFERENCES,
+                references=types.MAX_REFERENCES,
                 results=limits.results,
                 embeddings=MAX_EMBEDDED,
                 filter_length=limits.filter_length,

@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ocelot.service import Limits, Service
 from ocelot.types import Input, Query
-from ocelot.web.api.bodies import names_of, naming, pictures_of, read_body, search_form
+from ocelot.web.api.bodies import names_of, pictures_of, read_body, search_form
 from ocelot.web.api.dependencies import Running
 from ocelot.web.api.openapi import EVENTS, body, problems
 from ocelot.web.api.problems import Refusal
@@ -49,15 +49,14 @@ async def search(
     reranker = _reranker(asked.rerank, service)
     names = names_of(len(asked.images))
     images = await pictures_of(service, asked.images, names)
-    async with naming(tuple(zip(names, images, strict=True))):
-        answer = await service.search(
-            Query(None, asked.text, tuple(images)),
-            limit=asked.limit,
-            filter=asked.filter,
-            min_score=asked.min_score,
-            keep_reference=asked.keep_reference,
-            reranked=reranker is not None,
-        )
+    answer = await service.search(
+        Query(images, asked.text),
+        limit=asked.limit,
+        filter=asked.filter,
+        min_score=asked.min_score,
+        keep_reference=asked.keep_reference,
+        reranked=reranker is not None,
+    )
     judge = partial(service.rerank, answer, reranker)
     judged = reranker is not None and bool(answer.result.hits)
     if _STREAM in request.headers.get("accept", ""):
@@ -119,6 +118,5 @@ async def embed(
     found = await pictures_of(service, images, names)
     sent = dict(zip(places, found, strict=True))
     items = [Input(sent.get(place), item.text) for place, item in enumerate(asked.items)]
-    async with naming(tuple(zip(names, found, strict=True))):
-        rows = await service.embed(items)
+    rows = await service.embed(items)
     return Embedded(encoder=service.encoder.name, dimension=rows.shape[1], embeddings=rows.tolist())

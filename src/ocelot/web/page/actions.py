@@ -14,6 +14,7 @@ from functools import wraps
 from typing import Any
 
 from ocelot.errors import ImageError, InputError, OcelotError
+from ocelot.images.file import ImageFile
 from ocelot.indexing import Progress
 from ocelot.render import words
 from ocelot.service import Overview, Service
@@ -134,7 +135,7 @@ class Actions:
             {"added": bool} (False: it was there already), or {"reason": why it cannot be used}.
         """
         try:
-            _, created = await self._service.add(await self._pictures.take(path))
+            _, created = await self._service.add(ImageFile(await self._pictures.take(path)))
             return {"added": created}
         except ImageError as error:
             return {"reason": f"{error.reason}."}

@@ -6,10 +6,14 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ocelot.errors import ConfigurationError, StorageError
-from ocelot.images.decode import MAX_PIXELS, hash_bytes, probe
-from ocelot.types import Hit
+from ocelot.images.decode import MAX_PIXELS, hash_bytes
+from ocelot.images.file import ImageFile
+
+if TYPE_CHECKING:
+    from ocelot.types import Item
 
 __all__ = ["UploadFolder"]
 
@@ -43,22 +47,24 @@ class UploadFolder:
             if time.time() - aside.stat().st_mtime > _HOUR:
                 aside.unlink(missing_ok=True)
 
-    def keep(self, data: bytes, id: str | None = None, *, max_pixels: int = MAX_PIXELS) -> Path:
-        """Write the bytes of an image file, unless they are there; returns the path.
+    def keep(
+        self, image: ImageFile, id: str | None = None, *, max_pixels: int = MAX_PIXELS
+    ) -> Path:
+        """Write a picture for the item `id`, unless it is there; returns the path.
 
         Args:
-            id: Their SHA-256, where that is known.
+            id: By default the hash of the content. Items with other ids have files of their own.
 
         Raises:
             ImageError: This is no image, or one with more pixels than the limit.
             StorageError: The disk refuses.
         """
-        format, _, _ = probe(data, max_pixels=max_pixels)
-        id = id or hash_bytes(data)
-        path = self.folder / id[:2] / (id + _SUFFIX.get(format, f".{format.lower()}"))
+        format, _, _ = image.probe(max_pixels)
+        name = image.id if id in (None, image.id) else f"{image.id}-{hash_bytes(id.encode())[:16]}"
+        path = self.folder / name[:2] / (name + _SUFFIX.get(format, f".{format.lower()}"))
         try:
-            if not path.exists() or path.stat().st_size != len(data):
-                _write_whole(path, data)
+            if not path.exists() or path.stat().st_size != len(image.data):
+                _write_whole(path, image.data)
         except OSError as error:
             raise StorageError(
                 f"The upload cannot be kept in {self.folder} ({error.strerror}); check the disk "
@@ -66,9 +72,9 @@ class UploadFolder:
             ) from error
         return path
 
-    def forget(self, hit: Hit) -> None:
+    def forget(self, item: Item) -> None:
         """Remove an item's file from this folder, where it has one; no other file is touched."""
-        for path in hit.paths:
+        for path in item.paths:
             if self.owns(path):
                 Path(path).unlink(missing_ok=True)
 
