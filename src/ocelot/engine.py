@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ocelot.encoders.base import encode_query
 from ocelot.errors import ConfigurationError, InputError, ItemNotFound
 from ocelot.images.store import ImageStore
-from ocelot.indexing import Progress, Record, add_record, add_records, index_images, records_of
+from ocelot.indexing import Progress, Record, add_record, add_records, index_images
+from ocelot.indexing.writer import forget_images
 from ocelot.render import ResultRenderer
 from ocelot.types import Hit, IndexReport, Item, Query, Result
 
@@ -111,8 +112,7 @@ class Engine:
             EncoderError, CollectionError, StorageError: Encoding or storing failed.
         """
         record = Record(image, metadata, id)
-        row, _ = add_record(record, self.collection, self.encoder, self.images)
-        return row.item
+        return self.get(add_record(record, self.collection, self.encoder, self.images))
 
     def add_many(
         self,
@@ -137,10 +137,12 @@ class Engine:
                 stored stays.
         """
         return add_records(
-            records_of(records, image=image, id=id),
+            records,
             self.collection,
             self.encoder,
             self.images,
+            image=image,
+            id=id,
             batch_size=batch_size,
             progress=progress,
         )
@@ -196,7 +198,7 @@ class Engine:
             vector,
             limit=limit,
             filter=filter,
-            exclude=() if keep_reference else asked.reference_ids(),
+            exclude_content=() if keep_reference else asked.reference_ids(),
             min_score=min_score,
             with_vectors=with_vectors,
         )
@@ -279,7 +281,7 @@ class Engine:
         """
         rows = self.collection.get([ids] if isinstance(ids, str) else ids)
         removed = self.collection.delete(row.id for row in rows)
-        self.images.forget(row.item for row in rows)
+        forget_images(self.collection, self.images, [row.item for row in rows])
         return removed
 
     def close(self) -> None:

@@ -285,8 +285,7 @@ class Collection:
         wanted = list(dict.fromkeys(ids))
         with self._mapped("read"):
             found = {
-                entity["id"]: entity
-                for entity in self._by_ids(wanted, [*WITH_METADATA, "vector"])
+                entity["id"]: entity for entity in self._by_ids(wanted, [*WITH_METADATA, "vector"])
             }
         return tuple(row_of(found[id]) for id in wanted if id in found)
 

@@ -124,13 +124,8 @@ class Row:
     sha256: str = ""
 
     def __post_init__(self) -> None:
-        check_id(self.id)
         object.__setattr__(self, "sha256", self.sha256 or self.id)
-        if self.sha256 != self.id and _HASH.fullmatch(self.id):  # it belongs to that content
-            raise InputError(
-                f"The id {self.id} cannot be used: 64 hex digits are the hash of a picture, and "
-                "this is another picture; choose another id."
-            )
+        check_id(self.id, self.sha256)
         if not self.paths:
             raise InputError(f"The row {self.id} has no path.")
         if _may_exceed(self.paths) and len(json.dumps(dict(self.paths))) > _MAX_JSON_BYTES:
@@ -254,12 +249,24 @@ def _text(value: str) -> str:
     return value.encode("utf-8", "replace").decode()  # lone surrogates cannot be sent
 
 
-def check_id(value: str) -> None:
-    """Raise InputError if an id cannot be used."""
+def check_id(value: str, sha256: str | None = None) -> None:
+    """Check that an id can be used.
+
+    Args:
+        sha256: Hash of the content that it is for.
+
+    Raises:
+        InputError: It has other characters or is too long, or it is the hash of other content.
+    """
     if not isinstance(value, str) or not _ID.fullmatch(value):
         raise InputError(
             f"The id {str(value)[:80]!r} cannot be used: take a text of 1 to 128 letters, digits "
             "and the signs ._:@+=-, with a letter or digit first."
+        )
+    if sha256 not in (None, value) and _HASH.fullmatch(value):
+        raise InputError(
+            f"The id {value} cannot be used: 64 hex digits are the hash of a picture, and this "
+            "is another picture; choose another id."
         )
 
 
