@@ -351,9 +351,11 @@ class Engine:
 def _check_numbers(limit: Any, min_score: Any) -> None:
     if isinstance(limit, bool) or not isinstance(limit, Integral) or limit < 1:
         raise InputError(f"The limit must be a whole number from 1, was: {limit!r}.")
-    if min_score is None:
-        return
-    if isinstance(min_score, bool) or not isinstance(min_score, Real) or not -1 <= min_score <= 1:
+    if min_score is not None and (
+        isinstance(min_score, bool)
+        or not isinstance(min_score, Real)
+        or not -1 <= float(min_score) <= 1
+    ):
         raise InputError(f"The minimum score must be a number from -1 to 1, was: {min_score!r}.")
 
 

@@ -186,54 +186,67 @@ class _RecordRun(Run):
 
     def _load(self, job: _Job) -> _Job:
         """Prepare the picture if it is new, and give it a file; runs in threads."""
-        image, job.image = job.image, None
-        if image is None or job.error is not None:
-            return job
-        try:
-            if not job.is_stored:
-                job.loaded = self._loaded(image)
-            if not job.path:
-                job.path = str(self._images.uploads.keep(image, job.id))
-            job.mtime_ns = os.stat(job.path).st_mtime_ns
-        except InputError as error:
-            job.error = error
-        except OSError as error:
-            job.error = ImageError(job.name, error.strerror or str(error))
+        if job.error is None:
+            try:
+                if not job.is_stored:
+                    job.loaded = self._loaded(job)
+                if not job.is_repeated:
+                    self._keep(job)
+            except InputError as error:
+                job.error = error
         return job
 
-    def _loaded(self, image: ImageFile) -> Loaded:
+    def _loaded(self, job: _Job) -> Loaded:
+        assert job.image is not None
         try:
-            return self.load(image)
+            return self.load(job.image)
         except InputError as error:
-            self._unusable[image.id] = error
+            self._unusable[job.sha256] = error
             raise
+
+    def _keep(self, job: _Job) -> None:
+        """Give the picture a file among the uploads if it has none, and let go of its data."""
+        image, job.image = job.image, None
+        assert image is not None
+        if not job.path:
+            job.path = str(self._images.uploads.keep(image, job.id))
+        try:
+            job.mtime_ns = os.stat(job.path).st_mtime_ns
+        except OSError as error:
+            raise ImageError(job.name, error.strerror or str(error)) from error
 
     def _take(self, job: _Job) -> None:
         """Queue what is to be encoded or updated."""
-        if job.is_stored and job.is_repeated:  # or not, where the earlier record failed
-            job.error = job.error or self._unusable.get(job.sha256)
-        if job.error is not None:
-            self.fail(job.name, job.error)
-        elif job.is_stored:
-            self._update(job)
-        else:
-            assert job.loaded is not None
-            if job.is_repeated:  # the earlier record must be stored first, to be replaced
-                self.encode()
-                self.writer.finish()
-                job.stored = next(iter(self.collection.get([job.id])), None)
-            kept = job.stored.metadata if job.stored else {}
-            self.add(
-                Row(
-                    job.id,
-                    {job.path: job.mtime_ns},
-                    job.size,
-                    *job.loaded.size,
-                    kept if job.metadata is None else job.metadata,
-                    sha256=job.sha256,
-                ),
-                job.loaded,
-            )
+        try:
+            if job.error is not None:
+                raise job.error
+            if job.is_repeated:
+                self._settle_earlier(job)
+            if job.is_stored:
+                self._update(job)
+            else:
+                self._add(job)
+        except InputError as error:
+            job.error = error
+            self.fail(job.name, error)
+
+    def _settle_earlier(self, job: _Job) -> None:
+        """Write the earlier record with this id, if this one replaces it."""
+        if not job.is_stored:
+            self.encode()
+            self.writer.finish()
+            job.stored = next(iter(self.collection.get([job.id])), None)
+        elif job.sha256 in self._unusable:  # it is not stored after all
+            raise self._unusable[job.sha256]
+        self._keep(job)  # only now: the replaced item's file, perhaps the same, was removed
+
+    def _add(self, job: _Job) -> None:
+        assert job.loaded is not None
+        kept = job.stored.metadata if job.stored else {}
+        metadata = kept if job.metadata is None else job.metadata
+        paths = {job.path: job.mtime_ns}
+        row = Row(job.id, paths, job.size, *job.loaded.size, metadata, sha256=job.sha256)
+        self.add(row, job.loaded)
 
     def _update(self, job: _Job) -> None:
         """Give a stored picture another path or other metadata."""
