@@ -160,12 +160,12 @@ class Item:
 
     @property
     def title(self) -> str:
-        """The item's title where its metadata has one, else its file name."""
+        """The title in its metadata; else an id of the caller's own, else the file name."""
         for key in TITLE_KEYS:
             value = self.metadata.get(key)
             if isinstance(value, str) and value.strip():
                 return value.strip()
-        return Path(self.path).name
+        return Path(self.path).name if self.id == self.sha256 else self.id
 
 
 @dataclass(frozen=True)
