@@ -62,7 +62,7 @@ def _is_given(source: ImageSource | None) -> bool:
     return source is not None and not (isinstance(source, str) and not source)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Input:
     """What an encoder encodes into one vector: an image, a text, or both.
 
@@ -85,7 +85,7 @@ class Input:
             raise InputError("There is nothing to encode: give an image, a text, or both.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Query:
     """What a person asks for: images, a text, or images changed as the text says.
 
