@@ -86,7 +86,7 @@ def index(
     if sys.stderr.isatty() and not as_json:  # converting and calibrating take their time, once
         logging.getLogger("ocelot.encoders").setLevel(logging.INFO)
     stamp = None if prune else _stamp(settings, directory, metadata)
-    kept = stamp.kept() if stamp else None
+    kept = stamp.load() if stamp else None
     if kept is not None:
         report = replace(kept.report, seconds=time.perf_counter() - started)
         total = kept.rows
@@ -95,7 +95,7 @@ def index(
             report = index_with_progress(engine, directory, metadata, prune, quiet=as_json)
             total = engine.count()
         if stamp is not None:
-            stamp.keep(total, report.failures)
+            stamp.save(total, report.failures)
     if as_json:
         table = vars(report) | {"failures": [vars(failure) for failure in report.failures]}
         typer.echo(json.dumps(table | {"total": total}, ensure_ascii=False))

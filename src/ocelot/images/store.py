@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,11 +99,21 @@ class ImageStore:
             return {}
         return self.thumbnails.get(item.sha256 for item in items)
 
-    def forget(self, items: Iterable[Item]) -> None:
-        """Remove the small copies of items that are gone, and their files among the uploads."""
-        gone = list(items)
+    def forget(self, gone: Iterable[Item], kept: Iterable[Item] = ()) -> None:
+        """Remove the small copies and the uploaded files of items that are gone.
+
+        Args:
+            kept: Items with the same contents, whose small copies and files stay.
+        """
+        kept = list(kept)
+        contents = {item.sha256 for item in kept}
+        paths = {path for item in kept for path in item.paths}
+        gone = [
+            replace(item, paths=tuple(path for path in item.paths if path not in paths))
+            for item in gone
+        ]
         if self.thumbnails is not None:
-            self.thumbnails.drop(item.sha256 for item in gone)
+            self.thumbnails.drop(item.sha256 for item in gone if item.sha256 not in contents)
         if self._uploads.is_dir():
             for item in gone:
                 self.uploads.forget(item)
