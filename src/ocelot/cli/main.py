@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ocelot import __version__
-from ocelot.cli import catalogue, demo, evaluate, index, search, serve, train
+from ocelot.cli import catalogue, demo, evaluate, index, info, search, serve, train
 from ocelot.errors import ConfigurationError, InputError, OcelotError
 
 __all__ = ["app", "run"]
@@ -30,7 +30,7 @@ app = typer.Typer(
 app.command("index")(index.index)
 app.command("search")(search.search)
 app.command("serve")(serve.serve)
-app.command("info")(index.info)
+app.command("info")(info.info)
 app.command("catalogue")(catalogue.catalogue)
 app.command("train")(train.train)
 app.command("demo")(demo.demo)

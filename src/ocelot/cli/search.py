@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ocelot.cli import options
+from ocelot.cli.options import DATABASE, ENCODER, RERANKER, Given, Json, takes
 from ocelot.cli.startup import quick_start
 from ocelot.cli.terminal import printable, sentence
 from ocelot.errors import ConfigurationError, InputError
@@ -26,6 +26,7 @@ NO_KEY = (
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
+@takes(DATABASE, ENCODER, RERANKER)
 def search(
     image: Annotated[
         list[Path] | None,
@@ -40,16 +41,8 @@ def search(
     text: Annotated[
         str | None, typer.Option("--text", "-t", help="Query sentence.", show_default=False)
     ] = None,
-    db: options.Database = None,
-    collection: options.CollectionName = None,
-    token: options.Token = None,
-    encoder: options.EncoderName = None,
-    weights: options.Weights = None,
-    text_model: options.TextModel = None,
-    device: options.Device = None,
-    backend: options.Backend = None,
-    precision: options.Precision = None,
-    calibration: options.Calibration = None,
+    *,
+    given: Given,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000)] = 9,
     filter: Annotated[
         str | None,
@@ -62,16 +55,13 @@ def search(
         bool, typer.Option("--keep-reference", help="Also show the query pictures themselves.")
     ] = False,
     no_rerank: Annotated[bool, typer.Option("--no-rerank", help="Keep retrieval order.")] = False,
-    reranker: options.RerankerName = None,
-    llm_model: options.LanguageModel = None,
-    llm_base_url: options.LanguageModelUrl = None,
     panorama: Annotated[
         Path | None, typer.Option(help="Write the panorama here.", show_default=False)
     ] = None,
     html: Annotated[
         Path | None, typer.Option(help="Write a page with everything here.", show_default=False)
     ] = None,
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> None:
     """Search with pictures, a sentence, or pictures changed as the sentence says."""
     if not image and not (text and text.strip()):
@@ -85,17 +75,7 @@ def search(
         from ocelot.settings import load_settings
 
     query = Query(image, text)
-    settings = load_settings(
-        db=db,
-        collection=collection,
-        token=token,
-        **options.encoder_settings(
-            encoder, weights, text_model, device, backend, precision, calibration
-        ),
-        reranker="none" if no_rerank else reranker,
-        llm_model=llm_model,
-        llm_base_url=llm_base_url,
-    )
+    settings = load_settings(**given | ({"reranker": "none"} if no_rerank else {}))
     with quick_start(), build_engine(settings, create=False) as engine:
         result = engine.search(
             query,
