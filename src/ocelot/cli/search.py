@@ -1,4 +1,4 @@
-"""`ocelot search`."""
+"""`ocelot search`: the table, the JSON, and the files that it writes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_KEY", "print_result", "save_outputs", "search"]
 
-NO_KEY = (
-    "No OPENAI_API_KEY: ranked offline by fusion. Set it to have a vision model rerank and explain."
-)
+NO_KEY = "Ranked offline by fusion. Set OPENAI_API_KEY to have a vision model rerank and explain."
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -35,7 +33,7 @@ def search(
             "-i",
             metavar="PATH",
             show_default=False,
-            help=f"Query picture; again for further ones, up to {MAX_REFERENCES}.",
+            help=f"Query picture; repeat it for more, up to {MAX_REFERENCES}.",
         ),
     ] = None,
     text: Annotated[
@@ -43,23 +41,31 @@ def search(
     ] = None,
     *,
     given: Given,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000)] = 9,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=1000, help="The most hits to return.")
+    ] = 9,
     filter: Annotated[
         str | None,
-        typer.Option(help='Over the metadata, e.g. "price < 30".', show_default=False),
+        typer.Option(help='Condition on the metadata: "price < 30".', show_default=False),
     ] = None,
     min_score: Annotated[
-        float | None, typer.Option(help="Leave out lower cosines.", show_default=False)
+        float | None,
+        typer.Option(help="Leave out hits below this cosine similarity.", show_default=False),
     ] = None,
     keep_reference: Annotated[
-        bool, typer.Option("--keep-reference", help="Also show the query pictures themselves.")
+        bool, typer.Option("--keep-reference", help="Also return the query pictures themselves.")
     ] = False,
-    no_rerank: Annotated[bool, typer.Option("--no-rerank", help="Keep retrieval order.")] = False,
+    no_rerank: Annotated[
+        bool, typer.Option("--no-rerank", help="Keep the retrieval order.")
+    ] = False,
     panorama: Annotated[
         Path | None, typer.Option(help="Write the panorama here.", show_default=False)
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write a page with everything here.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Write a page with the query, the hits and the reason here.", show_default=False
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -68,7 +74,7 @@ def search(
         raise InputError("There is nothing to search for: give --image, --text, or both.")
     if panorama is not None and panorama.suffix.lower() not in _PICTURES:
         raise InputError(f"Cannot write {panorama}: name it .jpg, .png or .webp.")
-    # One query is over before it pays that torch's threads spin for the next, in others' way.
+    # torch's threads would spin while they wait for more work, which one query does not bring.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with quick_start():
         from ocelot.build import build_engine
@@ -94,7 +100,7 @@ def search(
 
 
 def print_result(result: Result) -> None:
-    """A table, the winner and the reason."""
+    """Print a table of the hits, the best match and the reason."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -103,13 +109,13 @@ def print_result(result: Result) -> None:
         typer.echo("Nothing was found. Loosen --filter or --min-score, or index more pictures.")
         return
     console = Console()
-    if not console.is_terminal:  # a file or a pipe has no edge: one hit, one line
+    if not console.is_terminal:  # a file or a pipe has no width: one line for each hit
         console = Console(width=10_000)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("#", "right"), ("was", "right"), ("score", "right")):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("path", overflow="fold")
-    table.add_column("title", overflow="fold")
+    for name in ("#", "was", "score"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("path", "title"):
+        table.add_column(name, overflow="fold")
     for hit in result:
         table.add_row(
             str(hit.rank),
@@ -138,7 +144,7 @@ def print_result(result: Result) -> None:
 
 
 def _short(path: str) -> str:
-    """Relative to the working folder where the file is inside it."""
+    """The path, relative to the working folder where it is inside it."""
     try:
         return str(Path(path).relative_to(Path.cwd()))
     except ValueError:
@@ -146,9 +152,9 @@ def _short(path: str) -> str:
 
 
 def save_outputs(result: Result, panorama: Path | None, html: Path | None) -> None:
-    """Write the panorama and the page that were asked for."""
+    """Write the panorama and the page, where they are asked for."""
     if panorama is not None and not result.hits:
-        typer.echo(f"Nothing to show, so {panorama} is not written.", err=True)
+        typer.echo(f"There are no hits, so {panorama} is not written.", err=True)
     elif panorama is not None:
         _write(panorama, lambda: result.panorama().save(panorama, quality=90))
     if html is not None:
