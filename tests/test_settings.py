@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import ocelot
 from ocelot.errors import ConfigurationError
 from ocelot.settings import Settings, cache_folder, load_settings
 
@@ -120,3 +121,19 @@ def test_without_a_home_folder_the_mend_is_said(monkeypatch: pytest.MonkeyPatch)
 
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"no_such_setting": 1}, "no_such_setting"),
+        ({"reranker": "magic"}, "reranker"),
+        ({"reranker": 3}, "reranker must be"),
+        ({"encoder": 3}, "encoder must be"),
+        ({"precision": "fp64"}, "precision"),
+    ],
+)
+def test_open_names_what_it_cannot_use(given: dict[str, object], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        ocelot.open("new.db", **given)  # type: ignore[arg-type]
+    assert not Path("new.db").exists()
