@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -84,7 +85,7 @@ SERVER = {
 }
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-TextModel = Annotated[str | None, ENCODER["text_model"]]
+TextModel = Annotated[Path | None, ENCODER["text_model"]]
 
 
 def takes(*groups: Mapping[str, OptionInfo]) -> Callable[[Callable[..., None]], Any]:
