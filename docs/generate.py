@@ -167,7 +167,7 @@ These are read from the environment only:
 
 | environment | default | meaning |
 |---|---|---|
-| `OCELOT_CACHE` | `$XDG_CACHE_HOME/ocelot`, else `~/.cache/ocelot` | Converted weights, rankings, small copies of pictures. |
+| `OCELOT_CACHE` | `$XDG_CACHE_HOME/ocelot`, else `~/.cache/ocelot` | Folder for the cache. |
 | `HF_HOME`, `HF_HUB_OFFLINE`, … | | Read by huggingface_hub, which fetches published weights. |
 | `HTTPS_PROXY`, `SSL_CERT_FILE`, … | | Read by the HTTP clients: proxies and certificates. |
 """
