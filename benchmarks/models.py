@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ocelot.encoders.weights import resolve
+from ocelot.encoders.weights import load_checkpoint
 from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.text import TextConfig
 from ocelot.model.vision import EvaConfig
@@ -41,5 +41,5 @@ def random_checkpoint(geometry: Geometry = BASE, seed: int = 0) -> Checkpoint:
         fingerprint=f"random-{geometry.dimension}-{seed}",
         geometry=geometry,
         state=network.state_dict(),
-        tokenizer=resolve("ocelot-tiny").tokenizer,
+        tokenizer=load_checkpoint("ocelot-tiny").tokenizer,
     )

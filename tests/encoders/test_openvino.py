@@ -19,8 +19,8 @@ from ocelot.build import build_encoder, build_engine
 from ocelot.catalogue.write import write_catalogue
 from ocelot.collection import Collection
 from ocelot.encoders.base import Encoder
+from ocelot.encoders.openvino.cache import read_graphs
 from ocelot.encoders.openvino.encoder import Calibration, OpenVINOEncoder
-from ocelot.encoders.openvino.graphs import read_graphs
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.errors import ConfigurationError
 from ocelot.settings import load_settings

@@ -113,7 +113,7 @@ def _stamp(settings: Settings, paths: list[Path], metadata: Path | None) -> Stam
     an encoder that cannot be found without the network is for the run itself to find.
     """
     from ocelot import __version__
-    from ocelot.encoders.sources import locate
+    from ocelot.encoders.weights import locate
     from ocelot.errors import OcelotError
     from ocelot.indexing.stamp import Stamp
 

@@ -1,7 +1,7 @@
 """A small residual convolutional vision tower (arXiv 1512.03385).
 
-From little data, convolutions learn shape and texture several times faster than patches do;
-the bundled encoder uses this tower in the place of EVA02, with the same text tower and fusion.
+With little training data, convolutions learn shape and texture several times faster than
+patches do. The bundled encoder uses this tower instead of EVA02, with the same text tower.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class ConvolutionConfig:
 
     Attributes:
         image_size: Pixels along one side.
-        widths: Channels of each stage; each stage halves the resolution after a stem that
-            has halved it once. The last is the width of the tokens.
+        widths: Channels of each stage. The stem and each stage halve the resolution. The last
+            width is that of the tokens.
         depths: Residual blocks of each stage.
     """
 
@@ -93,7 +93,7 @@ class ConvolutionVision(nn.Module):
         self.blocks = nn.Sequential(*blocks)
 
     def fold(self) -> None:
-        """Put every batch norm into the convolution before it: for inference alone, and once."""
+        """Fold each batch norm into the convolution before it; once, and for inference only."""
         convolution, norm, relu = self.stem
         self.stem = nn.Sequential(_folded(convolution, norm), relu)
         for block in self.blocks:
