@@ -6,9 +6,8 @@ import torch
 
 from ocelot.encoders.weights import load_checkpoint
 from ocelot.model.checkpoint import Checkpoint
-from ocelot.model.text import TextConfig
-from ocelot.model.vision import EvaConfig
-from ocelot.model.visualized_bge import Geometry, Network
+from ocelot.model.geometry import EvaConfig, Geometry, TextConfig
+from ocelot.model.visualized_bge import Network
 
 __all__ = ["BASE", "M3", "random_checkpoint"]
 

@@ -15,10 +15,8 @@ from ocelot.catalogue.plan import plan
 from ocelot.catalogue.render import render_product
 from ocelot.encoders.runtime import DeviceCopier, best_batch_size, choose_dtype
 from ocelot.encoders.visualized_bge import VisualizedBGE
-from ocelot.model.text import TextConfig
+from ocelot.model.geometry import EvaConfig, Geometry, TextConfig
 from ocelot.model.tokenizer import chunks
-from ocelot.model.vision import EvaConfig
-from ocelot.model.visualized_bge import Geometry
 
 CPU = torch.device("cpu")
 BASE = Geometry(

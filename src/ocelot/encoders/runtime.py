@@ -10,10 +10,11 @@ from torch import Tensor
 
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint, build
-from ocelot.model.convolution import ConvolutionConfig, ConvolutionVision
+from ocelot.model.convolution import ConvolutionVision
+from ocelot.model.geometry import ConvolutionConfig, Geometry
 from ocelot.model.packed import can_pack, pack
 from ocelot.model.vision import EvaVision
-from ocelot.model.visualized_bge import Geometry, Network
+from ocelot.model.visualized_bge import Network
 
 __all__ = [
     "DeviceCopier", "best_batch_size", "build_for_inference", "choose_device", "choose_dtype",

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ocelot.encoders.base import Encoder, Matrix
+from ocelot.encoders.base import Matrix
 from ocelot.encoders.runtime import (
     DeviceCopier,
     best_batch_size,
@@ -20,30 +19,17 @@ from ocelot.encoders.runtime import (
     choose_dtype,
     short_name,
 )
+from ocelot.encoders.vista import Prepared, VistaEncoder
 from ocelot.encoders.weights import load_checkpoint
 from ocelot.errors import EncoderError
 from ocelot.model.checkpoint import Checkpoint
-from ocelot.model.preprocess import DECODE_MARGIN, Pixels, normalise, stack, to_pixels
-from ocelot.model.tokenizer import chunks, pad
-from ocelot.types import Input
+from ocelot.model.preprocess import normalise, stack
+from ocelot.model.tokenizer import pad
 
-__all__ = ["Prepared", "VisualizedBGE"]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """One input, ready for the network.
-
-    Attributes:
-        pixels: uint8, shape (3, size, size); None without an image.
-        ids: Token ids from [CLS] to [SEP].
-    """
-
-    pixels: Pixels | None
-    ids: tuple[int, ...]
+__all__ = ["VisualizedBGE"]
 
 
-class VisualizedBGE(Encoder):
+class VisualizedBGE(VistaEncoder):
     """Visualized BGE (VISTA, arXiv 2406.04292), and other networks of the same design.
 
     >>> encoder = VisualizedBGE.load("ocelot-tiny")
@@ -65,17 +51,12 @@ class VisualizedBGE(Encoder):
             CheckpointError: Weights and geometry do not fit.
             ConfigurationError: The device or the dtype cannot be used here.
         """
+        super().__init__(checkpoint, checkpoint.tokenizer, reduced_decoding)
         self.device = choose_device(device)
         self.dtype = choose_dtype(dtype, self.device)
-        self.name = checkpoint.name
-        self.fingerprint = checkpoint.fingerprint
-        self.dimension = checkpoint.geometry.dimension
-        self.geometry = checkpoint.geometry
-        self.tokenizer = checkpoint.tokenizer
+        self.exact_resizing = self.dtype is torch.float32
         self.network = build_for_inference(checkpoint, self.device, self.dtype)
         self.runtime = f"torch {short_name(self.dtype)}"
-        side = checkpoint.geometry.vision.image_size
-        self.decode_side = DECODE_MARGIN * side if reduced_decoding else None
         self._chunk = best_batch_size(self.geometry, self.device, self.dtype)
         self.batch_size = max(8, self._chunk if self.device.type != "cuda" else 4 * self._chunk)
         self._copier = DeviceCopier(self.device)
@@ -117,45 +98,36 @@ class VisualizedBGE(Encoder):
             reduced_decoding=reduced_decoding,
         )
 
-    def prepare(self, input: Input) -> Prepared:
-        """Decode, resize, crop and tokenise one input; thread-safe."""
-        if input.image is None:
-            return Prepared(None, self.tokenizer(input.text, self.geometry.longest_text))
-        image = input.image.rgb(self.decode_side)
-        exact = self.dtype is torch.float32
-        pixels = to_pixels(image, self.geometry.vision.image_size, exact=exact)
-        return Prepared(pixels, self.tokenizer(input.text, self.geometry.longest_caption))
-
     @torch.inference_mode()
     def embed(self, batch: Sequence[Prepared]) -> Matrix:
         """Return the vectors in the order of the batch, which may have any length.
 
-        Inputs with and without an image run apart, and those of similar length together, in
-        chunks of the size that the device is fastest with, or of `batch_size` if that is smaller.
+        Raises:
+            EncoderError: The device has too little memory.
         """
-        vectors = np.empty((len(batch), self.dimension), dtype=np.float32)
-        patches, most = self.geometry.vision.tokens, min(self._chunk, self.batch_size)
-        places: list[int] = []
-        rows: list[Tensor] = []
         try:
-            for with_image in (True, False):
-                kind = [n for n, one in enumerate(batch) if (one.pixels is not None) == with_image]
-                lengths = [patches * with_image + len(batch[n].ids) for n in kind]
-                items = most if with_image else len(batch)
-                tokens = sum(lengths) if with_image else most * patches
-                for chunk in chunks(lengths, items=items, tokens=tokens):
-                    places.extend(kind[n] for n in chunk)
-                    rows.append(self._run([batch[kind[n]] for n in chunk]))
-            if rows:  # in one copy, which is the first to wait for the device
-                vectors[places] = torch.cat(rows).cpu().numpy()
+            return super().embed(batch)
         except RuntimeError as error:
             if not re.search("out of memory|not enough memory|allocate memory", str(error)):
                 raise
             raise EncoderError(
-                f"{self.device} has no memory left for {most} images at once: "
+                f"{self.device} has no memory left for {self._max_images} images at once: "
                 "use a smaller batch (--batch-size), or another precision."
             ) from error
-        return vectors
+
+    @property
+    def _max_images(self) -> int:
+        return min(self._chunk, self.batch_size)
+
+    def _chunk_limits(self, with_image: bool) -> tuple[int, int]:
+        if with_image:
+            return self._max_images, sys.maxsize
+        return sys.maxsize, self._max_images * self.geometry.vision.tokens
+
+    def _join(self, rows: Sequence[Tensor]) -> Matrix:
+        # In one copy, which is the first to wait for the device.
+        joined: Matrix = torch.cat(list(rows)).cpu().numpy()
+        return joined
 
     def _run(self, chunk: Sequence[Prepared]) -> Tensor:
         """Return the float32 rows of one chunk, on the device, which may still compute them."""

@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -19,33 +18,23 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ocelot.errors import CheckpointError
-from ocelot.model.convolution import ConvolutionConfig
-from ocelot.model.text import TextConfig
+from ocelot.model.geometry import Geometry, ModelSpec
 from ocelot.model.tokenizer import TextTokenizer
-from ocelot.model.vision import EvaConfig
-from ocelot.model.visualized_bge import Geometry, Network
+from ocelot.model.visualized_bge import Network
 
-__all__ = [
-    "FORMAT", "Checkpoint", "build", "geometry_from_dict", "geometry_to_dict", "read_folder",
-    "sha256_of", "write_folder",
-]  # fmt: skip
+__all__ = ["FORMAT", "Checkpoint", "build", "read_folder", "sha256_of", "write_folder"]
 
 FORMAT = "ocelot-visualized-bge/1"
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(ModelSpec):
     """Everything that makes an encoder.
 
     Attributes:
-        name: Shown to people and stored with collections.
-        fingerprint: SHA-256 over weights, geometry and tokenizer.
         state: Weights by their names in `Network`.
     """
 
-    name: str
-    fingerprint: str
-    geometry: Geometry
     state: Mapping[str, Tensor]
     tokenizer: TextTokenizer
 
@@ -73,32 +62,6 @@ def build(checkpoint: Checkpoint, dtype: torch.dtype = torch.float32) -> Network
     return network.eval()
 
 
-def geometry_to_dict(geometry: Geometry) -> dict[str, Any]:
-    """Return the geometry as `config.json` holds it."""
-    kind = "eva02" if isinstance(geometry.vision, EvaConfig) else "convolution"
-    return {"vision": {"kind": kind} | asdict(geometry.vision), "text": asdict(geometry.text)}
-
-
-def geometry_from_dict(config: Mapping[str, Any]) -> Geometry:
-    """Return the geometry that `geometry_to_dict` described.
-
-    Raises:
-        CheckpointError: A key is missing or unknown, or a value has the wrong type.
-    """
-    try:
-        vision = dict(config["vision"])
-        kind = vision.pop("kind")
-        text = TextConfig(**config["text"])
-        if kind == "eva02":
-            return Geometry(EvaConfig(**vision), text)
-        if kind == "convolution":
-            vision |= {name: tuple(vision[name]) for name in ("widths", "depths")}
-            return Geometry(ConvolutionConfig(**vision), text)
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"The config does not describe a network: {error}.") from None
-    raise CheckpointError(f"The vision tower must be eva02 or convolution, was: {kind!r}.")
-
-
 def read_folder(folder: Path) -> Checkpoint:
     """Read a checkpoint from a folder in Ocelot's format.
 
@@ -123,7 +86,7 @@ def read_folder(folder: Path) -> Checkpoint:
     return Checkpoint(
         str(config.get("name", folder.name)),
         sha256_of(weights, config_file, folder / "tokenizer.json"),
-        geometry_from_dict(config),
+        Geometry.from_dict(config),
         state,
         TextTokenizer.load(folder),
     )
@@ -145,7 +108,7 @@ def write_folder(
     }
     save_file(state, folder / "model.safetensors")
     (folder / "model.safetensors").chmod(0o644)  # safetensors makes it readable by its owner only
-    config = {"format": FORMAT, "name": name} | geometry_to_dict(network.geometry)
+    config = {"format": FORMAT, "name": name} | network.geometry.to_dict()
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     tokenizer.tokenizer.save(str(folder / "tokenizer.json"))
     return folder

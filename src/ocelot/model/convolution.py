@@ -6,39 +6,13 @@ patches do. The bundled encoder uses this tower instead of EVA02, with the same 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
-__all__ = ["ConvolutionConfig", "ConvolutionVision"]
+from ocelot.model.geometry import ConvolutionConfig
 
-
-@dataclass(frozen=True)
-class ConvolutionConfig:
-    """Geometry of the tower.
-
-    Attributes:
-        image_size: Pixels along one side.
-        widths: Channels of each stage. The stem and each stage halve the resolution. The last
-            width is that of the tokens.
-        depths: Residual blocks of each stage.
-    """
-
-    image_size: int
-    widths: tuple[int, ...]
-    depths: tuple[int, ...]
-
-    @property
-    def width(self) -> int:
-        return self.widths[-1]
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of one image."""
-        side: int = self.image_size // 2 ** (1 + len(self.widths))
-        return side * side
+__all__ = ["ConvolutionVision"]
 
 
 def _folded(convolution: nn.Module, norm: nn.Module) -> nn.Conv2d:

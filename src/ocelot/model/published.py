@@ -23,17 +23,9 @@ from torch import Tensor
 from ocelot.errors import CheckpointError
 from ocelot.files import atomic_path
 from ocelot.images.decode import hash_bytes
-from ocelot.model.checkpoint import (
-    FORMAT,
-    Checkpoint,
-    geometry_from_dict,
-    geometry_to_dict,
-    sha256_of,
-)
-from ocelot.model.text import TextConfig
+from ocelot.model.checkpoint import FORMAT, Checkpoint, sha256_of
+from ocelot.model.geometry import EvaConfig, Geometry, TextConfig
 from ocelot.model.tokenizer import TextTokenizer
-from ocelot.model.vision import EvaConfig
-from ocelot.model.visualized_bge import Geometry
 
 __all__ = ["read_published"]
 
@@ -88,13 +80,13 @@ def _read_copy(copy: Path) -> tuple[str, Geometry, dict[str, Tensor]] | None:
         with safe_open(copy, "pt") as file:
             notes = file.metadata()
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        return notes["sha256"], geometry_from_dict(json.loads(notes["geometry"])), state
+        return notes["sha256"], Geometry.from_dict(json.loads(notes["geometry"])), state
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, CheckpointError):
         return None  # missing or damaged: it is made again
 
 
 def _write_copy(copy: Path, digest: str, geometry: Geometry, state: dict[str, Tensor]) -> None:
-    notes = {"sha256": digest, "geometry": json.dumps(geometry_to_dict(geometry))}
+    notes = {"sha256": digest, "geometry": json.dumps(geometry.to_dict())}
     # If it cannot be written, the next start is slower and nothing else.
     with suppress(OSError, SafetensorError), atomic_path(copy) as partial:
         save_file({key: value.contiguous() for key, value in state.items()}, partial, notes)

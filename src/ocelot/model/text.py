@@ -5,39 +5,14 @@ Only the first row of the last layer is computed, as nothing else of it is used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ocelot.model.attention import attend
+from ocelot.model.geometry import TextConfig
 
-__all__ = ["TextConfig", "TextEmbeddings", "TextEncoder"]
-
-
-@dataclass(frozen=True)
-class TextConfig:
-    """Geometry of the tower.
-
-    Attributes:
-        positions: Rows of the position table.
-        first_position: Position of the first token of a text on its own: 0 for BERT, the
-            padding id + 1 for XLM-RoBERTa.
-        pad_id: Token id that fills short rows.
-        eps: Epsilon of the layer norms.
-    """
-
-    vocabulary: int
-    width: int
-    hidden: int
-    layers: int
-    heads: int
-    positions: int
-    token_types: int
-    first_position: int
-    pad_id: int
-    eps: float
+__all__ = ["TextEmbeddings", "TextEncoder"]
 
 
 def _table(rows: int, width: int) -> nn.Embedding:

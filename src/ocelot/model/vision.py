@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ocelot.model.attention import attend
+from ocelot.model.geometry import EvaConfig
 
-__all__ = ["EvaConfig", "EvaVision", "rotary_tables"]
+__all__ = ["EvaVision", "rotary_tables"]
 
 _EPS = 1e-6
-
-
-@dataclass(frozen=True)
-class EvaConfig:
-    """Geometry of the tower, in pixels and channels."""
-
-    image_size: int
-    patch_size: int
-    width: int
-    hidden: int
-    layers: int
-    head_size: int
-
-    @property
-    def grid(self) -> int:
-        """Patches along one side."""
-        return self.image_size // self.patch_size
-
-    @property
-    def tokens(self) -> int:
-        """Patch tokens of one image."""
-        return self.grid**2
-
-    @property
-    def heads(self) -> int:
-        return self.width // self.head_size
 
 
 def rotary_tables(grid: int, head_size: int) -> tuple[Tensor, Tensor]:

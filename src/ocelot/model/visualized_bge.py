@@ -11,40 +11,16 @@ with the empty text. A text alone takes the plain path of the text encoder.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ocelot.model.convolution import ConvolutionConfig, ConvolutionVision
-from ocelot.model.text import TextConfig, TextEmbeddings, TextEncoder
-from ocelot.model.vision import EvaConfig, EvaVision
+from ocelot.model.convolution import ConvolutionVision
+from ocelot.model.geometry import EvaConfig, Geometry
+from ocelot.model.text import TextEmbeddings, TextEncoder
+from ocelot.model.vision import EvaVision
 
-__all__ = ["Geometry", "Network", "parameter_count"]
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Everything needed to build the network."""
-
-    vision: EvaConfig | ConvolutionConfig
-    text: TextConfig
-
-    @property
-    def dimension(self) -> int:
-        """Width of the embedding."""
-        return self.text.width
-
-    @property
-    def longest_text(self) -> int:
-        """Most tokens of a text alone, special ones included."""
-        return self.text.positions - self.text.first_position
-
-    @property
-    def longest_caption(self) -> int:
-        """Most tokens of a text beside an image, special ones included."""
-        return self.text.positions - self.vision.tokens
+__all__ = ["Network", "parameter_count"]
 
 
 class Network(nn.Module):

@@ -18,11 +18,12 @@ import json
 import shutil
 import zlib
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
-from ocelot.encoders.openvino.graphs import Graphs, ModelSpec, openvino
+from ocelot.encoders.openvino.graphs import Graphs, openvino
+from ocelot.errors import CheckpointError
 from ocelot.files import atomic_path, write_atomic
+from ocelot.model.geometry import Geometry, ModelSpec
 from ocelot.settings import cache_folder
 
 __all__ = [
@@ -44,15 +45,17 @@ def graphs_folder(fingerprint: str) -> Path:
 def read_spec(stamp: str) -> ModelSpec | None:
     """Return the spec of the checkpoint whose files have this stamp, if it is known."""
     try:
-        return ModelSpec(**json.loads(_spec_file(stamp).read_text(encoding="utf-8")))
-    except (OSError, TypeError, ValueError):
+        kept = json.loads(_spec_file(stamp).read_text(encoding="utf-8"))
+        return ModelSpec(kept["name"], kept["fingerprint"], Geometry.from_dict(kept))
+    except (OSError, KeyError, TypeError, ValueError, CheckpointError):
         return None
 
 
 def write_spec(stamp: str, spec: ModelSpec) -> None:
     """Keep a spec for `read_spec`."""
+    kept = {"name": spec.name, "fingerprint": spec.fingerprint} | spec.geometry.to_dict()
     with suppress(OSError):
-        write_atomic(_spec_file(stamp), json.dumps(asdict(spec)).encode())
+        write_atomic(_spec_file(stamp), json.dumps(kept).encode())
 
 
 def read_graphs(folder: Path) -> Graphs | None:

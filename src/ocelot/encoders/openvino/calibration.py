@@ -17,7 +17,6 @@ import numpy as np
 
 from ocelot.encoders.openvino.graphs import (
     Graphs,
-    ModelSpec,
     openvino,
     reader_inputs,
     short_cause,
@@ -25,6 +24,7 @@ from ocelot.encoders.openvino.graphs import (
 )
 from ocelot.errors import ConfigurationError, EncoderError
 from ocelot.images.decode import hash_bytes
+from ocelot.model.geometry import ModelSpec
 from ocelot.model.preprocess import Pixels
 
 __all__ = ["SAMPLE", "TEXTS", "quantise", "sample", "signature"]
@@ -83,8 +83,8 @@ def quantise(
     empty, *phrases = texts
     # All kinds of inputs: images alone, texts alone, and both together.
     beside = [empty if n % 2 else phrases[n // 2 % len(phrases)] for n in range(len(tokens))]
-    read = [reader_inputs(spec, one, [text]) for one, text in zip(tokens, beside, strict=True)]
-    read += [reader_inputs(spec, None, [phrase]) for phrase in phrases]
+    pairs = [*zip(tokens, beside, strict=True), *((None, phrase) for phrase in phrases)]
+    read = [reader_inputs(spec.geometry, image, [text]) for image, text in pairs]
     try:
         with _quiet():
             quantised = _quantise(graphs.vision, images), _quantise(graphs.reader, read)

@@ -7,13 +7,13 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from ocelot.encoders.openvino.graphs import Graphs, ModelSpec, openvino, short_cause
+from ocelot.encoders.openvino.graphs import Graphs, openvino, short_cause
 from ocelot.errors import EncoderError
 from ocelot.model.checkpoint import Checkpoint, build
 from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD
 from ocelot.model.visualized_bge import Network
 
-__all__ = ["convert", "spec_of"]
+__all__ = ["convert"]
 
 
 class _Vision(nn.Module):
@@ -49,22 +49,6 @@ class _Reader(nn.Module):
         return nn.functional.normalize(self.network.encoder(sequence, mask), dim=-1)
 
 
-def spec_of(checkpoint: Checkpoint) -> ModelSpec:
-    """Return what an encoder needs besides the graphs."""
-    geometry = checkpoint.geometry
-    return ModelSpec(
-        name=checkpoint.name,
-        fingerprint=checkpoint.fingerprint,
-        dimension=geometry.dimension,
-        image_size=geometry.vision.image_size,
-        image_tokens=geometry.vision.tokens,
-        longest_text=geometry.longest_text,
-        longest_caption=geometry.longest_caption,
-        first_position=geometry.text.first_position,
-        pad_id=geometry.text.pad_id,
-    )
-
-
 def convert(checkpoint: Checkpoint) -> Graphs:
     """Convert a checkpoint's network in fp32, for any batch size and number of words.
 
@@ -74,8 +58,8 @@ def convert(checkpoint: Checkpoint) -> Graphs:
     """
     ov = openvino()
     network = build(checkpoint, torch.float32)
-    spec = spec_of(checkpoint)
-    size, width, n = spec.image_size, spec.dimension, spec.image_tokens
+    vision = checkpoint.geometry.vision
+    size, width, n = vision.image_size, checkpoint.geometry.dimension, vision.tokens
     words = 4
     pixels = torch.zeros(2, 3, size, size, dtype=torch.uint8)
     sequence = (
@@ -87,12 +71,12 @@ def convert(checkpoint: Checkpoint) -> Graphs:
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # the tracer reports each shape that it fixes
-            vision = ov.convert_model(
+            vision_graph = ov.convert_model(
                 _Vision(network),
                 example_input=pixels,
                 input=[("pixels", [-1, 3, size, size], ov.Type.u8)],
             )
-            reader = ov.convert_model(
+            reader_graph = ov.convert_model(
                 _Reader(network),
                 example_input=sequence,
                 input=[
@@ -107,4 +91,4 @@ def convert(checkpoint: Checkpoint) -> Graphs:
             f"OpenVINO cannot convert {checkpoint.name} ({short_cause(error)}): "
             "use --backend torch."
         ) from error
-    return Graphs(vision, reader)
+    return Graphs(vision_graph, reader_graph)

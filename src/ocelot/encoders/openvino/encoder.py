@@ -11,22 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ocelot.encoders.base import Encoder, Matrix
+from ocelot.encoders.base import Matrix
 from ocelot.encoders.openvino import cache
 from ocelot.encoders.openvino.calibration import SAMPLE, TEXTS, quantise, sample, signature
-from ocelot.encoders.openvino.graphs import (
-    Graphs,
-    ModelSpec,
-    openvino,
-    reader_inputs,
-    short_cause,
-)
+from ocelot.encoders.openvino.graphs import Graphs, openvino, reader_inputs, short_cause
+from ocelot.encoders.vista import Prepared, VistaEncoder
 from ocelot.encoders.weights import EncoderFiles, locate
 from ocelot.errors import ConfigurationError, EncoderError, ImageError
 from ocelot.images.file import ImageFile
-from ocelot.model.preprocess import DECODE_MARGIN, Pixels, to_pixels
-from ocelot.model.tokenizer import TextTokenizer, chunks
-from ocelot.types import Input
+from ocelot.model.geometry import ModelSpec
+from ocelot.model.preprocess import Pixels, to_pixels
+from ocelot.model.tokenizer import TextTokenizer
 
 if TYPE_CHECKING:
     from ocelot.model.checkpoint import Checkpoint
@@ -54,7 +49,7 @@ class Calibration:
     chosen: bool = False
 
 
-class OpenVINOEncoder(Encoder):
+class OpenVINOEncoder(VistaEncoder):
     """Visualized BGE as OpenVINO graphs, on the CPU.
 
     Its vectors can be compared with those of `VisualizedBGE` for the same checkpoint: both have
@@ -66,23 +61,23 @@ class OpenVINOEncoder(Encoder):
     """
 
     def __init__(
-        self, spec: ModelSpec, tokenizer: TextTokenizer, graphs: Graphs, precision: str
+        self,
+        spec: ModelSpec,
+        tokenizer: TextTokenizer,
+        graphs: Graphs,
+        precision: str,
+        reduced_decoding: bool = True,
     ) -> None:
         """Compile graphs for this CPU.
 
         Raises:
             EncoderError: OpenVINO cannot compile them.
         """
-        self.name = spec.name
-        self.fingerprint = spec.fingerprint
-        self.dimension = spec.dimension
+        super().__init__(spec, tokenizer, reduced_decoding)
         # Enough for all cores; OpenVINO keeps the memory of the largest batch that it has run.
-        self.batch_size = max(4, min(32, _BATCH_TOKENS // spec.image_tokens))
+        self.batch_size = max(4, min(32, _BATCH_TOKENS // spec.geometry.vision.tokens))
         self.precision = precision
         self.runtime = f"openvino {precision} {graphs.calibration[:4]}".rstrip()
-        self.decode_side = int(DECODE_MARGIN * spec.image_size)
-        self.tokenizer = tokenizer
-        self._spec = spec
         self._lock = threading.Lock()  # one request uses all cores: two at once gain nothing
         hint = precision if precision in _HINTS else _best_float()
         core = openvino().Core()
@@ -126,53 +121,25 @@ class OpenVINOEncoder(Encoder):
         chosen = _precision(precision)
         loader = _Loader(locate(name_or_path, text_model))
         graphs = loader.int8(calibration) if chosen == "int8" else loader.fp32()
-        encoder = cls(loader.spec, loader.tokenizer, graphs, chosen)
-        if not reduced_decoding:
-            encoder.decode_side = None
-        return encoder
+        return cls(loader.spec, loader.tokenizer, graphs, chosen, reduced_decoding)
 
-    def prepare(self, input: Input) -> tuple[Pixels | None, tuple[int, ...]]:
-        """Decode, resize, crop and tokenise one input; thread-safe.
+    def _chunk_limits(self, with_image: bool) -> tuple[int, int]:
+        tokens = self.geometry.vision.tokens + _TEXT_TOKENS
+        return self.batch_size, self.batch_size * tokens
 
-        Returns:
-            Pixels, uint8, shape (3, size, size), or None without an image; token ids.
-        """
-        if input.image is None:
-            return None, self.tokenizer(input.text, self._spec.longest_text)
-        image = input.image.rgb(self.decode_side)
-        ids = self.tokenizer(input.text, self._spec.longest_caption)
-        return to_pixels(image, self._spec.image_size), ids
-
-    def embed(self, batch: Sequence[tuple[Pixels | None, Sequence[int]]]) -> Matrix:
-        """Return the vectors in the order of the batch, which may have any length.
-
-        Inputs with and without an image run apart, and those of similar length together, at most
-        `batch_size` at a time and fewer if texts are long.
-        """
-        vectors = np.empty((len(batch), self.dimension), dtype=np.float32)
-        for with_image in (True, False):
-            kind = [n for n, one in enumerate(batch) if (one[0] is not None) == with_image]
-            tokens = self._spec.image_tokens
-            lengths = [tokens * with_image + len(batch[n][1]) for n in kind]
-            most = self.batch_size * (tokens + _TEXT_TOKENS)
-            for chunk in chunks(lengths, items=self.batch_size, tokens=most):
-                places = [kind[n] for n in chunk]
-                vectors[places] = self._run([batch[n] for n in places])
-        return vectors
-
-    def _run(self, batch: Sequence[tuple[Pixels | None, Sequence[int]]]) -> Matrix:
+    def _run(self, batch: Sequence[Prepared]) -> Matrix:
         images = [pixels for pixels, _ in batch if pixels is not None]
         texts = [ids for _, ids in batch]
         try:
             with self._lock:
                 tokens = self._vision.infer([np.stack(images)])[0] if images else None
-                vectors: Matrix = self._reader.infer(reader_inputs(self._spec, tokens, texts))[0]
+                rows: Matrix = self._reader.infer(reader_inputs(self.geometry, tokens, texts))[0]
         except (RuntimeError, MemoryError) as error:
             raise EncoderError(
                 f"OpenVINO failed on a batch of {len(batch)} ({short_cause(error)}): "
                 "use a smaller one (--batch-size)."
             ) from error
-        return vectors
+        return rows
 
 
 class _Loader:
@@ -217,7 +184,9 @@ class _Loader:
             return cached
         if cached is not None and not calibration.chosen and cached.pictures >= SAMPLE:
             return cached
-        ids, pixels = _read_all(sample(calibration.pictures()), self.spec.image_size)
+        geometry = self.spec.geometry
+        pictures = sample(calibration.pictures())
+        ids, pixels = _read_all(pictures, geometry.vision.image_size)
         name = signature(ids)
         if cached is not None and (
             cached.calibration == name or (not calibration.chosen and len(ids) <= cached.pictures)
@@ -234,7 +203,7 @@ class _Loader:
             cache.use_calibration(folder)
             return earlier
         log.info("Calibrating %s for int8 on %d pictures, once.", self.spec.name, len(ids))
-        tokenizer, longest = self.tokenizer, self.spec.longest_caption
+        tokenizer, longest = self.tokenizer, geometry.longest_caption
         texts = [tokenizer.empty, *(tokenizer(text, longest) for text in TEXTS)]
         graphs = quantise(self.fp32(), self.spec, pixels, texts, name)
         cache.write_graphs(folder, graphs)
@@ -246,9 +215,7 @@ class _Loader:
         return self._checkpoint
 
     def _make_spec(self, stamp: str) -> ModelSpec:
-        from ocelot.encoders.openvino.conversion import spec_of
-
-        spec = spec_of(self._read())
+        spec = self._read()
         cache.write_spec(stamp, spec)
         return spec
 

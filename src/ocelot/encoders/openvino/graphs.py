@@ -21,30 +21,9 @@ from typing import Any
 import numpy as np
 
 from ocelot.errors import ConfigurationError
+from ocelot.model.geometry import Geometry
 
-__all__ = ["Graphs", "ModelSpec", "openvino", "reader_inputs", "short_cause", "without_telemetry"]
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """What an encoder needs of a checkpoint besides its graphs and tokenizer.
-
-    Attributes:
-        image_tokens: Tokens of one image.
-        longest_text, longest_caption: Most tokens of a text alone, and beside an image.
-        first_position: Position of the first token of a text alone.
-        pad_id: Token id that fills short rows.
-    """
-
-    name: str
-    fingerprint: str
-    dimension: int
-    image_size: int
-    image_tokens: int
-    longest_text: int
-    longest_caption: int
-    first_position: int
-    pad_id: int
+__all__ = ["Graphs", "openvino", "reader_inputs", "short_cause", "without_telemetry"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +41,7 @@ class Graphs:
     pictures: int = 0
 
 
-def reader_inputs(spec: ModelSpec, tokens: Any, texts: Sequence[Sequence[int]]) -> list[Any]:
+def reader_inputs(geometry: Geometry, tokens: Any, texts: Sequence[Sequence[int]]) -> list[Any]:
     """Return the inputs of `reader`, in its order.
 
     Args:
@@ -72,11 +51,11 @@ def reader_inputs(spec: ModelSpec, tokens: Any, texts: Sequence[Sequence[int]]) 
     lengths = np.array([len(text) for text in texts])
     places = np.arange(lengths.max())
     mask = places < lengths[:, None]
-    ids = np.full(mask.shape, spec.pad_id, dtype=np.int64)
+    ids = np.full(mask.shape, geometry.text.pad_id, dtype=np.int64)
     ids[mask] = np.concatenate([np.asarray(text) for text in texts])
     if tokens is None:
-        tokens = np.empty((len(texts), 0, spec.dimension), dtype=np.float32)
-        return [tokens, ids, places + spec.first_position, mask]
+        tokens = np.empty((len(texts), 0, geometry.dimension), dtype=np.float32)
+        return [tokens, ids, places + geometry.text.first_position, mask]
     n = tokens.shape[1]
     positions = np.where(places == 0, 0, places + n)
     image_mask = np.ones((len(texts), n), dtype=bool)
