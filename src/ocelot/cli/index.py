@@ -87,7 +87,7 @@ def _stamp(settings: Settings, paths: list[Path], metadata: Path | None) -> Stam
     calibrated although no picture is new; and for an encoder that is not on this disk.
     """
     from ocelot import __version__
-    from ocelot.encoders.sources import locate
+    from ocelot.encoders.weights import locate
     from ocelot.errors import OcelotError
     from ocelot.indexing.stamp import Stamp
 
