@@ -193,7 +193,7 @@ def build_reranker(
     if not settings.uses_llm:
         from ocelot.rerankers.fusion import FusionReranker
 
-        return FusionReranker(encoder)
+        return FusionReranker(encoder, images)
     from ocelot.rerankers.llm.reranker import LLMReranker
 
     # With keys for both, the one that has a key decides; Azure's is the more deliberate.

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocelot.rerankers.llm.reply import complete_order, parse_reply
+from ocelot.rerankers.base import complete_order
+from ocelot.rerankers.llm.reply import parse_reply
 
 FULL = '{"ranking": [2, 0, 1], "reason": "Spots.", "match": true}'
 
