@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import multiprocessing
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -188,6 +190,15 @@ def test_work_does_not_wait_for_threads_that_are_busy_elsewhere(
             assert in_threads(str, range(9))() == list("012345678")
         finally:
             go_on.set()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_draws_too(make_hits: MakeHits) -> None:
+    hits, context = make_hits(["red", "blue"]), multiprocessing.get_context("fork")
+    here = panorama_of_hits(Query(text="a"), hits, ImageStore())  # threads run from here on
+    with context.Pool(1) as pool:
+        drawn = pool.apply_async(panorama_of_hits, (Query(text="a"), hits, ImageStore()))
+        assert drawn.get(60) == here
 
 
 @pytest.mark.parametrize("size", [(450, 450), (90, 60), (300, 700), (3, 900), (1201, 899)])
