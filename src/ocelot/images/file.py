@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -26,7 +26,10 @@ from ocelot.images.decode import (
 
 __all__ = ["ImageFile", "ImageSource"]
 
-ImageSource = Any  # str | Path | bytes | PIL.Image.Image | numpy.ndarray | ImageFile
+ImageSource: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | np.ndarray[Any, Any]"
+    " | ImageFile"
+)
 _KEPT_PIXELS = 2**21  # a larger picture is decoded again rather than kept in memory
 
 

@@ -193,20 +193,17 @@ def _bare_list(body: str, count: int) -> _Answer | None:
 
 
 def _as_index(value: Any) -> int | None:
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else None
+    for _ in range(4):  # levels of lists and objects around an index; hostile replies have more
+        if isinstance(value, dict):
+            value = next((value[key] for key in ("index", "item", "id") if key in value), None)
+        elif isinstance(value, list) and len(value) == 1:
+            value = value[0]
     if isinstance(value, str):
         found = _INDEX.fullmatch(value)
         return int(found[1]) if found else None
-    if isinstance(value, dict):
-        return next(
-            (_as_index(value[key]) for key in ("index", "item", "id") if key in value), None
-        )
-    return _as_index(value[0]) if isinstance(value, list) and len(value) == 1 else None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _as_bool(value: Any) -> bool | None:
