@@ -196,13 +196,13 @@ def build_reranker(
     """
     if settings.reranker == "none":
         return None
-    return _build_llm(settings, images) if settings.uses_llm else _build_fusion(encoder)
+    return _build_llm(settings, images) if settings.uses_llm else _build_fusion(encoder, images)
 
 
-def _build_fusion(encoder: Encoder) -> Reranker:
+def _build_fusion(encoder: Encoder, images: ImageStore | None) -> Reranker:
     from ocelot.rerankers.fusion import FusionReranker
 
-    return FusionReranker(encoder)
+    return FusionReranker(encoder, images)
 
 
 def _build_llm(settings: Settings, images: ImageStore | None) -> Reranker:
@@ -261,7 +261,7 @@ def build_service(settings: Settings) -> Service:
     images = build_images(settings)
     has_llm = settings.uses_llm or settings.has_language_model
     rerankers = {"llm": _build_llm(settings, images)} if has_llm else {}
-    rerankers["fusion"] = _build_fusion(encoder)
+    rerankers["fusion"] = _build_fusion(encoder, images)
     default = "llm" if settings.uses_llm else "fusion"
     return Service(
         Engine(encoder, build_collection(settings, encoder), images=images),

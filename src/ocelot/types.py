@@ -44,7 +44,7 @@ TITLE_KEYS = ("title", "name", "text")  # metadata that names an item, the first
 RankStatus = Literal["ok", "repaired", "fallback"]
 
 
-def _image(source: ImageSource) -> ImageFile:
+def _image(source: Any) -> ImageFile:
     from ocelot.images.file import ImageFile  # `import ocelot` does not need Pillow
 
     return ImageFile.of(source)
@@ -58,7 +58,7 @@ def _text(text: str | None) -> str | None:
     return text.encode("utf-8", "replace").decode() if text and text.strip() else None
 
 
-def _is_given(source: ImageSource | None) -> bool:
+def _is_given(source: Any) -> bool:
     return source is not None and not (isinstance(source, str) and not source)
 
 
@@ -108,7 +108,7 @@ class Query:
         images: ImageSource | Sequence[ImageSource] | None = None,
         text: str | None = None,
     ) -> None:
-        given = list(images) if isinstance(images, (list, tuple)) else [images]
+        given: list[Any] = list(images) if isinstance(images, (list, tuple)) else [images]
         given = [image for image in given if _is_given(image)]
         if len(given) > MAX_REFERENCES:
             raise InputError(
