@@ -49,7 +49,7 @@ def test_paths_are_an_oracle_where_they_are_not_kept_out(tmp_path: Path) -> None
 def test_a_fallback_does_not_tell_what_the_models_server_said(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    hits = (Hit("a" * 64, 0.5, 1, ("/a",)), Hit("b" * 64, 0.4, 2, ("/b",)))
+    hits = (Hit("a" * 64, ("/a",), score=0.5), Hit("b" * 64, ("/b",), score=0.4, rank=2))
     said = "gpt at http://10.0.0.7:80 failed (HTTP 500) (/srv/secret)"
 
     def shown(status: str, detail: str) -> str:

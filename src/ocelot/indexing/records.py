@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocelot.collection import Collection, Row
+from ocelot.collection import Collection, Row, clean_metadata
 from ocelot.encoders.base import Encoder
 from ocelot.errors import ImageError, InputError
 from ocelot.images.file import ImageFile, ImageSource
@@ -58,32 +58,37 @@ def add_record(
 ) -> tuple[Row, bool]:
     """Store one picture. Kept once this returns; returns its row, and whether it is new."""
     image = ImageFile.of(record.image)
-    if isinstance(record.image, (str, os.PathLike)) and Path(image.name).is_file():
-        place = os.path.abspath(image.name)
+    id = record.id or image.id
+    known = next(iter(collection.get([id])), None)
+    if record.metadata is not None:
+        fields = clean_metadata(record.metadata)
     else:
-        place = str(images.uploads.keep(image, record.id))
-    paths = {place: os.stat(place).st_mtime_ns}
-    known = collection.get([record.id or image.id])
-    if known and known[0].sha256 == image.id:
-        row = known[0]
-        fields = row.metadata if record.metadata is None else record.metadata
-        new = replace(row, paths={**row.paths, **paths}, metadata=fields)
-        if new != row:
-            collection.upsert([new])
-        return new, False
+        fields = dict(known.metadata) if known else {}
+    if known and known.sha256 == image.id:
+        paths = {**known.paths, **_place(record, image, images)}
+        row = replace(known, paths=paths, metadata=fields)
+        if row != known:
+            collection.upsert([row])
+        return row, False
     decoded = image.decoded(encoder.decode_side)
-    metadata = record.metadata if record.metadata is not None or not known else known[0].metadata
-    row = Row(
-        record.id or image.id, paths, len(image.data), *decoded.size, metadata or {},
-        sha256=image.id,
-    )  # fmt: skip
     vector = encoder.embed_checked([encoder.prepare(Input(image))])[0]
-    row = replace(row, vector=vector)
-    collection.upsert([row], fresh=not known)
+    paths = _place(record, image, images)  # only now: what is refused leaves no file
+    size = len(image.data)
+    row = Row(id, paths, size, *decoded.size, fields, vector, sha256=image.id)
+    collection.upsert([row], fresh=known is None)
     thumbnails = images.thumbnails
     if thumbnails is not None and thumbnails.keeps and thumbnails.wanted(*decoded.size):
         thumbnails.put({image.id: thumbnails.make(image.rgb(Thumbnails.SIDE))})
-    return row, not known
+    return row, known is None
+
+
+def _place(record: Record, image: ImageFile, images: ImageStore) -> dict[str, int]:
+    """The path of the picture's file and its time of change; without a file it becomes one."""
+    if isinstance(record.image, (str, os.PathLike)) and Path(image.name).is_file():
+        path = os.path.abspath(image.name)
+    else:
+        path = str(images.uploads.keep(image, record.id))
+    return {path: os.stat(path).st_mtime_ns}
 
 
 def add_records(
