@@ -113,7 +113,7 @@ def beside(warm: Service, tmp_path: Path) -> Iterator[MakeService]:
 
     yield make
     for service in made:
-        for pool in (service._search, service._items, service._judging):
+        for pool in (service._search, service._items, service._reranking):
             pool.close()
 
 

@@ -127,13 +127,13 @@ def test_a_verdict_that_nobody_waits_for_is_not_asked_for(beside: MakeService, a
             seen = b""
             while b"event: hits" not in seen:
                 seen += leaves.recv(65536)
-        while service._judging.held < 2:
+        while service._reranking.held < 2:
             httpx.get(f"{url}/healthz")
         leaves.close()
         departures.noted()
         gate.open()
         assert [hit["retrieval_rank"] for hit in stays.result(SECONDS).json()["hits"]] == [3, 2, 1]
-    service._judging.close()
+    service._reranking.close()
     assert gate.came == 1
 
 
@@ -204,9 +204,9 @@ def test_what_a_closing_service_drops_is_answered(beside: MakeService) -> None:
         first = pool.submit(post, url)
         gate.reached()
         second = pool.submit(post, url)
-        while service._judging.held < 2:
+        while service._reranking.held < 2:
             httpx.get(f"{url}/healthz")
-        closing = threading.Thread(target=service._judging.close)
+        closing = threading.Thread(target=service._reranking.close)
         closing.start()
         dropped = second.result(SECONDS)
         assert dropped.status_code == 503 and "stopping" in dropped.json()["detail"]
