@@ -46,7 +46,7 @@ class Facet:
 
     @property
     def categorical(self) -> bool:
-        """Return True if the values suit a list to choose from: few, short, in several rows each."""
+        """Return True if the values suit a list of choices: few, short, in several rows each."""
         if self.kind == "boolean":
             return True
         short = self.kind == "text" and all(len(value) <= _LONG for value in self.values)
