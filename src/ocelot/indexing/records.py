@@ -38,7 +38,7 @@ class Record:
         id: By default the hash of the content.
     """
 
-    image: ImageSource
+    image: ImageSource | None
     metadata: Mapping[str, Any] | None = None
     id: str | None = None
 
