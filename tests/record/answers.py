@@ -653,7 +653,11 @@ def _trained(
     folder = place.folder / "runs" / name
     with exact_losses() as losses:
         written = train(
-            config, folder, initial=load_checkpoint("ocelot-tiny"), device="cpu", progress=reports.append
+            config,
+            folder,
+            initial=load_checkpoint("ocelot-tiny"),
+            device="cpu",
+            progress=reports.append,
         )
     encoder = VisualizedBGE.load(written, device="cpu", dtype="fp32")
     weights = load_file(written / "model.safetensors")
