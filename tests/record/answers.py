@@ -29,7 +29,7 @@ from starlette.testclient import TestClient
 from ocelot.build import build_engine, build_service
 from ocelot.encoders import OpenVINOEncoder, VisualizedBGE
 from ocelot.encoders.base import Encoder, encode_query
-from ocelot.encoders.weights import resolve
+from ocelot.encoders.weights import load_checkpoint
 from ocelot.engine import Engine
 from ocelot.rerankers import FusionReranker, LLMReranker
 from ocelot.settings import load_settings
@@ -653,7 +653,7 @@ def _trained(
     folder = place.folder / "runs" / name
     with exact_losses() as losses:
         written = train(
-            config, folder, initial=resolve("ocelot-tiny"), device="cpu", progress=reports.append
+            config, folder, initial=load_checkpoint("ocelot-tiny"), device="cpu", progress=reports.append
         )
     encoder = VisualizedBGE.load(written, device="cpu", dtype="fp32")
     weights = load_file(written / "model.safetensors")
