@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 import ocelot
+from ocelot import errors
 
 SOURCE = Path(ocelot.__file__).parent
 
@@ -154,7 +155,8 @@ def test_a_search_is_lean(tmp_path: Path, bare_environment: None) -> None:
 
 def test_public_names() -> None:
     assert ocelot.__all__ == sorted(ocelot.__all__)
-    assert len(ocelot.__all__) < 20
+    assert len(set(ocelot.__all__) - set(errors.__all__)) < 20
+    assert set(errors.__all__) <= set(ocelot.__all__)
     for name in ocelot.__all__:
         assert getattr(ocelot, name) is not None
     assert set(ocelot.__all__) <= set(dir(ocelot))

@@ -37,7 +37,7 @@ class Record:
         id: By default the hash of the content.
     """
 
-    image: ImageSource
+    image: ImageSource | None
     metadata: Mapping[str, Any] | None = None
     id: str | None = None
 
@@ -126,7 +126,7 @@ class _RecordRun(Run):
             if isinstance(job.record, InputError):
                 raise job.record
             source, id = job.record.image, job.record.id
-            image = ImageFile.of(source)
+            image = ImageFile.of(source)  # type: ignore[arg-type]  # None is refused, too
             job.image, job.sha256, job.size = image, image.id, len(image.data)
             job.id = image.id if id is None else id
             check_id(job.id, job.sha256)
