@@ -1,4 +1,4 @@
-"""OpenVINO against the reference vectors and against torch; its cache; int8 and its calibration."""
+"""OpenVINO compared with the reference vectors and torch; its cache; int8 calibration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The choice of device, number format and batch; and the order of what runs together."""
+"""Choice of device, number format and batch size; grouping of inputs."""
 
 from __future__ import annotations
 
