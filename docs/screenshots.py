@@ -71,7 +71,7 @@ def take(url: str, program: str) -> None:
             page = browser.new_context(reduced_motion="reduce", **options).new_page()
             page.goto(url)
             page.click("button[data-act=leopard]")
-            page.wait_for_selector("article.best")
+            page.wait_for_selector("article.winner")
             page.wait_for_function(
                 "[...document.images].every((one) => one.complete || one.loading === 'lazy')"
             )

@@ -154,7 +154,7 @@ def test_what_is_wrong_before_the_stream_begins_is_a_plain_problem(client: TestC
         assert response.headers["content-type"] == "application/problem+json"
 
 
-def test_what_fails_while_judging_is_an_event(beside: MakeService) -> None:
+def test_what_fails_while_reranking_is_an_event(beside: MakeService) -> None:
     def broken(query: object, hits: object) -> Any:
         raise ZeroDivisionError("/home/ada")
 

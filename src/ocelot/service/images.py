@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from ocelot.images.decode import encode_jpeg
 from ocelot.images.store import ImageStore
 from ocelot.types import Item
 
-__all__ = ["Cache", "Picture", "original", "small"]
+__all__ = ["Picture", "original", "small"]
 
 _MEDIA = {
     "JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp",
@@ -21,10 +19,15 @@ _MEDIA = {
 
 @dataclass(frozen=True)
 class Picture:
-    """Bytes of an image file and their media type."""
+    """The bytes of an image file.
+
+    Attributes:
+        sha256: Content hash of the item's own file, also where this is a small copy of it.
+    """
 
     data: bytes
     media_type: str
+    sha256: str
 
 
 def original(item: Item, images: ImageStore) -> Picture:
@@ -35,7 +38,7 @@ def original(item: Item, images: ImageStore) -> Picture:
     """
     image = images.original(item)
     format, _, _ = image.probe()
-    return Picture(image.data, _MEDIA.get(format, "application/octet-stream"))
+    return Picture(image.data, _MEDIA.get(format, "application/octet-stream"), item.sha256)
 
 
 def small(item: Item, size: int, images: ImageStore) -> Picture:
@@ -45,35 +48,5 @@ def small(item: Item, size: int, images: ImageStore) -> Picture:
         ItemNotFound: Neither its file nor a small copy that is large enough is left.
         ImageError: The picture cannot be decoded.
     """
-    return Picture(encode_jpeg(images.picture(item, size), quality=85), "image/jpeg")
-
-
-class Cache:
-    """The pictures used last, up to a number of bytes."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._kept: OrderedDict[tuple[str, int], Picture] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, id: str, size: int) -> Picture | None:
-        with self._lock:
-            picture = self._kept.get((id, size))
-            if picture is not None:
-                self._kept.move_to_end((id, size))
-            return picture
-
-    def drop(self, id: str) -> None:
-        with self._lock:
-            for key in [key for key in self._kept if key[0] == id]:
-                self._bytes -= len(self._kept.pop(key).data)
-
-    def put(self, id: str, size: int, picture: Picture) -> None:
-        with self._lock:
-            old = self._kept.pop((id, size), None)
-            self._bytes += len(picture.data) - (len(old.data) if old else 0)
-            self._kept[id, size] = picture
-            while self._bytes > self._max_bytes and self._kept:
-                _, dropped = self._kept.popitem(last=False)
-                self._bytes -= len(dropped.data)
+    data = encode_jpeg(images.picture(item, size), quality=85)
+    return Picture(data, "image/jpeg", item.sha256)

@@ -1,4 +1,4 @@
-"""What the service answers with, beside the records of the engine."""
+"""Values that the service returns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Overview:
-    """What the collection holds, and what its metadata offers."""
+    """What the collection holds, its metadata fields, and some of its items."""
 
     info: CollectionInfo
     facets: tuple[Facet, ...]

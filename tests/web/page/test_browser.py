@@ -17,7 +17,7 @@ from PIL import Image
 
 from ocelot.build import build_service
 from ocelot.errors import OcelotError
-from ocelot.images.decode import hash_file
+from ocelot.images.decode import hash_bytes
 from ocelot.service import Service
 from ocelot.settings import load_settings
 from ocelot.web.page.folder import use_own_folder
@@ -131,7 +131,7 @@ def test_hits_come_at_once_and_move_when_the_language_model_has_looked(
         page.click("#oc-search")
         looking(page)
         before = shown(page)
-        assert len(before) == 9 and not page.query_selector("article.best")
+        assert len(before) == 9 and not page.query_selector("article.winner")
         places = page.locator(".place b").all_inner_texts()
         assert places == ["1st", "2nd", "3rd", *(f"{n}th" for n in range(4, 10))]
         page.click("#oc-more textarea")
@@ -142,7 +142,7 @@ def test_hits_come_at_once_and_move_when_the_language_model_has_looked(
     assert shown(page) == [before[i] for i in (5, 0, 1, 2, 3, 4, 6, 7, 8)]
     page.keyboard.type("ue")  # nobody is interrupted
     assert page.input_value("#oc-more textarea") == "in blue"
-    winner = page.locator("article.best")
+    winner = page.locator("article.winner")
     assert winner.get_attribute("data-id") == before[5]
     assert winner.locator(".why").inner_text() == f"Why this one\n{reason}"
     assert winner.locator(".up").inner_text() == "▲ was 6th"
@@ -341,7 +341,7 @@ def test_pictures_are_added_and_a_bad_one_is_named(
     assert reasons[0].startswith("<i>broken.png: it is ")
     assert reasons[1] == "huge.tif: it is larger than 20 MB."
     assert service._engine.count() == before + 1
-    assert service._engine.get([hash_file(good)])
+    assert service._engine.get(hash_bytes(good.read_bytes()))
     left = {file.read_bytes() for file in use_own_folder().rglob("*") if file.is_file()}
     assert not left & {good.read_bytes(), bad.read_bytes()}
     page.wait_for_selector(f".held:has-text('{before + 1} pictures')")
@@ -389,7 +389,7 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(
     assert page.evaluate(whole) == 390
     # The answer has come into view by itself.
     page.wait_for_function(
-        "document.querySelector('article.best').getBoundingClientRect().top < innerHeight"
+        "document.querySelector('article.winner').getBoundingClientRect().top < innerHeight"
     )
     for button in page.locator("article button, .card button").all():
         box = button.bounding_box()
@@ -430,7 +430,7 @@ def test_pictures_move_for_those_who_do_not_mind(
         """() => {
             const animate = Element.prototype.animate;
             Element.prototype.animate = function (...given) {
-                if (this.matches(".card, .best")) window.moved = true;
+                if (this.matches(".card, .winner")) window.moved = true;
                 return animate.apply(this, given);
             };
         }"""
