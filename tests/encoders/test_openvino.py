@@ -394,9 +394,9 @@ def test_indexing_calibrates_on_what_it_indexes(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"backend": "torch", "precision": "int8"}, "torch does not compute in int8"),
-        ({"backend": "openvino", "precision": "fp16"}, "fp32, bf16 or int8, was: 'fp16'"),
-        ({"backend": "openvino", "device": "cuda"}, "on the processor, not on 'cuda'"),
+        ({"backend": "torch", "precision": "int8"}, r"torch.*int8"),
+        ({"backend": "openvino", "precision": "fp16"}, r"openvino.*'fp16'"),
+        ({"backend": "openvino", "device": "cuda"}, r"openvino.*'cuda'"),
         ({"backend": "tvm"}, "setting backend cannot be used"),
         ({"precision": "int4"}, "setting precision cannot be used"),
     ],
