@@ -88,7 +88,7 @@ def test_several_pictures_search_with_the_mean_of_their_vectors(
     assert max(expected[path] for path in left_out) <= min(found.values()) + 1e-3
     with Image.open(panorama) as drawn, Image.open(given[0]) as plain:
         assert drawn.width > drawn.height > plain.height
-    assert "3 of the 3" in page.read_text(encoding="utf-8")
+    assert "Picture 3 of 3" in page.read_text(encoding="utf-8")
 
 
 def test_json_of_one_picture_or_none(ocelot: Command, shop: Path, indexed: Path) -> None:
