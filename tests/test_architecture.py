@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +16,12 @@ SOURCE = Path(ocelot.__file__).parent
 
 # Ground floor first. A module imports from floors below, or from its own room.
 FLOORS = (
-    ("errors", "cancel"),
+    ("errors", "cancel", "assets"),
     ("types", "settings"),
     ("images",),
     ("encoders.base", "rerankers.base", "model", "downloads", "queries"),
     ("collection",),
-    ("encoders", "rerankers", "indexing", "evaluation", "catalogue", "training"),
+    ("encoders", "rerankers", "indexing", "evaluation", "training"),
     ("engine",),
     ("service", "render"),
     ("build",),
@@ -28,8 +29,6 @@ FLOORS = (
     ("cli",),
     ("__main__",),
 )
-# Training teaches with the catalogue's pictures: the one step sideways.
-SIDEWAYS = {("training", "catalogue")}
 
 
 def room(module: str) -> str:
@@ -77,11 +76,15 @@ def test_arrows_point_down() -> None:
     upward = {
         (importer, imported)
         for importer, imported in pairs
-        if floor(imported) >= floor(importer)
-        and room(importer) != room(imported)
-        and (room(importer), room(imported)) not in SIDEWAYS
+        if floor(imported) >= floor(importer) and room(importer) != room(imported)
     }
     assert not upward
+
+
+def test_recipes_stay_outside() -> None:
+    """They use the package, which is installed without them."""
+    for file in SOURCE.rglob("*.py"):
+        assert not re.search(r"\brecipes\b", file.read_text(encoding="utf-8")), file
 
 
 def test_no_circles() -> None:

@@ -10,9 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from ocelot.catalogue.plan import plan
-from ocelot.catalogue.render import render_product
+from ocelot.assets import demo_shop
 from ocelot.encoders.chunks import chunks
 from ocelot.encoders.runtime import choose_dtype, pictures_at_once
 from ocelot.encoders.staging import Staging
@@ -34,9 +34,9 @@ def exact() -> VisualizedBGE:
 
 def drawn(folder: Path, side: int, count: int) -> list[Path]:
     files = []
-    for number, product in enumerate(plan(count, 7)):
-        files.append(folder / f"{number}.jpg")
-        render_product(product, 7).resize((side, side)).save(files[-1], quality=92)
+    for picture in sorted((demo_shop() / "images").iterdir())[:count]:
+        files.append(folder / picture.name)
+        Image.open(picture).resize((side, side)).save(files[-1], quality=92)
     return files
 
 
