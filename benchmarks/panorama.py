@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 import torch  # noqa: F401  (loaded wherever a model searches; tiles are resized by it then)
 from PIL import Image
+from shop import write_catalogue
 from turns import Side, in_turns, ratios, report
 
-from ocelot.catalogue.write import write_catalogue
 from ocelot.images.decode import encode_jpeg, load_image
 from ocelot.images.thumbnails import Thumbnails
 from ocelot.rerankers.panorama.compose import panorama_of_hits

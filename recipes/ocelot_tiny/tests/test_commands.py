@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 
 from ocelot.assets import demo_shop
 from ocelot.cli.main import run
 from recipes.ocelot_tiny.__main__ import app
 
-DATA = Path(__file__).parents[3] / "tests" / "data"
+ROOT = Path(__file__).parents[3]
+DATA = ROOT / "tests" / "data"
 LEG = """
 [photographs]
 folder = FOLDER
@@ -96,6 +100,23 @@ def test_without_opencv_photographs_cannot_be_cut_out(
     start = ("--initial", "ocelot-tiny", "--device", "cpu")
     code, _, err = command("train", file, "--output", tmp_path / "run", *start)
     assert code == 2 and err.count("\n") == 1 and "opencv" in err
+
+
+def documented() -> list[str]:
+    """The recipe's own commands in its README."""
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    lines = text.replace("\\\n", " ").splitlines()
+    start = re.compile(r"(?:python|torchrun --nproc-per-node 2) -m recipes\.ocelot_tiny (.+)")
+    return [found[1] for line in lines if (found := start.fullmatch(line.strip()))]
+
+
+@pytest.mark.parametrize("line", documented())
+def test_documented_commands_are_such_as_the_command_takes(line: str) -> None:
+    name, *words = shlex.split(line)
+    if name != "--help":
+        typer.main.get_command(app).commands[name].make_context(name, words)  # type: ignore[attr-defined]
+    for word in words:
+        assert not word.startswith("recipes/") or (ROOT / word).is_file()
 
 
 def test_a_leg_needs_a_start(command: Command, tmp_path: Path) -> None:
