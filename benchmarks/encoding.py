@@ -27,7 +27,7 @@ from tutorial import Tutorial, check
 from ocelot.build import build_encoder
 from ocelot.encoders import VisualizedBGE
 from ocelot.encoders.base import Encoder
-from ocelot.encoders.weights import resolve
+from ocelot.encoders.weights import load_checkpoint
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint, build, write_folder
 from ocelot.settings import load_settings
@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         files = sorted(file for file in source.iterdir() if file.is_file())
         for name in asked.models:
             count, rounds = SIZES[name][asked.quick]
-            checkpoint = resolve("ocelot-tiny") if name == "tiny" else random_checkpoint()
+            checkpoint = load_checkpoint("ocelot-tiny") if name == "tiny" else random_checkpoint()
             pictures = files[: asked.count or count]
             measure(name, checkpoint, pictures, asked.rounds or rounds, asked)
 

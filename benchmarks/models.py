@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from ocelot.encoders.weights import resolve
+from ocelot.encoders.weights import load_checkpoint
 from ocelot.model.checkpoint import Checkpoint
-from ocelot.model.text import TextConfig
-from ocelot.model.vision import EvaConfig
-from ocelot.model.visualized_bge import Geometry, Network
+from ocelot.model.geometry import EvaConfig, Geometry, TextConfig
+from ocelot.model.visualized_bge import Network
 
 __all__ = ["BASE", "M3", "random_checkpoint"]
 
@@ -41,5 +40,5 @@ def random_checkpoint(geometry: Geometry = BASE, seed: int = 0) -> Checkpoint:
         fingerprint=f"random-{geometry.dimension}-{seed}",
         geometry=geometry,
         state=network.state_dict(),
-        tokenizer=resolve("ocelot-tiny").tokenizer,
+        tokenizer=load_checkpoint("ocelot-tiny").tokenizer,
     )

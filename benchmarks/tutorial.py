@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ocelot.encoders import VisualizedBGE
-from ocelot.encoders.weights import resolve
+from ocelot.encoders.weights import load_checkpoint
 from ocelot.model.checkpoint import Checkpoint, build
 from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD
 from ocelot.model.vision import EvaVision
@@ -158,7 +158,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_catalogue(Path(folder), 4)
         pictures = sorted(Path(folder, "images").iterdir())
-        print(f"largest difference: {check(resolve('ocelot-tiny'), pictures):.1e}")
+        print(f"largest difference: {check(load_checkpoint('ocelot-tiny'), pictures):.1e}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from ocelot.errors import ConfigurationError, ImageError
-from ocelot.images.decode import load_image
+from ocelot.images.file import ImageFile
 from recipes.ocelot_tiny.colours import CLEAR, measure_colour
 
 __all__ = [
@@ -179,7 +179,7 @@ def _prepare(job: tuple[str, dict[str, str], bool]) -> tuple[Photograph, Pixels]
     folder, row, article = job
     file_name, kind, sort = _words(row)
     try:
-        image = load_image(Path(folder, file_name))
+        image = ImageFile.of(Path(folder, file_name)).rgb()
     except ImageError as error:
         raise ConfigurationError(str(error)) from None
     image.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)

@@ -1,8 +1,8 @@
-"""Ocelot: composed image search. A picture and a sentence in, the picture meant out, with why.
+"""Ocelot: composed image search. Give a picture and a sentence, get the image you meant, and why.
 
 >>> import ocelot
 >>> ocelot.Query(text="a blue kettle")
-Query(image=None, text='a blue kettle', others=())
+Query(images=(), text='a blue kettle')
 """
 
 from __future__ import annotations
@@ -13,56 +13,88 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ocelot.build import open
     from ocelot.encoders.base import Encoder
+    from ocelot.encoders.function import FunctionEncoder
     from ocelot.engine import Engine
-    from ocelot.errors import OcelotError
-    from ocelot.rerankers.base import Reranker
-    from ocelot.types import (
-        Hit,
-        IndexReport,
-        Input,
-        Query,
-        Ranking,
-        Result,
-        Usage,
+    from ocelot.errors import (
+        CheckpointError,
+        CollectionError,
+        ConfigurationError,
+        DatabaseUnavailable,
+        DownloadError,
+        EncoderError,
+        EncoderMismatch,
+        FilterError,
+        ImageError,
+        ImageTooLarge,
+        InputError,
+        ItemNotFound,
+        MetadataError,
+        OcelotError,
+        Overloaded,
+        RequestTimeout,
+        RerankError,
+        StorageError,
     )
+    from ocelot.images.file import ImageFile
+    from ocelot.rerankers.base import Reranker
+    from ocelot.rerankers.function import FunctionReranker
+    from ocelot.types import Hit, IndexReport, Input, Item, Query, Ranking, Result, Usage
 
 __all__ = [
+    "CheckpointError",
+    "CollectionError",
+    "ConfigurationError",
+    "DatabaseUnavailable",
+    "DownloadError",
     "Encoder",
+    "EncoderError",
+    "EncoderMismatch",
     "Engine",
+    "FilterError",
+    "FunctionEncoder",
+    "FunctionReranker",
     "Hit",
+    "ImageError",
+    "ImageFile",
+    "ImageTooLarge",
     "IndexReport",
     "Input",
+    "InputError",
+    "Item",
+    "ItemNotFound",
+    "MetadataError",
     "OcelotError",
+    "Overloaded",
     "Query",
     "Ranking",
+    "RequestTimeout",
+    "RerankError",
     "Reranker",
     "Result",
+    "StorageError",
     "Usage",
     "open",
 ]
 
 __version__ = "0.1.0"
 
-# Lazy: `import ocelot` must cost neither torch nor pymilvus.
-_HOMES = {
+# Names load when they are first used: `import ocelot` must cost neither torch nor pymilvus.
+_MODULES = {
     "Encoder": "encoders.base",
     "Engine": "engine",
-    "Hit": "types",
-    "IndexReport": "types",
-    "Input": "types",
-    "OcelotError": "errors",
-    "Query": "types",
-    "Ranking": "types",
+    "FunctionEncoder": "encoders.function",
+    "FunctionReranker": "rerankers.function",
+    "ImageFile": "images.file",
     "Reranker": "rerankers.base",
-    "Result": "types",
-    "Usage": "types",
     "open": "build",
-}
+} | dict.fromkeys(
+    ("Hit", "IndexReport", "Input", "Item", "Query", "Ranking", "Result", "Usage"), "types"
+)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"ocelot.{_HOMES[name]}"), name)
+    if name in __all__:
+        return getattr(import_module(f"ocelot.{_MODULES.get(name, 'errors')}"), name)
     raise AttributeError(f"module 'ocelot' has no attribute {name!r}")
 
 

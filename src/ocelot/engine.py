@@ -1,45 +1,57 @@
-"""The engine: an encoder, a collection and a reranker doing one job.
+"""The engine: an encoder, a collection and a reranker working together.
 
 ::
 
     files ─ scan ─ decode ─ encode ─▶ Milvus                                  (index)
-    image and/or text ─ encode ─▶ Milvus ─ hits ─ panorama ─ rerank ─▶ answer (ask)
+    image and/or text ─ encode ─▶ Milvus ─ hits ─ panorama ─ rerank ─▶ answer (search)
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocelot.encoders.base import encode_query
-from ocelot.errors import InputError, ItemNotFound
-from ocelot.images.decode import read_file
-from ocelot.indexing import Progress, add_image, index_images
-from ocelot.queries import as_query, by_name, loaded, reference_ids
-from ocelot.types import Hit, IndexReport, Result
+from ocelot.errors import ConfigurationError, InputError, ItemNotFound
+from ocelot.images.store import ImageStore
+from ocelot.indexing import Progress, Record, add_record, add_records, index_images
+from ocelot.indexing.writer import forget_images
+from ocelot.render import ResultRenderer
+from ocelot.types import Hit, IndexReport, Item, Query, Result
 
 if TYPE_CHECKING:
-    from ocelot.collection import Collection, Row
+    from ocelot.collection import Collection
     from ocelot.encoders.base import Encoder
-    from ocelot.images.thumbnails import Thumbnails
-    from ocelot.queries import Asked
+    from ocelot.images.file import ImageSource
     from ocelot.rerankers.base import Reranker
 
 __all__ = ["Engine"]
 
 
 class Engine:
-    """Indexes pictures and answers composed queries. Close it, or use it as a context manager.
+    """Stores pictures and answers composed queries. Made by `ocelot.open`; a context manager.
+
+    Safe to use from several threads. From async code, call it in a thread:
+    `await asyncio.to_thread(shop.search, text="a red kettle")`.
+
+    Example::
+
+        with ocelot.open("shop.db") as shop:
+            shop.index("pictures/")
+            shop.add("leopard.jpg", metadata={"price": 19.9}, id="SKU-1")
+            result = shop.search(image="leopard.jpg", text="phone case with this image theme")
+            for hit in result:
+                print(hit.rank, hit.score, hit.title)
+            print(result.best, result.reason)
 
     Args:
-        encoder: The one that the collection was made with.
-        collection: Where vectors and metadata are; owned by the engine from here on.
+        encoder: The encoder that the collection was made with.
+        collection: Vectors and metadata; the engine closes it.
         reranker: None to keep retrieval order.
-        thumbnails: Where small copies of large pictures are kept while indexing, for those who
-            show them; None keeps none.
+        images: Reads the pictures of items, and keeps uploads and small copies.
     """
 
     def __init__(
@@ -47,12 +59,13 @@ class Engine:
         encoder: Encoder,
         collection: Collection,
         reranker: Reranker | None = None,
-        thumbnails: Thumbnails | None = None,
+        images: ImageStore | None = None,
     ) -> None:
         self.encoder = encoder
         self.collection = collection
         self.reranker = reranker
-        self.thumbnails = thumbnails
+        self.images = images or ImageStore()
+        self._renderer = ResultRenderer(self.images)
 
     def index(
         self,
@@ -63,16 +76,25 @@ class Engine:
         batch_size: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> IndexReport:
-        """Index folders or files; safe to interrupt and to run again.
+        """Store the pictures of folders or files; safe to interrupt and to run again.
+
+        Only new contents are encoded: unchanged files are not opened, and copies and renamed
+        files become further paths of an item. Items with own ids are left alone.
 
         Args:
-            metadata: A .csv, .jsonl or .parquet file with a `file_name` column; without it,
-                one named `metadata` in the folder is used.
-            prune: Also remove rows whose files below `paths` are gone.
+            paths: A folder, an image file, or a list of them.
+            metadata: A .csv, .jsonl or .parquet file with a `file_name` column; by default the
+                file named `metadata` in each folder.
+            prune: Also remove items whose files below `paths` no longer exist.
+            batch_size: Pictures encoded at once; by default the encoder's choice.
             progress: Called now and then from the calling thread.
 
+        Returns:
+            Counts, and the files that could not be used, with reasons.
+
         Raises:
-            InputError: A path does not exist, or the metadata file cannot be used.
+            InputError: None of the paths exists, or the batch size is below 1.
+            MetadataError: The metadata file cannot be used.
             EncoderError, CollectionError: Encoding or storing failed; what was stored stays.
         """
         return index_images(
@@ -82,95 +104,154 @@ class Engine:
             metadata=metadata,
             prune=prune,
             batch_size=batch_size,
-            thumbnails=self.thumbnails,
+            images=self.images,
+            progress=progress,
+        )
+
+    def add(
+        self,
+        image: ImageSource,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        id: str | None = None,
+    ) -> Item:
+        """Store one picture. It is durable and searchable once this returns.
+
+        The file of a path is used where it is; any other picture is written to the folder for
+        uploads. Content that is stored under the same id already is not encoded again: the item
+        gets the new path and metadata.
+
+        Args:
+            image: A path, a URL, the bytes of an image file, a PIL image, or an array of shape
+                (height, width, 3) and dtype uint8.
+            metadata: The item's own fields; None keeps the stored ones.
+            id: Your own id: 1 to 128 letters, digits and the signs `._:@+=-`. By default the
+                SHA-256 of the content, so that the same content twice is one item. If the id
+                exists with other content, that is replaced.
+
+        Raises:
+            ImageError: The picture cannot be used.
+            InputError: The id cannot be used.
+            MetadataError: The metadata cannot be stored.
+            EncoderError, CollectionError, StorageError: Encoding or storing failed.
+        """
+        record = Record(image, metadata, id)
+        return self.get(add_record(record, self.collection, self.encoder, self.images))
+
+    def add_many(
+        self,
+        records: Iterable[Mapping[str, Any]] | Any,
+        *,
+        image: str = "image",
+        id: str = "id",
+        batch_size: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> IndexReport:
+        """Store many pictures in batches, as `add` stores one.
+
+        Records are taken lazily, a few batches ahead, so a generator may yield any number.
+
+        Args:
+            records: Mappings, a pandas DataFrame, or a `datasets.Dataset`.
+            image: The key of the picture in each record: as `add` takes it, or a mapping with
+                "bytes" or "path".
+            id: The key of the id; records without one, or with None or NaN, get the content's
+                hash. All other keys are metadata.
+            batch_size: Pictures encoded at once; by default the encoder's choice.
+            progress: Called now and then from the calling thread.
+
+        Returns:
+            Counts, and the records that could not be used, with reasons.
+
+        Raises:
+            InputError: The records are of another type, or the batch size is below 1.
+            EncoderError, CollectionError, StorageError: Encoding or storing failed; what was
+                stored stays.
+        """
+        return add_records(
+            records,
+            self.collection,
+            self.encoder,
+            self.images,
+            image=image,
+            id=id,
+            batch_size=batch_size,
             progress=progress,
         )
 
     def search(
         self,
-        query: Asked,
+        query: Query | None = None,
+        /,
         *,
+        image: ImageSource | Sequence[ImageSource] | None = None,
+        text: str | None = None,
         limit: int = 9,
         filter: str | None = None,
         min_score: float | None = None,
         keep_reference: bool = False,
+        rerank: bool | Reranker | None = None,
         with_vectors: bool | None = None,
     ) -> Result:
-        """The pictures closest to a query, in retrieval order.
+        """Find the items closest to a query, and rerank them.
 
         Args:
-            query: A `Query`, an (image, text) pair, a text, or an image.
-            limit: At most this many hits.
+            query: A `Query`, instead of `image` and `text`.
+            image: One reference image or a list of up to 8; each as `add` takes it.
+            text: What is wanted, or how it differs from the images.
+            limit: The most hits to return.
             filter: A Milvus expression over the metadata: `price < 30 and colour == "blue"`.
-            min_score: Leave out hits with a lower cosine similarity.
-            keep_reference: Also return the query's own pictures and their exact copies.
-            with_vectors: Whether hits carry their vectors, as rerankers like; None: where there
-                is a reranker.
+            min_score: Leave out hits with a lower cosine similarity, -1 to 1.
+            keep_reference: Whether to return the reference images and their exact copies, too.
+            rerank: Whether to rerank, or the reranker to use; by default if the engine has one.
+            with_vectors: Whether hits carry their vectors, which rerankers can use; by default
+                if there is a reranker.
 
         Raises:
-            InputError: The query, an image of it or a number cannot be used.
+            InputError: The query or a number cannot be used; `ImageError` for an image.
             FilterError: Milvus does not accept the filter.
+            ConfigurationError: Reranking is requested and the engine has no reranker.
             EncoderError: The encoder failed.
             CollectionError: Milvus failed.
         """
-        asked = as_query(query)
-        if not isinstance(limit, int) or limit < 1:
-            raise InputError(f"The limit must be a whole number from 1, was: {limit!r}.")
-        if min_score is not None and not -2 < min_score < 2:
-            raise InputError(f"The minimum score must be a cosine, -1 to 1, was: {min_score}.")
+        asked = _query_of(query, image, text)
+        reranker = self._reranker_of(rerank)
+        _check_numbers(limit, min_score)
+        if with_vectors is None:
+            with_vectors = (reranker or self.reranker) is not None
         started = time.perf_counter()
-        with by_name(asked):
-            read = loaded(asked)
-            vector = encode_query(self.encoder, read)
+        vector = encode_query(self.encoder, asked)
         encoded = time.perf_counter()
         hits = self.collection.search(
             vector,
-            limit=limit,
+            limit=int(limit),
             filter=filter,
-            exclude=() if keep_reference else reference_ids(read),
+            exclude_content=() if keep_reference else asked.reference_ids(),
             min_score=min_score,
-            with_vectors=self.reranker is not None if with_vectors is None else with_vectors,
+            with_vectors=with_vectors,
         )
         done = time.perf_counter()
         timings = {"encode": encoded - started, "search": done - encoded, "total": done - started}
-        return Result(asked, hits, None, timings)
+        result = Result(asked, hits, None, timings, self._renderer)
+        return result if reranker is None else self.rerank(result, reranker)
 
     def rerank(self, result: Result, reranker: Reranker | None = None) -> Result:
-        """The same result with a reranker's verdict; unchanged without hits or a reranker.
+        """Rerank the hits of a result; a result without hits is returned as it is.
 
         Args:
-            reranker: In the place of the engine's own.
+            reranker: By default the engine's own.
+
+        Raises:
+            ConfigurationError: There is no reranker.
         """
-        judge = reranker or self.reranker
+        judge = reranker or self._reranker_of(True)
         if judge is None or not result.hits:
             return result
         started = time.perf_counter()
-        ranking = judge.rerank(result.query, result.hits)
+        ranking = judge.rerank(result.query, result.retrieved)
         seconds = time.perf_counter() - started
         total = result.timings.get("total", 0.0) + seconds
-        timings = {**result.timings, "rerank": seconds, "total": total}
-        return replace(result, ranking=ranking, timings=timings)
-
-    def ask(
-        self,
-        query: Asked,
-        *,
-        limit: int = 9,
-        filter: str | None = None,
-        min_score: float | None = None,
-        keep_reference: bool = False,
-    ) -> Result:
-        """`search`, then `rerank`; arguments and errors as there."""
-        asked = as_query(query)
-        with by_name(asked):
-            result = self.search(
-                loaded(asked),
-                limit=limit,
-                filter=filter,
-                min_score=min_score,
-                keep_reference=keep_reference,
-            )
-        return replace(self.rerank(result), query=asked)
+        return result.reranked(ranking, rerank=seconds, total=total)
 
     def similar(
         self,
@@ -180,72 +261,70 @@ class Engine:
         filter: str | None = None,
         min_score: float | None = None,
     ) -> tuple[Hit, ...]:
-        """The items closest to an indexed one, which is not among them. Nothing is encoded.
-
-        Raises:
-            ItemNotFound: No such item is indexed.
-            InputError, FilterError, CollectionError: As in `search`.
-        """
-        rows = self.collection.get([id])
-        if not rows or rows[0].vector is None:
-            raise ItemNotFound(f"No item with the id {id} is indexed.")
-        return self.collection.search(
-            rows[0].vector, limit=limit, filter=filter, exclude=[id], min_score=min_score
-        )
-
-    def add(
-        self,
-        path: str | Path,
-        *,
-        metadata: Mapping[str, Any] | None = None,
-        data: bytes | None = None,
-    ) -> tuple[Hit, bool]:
-        """Index one file. Kept once this returns; the same content twice is one item.
+        """Find the items closest to a stored one, which is left out. Nothing is encoded.
 
         Args:
-            metadata: The picture's own fields; None keeps those that it has.
-            data: The file's bytes, where they are at hand.
-
-        Returns:
-            The item, and whether its content is new.
+            limit, filter, min_score: As in `search`.
 
         Raises:
-            ImageError: The file is no image that can be used.
-            MetadataError: The metadata cannot be stored.
-            EncoderError, CollectionError: Encoding or storing failed.
+            ItemNotFound: There is no such item.
+            InputError, FilterError, CollectionError: As in `search`.
         """
-        row, created = add_image(
-            path,
-            read_file(path) if data is None else data,
-            self.collection,
-            self.encoder,
-            metadata=metadata,
-            thumbnails=self.thumbnails,
-        )
-        return _as_hit(row, 1), created
-
-    def get(self, ids: Iterable[str]) -> tuple[Hit, ...]:
-        """Rows by id, as hits with score 1; unknown ids are left out."""
-        return tuple(
-            _as_hit(row, rank) for rank, row in enumerate(self.collection.get(list(ids)), 1)
+        _check_numbers(limit, min_score)
+        rows = self.collection.get([id])
+        if not rows or rows[0].vector is None:
+            raise ItemNotFound(f"There is no item with the id {id}.")
+        return self.collection.search(
+            rows[0].vector, limit=int(limit), filter=filter, exclude=[id], min_score=min_score
         )
 
-    def delete(self, ids: Iterable[str]) -> int:
-        """Remove rows by id; returns how many there were. Files are never touched."""
-        unwanted = list(ids)
-        removed = self.collection.delete(unwanted)
-        if self.thumbnails is not None:
-            self.thumbnails.drop(unwanted)
+    def get(self, id: str) -> Item:
+        """A stored item.
+
+        Raises:
+            ItemNotFound: There is no such item.
+        """
+        rows = self.collection.get([id])
+        if not rows:
+            raise ItemNotFound(f"There is no item with the id {id}.")
+        return rows[0].item
+
+    def items(self, *, filter: str | None = None) -> Iterator[Item]:
+        """Iterate over the items in order of ids.
+
+        Args:
+            filter: A Milvus expression over the metadata; by default all items.
+
+        Raises:
+            FilterError: Milvus does not accept the filter.
+        """
+        for row in self.collection.iterate(filter=filter):
+            yield row.item
+
+    def count(self, *, filter: str | None = None) -> int:
+        """Count the items.
+
+        Args:
+            filter: A Milvus expression over the metadata; by default all items.
+
+        Raises:
+            FilterError: Milvus does not accept the filter.
+        """
+        return self.collection.count(filter)
+
+    def delete(self, ids: str | Iterable[str]) -> int:
+        """Remove items; return how many there were.
+
+        Files stay, except those that `add` wrote to the folder for uploads.
+        """
+        rows = self.collection.get([ids] if isinstance(ids, str) else ids)
+        removed = self.collection.delete(row.id for row in rows)
+        forget_images(self.collection, self.images, [row.item for row in rows])
         return removed
 
-    def count(self) -> int:
-        """Rows in the collection."""
-        return self.collection.count()
-
     def close(self) -> None:
-        """Close the collection; a second call does nothing."""
-        if self.thumbnails is not None:
-            self.thumbnails.close()
+        """Close the collection; repeated calls do nothing."""
+        self.images.close()
         self.collection.close()
 
     def __enter__(self) -> Engine:
@@ -254,6 +333,42 @@ class Engine:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def _reranker_of(self, wanted: bool | Reranker | None) -> Reranker | None:
+        if wanted is None:
+            return self.reranker
+        if wanted is False:
+            return None
+        if wanted is not True:
+            return wanted
+        if self.reranker is None:
+            raise ConfigurationError(
+                "The engine has no reranker: open it with reranker='fusion' or reranker='llm', or "
+                "pass one as rerank=."
+            )
+        return self.reranker
 
-def _as_hit(row: Row, rank: int) -> Hit:
-    return Hit(row.id, 1.0, rank, tuple(row.paths), row.width, row.height, row.metadata)
+
+def _check_numbers(limit: Any, min_score: Any) -> None:
+    if isinstance(limit, bool) or not isinstance(limit, Integral) or limit < 1:
+        raise InputError(f"The limit must be a whole number from 1, was: {limit!r}.")
+    if min_score is not None and (
+        isinstance(min_score, bool)
+        or not isinstance(min_score, Real)
+        or not -1 <= float(min_score) <= 1
+    ):
+        raise InputError(f"The minimum score must be a number from -1 to 1, was: {min_score!r}.")
+
+
+def _query_of(
+    query: Any, image: ImageSource | Sequence[ImageSource] | None, text: str | None
+) -> Query:
+    if query is None:
+        return Query(image, text)
+    if not isinstance(query, Query):
+        raise InputError(
+            f"The positional argument of search must be a Query, was: {type(query).__name__}; "
+            "use image= or text=."
+        )
+    if image is not None or text is not None:
+        raise InputError("Give either a Query, or image= and text=, not both.")
+    return query

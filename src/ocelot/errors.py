@@ -7,7 +7,7 @@
     │   ├── ImageError         a picture cannot be read
     │   │   └── ImageTooLarge  it has more bytes or pixels than the limit
     │   ├── FilterError        a filter expression that Milvus does not accept
-    │   ├── ItemNotFound       no such item is indexed, or its file is gone
+    │   ├── ItemNotFound       there is no such item, or its file no longer exists
     │   └── MetadataError      a metadata or triplets file that cannot be used
     ├── ConfigurationError     a setting is wrong, or an optional package is missing
     ├── EncoderError           an encoder cannot be loaded or gave unusable vectors
@@ -17,9 +17,9 @@
     │   └── EncoderMismatch        the collection was made with another encoder
     ├── RerankError            a reranker got no usable answer (never fails a search)
     ├── DownloadError          a file cannot be fetched or unpacked
-    ├── StorageError           the disk does not keep a file
-    ├── Overloaded             too much is waiting already; try again later
-    └── RequestTimeout              the time that a request may take is over
+    ├── StorageError           a file cannot be written to the disk
+    ├── Overloaded             too many requests are waiting; try again later
+    └── RequestTimeout         a request took too long
 
 Each message is one sentence that names the input, the cause and what to do.
 Errors of other packages are mapped to these at the module that calls the package.
@@ -61,7 +61,7 @@ class ImageError(InputError):
     """A picture cannot be read.
 
     Args:
-        name: What the picture is called (a path, or "the image" for bytes).
+        name: The name of the picture in the message (a path, or "the image" for bytes).
         reason: Why it cannot be used, without the name.
     """
 
@@ -83,7 +83,7 @@ class FilterError(InputError):
 
 
 class ItemNotFound(InputError):
-    """No such item is indexed, or the file with its picture is gone."""
+    """There is no such item, or its file no longer exists."""
 
 
 class MetadataError(InputError):
@@ -123,15 +123,15 @@ class DownloadError(OcelotError):
 
 
 class StorageError(OcelotError):
-    """The disk does not keep a file: it is full, or may not be written to."""
+    """A file cannot be written: the disk is full or read-only."""
 
 
 class Overloaded(OcelotError):
-    """Too much is waiting already.
+    """Too many requests are waiting.
 
     Args:
         message: One sentence.
-        retry_after: Seconds after which another try makes sense.
+        retry_after: Seconds to wait before trying again.
     """
 
     def __init__(self, message: str, retry_after: int = 1) -> None:
@@ -143,4 +143,4 @@ class Overloaded(OcelotError):
 
 
 class RequestTimeout(OcelotError):
-    """The time that a request may take is over."""
+    """A request took too long."""

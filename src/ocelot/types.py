@@ -1,16 +1,17 @@
-"""The values that travel through Ocelot: frozen, without behaviour beyond reading them.
+"""The values that travel through Ocelot: frozen, with no behaviour beyond reading them.
 
-Query / Input ──encode──▶ vector ──search──▶ Hit… ──rerank──▶ Ranking
-                                   └────── Result ──────┘
+::
+
+    Query ─ inputs ─▶ Input ─ encode ─▶ vector ─ search ─▶ Hit… ─ rerank ─▶ Ranking
+                                                    └────── Result ──────────┘
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ocelot.errors import InputError
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-    ImageSource = str | Path | bytes | Image.Image
+    from ocelot.images.file import ImageFile, ImageSource
+
     Vector = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 __all__ = [
@@ -28,126 +30,128 @@ __all__ = [
     "Hit",
     "IndexReport",
     "Input",
+    "Item",
     "Query",
     "RankStatus",
     "Ranking",
+    "Renderer",
     "Result",
     "Usage",
 ]
 
-MAX_REFERENCES = 8  # reference pictures in one query
+MAX_REFERENCES = 8  # reference images in one query
 TITLE_KEYS = ("title", "name", "text")  # metadata that names an item, the first one first
 RankStatus = Literal["ok", "repaired", "fallback"]
 
 
-@dataclass(frozen=True)
+def _image(source: Any) -> ImageFile:
+    from ocelot.images.file import ImageFile  # `import ocelot` does not need Pillow
+
+    return ImageFile.of(source)
+
+
+def _text(text: str | None) -> str | None:
+    """The text as it can be tokenised and sent; blank text counts as none."""
+    if text is not None and not isinstance(text, str):
+        raise InputError(f"The text must be a str, was: {type(text).__name__}.")
+    # Lone surrogates (bytes of another encoding) cannot be tokenised or sent.
+    return text.encode("utf-8", "replace").decode() if text and text.strip() else None
+
+
+def _is_given(source: Any) -> bool:
+    return source is not None and not (isinstance(source, str) and not source)
+
+
+@dataclass(frozen=True, init=False)
 class Input:
-    """Something to encode: an image, a text, or both.
+    """What an encoder encodes into one vector: an image, a text, or both.
 
     Attributes:
-        image: A path, the bytes of an image file, or a PIL image.
-        text: Any text; blank text counts as none.
+        image: Given as anything that `ImageFile.of` takes; an empty path counts as none.
+        text: Blank text counts as none.
 
     Raises:
-        InputError: Neither an image nor a text was given, or one is of another type.
+        InputError: There is neither an image nor a text, or one is of another type.
+        ImageError: The image's file cannot be read.
     """
 
-    image: ImageSource | None = None
+    image: ImageFile | None = None
     text: str | None = None
 
-    def __post_init__(self) -> None:
-        image, text = _source(self.image), self.text
-        if text is not None and not isinstance(text, str):
-            raise InputError(f"The text must be a str, was: {type(text).__name__}.")
-        if text is not None:
-            # Lone surrogates (bytes of another encoding) cannot be tokenised or sent.
-            text = text.encode("utf-8", "replace").decode() if text.strip() else None
-        object.__setattr__(self, "text", text)
-        object.__setattr__(self, "image", image)
+    def __init__(self, image: ImageSource | None = None, text: str | None = None) -> None:
+        object.__setattr__(self, "image", _image(image) if _is_given(image) else None)
+        object.__setattr__(self, "text", _text(text))
         if self.image is None and self.text is None:
             raise InputError("There is nothing to encode: give an image, a text, or both.")
 
 
-def _source(image: Any) -> ImageSource | None:
-    """A picture as the rest of Ocelot takes it; a blank path is none."""
-    if isinstance(image, (bytearray, memoryview)):
-        return bytes(image)
-    if isinstance(image, os.PathLike):
-        return Path(image)
-    if isinstance(image, str):
-        return image or None
-    if image is None or isinstance(image, bytes) or hasattr(image, "convert"):
-        return cast("ImageSource | None", image)
-    raise InputError(
-        "The image must be a path, the bytes of an image file or a PIL image, "
-        f"was: {type(image).__name__}."
-    )
-
-
-@dataclass(frozen=True)
-class Query(Input):
-    """What a person asks for: an image, a text, or images changed as the text says.
+@dataclass(frozen=True, init=False)
+class Query:
+    """What a person asks for: images, a text, or images changed as the text says.
 
     Attributes:
-        others: Further reference pictures, beside `image`; without `image`, the first of them
-            takes its place. Blank ones count as none, and a list becomes a tuple.
+        images: Reference images, in order; given as one image or a list of them, each anything
+            that `ImageFile.of` takes. Empty paths are left out.
+        text: Blank text counts as none.
 
     Raises:
-        InputError: As for any `Input`; or `others` is no list or tuple, or the pictures are more
-            than `MAX_REFERENCES`.
+        InputError: There is neither an image nor a text, one is of another type, or there are
+            more than `MAX_REFERENCES` images.
+        ImageError: An image's file cannot be read.
     """
 
-    others: tuple[ImageSource, ...] = ()
+    images: tuple[ImageFile, ...] = ()
+    text: str | None = None
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.others, (list, tuple)):
+    def __init__(
+        self,
+        images: ImageSource | Sequence[ImageSource] | None = None,
+        text: str | None = None,
+    ) -> None:
+        given: list[Any] = list(images) if isinstance(images, (list, tuple)) else [images]
+        given = [image for image in given if _is_given(image)]
+        if len(given) > MAX_REFERENCES:
             raise InputError(
-                "The further pictures must be in a list or a tuple, "
-                f"was: {type(self.others).__name__}."
+                f"A query takes at most {MAX_REFERENCES} reference images, was: {len(given)}; "
+                "leave some out."
             )
-        sources = (_source(image) for image in (self.image, *self.others))
-        images = [image for image in sources if image is not None]
-        if len(images) > MAX_REFERENCES:
-            raise InputError(
-                f"A query takes at most {MAX_REFERENCES} reference pictures, "
-                f"was: {len(images)}; leave some out."
-            )
-        object.__setattr__(self, "image", images[0] if images else None)
-        object.__setattr__(self, "others", tuple(images[1:]))
-        super().__post_init__()
+        object.__setattr__(self, "images", tuple(map(_image, given)))
+        object.__setattr__(self, "text", _text(text))
+        if not self.images and self.text is None:
+            raise InputError("There is nothing to search for: give an image, a text, or both.")
 
-    @property
-    def images(self) -> tuple[ImageSource, ...]:
-        """Every reference picture, in order; empty for a query of words."""
-        return () if self.image is None else (self.image, *self.others)
-
-    def parts(self) -> tuple[Input, ...]:
-        """What an encoder takes: one item for each picture, with the text; or the text alone."""
+    def inputs(self) -> tuple[Input, ...]:
+        """What an encoder takes: one input for each image, with the text; or the text alone."""
         return tuple(Input(image, self.text) for image in self.images) or (Input(text=self.text),)
+
+    def reference_ids(self) -> tuple[str, ...]:
+        """The content hashes of the reference images."""
+        return tuple(image.id for image in self.images)
 
 
 @dataclass(frozen=True)
-class Hit:
-    """One picture of the collection that a search found.
+class Item:
+    """A stored picture.
 
     Attributes:
-        id: SHA-256 of the file's bytes, 64 hex digits.
-        score: Cosine similarity to the query, -1 to 1.
-        rank: Place in retrieval order, from 1.
-        paths: Where files with these bytes lie; never empty.
+        id: The id that it was added with; by default the SHA-256 of the file's bytes in 64 hex
+            digits.
+        paths: Where files with these bytes are; never empty.
         width, height: Pixels.
         metadata: The item's own fields (title, price, …).
-        vector: The stored embedding, shape (dimension,), where it was asked for.
+        sha256: SHA-256 of the file's bytes.
     """
 
     id: str
-    score: float
-    rank: int
     paths: tuple[str, ...]
     width: int = 0
     height: int = 0
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    vector: Vector | None = field(default=None, repr=False, compare=False)
+    sha256: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.sha256:
+            object.__setattr__(self, "sha256", self.id)
 
     @property
     def path(self) -> str:
@@ -156,12 +160,34 @@ class Hit:
 
     @property
     def title(self) -> str:
-        """The item's title where its metadata has one, else its file name."""
+        """The title in its metadata; else an id of the caller's own, else the file name."""
         for key in TITLE_KEYS:
             value = self.metadata.get(key)
             if isinstance(value, str) and value.strip():
                 return value.strip()
-        return Path(self.path).name
+        return Path(self.path).name if self.id == self.sha256 else self.id
+
+
+@dataclass(frozen=True)
+class Hit(Item):
+    """A stored picture that a search found.
+
+    Attributes:
+        score: Cosine similarity to the query, -1 to 1.
+        rank: Place in the order that it is shown in, from 1.
+        retrieval_rank: Place by similarity, from 1; a reranker may have moved the hit since.
+        vector: The stored embedding, shape (dimension,), where it was asked for.
+    """
+
+    score: float = 0.0
+    rank: int = 1
+    retrieval_rank: int = 0
+    vector: Vector | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.retrieval_rank:
+            object.__setattr__(self, "retrieval_rank", self.rank)
 
 
 @dataclass(frozen=True)
@@ -185,14 +211,15 @@ class Ranking:
     """A reranker's verdict on a list of hits.
 
     Attributes:
-        order: Positions into the hits, best first: always a complete permutation.
+        order: Positions into the hits in retrieval order, best first: always a complete
+            permutation.
         reason: Why the first is the first.
-        reranker: Who decided, e.g. "gpt-4o" or "fusion".
-        status: "ok"; "repaired" when the reply needed mending; "fallback" when it could not
-            be used and retrieval order stands.
+        reranker: Name of the reranker, e.g. "gpt-4o" or "fusion".
+        status: "ok"; "repaired" when the reply needed repair; "fallback" when it could not be
+            used and retrieval order stands.
         detail: What was repaired, or why it fell back; empty when ok.
         match: Whether anything fits the query at all; None when the reranker does not judge it.
-        usage: Tokens and calls this answer cost; zero when `cached`.
+        usage: Tokens and calls that this answer cost; zero when `cached`.
         cached: Whether the answer came from the cache.
     """
 
@@ -210,14 +237,26 @@ class Ranking:
             raise ValueError(f"order must be a permutation of 0..n-1, was: {self.order}")
 
 
+class Renderer(Protocol):
+    """Draws results; `ocelot.render` has the one that engines give to theirs."""
+
+    def panorama(self, result: Result) -> Image.Image:
+        """The numbered picture of the query and its hits."""
+        ...
+
+    def html(self, result: Result) -> str:
+        """A whole page, with every picture inside."""
+        ...
+
+
 @dataclass(frozen=True)
 class Result:
-    """The answer to a query.
+    """The answer to a query: iterate over it for the hits in their final order.
 
     Attributes:
         query: What was asked.
-        hits: What was found, in retrieval order.
-        ranking: The reranker's verdict on `hits`; None when it was not asked.
+        hits: What was found, in final order.
+        ranking: The reranker's verdict; None when none was asked.
         timings: Seconds by stage: "encode", "search", "rerank", "total".
     """
 
@@ -225,20 +264,106 @@ class Result:
     hits: tuple[Hit, ...]
     ranking: Ranking | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
+    renderer: Renderer | None = field(default=None, repr=False, compare=False)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __getitem__(self, index: int) -> Hit:
+        return self.hits[index]
+
+    def __repr__(self) -> str:
+        asked = [image.name for image in self.query.images]
+        asked += [repr(self.query.text)] if self.query.text else []
+        best = f", best={self.best.title!r}" if self.best else ""
+        return f"<Result of {' + '.join(asked)}: {len(self.hits)} hits{best}>"
 
     @property
-    def ranked(self) -> tuple[Hit, ...]:
-        """The hits in final order; `Hit.rank` keeps each one's earlier place."""
-        if self.ranking is None:
-            return self.hits
-        return tuple(self.hits[position] for position in self.ranking.order)
+    def retrieved(self) -> tuple[Hit, ...]:
+        """The hits in retrieval order, each with its retrieval rank."""
+        hits = sorted(self.hits, key=lambda hit: hit.retrieval_rank)
+        return tuple(replace(hit, rank=hit.retrieval_rank) for hit in hits)
 
     @property
-    def winner(self) -> Hit | None:
-        """The first of `ranked`; None when nothing was found or nothing fits."""
+    def best(self) -> Hit | None:
+        """The first hit; None when nothing was found or nothing fits."""
         if not self.hits or (self.ranking is not None and self.ranking.match is False):
             return None
-        return self.ranked[0]
+        return self.hits[0]
+
+    @property
+    def reason(self) -> str:
+        """Why the first hit is the first; empty when nothing reranked."""
+        return "" if self.ranking is None else self.ranking.reason
+
+    def reranked(self, ranking: Ranking, **timings: float) -> Result:
+        """This result in the order of a verdict on `retrieved`; `timings` are added."""
+        found = self.retrieved
+        hits = tuple(
+            replace(found[position], rank=rank) for rank, position in enumerate(ranking.order, 1)
+        )
+        return replace(self, hits=hits, ranking=ranking, timings={**self.timings, **timings})
+
+    def panorama(self) -> Image.Image:
+        """The numbered picture of the query and its first hits, as a vision model sees it.
+
+        Raises:
+            InputError: There are no hits.
+        """
+        return self._renderer.panorama(self)
+
+    def to_html(self) -> str:
+        """A whole page with the query, the hits and the reason; loads nothing from elsewhere."""
+        return self._renderer.html(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: the query, the hits in final order, the verdict, the timings."""
+        hits = [
+            {
+                "rank": hit.rank,
+                "retrieval_rank": hit.retrieval_rank,
+                "score": round(hit.score, 6),
+                "path": hit.path,
+                "paths": list(hit.paths),
+                "title": hit.title,
+                "id": hit.id,
+                "metadata": dict(hit.metadata),
+            }
+            for hit in self.hits
+        ]
+        ranking = None
+        if self.ranking is not None:
+            ranking = {**vars(self.ranking), "usage": vars(self.ranking.usage)}
+            ranking.pop("order")
+        return {
+            "query": {
+                "images": [image.name for image in self.query.images],
+                "text": self.query.text,
+            },
+            "hits": hits,
+            "best": hits[0] if self.best else None,
+            "ranking": ranking,
+            "timings": {name: round(seconds, 4) for name, seconds in self.timings.items()},
+        }
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the page in a frame, as its styles must not reach the notebook."""
+        import html
+
+        page = html.escape(self.to_html(), quote=True)
+        return (
+            f'<iframe srcdoc="{page}" sandbox title="Search result" '
+            'style="width: 100%; height: 40rem; border: 0"></iframe>'
+        )
+
+    @property
+    def _renderer(self) -> Renderer:
+        if self.renderer is None:
+            raise InputError("Only the results of an engine can be drawn: this one has none.")
+        return self.renderer
 
 
 @dataclass(frozen=True)
@@ -255,12 +380,12 @@ class IndexReport:
 
     Attributes:
         found: Image files seen.
-        unchanged: Skipped because size and time of change were as before.
+        unchanged: Skipped because size and modification time were as before.
         encoded: New contents encoded (rows added).
         relocated: Files whose content was known already: copies, renames, touched files.
         updated: Rows whose metadata changed without their content.
         removed: Rows removed because no file has their content any more: files changed, or
-            gone (`prune`).
+            deleted (`prune`).
         failures: Files that could not be used, with reasons.
         seconds: Wall time.
     """

@@ -9,7 +9,7 @@ import pytest
 
 from ocelot.collection import Collection, EncoderIdentity, Row
 from ocelot.errors import FilterError
-from ocelot.service.redaction import checked, for_anybody
+from ocelot.service.redaction import check_filter, redacted
 from ocelot.types import Hit, Query, Ranking, Result
 
 
@@ -27,15 +27,15 @@ from ocelot.types import Hit, Query, Ranking, Result
     ],
 )
 def test_no_filter_asks_about_paths(filter: str) -> None:
-    with pytest.raises(FilterError, match="not about paths"):
-        checked(filter)
+    with pytest.raises(FilterError, match="not the paths"):
+        check_filter(filter)
 
 
 @pytest.mark.parametrize(
     "filter", [None, "", 'title == "paths"', "title == 'the paths'", "footpaths > 1", "paths_ == 1"]
 )
 def test_other_filters_are_as_they_were(filter: str | None) -> None:
-    assert checked(filter) == filter
+    assert check_filter(filter) == filter
 
 
 def test_paths_are_an_oracle_where_they_are_not_kept_out(tmp_path: Path) -> None:
@@ -49,12 +49,12 @@ def test_paths_are_an_oracle_where_they_are_not_kept_out(tmp_path: Path) -> None
 def test_a_fallback_does_not_tell_what_the_models_server_said(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    hits = (Hit("a" * 64, 0.5, 1, ("/a",)), Hit("b" * 64, 0.4, 2, ("/b",)))
+    hits = (Hit("a" * 64, ("/a",), score=0.5), Hit("b" * 64, ("/b",), score=0.4, rank=2))
     said = "gpt at http://10.0.0.7:80 failed (HTTP 500) (/srv/secret)"
 
     def shown(status: str, detail: str) -> str:
         ranking = Ranking((0, 1), "Kept.", "gpt", status, detail)  # type: ignore[arg-type]
-        answer = for_anybody(Result(Query(text="a"), hits, ranking))
+        answer = redacted(Result(Query(text="a"), hits, ranking))
         assert answer.ranking is not None
         return answer.ranking.detail
 

@@ -18,15 +18,21 @@ from ocelot.build import build_service
 from ocelot.encoders.function import FunctionEncoder
 from ocelot.engine import Engine
 from ocelot.errors import ImageError, InputError, ItemNotFound, MetadataError, Overloaded
-from ocelot.images.decode import hash_bytes, load_image
+from ocelot.images.decode import hash_bytes
+from ocelot.images.file import ImageFile
+from ocelot.images.store import ImageStore
 from ocelot.rerankers.panorama.compose import panorama_layout, panorama_of_hits
 from ocelot.service import Limits, Service
-from ocelot.service.images import thumbnail
+from ocelot.service.images import small
 from ocelot.settings import load_settings
 from ocelot.types import Hit, Query, Ranking
 from tests.shop import write_shop
 
 QUESTION = "phone case with this image theme"
+
+
+def opened(data: bytes) -> Image.Image:
+    return ImageFile(data).rgb()
 
 
 def picture(colour: str, size: tuple[int, int] = (40, 30)) -> bytes:
@@ -60,11 +66,11 @@ def test_the_answer_is_that_of_an_engine(filled: Service, leopard: bytes, tmp_pa
     first, second = asyncio.run(ask())
     filled.close()
     with ocelot.open(tmp_path / "shop.db", reranker="fusion") as engine:
-        expected = engine.ask(Query(leopard, QUESTION))
+        expected = engine.search(Query(leopard, QUESTION))
     assert first.result.ranking is None
-    assert [hit.id for hit in first.result.hits] == [hit.id for hit in expected.hits]
+    assert [hit.id for hit in first.result.hits] == [hit.id for hit in expected.retrieved]
     assert second.result.ranking == expected.ranking
-    assert "Leopard" in second.result.winner.title
+    assert "Leopard" in second.result.best.title
 
 
 def test_the_panorama_is_the_one_a_reranker_sees(filled: Service, leopard: bytes) -> None:
@@ -73,8 +79,8 @@ def test_the_panorama_is_the_one_a_reranker_sees(filled: Service, leopard: bytes
         return answer, await filled.panorama(answer.panorama)
 
     answer, drawn = asyncio.run(ask())
-    expected = panorama_of_hits(answer.result.query, answer.result.hits)
-    shown = load_image(drawn)
+    expected = panorama_of_hits(answer.result.query, answer.result.hits, filled._engine.images)
+    shown = opened(drawn)
     assert shown.size == expected.size
     assert np.abs(np.asarray(shown, float) - np.asarray(expected, float)).mean() < 4
     with pytest.raises(ItemNotFound, match="search again"):
@@ -98,23 +104,23 @@ def test_similar_items_are_the_nearest_by_brute_force(filled: Service) -> None:
 def test_an_upload_is_an_item_at_once(service: Service) -> None:
     async def go() -> None:
         data = picture("navy")
-        hit, created = await service.add(data, {"title": "Navy", "price": 3})
+        hit, created = await service.add(ImageFile(data), {"title": "Navy", "price": 3})
         assert created
         assert hit.id == hash_bytes(data)
         assert (hit.width, hit.height, hit.title) == (40, 30, "Navy")
         answer = await service.search(Query(data), keep_reference=True)
         assert [found.id for found in answer.result.hits] == [hit.id]
 
-        again, created = await service.add(data)
+        again, created = await service.add(ImageFile(data))
         assert not created
         assert again.metadata == hit.metadata  # kept where none is given
-        changed, _ = await service.add(data, {"title": "Blue"})
+        changed, _ = await service.add(ImageFile(data), {"title": "Blue"})
         assert changed.metadata == {"title": "Blue"}
         assert await service.count() == 1
 
         assert (await service.picture(hit.id)).data == data
         small = await service.picture(hit.id, 16)
-        assert load_image(small.data).size == (16, 12)
+        assert opened(small.data).size == (16, 12)
         assert small.media_type == "image/jpeg"
 
         await service.delete(hit.id)
@@ -133,16 +139,16 @@ def test_a_large_upload_is_shown_from_its_small_copy(
     service = build_service(load_settings(db=str(tmp_path / "shop.db")))
 
     async def go() -> None:
-        hit, _ = await service.add(picture("navy", (1000, 800)))
+        hit, _ = await service.add(ImageFile(picture("navy", (1000, 800))))
         Path(hit.path).unlink()
-        shown = load_image((await service.picture(hit.id, 320)).data)
+        shown = opened((await service.picture(hit.id, 320)).data)
         assert shown.size == (320, 256)
         assert np.abs(np.subtract(shown.getpixel((9, 9)), (0, 0, 128))).max() < 5
         for size in (None, 720):  # the copy is too small for these
             with pytest.raises(ItemNotFound):
                 await service.picture(hit.id, size)
         answer = await service.search(Query(text="navy"))
-        drawn = load_image(await service.panorama(str(answer.panorama)))
+        drawn = opened(await service.panorama(str(answer.panorama)))
         left, top, right, bottom = panorama_layout(1).cells[0]
         middle = drawn.getpixel(((left + right) // 2, (top + bottom) // 2))
         assert np.abs(np.subtract(middle, (0, 0, 128))).max() < 8
@@ -187,7 +193,7 @@ def test_a_refused_upload_leaves_nothing(service: Service, tmp_path: Path) -> No
         (whole, {"long": "x" * 70_000}, MetadataError),
     ):
         with pytest.raises(error) as caught:
-            asyncio.run(service.add(data, metadata))
+            asyncio.run(service.add(ImageFile(data), metadata))
         assert str(tmp_path) not in str(caught.value)
     assert asyncio.run(service.count()) == 0
     assert [file for file in (tmp_path / "shop-uploads").rglob("*") if file.is_file()] == []
@@ -195,9 +201,9 @@ def test_a_refused_upload_leaves_nothing(service: Service, tmp_path: Path) -> No
 
 def test_a_refused_change_leaves_the_item(service: Service) -> None:
     data = picture("red")
-    hit, _ = asyncio.run(service.add(data, {"title": "Red"}))
+    hit, _ = asyncio.run(service.add(ImageFile(data), {"title": "Red"}))
     with pytest.raises(MetadataError):
-        asyncio.run(service.add(data, {"when": object()}))
+        asyncio.run(service.add(ImageFile(data), {"when": object()}))
     assert asyncio.run(service.get(hit.id)).metadata == {"title": "Red"}
     assert asyncio.run(service.picture(hit.id)).data == data
 
@@ -206,7 +212,7 @@ def test_many_uploads_of_the_same_content_are_one_item(service: Service) -> None
     data = picture("green")
 
     async def go() -> list[bool]:
-        added = await asyncio.gather(*(service.add(data) for _ in range(12)))
+        added = await asyncio.gather(*(service.add(ImageFile(data)) for _ in range(12)))
         return [created for _, created in added]
 
     assert sorted(asyncio.run(go())) == [False] * 11 + [True]
@@ -214,10 +220,10 @@ def test_many_uploads_of_the_same_content_are_one_item(service: Service) -> None
 
 
 def test_a_file_that_changed_is_not_shown(service: Service) -> None:
-    hit, _ = asyncio.run(service.add(picture("red")))
+    hit, _ = asyncio.run(service.add(ImageFile(picture("red"))))
     Path(hit.path).write_bytes(picture("blue"))
     for size in (None, 64):
-        with pytest.raises(ItemNotFound, match="another now"):
+        with pytest.raises(ItemNotFound, match="content has changed"):
             asyncio.run(service.picture(hit.id, size))
     Path(hit.path).unlink()
     with pytest.raises(ItemNotFound, match="no such file"):
@@ -230,7 +236,7 @@ def test_overview_tells_what_can_be_filtered(filled: Service) -> None:
     facets = {facet.key: facet for facet in overview.facets}
     assert facets["category"].categorical
     assert facets["price"].low is not None
-    asyncio.run(filled.add(picture("red"), {"fresh": "yes"}))
+    asyncio.run(filled.add(ImageFile(picture("red")), {"fresh": "yes"}))
     assert "fresh" in {facet.key for facet in asyncio.run(filled.overview()).facets}
 
 
@@ -273,10 +279,9 @@ def test_a_full_reranker_costs_the_verdict_and_not_the_hits(tmp_path: Path) -> N
     )
     judge = _Blocked()
     service = Service(
-        Engine(encoder, collection),
+        Engine(encoder, collection, images=ImageStore(uploads=tmp_path / "uploads")),
         {"blocked": judge},
         default="blocked",
-        uploads=tmp_path / "uploads",
         limits=Limits(threads=1, queue=0),
     )
 
@@ -292,7 +297,7 @@ def test_a_full_reranker_costs_the_verdict_and_not_the_hits(tmp_path: Path) -> N
     assert first.result.ranking.reason == "Turned round."
     assert second.result.ranking.status == "fallback"
     assert "busy" in second.result.ranking.detail
-    assert second.result.ranked == second.result.hits
+    assert second.result.hits == second.result.hits
     text = service.metrics.text().decode()
     assert 'ocelot_refused_total{queue="rerank"} 1.0' in text
     assert 'ocelot_rankings_total{cached="false",reranker="blocked",status="fallback"} 1.0' in text
@@ -322,10 +327,10 @@ def test_which_rerankers_are_on_offer(bare_environment: None, tmp_path: Path) ->
         (
             ({}, ("fusion",), "fusion"),
             ({"reranker": "none"}, ("fusion",), None),
-            ({"llm_base_url": "http://127.0.0.1:9"}, ("generative", "fusion"), "generative"),
+            ({"llm_base_url": "http://127.0.0.1:9"}, ("llm", "fusion"), "llm"),
             (
                 {"llm_base_url": "http://127.0.0.1:9", "reranker": "fusion"},
-                ("fusion", "generative"),
+                ("fusion", "llm"),
                 "fusion",
             ),
         )
@@ -337,7 +342,7 @@ def test_which_rerankers_are_on_offer(bare_environment: None, tmp_path: Path) ->
 
 def test_one_of_many_deletes_is_the_one(service: Service) -> None:
     async def go() -> list[object]:
-        hit, _ = await service.add(picture("red"))
+        hit, _ = await service.add(ImageFile(picture("red")))
         deletes = (service.delete(hit.id) for _ in range(8))
         return await asyncio.gather(*deletes, return_exceptions=True)
 
@@ -354,12 +359,12 @@ def test_a_removed_item_is_not_shown_any_more(
     def slow(*arguments: Any) -> Any:
         begun.set()
         assert go_on.wait(60)
-        return thumbnail(*arguments)
+        return small(*arguments)
 
-    monkeypatch.setattr("ocelot.service.service.thumbnail", slow)
+    monkeypatch.setattr("ocelot.service.service.small", slow)
 
     async def go() -> None:
-        hit, _ = await service.add(picture("red"))
+        hit, _ = await service.add(ImageFile(picture("red")))
         showing = asyncio.create_task(service.picture(hit.id, 16))
         assert await asyncio.to_thread(begun.wait, 60)
         await service.delete(hit.id)

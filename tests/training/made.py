@@ -10,11 +10,9 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ocelot.model.convolution import ConvolutionConfig
-from ocelot.model.text import TextConfig
+from ocelot.model.geometry import ConvolutionConfig, EvaConfig, Geometry, TextConfig
 from ocelot.model.tokenizer import TextTokenizer
-from ocelot.model.vision import EvaConfig
-from ocelot.model.visualized_bge import Geometry, Network
+from ocelot.model.visualized_bge import Network
 from ocelot.training.batch import WILDCARD, Batch, Query, collate
 from ocelot.training.config import OptimiserConfig, TrainConfig
 from ocelot.training.vocabulary import build_tokenizer

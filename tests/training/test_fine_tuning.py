@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from ocelot.encoders import VisualizedBGE
-from ocelot.encoders.weights import resolve
+from ocelot.encoders.weights import load_checkpoint
 from ocelot.errors import ConfigurationError, MetadataError
 from ocelot.model.checkpoint import Checkpoint
 from ocelot.training import report
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OCELOT_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return resolve(GOLDEN / "weights.pth", GOLDEN)
+        return load_checkpoint(GOLDEN / "weights.pth", GOLDEN)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from ocelot.build import build_collection, build_encoder
 from ocelot.encoders.base import Encoder
 from ocelot.encoders.batching import BatchingEncoder
 from ocelot.engine import Engine
+from ocelot.images.store import ImageStore
 from ocelot.rerankers.fusion import FusionReranker
 from ocelot.service import Service
 from ocelot.settings import Settings
@@ -51,9 +52,9 @@ def service_in(folder: Path, encoder: Encoder, **options: Any) -> Service:
     parts: dict[str, Any] = {
         "rerankers": {"fusion": FusionReranker(batching)},
         "default": "fusion",
-        "uploads": folder / "uploads",
     }
-    return Service(Engine(batching, collection), **(parts | options))
+    engine = Engine(batching, collection, images=ImageStore(uploads=folder / "uploads"))
+    return Service(engine, **(parts | options))
 
 
 def index(service: Service, shop: Path) -> None:
@@ -101,14 +102,18 @@ def beside(warm: Service, tmp_path: Path) -> Iterator[MakeService]:
     made: list[Service] = []
 
     def make(*, encoder: Encoder | None = None, **options: Any) -> Service:
-        engine = Engine(encoder or warm._engine.encoder, warm._engine.collection)
-        parts = {"rerankers": warm._rerankers, "default": "fusion", "uploads": tmp_path}
+        engine = Engine(
+            encoder or warm._engine.encoder,
+            warm._engine.collection,
+            images=ImageStore(uploads=tmp_path),
+        )
+        parts = {"rerankers": warm._rerankers, "default": "fusion"}
         made.append(Service(engine, **(parts | options)))
         return made[-1]
 
     yield make
     for service in made:
-        for pool in (service._search, service._items, service._judging):
+        for pool in (service._search, service._items, service._reranking):
             pool.close()
 
 

@@ -1,4 +1,4 @@
-"""The API beside a Gradio page that is mounted at / and would take every path."""
+"""The API beside a Gradio page."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.testclient import TestClient
 
 from ocelot.service import Limits, Service
 from ocelot.settings import Settings
-from ocelot.web import create_app, stop_streams
+from ocelot.web import add_page, create_app, stop_streams
+from ocelot.web.page.streams import PagePolicy, StoppableStreams
 from tests.uvicorn_server import WebServer, serve
 from tests.web.conftest import MakeService, app_of, client_of
 from tests.web.held import SECONDS
@@ -26,8 +29,14 @@ def with_page(app: FastAPI) -> FastAPI:
     with gr.Blocks() as page:
         text = gr.Textbox()
         gr.Button("Shout").click(lambda words: words.upper(), text, text, api_name="shout")
-    mounted: FastAPI = gr.mount_gradio_app(app, page, path="/", run_history=False)
-    return mounted
+    middleware = [
+        Middleware(PagePolicy),
+        Middleware(StoppableStreams, shutdown=app.state.shutdown),
+        Middleware(CORSMiddleware),
+    ]
+    shell = FastAPI(openapi_url=None, middleware=middleware)
+    add_page(app, gr.mount_gradio_app(shell, page, path="/", run_history=False))
+    return app
 
 
 @pytest.fixture

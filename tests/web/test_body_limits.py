@@ -13,8 +13,8 @@ from fastapi import FastAPI
 
 from ocelot.service import Limits, Service
 from ocelot.web import stop_streams
-from ocelot.web.security.body_limits import BodyLimit
-from ocelot.web.security.middleware import Stop
+from ocelot.web.security.body_limits import BodyLimits
+from ocelot.web.security.shutdown import Shutdown
 from tests.uvicorn_server import WebServer, serve
 from tests.web.conftest import MakeService, app_of
 from tests.web.held import SECONDS, connect, request
@@ -134,7 +134,7 @@ def test_only_the_body_has_to_be_there_in_time() -> None:
             answered.set()
 
         scope = {"type": "http", "path": "/v1/search", "headers": []}
-        await BodyLimit(app, Limits(seconds=0.0), Stop())(scope, receive, send)
+        await BodyLimits(app, Limits(seconds=0.0), Shutdown())(scope, receive, send)
 
     asyncio.run(one_request())
     assert sent == [200, None]
@@ -210,7 +210,7 @@ def test_a_body_on_its_way_when_the_server_is_to_stop_is_let_in(warm: Service) -
     connection.sendall(whole[:-5])
     httpx.get(f"{server.url}/healthz")  # by now it has been read
     ending = stopping(app, server)
-    while not app.state.stop.said:
+    while not app.state.shutdown.begun:
         pass
     connection.sendall(whole[-5:])
     assert answer_on(connection)[0].status == 200

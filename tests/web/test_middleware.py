@@ -15,7 +15,9 @@ import pytest
 from ocelot.rerankers.function import FunctionReranker
 from ocelot.service import Limits, Metrics, Service
 from ocelot.web import stop_streams
-from ocelot.web.security.middleware import EndableStreams, Observed, Stop, WhileConnected
+from ocelot.web.page.streams import StoppableStreams
+from ocelot.web.security.middleware import CancelOnDisconnect, RequestLog
+from ocelot.web.security.shutdown import Shutdown
 from tests.uvicorn_server import WebServer, serve
 from tests.web.conftest import MakeService, app_of
 from tests.web.held import (
@@ -127,13 +129,13 @@ def test_a_verdict_that_nobody_waits_for_is_not_asked_for(beside: MakeService, a
             seen = b""
             while b"event: hits" not in seen:
                 seen += leaves.recv(65536)
-        while service._judging.held < 2:
+        while service._reranking.held < 2:
             httpx.get(f"{url}/healthz")
         leaves.close()
         departures.noted()
         gate.open()
-        assert [hit["earlier_rank"] for hit in stays.result(SECONDS).json()["hits"]] == [3, 2, 1]
-    service._judging.close()
+        assert [hit["retrieval_rank"] for hit in stays.result(SECONDS).json()["hits"]] == [3, 2, 1]
+    service._reranking.close()
     assert gate.came == 1
 
 
@@ -204,9 +206,9 @@ def test_what_a_closing_service_drops_is_answered(beside: MakeService) -> None:
         first = pool.submit(post, url)
         gate.reached()
         second = pool.submit(post, url)
-        while service._judging.held < 2:
+        while service._reranking.held < 2:
             httpx.get(f"{url}/healthz")
-        closing = threading.Thread(target=service._judging.close)
+        closing = threading.Thread(target=service._reranking.close)
         closing.start()
         dropped = second.result(SECONDS)
         assert dropped.status_code == 503 and "stopping" in dropped.json()["detail"]
@@ -246,7 +248,7 @@ def test_work_behind_an_answer_is_not_cut_off() -> None:
                 answered.set()
 
         scope = {"type": "http", "path": "/v1/search"}
-        await WhileConnected(app, metrics)(scope, receive, send)
+        await CancelOnDisconnect(app, metrics)(scope, receive, send)
 
     asyncio.run(one_request())
     assert ended == [True]
@@ -257,7 +259,7 @@ def test_a_stream_that_has_ended_is_not_ended_again() -> None:
     sent: list[str] = []
 
     async def one_request() -> None:
-        ended, stop = asyncio.Event(), Stop()
+        ended, shutdown = asyncio.Event(), Shutdown()
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             headers = [(b"content-type", b"text/event-stream")]
@@ -270,9 +272,9 @@ def test_a_stream_that_has_ended_is_not_ended_again() -> None:
             sent.append(message["type"])
 
         scope = {"type": "http", "path": "/gradio_api/heartbeat/a"}
-        request = asyncio.ensure_future(EndableStreams(app, stop)(scope, None, send))  # type: ignore[arg-type]
+        request = asyncio.ensure_future(StoppableStreams(app, shutdown)(scope, None, send))  # type: ignore[arg-type]
         await ended.wait()
-        stop.say()
+        shutdown.begin()
         await request
 
     asyncio.run(one_request())
@@ -287,7 +289,10 @@ def test_a_mistake_within_an_answer_is_logged_once_and_cuts_it_off(
         await send({"type": "http.response.body", "body": b"a", "more_body": True})
         raise ZeroDivisionError
 
-    with serve(Observed(app, Metrics(), Stop())) as url, pytest.raises(httpx.RemoteProtocolError):
+    with (
+        serve(RequestLog(app, Metrics(), Shutdown())) as url,
+        pytest.raises(httpx.RemoteProtocolError),
+    ):
         httpx.get(f"{url}/v1/search")
     assert [one.name for one in caplog.records if one.exc_info] == ["ocelot.web"]
     assert "none broke off: ZeroDivisionError" in caplog.text

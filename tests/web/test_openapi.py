@@ -13,10 +13,13 @@ import pytest
 from starlette.testclient import TestClient
 
 import ocelot
+from ocelot.collection import rows
 from ocelot.service import Service
 from ocelot.web import describe
-from ocelot.web.api.requests import EXAMPLE_ID, REQUESTS
+from ocelot.web.api.requests import EXAMPLE_ID, EmbeddingRequest, ItemRequest, SearchRequest
 from tests.web.conftest import MakeService, app_of, client_of
+
+REQUESTS = (SearchRequest, ItemRequest, EmbeddingRequest)
 
 
 @pytest.fixture(scope="module")
@@ -118,12 +121,17 @@ def test_it_names_the_rerankers_of_this_server(
     assert bare.post("/v1/search", json={"text": "mug"}).json()["ranking"] is None
     refused = bare.post("/v1/search", json={"text": "mug", "rerank": True})
     assert refused.status_code == 422 and "has none" in refused.json()["detail"]
-    assert offered(describe()) == [True, False, "generative", "fusion", None]
+    assert offered(describe()) == [True, False, "llm", "fusion", None]
 
 
 def test_it_can_be_had_without_a_server(client: TestClient) -> None:
     served = client.get("/openapi.json").json()
     assert describe(rerankers=["fusion"], locked=False) == served
+
+
+def test_ids_are_those_that_a_collection_takes(described: dict[str, Any]) -> None:
+    pattern = described["components"]["schemas"]["Item"]["properties"]["id"]["pattern"]
+    assert pattern == f"^{rows._ID.pattern}$"
 
 
 def documented_calls() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +14,14 @@ from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
 
 from ocelot.encoders.base import Encoder
+from ocelot.images.decode import hash_bytes
 from ocelot.web import describe
 from tests.web.conftest import app_of, index, service_in
 
 EXAMPLES = 100
 APPS: list[Any] = []  # the one that answers
-IDS: list[str] = []  # of the items that are there
+IDS: list[str] = []  # of the stored items
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,127}")
 ANSWERED: Counter[tuple[str, int]] = Counter()
 
 CONFIG = {
@@ -61,10 +64,11 @@ def application(
 
 
 def known(id: Any) -> Any:
-    """An item's id for most of those that are made up."""
-    if not isinstance(id, str) or len(id) != 64 or not set(id) <= set("0123456789abcdef"):
+    """A stored item's id for most of those that are made up."""
+    if not isinstance(id, str) or not ID.fullmatch(id):
         return id
-    return id if int(id[:2], 16) % 4 == 0 else IDS[int(id[2:6], 16) % len(IDS)]
+    number = int(hash_bytes(id.encode())[:8], 16)
+    return id if number % 4 == 0 else IDS[number // 4 % len(IDS)]
 
 
 @schema.hook

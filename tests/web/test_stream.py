@@ -57,7 +57,7 @@ def test_hits_are_sent_before_the_model_has_answered(beside: MakeService) -> Non
 
     with ChatServer(answer_late) as chat:
         judge = LLMReranker(base_url=chat.url, retries=0)
-        app = app_of(beside(rerankers={"generative": judge}, default="generative"))
+        app = app_of(beside(rerankers={"llm": judge}, default="llm"))
         with (
             serve(app) as url,
             httpx.stream(
@@ -77,7 +77,7 @@ def test_hits_are_sent_before_the_model_has_answered(beside: MakeService) -> Non
         assert not chat.complaints
     found = [hit["id"] for hit in early["hits"]]
     assert [hit["id"] for hit in late["hits"]] == [found[2], found[0], found[1]]
-    assert [hit["earlier_rank"] for hit in late["hits"]] == [3, 1, 2]
+    assert [hit["retrieval_rank"] for hit in late["hits"]] == [3, 1, 2]
     assert late["ranking"]["reason"] == "The third has the pattern."
     assert late["ranking"]["usage"] == {"calls": 1, "prompt_tokens": 100, "completion_tokens": 20}
     assert late["panorama"] == early["panorama"]
@@ -103,12 +103,10 @@ def test_the_model_is_asked_while_the_hits_are_on_their_way(beside: MakeService)
 
     with ChatServer(answer_late) as chat:
         judge = LLMReranker(base_url=chat.url, retries=0)
-        hits, ranked, done = asyncio.run(
-            go(beside(rerankers={"generative": judge}, default="generative"))
-        )
+        hits, ranked, done = asyncio.run(go(beside(rerankers={"llm": judge}, default="llm")))
         assert len(chat.requests) == 1 and not chat.complaints
     assert hits.startswith(b"event: hits\n") and done.startswith(b"event: done\n")
-    assert b'"earlier_rank":3' in ranked
+    assert b'"retrieval_rank":3' in ranked
 
 
 def test_a_client_who_leaves_ends_the_verdict(service: Service) -> None:
@@ -141,7 +139,7 @@ def test_the_events_say_what_the_plain_answer_says(client: TestClient) -> None:
     assert late == plain
     assert early["ranking"] is None
     assert sorted(hit["id"] for hit in early["hits"]) == sorted(hit["id"] for hit in late["hits"])
-    assert early["winner"] == early["hits"][0]
+    assert early["best"] == early["hits"][0]
 
 
 @pytest.mark.parametrize("more", [{"rerank": False}, {"filter": "price < 0"}])
@@ -156,7 +154,7 @@ def test_what_is_wrong_before_the_stream_begins_is_a_plain_problem(client: TestC
         assert response.headers["content-type"] == "application/problem+json"
 
 
-def test_what_fails_while_judging_is_an_event(beside: MakeService) -> None:
+def test_what_fails_while_reranking_is_an_event(beside: MakeService) -> None:
     def broken(query: object, hits: object) -> Any:
         raise ZeroDivisionError("/home/ada")
 

@@ -39,7 +39,7 @@ def demo(
         typer.echo("2. Indexed with Milvus Lite: ", nl=False)
         print_report(report, engine.count(), str(directory / "shop.db"))
         typer.echo(f'3. Asking with leopard.jpg and "{QUESTION}":\n')
-        result = engine.ask(Query(shop / "leopard.jpg", QUESTION))
+        result = engine.search(Query(shop / "leopard.jpg", QUESTION))
     print_result(result)
     if result.ranking is not None and result.ranking.reranker == "fusion":
         typer.echo(NO_KEY)

@@ -55,10 +55,10 @@ def run(
     device: str | None,
 ) -> None:
     """Train, and print what happens."""
-    from ocelot.encoders.weights import resolve
+    from ocelot.encoders.weights import load_checkpoint
     from ocelot.training.loop import train
 
-    start = None if initial is None else resolve(initial, text_model)
+    start = None if initial is None else load_checkpoint(initial, text_model)
     try:
         folder = train(
             config,

@@ -1,4 +1,4 @@
-"""What there is to say about hits and answers, in plain words; nothing here is HTML."""
+"""What pages say about hits and results, as plain text."""
 
 from __future__ import annotations
 
@@ -24,31 +24,32 @@ __all__ = [
     "verdict",
 ]
 
-# What the rerankers are called on the page.
+# The names of rerankers on pages.
 RERANKERS = {
-    "generative": "Language model",
+    "llm": "Language model",
     "fusion": "Fusion of rankings",
 }
 
 _FIRST = ("category", "kind", "type", "brand", "store", "colour", "color", "pattern", "material")
 _NOT_SHOWN = frozenset({*TITLE_KEYS, "price", "file_name", "description"})
-_SHORT = 48  # characters of a metadata value; longer ones are prose
+_SHORT = 48  # characters of a metadata value; longer ones are not shown
 
 
 def asked(query: Query) -> str:
     """A query in a few words.
 
-    >>> asked(Query(b"...", "in blue"))
-    'Picture + “in blue”'
+    >>> asked(Query(text="in blue"))
+    '“in blue”'
     """
-    picture = "Pictures" if query.others else "Picture"
+    picture = "Pictures" if len(query.images) > 1 else "Picture"
     if query.text is None:
         return picture
     return f"{picture} + “{query.text}”" if query.images else f"“{query.text}”"
 
 
 def short(text: str, most: int = 60) -> str:
-    """
+    """The text, cut at `most` characters.
+
     >>> short("in blue, with stripes", 10)
     'in blue, …'
     """
@@ -56,7 +57,8 @@ def short(text: str, most: int = 60) -> str:
 
 
 def count(number: int, word: str = "picture") -> str:
-    """
+    """A number with its noun.
+
     >>> count(1), count(1200)
     ('1 picture', '1,200 pictures')
     """
@@ -64,7 +66,7 @@ def count(number: int, word: str = "picture") -> str:
 
 
 def price(metadata: Mapping[str, Any]) -> str:
-    """The price as it is shown, or ""."""
+    """The price, or "" if there is none."""
     value = metadata.get("price")
     if isinstance(value, float):
         return f"{value:,.2f}" if math.isfinite(value) else ""
@@ -91,7 +93,7 @@ def summary(metadata: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    """A value that is short enough to show, else ""; Cell_Phones reads better as Cell Phones."""
+    """A value if it is short enough to show, else ""; Cell_Phones becomes Cell Phones."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -102,37 +104,37 @@ def _value(value: Any) -> str:
     return ""
 
 
-def movement(rank: int, hit: Hit) -> tuple[Literal["up", "down"], str] | None:
-    """Where a hit came from on its way to a place; None when it stayed.
+def movement(hit: Hit) -> tuple[Literal["up", "down"], str] | None:
+    """Whether reranking moved a hit up or down, and its earlier place; None if it did not move.
 
-    >>> movement(1, Hit("ab", 0.5, 6, ("a.jpg",)))
+    >>> movement(Hit("ab", ("a.jpg",), rank=1, retrieval_rank=6))
     ('up', 'was 6th')
     """
-    if hit.rank == rank:
+    if hit.retrieval_rank == hit.rank:
         return None
-    return ("up" if hit.rank > rank else "down"), f"was {ordinal(hit.rank)}"
+    return ("up" if hit.retrieval_rank > hit.rank else "down"), f"was {ordinal(hit.retrieval_rank)}"
 
 
 def judging(reranker: str) -> str:
-    """What is said while a reranker is at work."""
-    if reranker == "generative":
+    """What is shown while a reranker works."""
+    if reranker == "llm":
         return "The language model is looking at the pictures…"
-    return "Weighing the words and the picture against each other…"
+    return "Comparing the pictures with each part of the query…"
 
 
 def verdict(ranking: Ranking | None) -> str:
-    """What the first picture is called."""
+    """The label of the first picture."""
     judged = ranking is not None and ranking.status != "fallback"
     return "Best match" if judged else "Most similar"
 
 
 def notice(ranking: Ranking | None) -> str:
-    """One friendly sentence where a reranker's reply was not used as it came, else ""."""
+    """One sentence if a reranker's reply was repaired or not usable, else ""."""
     if ranking is None or ranking.status == "ok":
         return ""
     detail = ranking.detail.strip().rstrip(".")
     if ranking.status == "repaired":
-        text = f"The reply of {ranking.reranker} could be used after mending"
+        text = f"The reply of {ranking.reranker} was repaired"
     else:
         text = (
             f"{ranking.reranker} gave no usable answer, so the pictures stay in order of similarity"
@@ -141,13 +143,13 @@ def notice(ranking: Ranking | None) -> str:
 
 
 def facts(result: Result) -> list[tuple[str, str]]:
-    """How an answer was made: who ranked it, what it cost, how long it took."""
+    """How a result was made: the reranker, the cost, and the time of each stage."""
     facts: list[tuple[str, str]] = []
     ranking = result.ranking
     if ranking is None:
         facts.append(("Order", "similarity, not reranked"))
     else:
-        status = {"ok": "", "repaired": ", mended", "fallback": ", not usable"}[ranking.status]
+        status = {"ok": "", "repaired": ", repaired", "fallback": ", not usable"}[ranking.status]
         facts.append(("Ranked by", ranking.reranker + status))
         used = ranking.usage
         if ranking.cached:

@@ -1,4 +1,4 @@
-"""One warm engine behind bounded queues: the floor that the HTTP API and the page stand on."""
+"""One warm engine behind bounded queues, used by the HTTP API and the page."""
 
 from ocelot.service.facets import Facet, condition
 from ocelot.service.images import Picture

@@ -1,4 +1,4 @@
-"""What the metadata of a collection offers to filter by, read from a sample of its rows."""
+"""The metadata fields of a collection that can be filtered by, read from a sample of its rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ocelot.collection import Row
-from ocelot.types import Hit
+from ocelot.types import Item
 
 __all__ = ["Facet", "condition", "examples_of", "facets_of"]
 
@@ -25,15 +25,15 @@ _WORDS = frozenset({"and", "or", "not", "in", "like", "true", "false", "exists",
 
 @dataclass(frozen=True)
 class Facet:
-    """One metadata key.
+    """One metadata field.
 
     Attributes:
-        key: As in a row's metadata.
-        kind: Of its values; "other" for lists, objects and mixtures.
+        key: Its name.
+        kind: Type of its values; "other" for lists, objects and mixtures.
         values: Up to 24 of its values, the most frequent first.
-        distinct: How many values there are in the sample.
-        count: Rows of the sample that have the key.
-        low, high: Of numbers.
+        distinct: Number of different values in the sample.
+        count: Rows of the sample that have the field.
+        low, high: Smallest and largest value, for numbers.
     """
 
     key: str
@@ -46,7 +46,7 @@ class Facet:
 
     @property
     def categorical(self) -> bool:
-        """Whether its values make a list to choose from: few, short, each in several rows."""
+        """Return True if the values suit a list of choices: few, short, in several rows each."""
         if self.kind == "boolean":
             return True
         short = self.kind == "text" and all(len(value) <= _LONG for value in self.values)
@@ -54,7 +54,7 @@ class Facet:
 
 
 def facets_of(metadata: Iterable[Mapping[str, Any]]) -> tuple[Facet, ...]:
-    """The keys of some rows' metadata, those of most rows first.
+    """The metadata fields of some rows, the most frequent first.
 
     >>> facets_of([{"price": 3, "colour": "red"}, {"price": 5}])[0]
     Facet(key='price', kind='number', values=(3, 5), distinct=2, count=2, low=3, high=5)
@@ -67,19 +67,16 @@ def facets_of(metadata: Iterable[Mapping[str, Any]]) -> tuple[Facet, ...]:
     return tuple(sorted(facets, key=lambda facet: -facet.count))
 
 
-def examples_of(rows: Sequence[Row], count: int = 12) -> tuple[Hit, ...]:
-    """At most `count` items from all over some rows, to look at."""
+def examples_of(rows: Sequence[Row], count: int = 12) -> tuple[Item, ...]:
+    """At most `count` items, evenly spaced over the rows."""
     step = max(1, len(rows) // count)
-    return tuple(
-        Hit(row.id, 1.0, rank, tuple(row.paths), row.width, row.height, row.metadata)
-        for rank, row in enumerate(rows[::step][:count], 1)
-    )
+    return tuple(row.item for row in rows[::step][:count])
 
 
 def _facet(key: str, values: list[Any]) -> Facet:
     kinds = {_kind(value) for value in values}
     kind: Kind = kinds.pop() if len(kinds) == 1 else "other"
-    # JSON tells 1 from true and takes lists, which cannot be counted as they are.
+    # As JSON, because 1 == True in Python and lists cannot be counted.
     counted = Counter(json.dumps(value, sort_keys=True) for value in values)
     examples = tuple(json.loads(text) for text, _ in counted.most_common(_VALUES))
     low = high = None
@@ -97,7 +94,7 @@ def _kind(value: Any) -> Kind:
 
 
 def condition(key: str, operator: Literal["==", "<=", ">="], value: Any) -> str:
-    """A filter over one key, quoted as Milvus reads it.
+    """A filter over one field, quoted as Milvus reads it.
 
     >>> condition("colour", "==", 'a "b"')
     'colour == "a \\\\"b\\\\""'
@@ -111,5 +108,5 @@ def condition(key: str, operator: Literal["==", "<=", ">="], value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    # Milvus knows these escapes and no \u; other control characters stand for themselves.
+    # Milvus knows these escapes and no \u; it takes other control characters as they are.
     return f'"{text.translate(_ESCAPES)}"'

@@ -1,4 +1,4 @@
-"""What a running service counts, in the Prometheus text format."""
+"""Counters and histograms of a running service, in the Prometheus text format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """Counters and histograms of one service, in a registry of its own."""
+    """Counters and histograms of one service, with their own registry."""
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
@@ -41,10 +41,10 @@ class Metrics:
             "ocelot_refused", "Requests refused by a full queue.", ["queue"], registry=registry
         )
         self.abandoned = Counter(
-            "ocelot_abandoned", "Requests whose client went away.", registry=registry
+            "ocelot_abandoned", "Requests whose client disconnected.", registry=registry
         )
         self._rankings = Counter(
-            "ocelot_rankings", "Verdicts of rerankers.", ["reranker", "status", "cached"],
+            "ocelot_rankings", "Rankings by rerankers.", ["reranker", "status", "cached"],
             registry=registry,
         )  # fmt: skip
         self._tokens = Counter(
@@ -55,7 +55,7 @@ class Metrics:
         )
 
     def watch_queue(self, name: str, waiting: Callable[[], int]) -> None:
-        """Report the length of a queue whenever metrics are read."""
+        """Read the length of a queue whenever the metrics are read."""
         self._waiting.labels(name).set_function(waiting)
 
     def batch(self, size: int) -> None:
@@ -63,7 +63,7 @@ class Metrics:
         self._batches.observe(size)
 
     def remembered(self, kept: int, new: int) -> None:
-        """Count vectors that were known already, and those that were encoded."""
+        """Count query vectors taken from the cache, and those that were encoded."""
         self._vectors.labels("true").inc(kept)
         self._vectors.labels("false").inc(new)
 
@@ -74,7 +74,7 @@ class Metrics:
                 self._stages.labels(stage).observe(result.timings[stage])
 
     def ranked(self, ranking: Ranking, seconds: float) -> None:
-        """Count a verdict and what it cost."""
+        """Count a ranking, its time and its tokens."""
         self._stages.labels("rerank").observe(seconds)
         self._rankings.labels(ranking.reranker, ranking.status, str(ranking.cached).lower()).inc()
         for kind in ("prompt", "completion"):
@@ -83,5 +83,5 @@ class Metrics:
                 self._tokens.labels(ranking.reranker, kind).inc(used)
 
     def text(self) -> bytes:
-        """Everything, as a Prometheus server reads it."""
+        """All metrics in the Prometheus text format."""
         return generate_latest(self._registry)

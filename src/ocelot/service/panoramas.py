@@ -1,84 +1,65 @@
-"""Panoramas of recent answers, drawn when somebody asks to see one."""
+"""Panoramas of recent answers, drawn when a client asks for one."""
 
 from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+
+from cachetools import LRUCache
 
 from ocelot.errors import ItemNotFound
 from ocelot.images.decode import encode_jpeg
+from ocelot.images.store import ImageStore
 from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, panorama_of_hits
 from ocelot.types import Hit, Query
 
-if TYPE_CHECKING:
-    from ocelot.images.thumbnails import Thumbnails
-
 __all__ = ["Panoramas"]
 
+_HIT_BYTES = 1000  # memory that a hit takes, about
 
-@dataclass(frozen=True)
-class _Recipe:
-    query: Query
-    hits: tuple[Hit, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes kept, about."""
-        pictures = (len(image) for image in self.query.images if isinstance(image, bytes))
-        return sum(pictures) + 1000 * len(self.hits)
+Inputs = tuple[Query, tuple[Hit, ...]]
 
 
 class Panoramas:
-    """What is needed to draw the panoramas of the last answers, up to a number of bytes.
+    """Keeps the query and hits of recent answers, up to a number of bytes.
 
-    Drawing is a pure function of the query, the hits and their pictures, so what is drawn is the
-    one that a reranker was shown.
+    The panorama is a pure function of them, so it is the picture that a reranker was shown.
 
     Args:
-        thumbnails: Small copies of the hits' pictures, where there are any.
-        max_bytes: Kept of the queries' pictures, about.
-        max_count: Answers that are kept.
+        images: Where the hits' pictures are read from.
+        max_bytes: Bytes to keep, about.
     """
 
-    def __init__(
-        self,
-        thumbnails: Thumbnails | None = None,
-        *,
-        max_bytes: int = 32 * 2**20,
-        max_count: int = 300,
-    ) -> None:
-        self._thumbnails = thumbnails
-        self._max_bytes = max_bytes
-        self._max_count = max_count
-        self._bytes = 0
-        self._kept: OrderedDict[str, _Recipe] = OrderedDict()
+    def __init__(self, images: ImageStore, max_bytes: int = 32 * 2**20) -> None:
+        def size(inputs: Inputs) -> int:
+            query, hits = inputs
+            pictures = sum(len(image.data) for image in query.images)
+            return min(max_bytes, pictures + _HIT_BYTES * len(hits))  # one answer always fits
+
+        self._images = images
+        self._kept: LRUCache[str, Inputs] = LRUCache(max_bytes, getsizeof=size)
         self._lock = threading.Lock()
 
     def keep(self, query: Query, hits: tuple[Hit, ...]) -> str | None:
-        """Remember an answer; returns the key under which `draw` finds it, None without hits."""
+        """Keep an answer; returns the key for `draw`, or None without hits."""
         if not hits:
             return None
         shown = tuple(replace(hit, vector=None, metadata={}) for hit in hits[:MAX_CANDIDATES])
-        key, recipe = secrets.token_urlsafe(16), _Recipe(query, shown)
+        images = [image.without_pixels() for image in query.images]
+        key = secrets.token_urlsafe(16)
         with self._lock:
-            self._kept[key] = recipe
-            self._bytes += recipe.size
-            while self._bytes > self._max_bytes or len(self._kept) > self._max_count:
-                _, dropped = self._kept.popitem(last=False)
-                self._bytes -= dropped.size
+            self._kept[key] = Query(images, query.text), shown
         return key
 
     def draw(self, key: str) -> bytes:
         """The panorama as a JPEG file.
 
         Raises:
-            ItemNotFound: There is no such panorama, or not any more.
+            ItemNotFound: There is no answer with this key, or it was dropped.
         """
         with self._lock:
-            recipe = self._kept.get(key)
-        if recipe is None:
-            raise ItemNotFound("There is no such panorama (any more); search again.")
-        return encode_jpeg(panorama_of_hits(recipe.query, recipe.hits, self._thumbnails))
+            inputs = self._kept.get(key)
+        if inputs is None:
+            raise ItemNotFound("There is no panorama with this key any more; search again.")
+        return encode_jpeg(panorama_of_hits(*inputs, self._images))

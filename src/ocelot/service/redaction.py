@@ -1,4 +1,4 @@
-"""What clients are told, and what not: where files lie, what a language model's server said."""
+"""Keep file paths and the messages of a language model's server from clients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from ocelot.errors import FilterError
 from ocelot.types import Ranking, Result
 
-__all__ = ["checked", "for_anybody", "unjudged"]
+__all__ = ["check_filter", "redacted", "unranked"]
 
 _log = logging.getLogger("ocelot.service")
 _SUBSCRIPT = re.compile(r"""\[\s*(["'])paths\1\s*\]""", re.IGNORECASE)
@@ -17,27 +17,24 @@ _TEXT = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
 _PATHS = re.compile(r"\bpaths\b", re.IGNORECASE)
 
 
-def checked(filter: str | None) -> str | None:
-    """A filter that asks about metadata alone: by others, paths could be guessed bit by bit.
+def check_filter(filter: str | None) -> str | None:
+    """Return a filter that uses metadata only: with others, paths could be guessed bit by bit.
 
-    >>> checked('title == "paths" and price < 3')
+    >>> check_filter('title == "paths" and price < 3')
     'title == "paths" and price < 3'
 
     Raises:
-        FilterError: It names the paths.
+        FilterError: The filter names the field `paths`.
     """
     if filter and (_SUBSCRIPT.search(filter) or _PATHS.search(_TEXT.sub('""', filter))):
         raise FilterError(
-            "The filter cannot be used: it may ask about the metadata, and not about paths."
+            "The filter cannot be used: it may name metadata fields, and not the paths."
         )
     return filter
 
 
-def for_anybody(result: Result) -> Result:
-    """The same result, its ranking without the address and the words of a model's server.
-
-    The log has them.
-    """
+def redacted(result: Result) -> Result:
+    """The result without the address and the messages of a model's server, which are logged."""
     ranking = result.ranking
     if ranking is None or not ranking.detail:
         return result
@@ -49,8 +46,8 @@ def for_anybody(result: Result) -> Result:
     return replace(result, ranking=replace(ranking, detail=detail))
 
 
-def unjudged(result: Result, reranker: str, cause: str) -> Result:
-    """The result in retrieval order, where the reranker had no time for it."""
+def unranked(result: Result, reranker: str, cause: str) -> Result:
+    """The result in retrieval order, where the reranker did not run in time."""
     order = tuple(range(len(result.hits)))
-    reason = "Kept from the search: there was no time to judge it."
+    reason = "Retrieval order: the reranker did not run in time."
     return replace(result, ranking=Ranking(order, reason, reranker, "fallback", cause))

@@ -1,4 +1,4 @@
-"""What the service answers with, beside the records of the engine."""
+"""Values that the service returns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ocelot.collection import CollectionInfo
 from ocelot.service.facets import Facet
-from ocelot.types import Hit, Result
+from ocelot.types import Item, Result
 
 __all__ = ["Answer", "Overview"]
 
@@ -21,8 +21,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Overview:
-    """What the collection holds, and what its metadata offers."""
+    """What the collection holds, its metadata fields, and some of its items."""
 
     info: CollectionInfo
     facets: tuple[Facet, ...]
-    examples: tuple[Hit, ...] = ()
+    examples: tuple[Item, ...] = ()

@@ -18,18 +18,18 @@ T = TypeVar("T")
 
 
 class Workers:
-    """Runs functions in threads; what would wait behind a full queue is refused at once.
+    """Runs functions in threads; refuses them at once when the queue is full.
 
-    Works from any event loop. When the awaiting task is cancelled (its client went away) or
-    the time is over, work that has not started never starts, and encoding that waits is dropped.
+    Works from any event loop. When the awaiting task is cancelled (its client disconnected) or
+    the timeout is over, work that has not started never starts, and waiting encoding is dropped.
 
     Args:
-        name: Of the threads, and in messages and metrics.
-        threads: How many functions run at once.
-        queue: How many more may wait.
-        patience: Seconds that work may wait for a thread.
-        timeout: Seconds that a caller waits, queueing included.
-        metrics: Counts refusals and shows the length of the queue.
+        name: Name of the threads, used in metrics.
+        threads: Functions that run at once.
+        queue: Functions that may wait.
+        timeout: Seconds that a caller waits, including the time in the queue.
+        patience: Seconds that a function may wait for a thread; by default the timeout.
+        metrics: Counts refusals and reports the length of the queue.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Workers:
 
         Raises:
             Overloaded: The queue is full.
-            RequestTimeout: It took too long.
+            RequestTimeout: The function took too long.
         """
         gone, begun = threading.Event(), threading.Event()
 
@@ -84,7 +84,7 @@ class Workers:
             if self._held >= self.capacity:
                 self._refused()
                 raise Overloaded(
-                    f"The server is busy: {self._held} requests of this kind are at work or "
+                    f"The server is busy: {self._held} requests of this kind are running or "
                     "waiting; try again in a second."
                 )
             self._held += 1
@@ -100,7 +100,7 @@ class Workers:
             if begun.is_set() and not answer.done():
                 await asyncio.wait({answer}, timeout=self.timeout - self.patience)
             late = not answer.done()
-        finally:  # it is late, or nobody waits for it any more
+        finally:  # done, late, or the caller is gone
             gone.set()
             answer.cancel()
         if late:
@@ -118,7 +118,7 @@ class Workers:
             self._held -= 1
 
     def close(self, *, wait: bool = True) -> None:
-        """Drop what waits; wait for what runs, or only ask it to stop at its next step."""
+        """Drop waiting work; wait for running work, or only ask it to stop at its next step."""
         if not wait:
             self._closing.set()
         self._pool.shutdown(wait=wait, cancel_futures=True)

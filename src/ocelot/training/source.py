@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ocelot.errors import ConfigurationError, ImageError
-from ocelot.images.decode import load_image
+from ocelot.images.file import ImageFile
 from ocelot.model.preprocess import Pixels, to_pixels
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.training.augment import Random, crop, relight
@@ -55,7 +55,7 @@ class PictureReader:
 
     def _decode(self, number: int) -> Pixels | None:
         try:
-            return to_pixels(load_image(self._paths[number]), self._size)
+            return to_pixels(ImageFile.of(self._paths[number]).rgb(), self._size)
         except ImageError as error:
             if number not in self._broken:
                 log.warning("%s Its triplets are left out.", error)

@@ -1,4 +1,4 @@
-"""The application: a service, and around it the API, its guards and the page."""
+"""The web application: the HTTP API, its middleware, and the page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import Receive, Scope, Send
 
 from ocelot import __version__
 from ocelot.service import Limits, Service
@@ -14,23 +18,26 @@ from ocelot.settings import Settings
 from ocelot.web.api import collection, health, items, search
 from ocelot.web.api.openapi import complete
 from ocelot.web.api.problems import HANDLERS
-from ocelot.web.fence import Fence
+from ocelot.web.paths import is_page
 from ocelot.web.security import login
-from ocelot.web.security.body_limits import BodyLimit
+from ocelot.web.security.body_limits import BodyLimits
 from ocelot.web.security.headers import SecurityHeaders
-from ocelot.web.security.keys import Keys, Locked, Sessions
-from ocelot.web.security.middleware import EndableStreams, Observed, Stop, WhileConnected
-from ocelot.web.security.origins import KnownHosts, OwnOrigin, Preflights, cors, origins_of
+from ocelot.web.security.keys import Keys, RequireKey, Sessions
+from ocelot.web.security.middleware import CancelOnDisconnect, RequestLog
+from ocelot.web.security.origins import SameOrigin, origins_of
+from ocelot.web.security.shutdown import Shutdown
 
-__all__ = ["create_app", "describe", "stop_streams"]
+__all__ = ["add_page", "create_app", "describe", "stop_streams"]
 
-_ROUTERS = (search.router, items.router, collection.router, health.router)
-_ABOUT = "A picture and a sentence in, the picture meant out, with the reason."
+# Forms first: the later one of two routes on a path is described.
+_ROUTERS = (
+    search.forms, search.router, items.forms, items.router, collection.router, health.router,
+)  # fmt: skip
 _TAGS = [
-    {"name": "search", "description": "Find pictures by pictures and words."},
+    {"name": "search", "description": "Find pictures by pictures and text."},
     {"name": "items", "description": "The pictures in the collection."},
-    {"name": "collection", "description": "What there is to search."},
-    {"name": "operation", "description": "How the server is."},
+    {"name": "collection", "description": "The collection that is searched."},
+    {"name": "operation", "description": "Health and metrics."},
 ]
 
 
@@ -41,80 +48,103 @@ def create_app(
     page: bool = True,
     hosts: Iterable[str] | None = None,
 ) -> FastAPI:
-    """The HTTP API over a service, and the page. Closing the service stays with the caller.
+    """The HTTP API over a service, and the page. The caller closes the service.
 
     Args:
-        settings: For `api_keys` and `cors_origins`.
-        page: Whether to mount the page at /.
-        hosts: Names that the server goes by; others are refused. None takes all of them.
+        settings: Gives `api_keys` and `cors_origins`.
+        page: Whether to serve the page at /.
+        hosts: Names of the server; requests with another Host are refused, which protects a local
+            server from DNS rebinding. None allows all names.
 
     Raises:
-        ConfigurationError: The setting api_keys holds no key, or cors_origins what is no origin.
+        ConfigurationError: The setting api_keys holds no key, or cors_origins an entry that is
+            not an origin.
     """
     origins = origins_of(settings.cors_origins)
     keys = None if settings.api_keys is None else Keys(settings.api_keys)
-    sessions, stop = Sessions(), Stop()
-    guards = [
+    sessions, shutdown = Sessions(), Shutdown()
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=("GET", "HEAD", "POST", "DELETE"),
+        allow_headers=("Authorization", "X-API-Key"),
+        expose_headers=("ETag", "Location", "Retry-After"),
+    )
+    app = _api(
         Middleware(SecurityHeaders, embeddable=bool(origins)),
-        Middleware(Observed, metrics=service.metrics, stop=stop),
-        *([] if hosts is None else [Middleware(KnownHosts, hosts=tuple(hosts))]),
-        Middleware(Preflights),
-        cors(origins),
-        Middleware(OwnOrigin, origins=origins),
-        *([Middleware(Locked, keys=keys, sessions=sessions)] if keys else []),
-        Middleware(EndableStreams, stop=stop),
-        Middleware(WhileConnected, metrics=service.metrics),
-        Middleware(BodyLimit, limits=service.limits, stop=stop),
-    ]
-    app = _bare(guards)
-    app.state.service, app.state.stop = service, stop
+        Middleware(RequestLog, metrics=service.metrics, shutdown=shutdown),
+        Middleware(
+            TrustedHostMiddleware,
+            allowed_hosts=["*"] if hosts is None else list(hosts),
+            www_redirect=False,
+        ),
+        cors,
+        Middleware(SameOrigin, origins=origins),
+        *([Middleware(RequireKey, keys=keys, sessions=sessions)] if keys else []),
+        Middleware(CancelOnDisconnect, metrics=service.metrics),
+        Middleware(BodyLimits, limits=service.limits, shutdown=shutdown),
+    )
+    app.state.service, app.state.shutdown = service, shutdown
     if keys is not None:
         app.state.keys, app.state.sessions = keys, sessions
         app.include_router(login.router)
-    _describe_with(app, service.limits, service.rerankers, locked=keys is not None)
-    app.router.routes.append(Fence(app.router.routes))
+    _describe(app, service.limits, service.rerankers, locked=keys is not None)
     if page:
-        from ocelot.web.page import mount_page
+        from ocelot.web.page import create_page
 
-        mount_page(app, service, locked=keys is not None)
+        add_page(app, create_page(service, shutdown, locked=keys is not None))
     return app
 
 
-def stop_streams(app: FastAPI) -> None:
-    """Let the server stop: the page's endless streams end, bodies that are not there yet are
-    waited for no longer, and /readyz says 503 from now on.
+def add_page(app: FastAPI, page: FastAPI) -> None:
+    """Give the page all paths that are not the API's.
 
-    Call it in the server's event loop, as from a signal handler there.
+    It is no mount: one at / would match every path before the API can answer 404 and 405.
     """
-    app.state.stop.say()
+
+    async def other(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not is_page(scope["path"]):
+            raise HTTPException(404)
+        await page(scope, receive, send)
+
+    app.router.default = other
+    app.router.lifespan_context = lambda _: page.router.lifespan_context(page)  # type: ignore
+
+
+def stop_streams(app: FastAPI) -> None:
+    """Prepare to stop: end the page's event streams, stop waiting for bodies, answer /readyz 503.
+
+    Call it in the server's event loop.
+    """
+    app.state.shutdown.begin()
 
 
 def describe(
-    *, rerankers: Iterable[str] = ("generative", "fusion"), locked: bool = True
+    *, rerankers: Iterable[str] = ("llm", "fusion"), locked: bool = True
 ) -> dict[str, Any]:
-    """The OpenAPI description of a server, without one.
+    """The OpenAPI description, without a server.
 
     Args:
-        rerankers: Those on offer.
-        locked: Whether it asks for a key.
+        rerankers: Names of the rerankers.
+        locked: Whether an API key is needed.
     """
-    app = _bare([])
-    _describe_with(app, Limits(), rerankers, locked=locked)
+    app = _api()
+    _describe(app, Limits(), rerankers, locked=locked)
     return app.openapi()
 
 
-def _bare(guards: list[Middleware]) -> FastAPI:
+def _api(*middleware: Middleware) -> FastAPI:
     app = FastAPI(
         title="Ocelot",
         summary="Composed image search.",
-        description=_ABOUT,
+        description="Search pictures with a picture and a sentence.",
         version=__version__,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_tags=_TAGS,
-        docs_url=None,  # its pages load scripts from other hosts
+        docs_url=None,  # these pages load scripts from other hosts
         redoc_url=None,
         redirect_slashes=False,
-        middleware=guards,
+        middleware=middleware,
         exception_handlers=dict(HANDLERS),
     )
     for router in _ROUTERS:
@@ -122,6 +152,6 @@ def _bare(guards: list[Middleware]) -> FastAPI:
     return app
 
 
-def _describe_with(app: FastAPI, limits: Limits, rerankers: Iterable[str], *, locked: bool) -> None:
+def _describe(app: FastAPI, limits: Limits, rerankers: Iterable[str], *, locked: bool) -> None:
     schema = complete(app.openapi(), limits, tuple(rerankers), locked=locked)
     app.openapi = lambda: schema  # type: ignore[method-assign]

@@ -1,15 +1,15 @@
-"""Whose a path is: the API's, everybody's, or the page's, which has all others."""
+"""Which paths belong to the API; the page has all others."""
 
 from __future__ import annotations
 
 __all__ = ["OPEN", "PLAIN", "is_page"]
 
-OPEN = frozenset({"/healthz", "/readyz", "/login", "/logout"})  # that ask for no key
-PLAIN = frozenset({*OPEN, "/metrics", "/openapi.json"})  # the API's outside /v1
+OPEN = frozenset({"/healthz", "/readyz", "/login", "/logout"})  # these need no key
+PLAIN = frozenset({*OPEN, "/metrics", "/openapi.json"})  # the API's paths outside /v1
 
 
 def is_page(path: str) -> bool:
-    """Whether a path belongs to the page.
+    """Return True if a path belongs to the page.
 
     >>> is_page("/gradio_api/queue/join"), is_page("/v1/search")
     (True, False)

@@ -16,8 +16,8 @@ import pytest
 from ocelot.build import build_service
 from ocelot.service import Service
 from ocelot.settings import load_settings
-from ocelot.web import create_app, stop_streams
-from ocelot.web.page import mount_page
+from ocelot.web import add_page, create_app, stop_streams
+from ocelot.web.page import create_page
 from tests.rerankers.chat_server import ChatServer
 from tests.shop import write_shop
 from tests.uvicorn_server import WebServer
@@ -74,7 +74,7 @@ def service(
 def serving(service: Service, *, port: int = 0) -> Iterator[str]:
     """The address of a server in a thread of its own."""
     app = create_app(service, load_settings(), page=False)
-    mount_page(app, service)
+    add_page(app, create_page(service, app.state.shutdown))
     server = WebServer(app, port=port)
     server.start()
     try:

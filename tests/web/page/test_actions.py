@@ -14,7 +14,7 @@ from ocelot.web.page.query_images import QueryPictures
 from ocelot.web.page.state import Session, View
 from tests.rerankers.chat_server import ChatServer, Reply, ranking
 
-FIELDS = [*[None] * (CATEGORIES + 2 * NUMBERS), "", "generative", 3]
+FIELDS = [*[None] * (CATEGORIES + 2 * NUMBERS), "", "llm", 3]
 
 
 def test_the_model_is_asked_while_the_hits_are_shown(

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ocelot.build import build_service
 from ocelot.errors import OcelotError
-from ocelot.images.decode import hash_file
+from ocelot.images.decode import hash_bytes
 from ocelot.service import Service
 from ocelot.settings import load_settings
 from ocelot.web.page.folder import use_own_folder
@@ -342,7 +342,7 @@ def test_pictures_are_added_and_a_bad_one_is_named(
     assert reasons[0].startswith("<i>broken.png: it is ")
     assert reasons[1] == "huge.tif: it is larger than 20 MB."
     assert service._engine.count() == before + 1
-    assert service._engine.get([hash_file(good)])
+    assert service._engine.get(hash_bytes(good.read_bytes()))
     left = {file.read_bytes() for file in use_own_folder().rglob("*") if file.is_file()}
     assert not left & {good.read_bytes(), bad.read_bytes()}
     page.wait_for_selector(f".held:has-text('{before + 1} pictures')")

@@ -40,12 +40,19 @@ class Reader(HTMLParser):
 
 
 def hit(rank: int, **metadata: object) -> Hit:
-    return Hit(f"{rank:064x}", 1 - rank / 10, rank, ("/secret/place.jpg",), 9, 9, metadata)
+    paths = ("/secret/place.jpg",)
+    return Hit(f"{rank:064x}", paths, 9, 9, metadata, score=1 - rank / 10, rank=rank)
+
+
+def result_of(query: str, hits: tuple[Hit, ...], ranking: Ranking | None) -> Result:
+    """A result in the order of a ranking."""
+    result = Result(Query(text=query), hits)
+    return result if ranking is None else result.reranked(ranking)
 
 
 def answer(count: int = 3, ranking: Ranking | None = None, query: str = "q") -> Answer:
     hits = tuple(hit(rank, title=f"Item {rank}") for rank in range(1, count + 1))
-    return Answer(Result(Query(text=query), hits, ranking), "key")
+    return Answer(result_of(query, hits, ranking), "key")
 
 
 def pages(value: str) -> list[str]:
@@ -53,7 +60,7 @@ def pages(value: str) -> list[str]:
     fields = {"title": value, "colour": value[:40], value[:40]: 3, "price": value[:40]}
     evil = replace(hit(1, **fields), id=value)
     ranking = Ranking((1, 0), value, value, "repaired", value)
-    result = Result(Query(text=value), (evil, hit(2)), ranking, {value: 1.0})
+    result = replace(result_of(value, (evil, hit(2)), ranking), timings={value: 1.0})
     given = Answer(result, value)
     look = Cards()
     return [

@@ -1,4 +1,4 @@
-"""The collection and the panoramas of answers over HTTP."""
+"""The collection, and the panoramas of answers, over HTTP."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from ocelot.web.api.dependencies import Running
+from ocelot.web.api.dependencies import CurrentService
 from ocelot.web.api.openapi import picture, problems
 from ocelot.web.api.responses import Collection
 
@@ -19,12 +19,12 @@ router = APIRouter(tags=["collection"])
 @router.get(
     "/v1/collection",
     operation_id="getCollection",
-    summary="See what there is to search",
+    summary="Describe the collection",
     response_description="The collection.",
     responses=problems(429),
 )
-async def get_collection(service: Running) -> Collection:
-    """What the collection holds, what its metadata offers to filter by, and the limits."""
+async def get_collection(service: CurrentService) -> Collection:
+    """What the collection holds, the metadata fields to filter by, and the limits of requests."""
     return Collection.of(await service.overview(), service)
 
 
@@ -40,13 +40,13 @@ async def panorama(
         str,
         Path(
             max_length=64,
-            description="From the field `panorama` of an answer.",
+            description="The end of `panorama` in an answer.",
             examples=["hGS4CkTFmH5eDIIdTTQLLw"],
         ),
     ],
-    service: Running,
+    service: CurrentService,
 ) -> Response:
-    """The query and the numbered hits in one picture, as a language model is shown them."""
+    """The query and the numbered hits in one picture, as a language model sees them."""
     return Response(
         await service.panorama(key),
         media_type="image/jpeg",

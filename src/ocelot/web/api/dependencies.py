@@ -1,22 +1,54 @@
-"""The service behind the API, for routes that need it."""
+"""What several routes need: the service, and the pictures of a request."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 
+from ocelot.images.file import ImageFile
 from ocelot.service import Service
-from ocelot.web.api.problems import Refusal
+from ocelot.web.api.problems import STOPPING, Refusal
+from ocelot.web.api.requests import ImageData, ImageOfItem
 
-__all__ = ["Running"]
+__all__ = ["CurrentService", "load_images"]
 
 
-async def _running(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     if service.closed:
-        raise Refusal(503, "The server is stopping; try again later.")
+        raise Refusal(503, STOPPING.detail)
     return service
 
 
-Running = Annotated[Service, Depends(_running)]
+CurrentService = Annotated[Service, Depends(_service)]
+
+
+async def load_images(
+    service: Service,
+    images: Sequence[ImageData | ImageOfItem],
+    names: Sequence[str] | None = None,
+) -> list[ImageFile]:
+    """The pictures of a request: those that were sent, checked, and the files of stored items.
+
+    Args:
+        names: What to call each picture in messages; by default "picture 1" and so on.
+
+    Raises:
+        ImageError: What was sent is not a picture, or has too many pixels.
+        ItemNotFound: There is no such item, or its file is gone.
+    """
+    if names is None:
+        numbers = range(1, len(images) + 1)
+        names = ["the picture"] if len(images) == 1 else [f"picture {n}" for n in numbers]
+    found = []
+    for name, image in zip(names, images, strict=True):
+        if isinstance(image, ImageOfItem):
+            found.append(ImageFile((await service.picture(image.id)).data, name))
+            continue
+        sent = ImageFile(image.base64, name)
+        await run_in_threadpool(sent.probe, service.limits.pixels)
+        found.append(sent)
+    return found

@@ -1,4 +1,4 @@
-"""What tells an operator how the server is."""
+"""Health and metrics for operators."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from ocelot.errors import OcelotError
 from ocelot.service import Service
-from ocelot.web.api.dependencies import Running
+from ocelot.web.api.dependencies import CurrentService
 from ocelot.web.api.openapi import problems
-from ocelot.web.api.problems import Refusal
+from ocelot.web.api.problems import STOPPING, Refusal
 from ocelot.web.api.responses import Health
 
 __all__ = ["router"]
@@ -21,25 +21,25 @@ router = APIRouter(tags=["operation"])
 @router.get(
     "/healthz",
     operation_id="health",
-    summary="See whether the process is alive",
-    response_description="It is.",
+    summary="Check that the process is alive",
+    response_description="The process is alive.",
 )
 async def health() -> Health:
-    """Answers as long as the process does; the database is not asked."""
+    """Answers as long as the process runs; the database is not asked."""
     return Health(status="ok")
 
 
 @router.get(
     "/readyz",
     operation_id="readiness",
-    summary="See whether the server can answer",
-    response_description="It can.",
+    summary="Check that the server can answer requests",
+    response_description="The server can answer requests.",
     responses=problems(503),
 )
-async def readiness(request: Request, service: Running) -> Health:
-    """Whether the encoder is loaded and the database answers; not while the server stops."""
-    if request.app.state.stop.said:
-        raise Refusal(503, "The server is stopping.")
+async def readiness(request: Request, service: CurrentService) -> Health:
+    """Whether the encoder is loaded and the database answers; 503 while the server stops."""
+    if request.app.state.shutdown.begun:
+        raise Refusal(503, STOPPING.detail)
     try:
         await service.ready()
     except OcelotError as error:
@@ -54,7 +54,7 @@ async def readiness(request: Request, service: Running) -> Health:
     response_class=Response,
     responses={
         200: {
-            "description": "In the Prometheus text format.",
+            "description": "Metrics in the Prometheus text format.",
             "content": {"text/plain": {"schema": {"type": "string"}}},
         },
         **problems(),

@@ -1,68 +1,82 @@
-"""Indexed pictures over HTTP."""
+"""Stored pictures over HTTP."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi import APIRouter, Form, Header, Path, Query
 from starlette.responses import Response
 
-from ocelot.web.api.bodies import item_form, names_of, pictures_of, read_body
-from ocelot.web.api.dependencies import Running
-from ocelot.web.api.openapi import body, headers, picture, problems
-from ocelot.web.api.requests import LIMITS, ItemId, ItemRequest
+from ocelot.types import Item as StoredItem
+from ocelot.web.api.bodies import FORM, FormRoute, JSONRoute
+from ocelot.web.api.dependencies import CurrentService, load_images
+from ocelot.web.api.openapi import headers, or_form, picture, problems
+from ocelot.web.api.requests import (
+    Filter,
+    HitLimit,
+    ImageData,
+    ItemForm,
+    ItemId,
+    ItemRequest,
+    MinScore,
+)
 from ocelot.web.api.responses import Hits, Item
 
-__all__ = ["router"]
+__all__ = ["forms", "router"]
 
-router = APIRouter(tags=["items"])
+forms = APIRouter(tags=["items"], route_class=FormRoute)
+router = APIRouter(tags=["items"], route_class=JSONRoute)
 
 Id = Annotated[ItemId, Path()]
 _YEAR, _DAY = 365 * 86400, 86400
-_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"  # a picture does nothing
+_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"  # a picture runs nothing
 
 
-async def _item_body(request: Request) -> ItemRequest:
-    return await read_body(request, ItemRequest, item_form)
+@forms.post("/v1/items", operation_id="addItemForm", status_code=201, responses=problems(422))
+async def add_item_form(
+    form: Annotated[ItemForm, Form(media_type=FORM)], service: CurrentService, response: Response
+) -> Item:
+    """As `add_item`, with a form."""
+    image = ImageData.model_construct(base64=await form.image.read())
+    request = ItemRequest.model_construct(image=image, metadata=form.metadata)
+    return await add_item(request, service, response)
 
 
 @router.post(
     "/v1/items",
     operation_id="addItem",
-    summary="Index a picture",
+    summary="Store a picture",
     status_code=201,
-    response_description="It is new, and can be found from now on.",
+    response_description="The item is new and can be found from now on.",
     responses={
-        201: headers({"Location": "Its path."}),
-        200: {"model": Item, "description": "Its content was known; its metadata is as given."},
+        201: headers({"Location": "Path of the item."}),
+        200: {"model": Item, "description": "The item was stored before; its metadata is as sent."},
         **problems(400, 403, 408, 413, 415, 422, 429, 507),
     },
-    openapi_extra=body("ItemRequest", form="ItemForm"),
+    openapi_extra=or_form("ItemForm"),
 )
-async def add_item(
-    asked: Annotated[ItemRequest, Depends(_item_body)], service: Running, response: Response
-) -> Item:
-    """Keep a picture and make it searchable. The same content twice is one item."""
-    (data,) = await pictures_of(service, [asked.image], names_of(1))
-    hit, created = await service.add(data, asked.metadata)
-    item = Item.of(hit)
+async def add_item(request: ItemRequest, service: CurrentService, response: Response) -> Item:
+    """Store a picture and make it searchable. The same content twice is one item."""
+    (image,) = await load_images(service, [request.image])
+    item, created = await service.add(image, request.metadata)
     if created:
         response.headers["Location"] = f"/v1/items/{item.id}"
     else:
         response.status_code = 200
-    return item
+    return Item.model_validate(item)
 
 
 @router.get(
     "/v1/items/{id}",
     operation_id="getItem",
-    summary="Look at an item",
+    summary="Get an item",
+    response_model=Item,
     response_description="The item.",
     responses=problems(404, 422, 429),
 )
-async def get_item(id: Id, service: Running) -> Item:
-    """An indexed picture and its metadata."""
-    return Item.of(await service.get(id))
+async def get_item(id: Id, service: CurrentService) -> StoredItem:
+    """A stored picture and its metadata."""
+    return await service.get(id)
 
 
 @router.delete(
@@ -70,37 +84,29 @@ async def get_item(id: Id, service: Running) -> Item:
     operation_id="deleteItem",
     summary="Remove an item",
     status_code=204,
-    response_description="It is gone.",
+    response_description="The item is removed.",
     responses=problems(403, 404, 422, 429),
 )
-async def delete_item(id: Id, service: Running) -> None:
-    """Remove an item, and its file where it was uploaded; other files are never touched."""
+async def delete_item(id: Id, service: CurrentService) -> None:
+    """Remove an item, and its file if it was uploaded; other files are never touched."""
     await service.delete(id)
 
 
 @router.get(
     "/v1/items/{id}/similar",
     operation_id="similarItems",
-    summary="Find items like this one",
-    response_description="The items, the closest first.",
+    summary="Find similar items",
+    response_description="The items, the most similar first.",
     responses=problems(400, 404, 422, 429),
 )
 async def similar_items(
     id: Id,
-    service: Running,
-    limit: Annotated[
-        int, Query(ge=1, le=LIMITS.results, description="At most this many hits.")
-    ] = 9,
-    filter: Annotated[
-        str | None,
-        Query(max_length=LIMITS.filter_length, description="Milvus expression over the metadata."),
-    ] = None,
-    min_score: Annotated[
-        float | None,
-        Query(ge=-1, le=1, description="Leave out hits with a lower cosine similarity."),
-    ] = None,
+    service: CurrentService,
+    limit: Annotated[HitLimit, Query()] = 9,
+    filter: Annotated[Filter, Query()] = None,
+    min_score: Annotated[MinScore, Query()] = None,
 ) -> Hits:
-    """The items closest to an indexed one, which is not among them."""
+    """The items closest to a stored one, which is not among them."""
     return Hits.of(await service.similar(id, limit=limit, filter=filter, min_score=min_score))
 
 
@@ -111,13 +117,13 @@ async def similar_items(
     response_class=Response,
     responses={
         200: {**picture("The picture."), **headers({"ETag": "Its version, for If-None-Match."})},
-        304: {"description": "It is as it was."},
+        304: {"description": "The picture has not changed."},
         **problems(404, 415, 422, 429),
     },
 )
 async def item_image(
     id: Id,
-    service: Running,
+    service: CurrentService,
     size: Annotated[
         int | None,
         Query(
@@ -129,22 +135,27 @@ async def item_image(
     ] = None,
     if_none_match: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
-    """The file as it was indexed, or a JPEG of it that is not larger than `size`."""
-    tag = f'"{id}"' if size is None else f'"{id}-{size}"'
-    # The bytes of an id never change; how a small picture is made may.
-    lasting = f"max-age={_YEAR}, immutable" if size is None else f"max-age={_DAY}"
-    said = {
-        "ETag": tag,
-        "Cache-Control": f"private, {lasting}",
+    """The stored file, or a JPEG of it that is not larger than `size`."""
+    if if_none_match is not None:
+        described = _headers(id, (await service.get(id)).sha256, size)
+        given = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+        if described["ETag"] in given or "*" in given:
+            return Response(status_code=304, headers=described)
+    found = await service.picture(id, size)
+    described = _headers(id, found.sha256, size)
+    return Response(found.data, media_type=found.media_type, headers=described)
+
+
+def _headers(id: str, sha256: str, size: int | None) -> dict[str, str]:
+    """What browsers may keep: a content hash always names the same bytes, another id may not."""
+    if id != sha256:
+        caching = "no-cache"  # ask again each time, with the ETag
+    elif size is None:
+        caching = f"max-age={_YEAR}, immutable"
+    else:
+        caching = f"max-age={_DAY}"  # the way to make small pictures may change
+    return {
+        "ETag": f'"{sha256}"' if size is None else f'"{sha256}-{size}"',
+        "Cache-Control": f"private, {caching}",
         "Content-Security-Policy": _POLICY,
     }
-    if _knows(if_none_match, tag):
-        await service.get(id)  # what was removed is not confirmed
-        return Response(status_code=304, headers=said)
-    found = await service.picture(id, size)
-    return Response(found.data, media_type=found.media_type, headers=said)
-
-
-def _knows(if_none_match: str | None, tag: str) -> bool:
-    given = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")]
-    return tag in given or "*" in given

@@ -1,21 +1,23 @@
 """Errors as problem details (RFC 9457): one table from exception types to statuses.
 
-Bad input is answered with the error's own sentence. What fails on the server's side may name
-files and addresses, so it is logged, and the client gets a sentence without them.
+Bad input is answered with the error's own sentence. Errors of the server may name files and
+addresses, so they are logged and the client gets a sentence without them.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
+from starlette.routing import Match
 
 from ocelot.errors import (
     CollectionError,
@@ -31,25 +33,27 @@ from ocelot.errors import (
     RequestTimeout,
     StorageError,
 )
+from ocelot.web.api.requests import TAGS
 
 __all__ = ["HANDLERS", "MEDIA_TYPE", "STOPPING", "Problem", "Refusal", "problem_of"]
 
 MEDIA_TYPE = "application/problem+json"
 _URN = "urn:ocelot:problem:"
+_FULL = Match.FULL
 _log = logging.getLogger("ocelot.web")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One answer that says what is wrong.
+    """An error response.
 
     Attributes:
-        status: Of HTTP.
+        status: HTTP status code.
         detail: One sentence.
-        title: Of the kind of problem; the status's phrase when empty.
-        type: Names the kind for programs: "about:blank" when the status says it all.
+        title: Title of this kind of problem; the status's phrase when empty.
+        type: Name of this kind for programs; "about:blank" when the status is enough.
         more: Further members, such as `field` and `errors`.
-        headers: Of the answer.
+        headers: Response headers.
     """
 
     status: int
@@ -60,7 +64,7 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
-        """The members as JSON has them."""
+        """The members of the JSON object."""
         return {
             "type": self.type,
             "title": self.title or HTTPStatus(self.status).phrase,
@@ -70,18 +74,17 @@ class Problem:
         }
 
     def response(self) -> Response:
-        """The answer."""
-        return JSONResponse(self.body(), self.status, dict(self.headers), MEDIA_TYPE)
+        """The HTTP response. It is plain ASCII, for what it quotes may hold lone surrogates."""
+        return Response(json.dumps(self.body()), self.status, dict(self.headers), MEDIA_TYPE)
 
 
 class Refusal(Exception):
-    """A request that the server does not take, as it is or at all.
+    """Ends a request with an error response.
 
     Args:
-        status: Of HTTP, 400 to 503.
+        status: HTTP status code.
         detail: One sentence.
-        field: Of the request, that is to blame.
-        headers: Of the answer.
+        field: The field of the request that cannot be used.
     """
 
     def __init__(
@@ -90,16 +93,15 @@ class Refusal(Exception):
         detail: str,
         *,
         field: str | None = None,
-        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         more = {} if field is None else {"field": field}
-        self.problem = Problem(status, detail, more=more, headers=headers or {})
+        self.problem = Problem(status, detail, more=more)
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """What is said of an error; a `detail` takes the place of the error's own words."""
+    """The response to an error; a `detail` replaces the error's own message."""
 
     status: int
     name: str
@@ -107,7 +109,7 @@ class _Kind:
     detail: str = ""
 
 
-# The nearest class counts: an error that is not listed is answered as its parent is.
+# An error that is not listed is answered as its nearest parent.
 _KINDS: Mapping[type[OcelotError], _Kind] = {
     FilterError: _Kind(400, "filter", "The filter cannot be used"),
     ItemNotFound: _Kind(404, "not-found", "There is no such item"),
@@ -123,10 +125,10 @@ _KINDS: Mapping[type[OcelotError], _Kind] = {
     ),
     CollectionError: _Kind(
         503, "database", "The database does not answer",
-        "The database does not answer as it should; the server's log says why.",
+        "The database failed; the server's log says why.",
     ),
     StorageError: _Kind(
-        507, "storage", "The disk does not keep it",
+        507, "storage", "The server cannot store the file",
         "The server's disk is full or cannot be written to; the server's log says more.",
     ),
     OcelotError: _Kind(
@@ -137,14 +139,14 @@ _KINDS: Mapping[type[OcelotError], _Kind] = {
 
 _SENTENCES = {
     404: "There is nothing at this path.",
-    405: "This path does not take this method.",
+    405: "This path does not support this method.",
 }
 STOPPING = Problem(503, "The server is stopping; try again later.", headers={"Connection": "close"})
-_UNEXPECTED = Problem(500, "The server made a mistake; its log says more.")
+_UNEXPECTED = Problem(500, "Internal error; the server's log says more.")
 
 
 def problem_of(error: Exception) -> Problem:
-    """What to answer to an exception; what is the server's own fault is logged."""
+    """The response to an exception; errors of the server are logged."""
     if isinstance(error, Refusal):
         return error.problem
     if isinstance(error, OcelotError):
@@ -154,7 +156,7 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, HTTPException):
         detail = _SENTENCES.get(error.status_code, str(error.detail))
         return Problem(error.status_code, detail, headers=error.headers or {})
-    _log.error("A request failed for a reason that is not its own.", exc_info=error)
+    _log.error("A request failed with an unexpected error.", exc_info=error)
     return _UNEXPECTED
 
 
@@ -170,15 +172,20 @@ def _of_ocelot(error: OcelotError) -> Problem:
 
 
 def _of_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
-    """Fields that do not fit the description of the API: the first one in a sentence."""
+    """Malformed JSON, or fields that cannot be used: all of them, the first in a sentence."""
+    first = errors[0]
+    if first["type"] == "json_invalid":
+        return Problem(400, f"The body is not valid JSON ({first['ctx']['error']}).")
+    if first["type"] == "missing" and first["loc"] == ("body",):
+        return Problem(400, "The request has no body.")
     listed = [{"field": _name(error["loc"]), "message": _message(error)} for error in errors]
     field, message = listed[0]["field"], listed[0]["message"]
-    blamed = f"field {field}" if field else "request"
+    named = f"field {field}" if field else "request"
     more: dict[str, Any] = {"field": field} if field else {}
     kind = _KINDS[InputError]
     return Problem(
         kind.status,
-        f"The {blamed} cannot be used: {message}.",
+        f"The {named} cannot be used: {message}.",
         kind.title,
         f"{_URN}{kind.name}",
         {**more, "errors": listed},
@@ -187,7 +194,7 @@ def _of_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
 
 def _name(location: Sequence[int | str]) -> str:
     """`("body", "images", 0, "base64")` -> "images.0.base64"."""
-    return ".".join(str(part) for part in location[1:])
+    return ".".join(str(part) for part in location[1:] if part not in TAGS)
 
 
 def _message(error: Mapping[str, Any]) -> str:
@@ -197,8 +204,22 @@ def _message(error: Mapping[str, Any]) -> str:
     return message[:1].lower() + message[1:]
 
 
-async def _answer(_: Request, error: Exception) -> Response:
-    return problem_of(error).response()
+async def _answer(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    if problem.status == 405:
+        problem = replace(problem, headers={"Allow": ", ".join(_methods(request))})
+    return problem.response()
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods of a path; Starlette names those of its first route only."""
+    routes = request.app.routes
+    found = [
+        method
+        for method in ("DELETE", "GET", "POST")
+        if any(route.matches({**request.scope, "method": method})[0] is _FULL for route in routes)
+    ]
+    return found + ["HEAD"] * ("GET" in found)
 
 
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {

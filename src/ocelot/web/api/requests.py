@@ -1,12 +1,13 @@
-"""What the API takes, as pydantic models: the source of its OpenAPI description."""
+"""Request bodies as pydantic models, which also describe them in OpenAPI."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
+from fastapi import UploadFile
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -16,56 +17,84 @@ from pydantic import (
     PlainValidator,
     Tag,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, from_json
+from typing_extensions import Self
 
 from ocelot.service import Limits
 from ocelot.types import MAX_REFERENCES
 
 __all__ = [
     "EXAMPLE_ID",
-    "LIMITS",
     "MAX_EMBEDDED",
-    "NOT_BLANK",
-    "REQUESTS",
     "TAGS",
     "EmbeddingRequest",
-    "Image",
+    "Filter",
+    "HitLimit",
     "ImageData",
     "ImageOfItem",
+    "ItemForm",
     "ItemId",
     "ItemRequest",
+    "MinScore",
+    "SearchForm",
     "SearchRequest",
 ]
 
+Json = dict[str, Any]
+
 MAX_EMBEDDED = 32
-NOT_BLANK = r"[^\s\x1c-\x1f\x85]"  # a character that is no space, as Python sees it
-TAGS = ("<data>", "<item>")  # pydantic names alternatives where it locates an error
-LIMITS = Limits()
+TAGS = ("<data>", "<item>")  # pydantic adds the names of alternatives to the place of an error
 EXAMPLE_ID = "5f0c2a6e" * 8
-_HEAD = re.compile(r"data:[^,]{0,200};base64,")
+_LIMITS = Limits()
+_NOT_BLANK = r"[^\s\x1c-\x1f\x85]"  # one character that is not white space in Python
+_DATA_URL = re.compile(r"data:[^,]{0,200};base64,")
 _BASE64 = (
     r"^(data:[^,]{0,200};base64,)?([A-Za-z0-9+/]{4})*"
     r"([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)$"
 )
+_EXAMPLE_IMAGE = "/9j/4AAQSkZJRgABAQAAAQABAAD…"
 
 ItemId = Annotated[
     str,
     Field(
-        pattern="^[0-9a-f]{64}$",
-        description="SHA-256 of the picture's bytes, 64 lower-case hex digits.",
+        pattern="^[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,127}$",
+        description="Id of an item: the one it was added with, by default the SHA-256 of the "
+        "picture's bytes in 64 hex digits.",
         examples=[EXAMPLE_ID],
     ),
+]
+Text = Annotated[str | None, Field(max_length=_LIMITS.text_length)]
+
+
+def _whole(value: Any) -> Any:
+    """JSON does not distinguish 9.0 from 9."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+HitLimit = Annotated[
+    int,
+    Field(ge=1, le=_LIMITS.results, description="The most hits to return."),
+    BeforeValidator(_whole),
+]
+Filter = Annotated[
+    str | None,
+    Field(
+        max_length=_LIMITS.filter_length,
+        description="Milvus expression over the metadata, e.g. `price < 30`.",
+    ),
+]
+MinScore = Annotated[
+    float | None, Field(ge=-1, le=1, description="Leave out hits with a lower cosine similarity.")
 ]
 
 
 def _decode(value: Any) -> bytes:
-    if isinstance(value, bytes):  # from a form
-        return value
     if not isinstance(value, str):
         raise PydanticCustomError("base64", "it must be text in base64")
-    head = _HEAD.match(value)
+    head = _DATA_URL.match(value)
     try:
         data = base64.b64decode(value[head.end() :] if head else value, validate=True)
     except (binascii.Error, ValueError):
@@ -77,6 +106,7 @@ def _decode(value: Any) -> bytes:
     return data
 
 
+# pydantic's own Base64Bytes takes no data: URLs and skips characters that are not base64.
 _Base64 = Annotated[
     bytes,
     PlainValidator(_decode),
@@ -87,65 +117,97 @@ _Base64 = Annotated[
             "pattern": _BASE64,
             "minLength": 4,
             "description": "The bytes of an image file in base64, or a data: URL.",
-            "examples": ["/9j/4AAQSkZJRgABAQAAAQABAAD…"],
+            "examples": [_EXAMPLE_IMAGE],
         }
     ),
 ]
+_File = Annotated[
+    UploadFile,
+    WithJsonSchema({"type": "string", "format": "binary", "description": "An image file."}),
+]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+def _any_of(**least: Json) -> Any:
+    """Alternatives of a JSON schema: one of these fields is there and is not empty."""
+    return [{"required": [name], "properties": {name: schema}} for name, schema in least.items()]
 
 
-class ImageData(_Request):
-    """A picture sent along."""
+_SOME_TEXT = {"type": "string", "pattern": _NOT_BLANK}
+
+
+class ImageData(BaseModel, extra="forbid", strict=True):
+    """A picture in the request."""
 
     base64: _Base64
 
 
-class ImageOfItem(_Request):
-    """The picture of an indexed item."""
+class ImageOfItem(BaseModel, extra="forbid", strict=True):
+    """The picture of a stored item."""
 
     id: ItemId
 
 
-def _which(value: Any) -> str:
+def _alternative(value: Any) -> str:
     by_id = isinstance(value, dict) and "id" in value and "base64" not in value
     return TAGS[1] if by_id else TAGS[0]
 
 
 Image = Annotated[
     Annotated[ImageData, Tag(TAGS[0])] | Annotated[ImageOfItem, Tag(TAGS[1])],
-    Discriminator(_which),
+    Discriminator(_alternative),
 ]
 
 
-def _whole(value: Any) -> Any:
-    """JSON does not tell 9.0 from 9."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _choice(value: Any) -> Any:
+def _reranker(value: Any) -> Any:
     if value is not None and not isinstance(value, (bool, str)):
         raise PydanticCustomError("choice", "it must be true, false or the name of a reranker")
     return value
 
 
-class SearchRequest(_Request):
-    """A composed query: at least one picture, or a text."""
+Model = TypeVar("Model", bound=Any)
+
+
+def _not_empty(model: Model, has_image: bool) -> Model:
+    if not has_image and not (model.text or "").strip():
+        raise PydanticCustomError("empty", "give a picture, a text, or both")
+    return model
+
+
+class _SearchOptions(BaseModel):
+    """The fields that a search has in JSON and in a form."""
+
+    text: Annotated[
+        Text,
+        Field(description="What is wanted, or how it differs from the pictures."),
+    ] = None
+    limit: HitLimit = 9
+    filter: Filter = None
+    min_score: MinScore = None
+    rerank: Annotated[
+        bool | str | None,
+        PlainValidator(_reranker),
+        WithJsonSchema(
+            {
+                "anyOf": [{"type": "boolean"}, {"type": "string"}, {"type": "null"}],
+                "description": "Whether to rerank, or the name of a reranker; by default as the "
+                "server is set up.",
+            }
+        ),
+    ] = None
+    keep_reference: Annotated[
+        bool,
+        Field(strict=True, description="Also return the query's own pictures and exact copies."),
+    ] = False
+
+
+class SearchRequest(_SearchOptions):
+    """A query: at least one picture, or a text."""
 
     model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
         json_schema_extra={
-            "anyOf": [
-                {
-                    "required": ["images"],
-                    "properties": {"images": {"type": "array", "minItems": 1}},
-                },
-                {
-                    "required": ["text"],
-                    "properties": {"text": {"type": "string", "pattern": NOT_BLANK}},
-                },
-            ],
+            "anyOf": _any_of(images={"type": "array", "minItems": 1}, text=_SOME_TEXT),
             "examples": [
                 {
                     "images": [{"id": EXAMPLE_ID}],
@@ -155,119 +217,129 @@ class SearchRequest(_Request):
                 },
                 {"text": "blue kettle", "rerank": False},
             ],
-        }
+        },
     )
 
     images: Annotated[
-        list[Image],
-        Field(default_factory=list, max_length=MAX_REFERENCES, description="Reference pictures."),
-    ]
-    text: Annotated[
-        str | None,
-        Field(
-            max_length=LIMITS.text_length,
-            description="What is wanted, or how it differs from the pictures.",
-        ),
-    ] = None
-    limit: Annotated[
-        int,
-        Field(ge=1, le=LIMITS.results, description="At most this many hits."),
-        BeforeValidator(_whole),
-    ] = 9
-    filter: Annotated[
-        str | None,
-        Field(
-            max_length=LIMITS.filter_length,
-            description="Milvus expression over the metadata, e.g. `price < 30`.",
-        ),
-    ] = None
-    min_score: Annotated[
-        float | None,
-        Field(ge=-1, le=1, description="Leave out hits with a lower cosine similarity."),
-    ] = None
-    rerank: Annotated[
-        bool | str | None,
-        PlainValidator(_choice),
-        WithJsonSchema(
-            {
-                "anyOf": [{"type": "boolean"}, {"type": "string"}, {"type": "null"}],
-                "description": "Whether to rerank, or the name of a reranker on offer; by default "
-                "as the server is set up.",
-            }
-        ),
-    ] = None
-    keep_reference: Annotated[
-        bool,
-        Field(
-            strict=True, description="Also return the query's own pictures and their exact copies."
-        ),
-    ] = False
+        list[Image], Field(max_length=MAX_REFERENCES, description="Reference pictures.")
+    ] = []
 
     @model_validator(mode="after")
-    def _ask_something(self) -> SearchRequest:
-        if not self.images and not (self.text or "").strip():
-            raise PydanticCustomError("empty", "give a picture, a text, or both")
-        return self
+    def _is_not_empty(self) -> Self:
+        return _not_empty(self, bool(self.images))
 
 
-class ItemRequest(_Request):
-    """A picture to index."""
+def _describe_form(schema: Json) -> None:
+    """A form cannot say null."""
+    for field in schema["properties"].values():
+        kinds = [kind for kind in field.pop("anyOf", ()) if kind != {"type": "null"}]
+        if kinds:
+            field.pop("default")
+            field |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    schema["anyOf"] = _any_of(image={"minItems": 1}, image_id={"minItems": 1}, text=_SOME_TEXT)
+
+
+class SearchForm(_SearchOptions):
+    """A `SearchRequest` as a form."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_describe_form)
+
+    image: Annotated[list[_File], Field(max_length=MAX_REFERENCES, description="Image files.")] = []
+    image_id: Annotated[
+        list[ItemId],
+        Field(max_length=MAX_REFERENCES, description="Ids of items whose pictures to use."),
+    ] = []
+
+    @field_validator("rerank", "keep_reference", mode="before")
+    @classmethod
+    def _read_boolean(cls, value: str) -> bool | str:
+        return {"true": True, "false": False}.get(value.lower(), value)
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> Self:
+        return _not_empty(self, bool(self.image or self.image_id))
+
+    async def to_request(self) -> SearchRequest:
+        """The same query: the files first, then the items."""
+        images = [ImageData.model_construct(base64=await file.read()) for file in self.image]
+        items = [ImageOfItem.model_construct(id=id) for id in self.image_id]
+        options = self.model_dump(exclude={"image", "image_id"})
+        return SearchRequest.model_construct(images=[*images, *items], **options)
+
+
+_METADATA = "The item's own fields; if left out, an item that is stored keeps its own."
+
+
+class ItemRequest(BaseModel):
+    """A picture to store."""
 
     model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
         json_schema_extra={
             "examples": [
                 {
-                    "image": {"base64": "/9j/4AAQSkZJRgABAQAAAQABAAD…"},
+                    "image": {"base64": _EXAMPLE_IMAGE},
                     "metadata": {"title": "Leopard phone case", "price": 12.5},
                 }
             ]
-        }
+        },
     )
 
     image: ImageData
+    metadata: Annotated[Json | None, Field(description=_METADATA)] = None
+
+
+def _json_object(value: Any) -> Json:
+    try:
+        found = from_json(value)
+        cause = f"it is a {type(found).__name__}"
+    except (TypeError, ValueError) as error:
+        found, cause = None, str(error)
+    if not isinstance(found, dict):
+        raise PydanticCustomError("object", "it must be a JSON object ({cause})", {"cause": cause})
+    return found
+
+
+class ItemForm(BaseModel, extra="forbid"):
+    """An `ItemRequest` as a form."""
+
+    image: _File
     metadata: Annotated[
-        dict[str, Any] | None,
-        Field(description="The picture's own fields; left out, an indexed item keeps its own."),
+        Json | None,
+        BeforeValidator(_json_object),
+        WithJsonSchema({"type": "object", "description": f"{_METADATA} As JSON."}),
     ] = None
 
 
-class EmbeddingItem(_Request):
-    """A picture, a text, or both, to encode as one."""
+class EmbeddingItem(BaseModel):
+    """A picture, a text, or both, to encode into one vector."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"required": ["image"], "properties": {"image": {"type": "object"}}},
-                {
-                    "required": ["text"],
-                    "properties": {"text": {"type": "string", "pattern": NOT_BLANK}},
-                },
-            ]
-        }
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"anyOf": _any_of(image={"type": "object"}, text=_SOME_TEXT)},
     )
 
     image: Image | None = None
-    text: Annotated[str | None, Field(max_length=LIMITS.text_length)] = None
+    text: Text = None
 
     @model_validator(mode="after")
-    def _encode_something(self) -> EmbeddingItem:
-        if self.image is None and not (self.text or "").strip():
-            raise PydanticCustomError("empty", "give a picture, a text, or both")
-        return self
+    def _is_not_empty(self) -> Self:
+        return _not_empty(self, self.image is not None)
 
 
-class EmbeddingRequest(_Request):
+class EmbeddingRequest(BaseModel):
     """Items to encode."""
 
     model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
         json_schema_extra={
             "examples": [
                 {"items": [{"image": {"id": EXAMPLE_ID}, "text": "in blue"}, {"text": "a kettle"}]}
             ]
-        }
+        },
     )
 
     items: Annotated[list[EmbeddingItem], Field(min_length=1, max_length=MAX_EMBEDDED)]
-
-
-REQUESTS: tuple[type[BaseModel], ...] = (SearchRequest, ItemRequest, EmbeddingRequest)

@@ -1,40 +1,29 @@
-"""What the API gives, as pydantic models, and how they are made from Ocelot's own values."""
+"""Responses as pydantic models, made from Ocelot's own values by attribute."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field, field_validator
 from typing_extensions import Self
 
-from ocelot import types as records
-from ocelot.service import Answer, Facet, Overview, Service
+from ocelot import types
+from ocelot.service import Answer, Overview, Service
 from ocelot.web.api.requests import EXAMPLE_ID, MAX_EMBEDDED, ItemId
 
-__all__ = [
-    "Collection",
-    "Embedded",
-    "Encoder",
-    "Health",
-    "Hit",
-    "Hits",
-    "Item",
-    "MetadataKey",
-    "ProblemDetails",
-    "Ranking",
-    "RequestLimits",
-    "Rerankers",
-    "SearchAnswer",
-]
+__all__ = ["Collection", "Embeddings", "Health", "Hits", "Item", "ProblemDetails", "SearchAnswer"]
 
-_LONG = 200  # characters of a value as JSON
+_VALUE_LENGTH = 200  # characters of a metadata value as JSON; longer ones are left out
 
 
-class Item(BaseModel):
-    """An indexed picture."""
+class _Value(BaseModel, from_attributes=True):
+    pass
+
+
+class Item(_Value):
+    """A stored picture. The paths of its files stay on the server."""
 
     id: ItemId
     title: Annotated[
@@ -44,58 +33,38 @@ class Item(BaseModel):
     width: Annotated[int, Field(description="Pixels.", examples=[320])]
     height: Annotated[int, Field(description="Pixels.", examples=[320])]
     metadata: Annotated[
-        dict[str, Any],
-        Field(description="The picture's own fields.", examples=[{"price": 12.5}]),
-    ]
-    image: Annotated[
-        str,
-        Field(
-            description="Where its picture is; `?size=` gives a small one.",
-            examples=[f"/v1/items/{EXAMPLE_ID}/image"],
-        ),
+        dict[str, Any], Field(description="The item's own fields.", examples=[{"price": 12.5}])
     ]
 
-    @classmethod
-    def of(cls, hit: records.Hit, **more: Any) -> Self:
-        """That of a hit. Where its files are is nobody's business."""
-        return cls(
-            id=hit.id,
-            title=hit.title,
-            width=hit.width,
-            height=hit.height,
-            metadata=dict(hit.metadata),
-            image=f"/v1/items/{hit.id}/image",
-            **more,
-        )
+    @computed_field(  # type: ignore[prop-decorator]
+        description="Path of its picture; `?size=` gives a small one.",
+        examples=[f"/v1/items/{EXAMPLE_ID}/image"],
+    )
+    @property
+    def image(self) -> str:
+        return f"/v1/items/{self.id}/image"
 
 
 class Hit(Item):
-    """An indexed picture that a search found."""
+    """A stored picture that a search found."""
 
     rank: Annotated[int, Field(description="Place in this list, from 1.", examples=[1])]
+    retrieval_rank: Annotated[int, Field(description="Place by similarity, from 1.", examples=[4])]
     score: Annotated[float, Field(description="Cosine similarity to the query.", examples=[0.873])]
 
 
-class RankedHit(Hit):
-    """A hit in the final order."""
-
-    earlier_rank: Annotated[
-        int, Field(description="Place that the search gave it, from 1.", examples=[4])
-    ]
-
-
-class Hits(BaseModel):
-    """Items, the closest first."""
+class Hits(_Value):
+    """Items, the most similar first."""
 
     hits: list[Hit]
 
     @classmethod
-    def of(cls, hits: Sequence[records.Hit]) -> Self:
-        """Those of a search."""
-        return cls(hits=[Hit.of(hit, rank=hit.rank, score=hit.score) for hit in hits])
+    def of(cls, hits: Sequence[types.Hit]) -> Self:
+        """The hits of a search."""
+        return cls.model_validate({"hits": hits})
 
 
-class Usage(BaseModel):
+class Usage(_Value):
     """What a language model was charged for."""
 
     calls: int
@@ -103,32 +72,29 @@ class Usage(BaseModel):
     completion_tokens: int
 
 
-class Ranking(BaseModel):
+class Ranking(_Value):
     """A reranker's verdict."""
 
-    reranker: Annotated[str, Field(description="Who decided.", examples=["fusion"])]
+    reranker: Annotated[str, Field(description="Name of the reranker.", examples=["fusion"])]
     status: Annotated[
         Literal["ok", "repaired", "fallback"],
-        Field(description="`repaired`: the reply needed mending; `fallback`: it was of no use."),
+        Field(
+            description="`repaired`: the reply had to be repaired; `fallback`: it could not be "
+            "used, and the hits are in retrieval order."
+        ),
     ]
     detail: Annotated[str, Field(description="What was repaired, or why it fell back.")]
     match: Annotated[
-        bool | None, Field(description="Whether anything fits at all; null when not judged.")
+        bool | None,
+        Field(description="Whether any hit fits the query; null when the reranker does not say."),
     ]
-    reason: Annotated[str, Field(description="Why the first is the first.")]
-    cached: bool
+    reason: Annotated[str, Field(description="Why the first hit is the first.")]
+    cached: Annotated[bool, Field(description="Whether the verdict came from the cache.")]
     usage: Usage
 
-    @classmethod
-    def of(cls, ranking: records.Ranking) -> Self:
-        """A reranker's verdict, without its order, which the hits are in."""
-        given = asdict(ranking)
-        given.pop("order")
-        return cls(**given)
 
-
-class Timings(BaseModel):
-    """Seconds by stage; null when there was no such stage."""
+class Timings(_Value):
+    """Seconds by stage; null for a stage that did not run."""
 
     encode: float | None = None
     search: float | None = None
@@ -136,46 +102,44 @@ class Timings(BaseModel):
     total: float | None = None
 
 
-class SearchAnswer(BaseModel):
+class SearchAnswer(_Value):
     """The answer to a query."""
 
-    hits: Annotated[list[RankedHit], Field(description="In final order.")]
-    winner: Annotated[RankedHit | None, Field(description="The first hit; null when nothing fits.")]
-    ranking: Annotated[Ranking | None, Field(description="Null when nothing reranked.")]
+    hits: Annotated[list[Hit], Field(description="In final order.")]
+    best: Annotated[Hit | None, Field(description="The first hit; null when nothing fits.")]
+    ranking: Annotated[Ranking | None, Field(description="Null when nothing was reranked.")]
     timings: Timings
     panorama: Annotated[
         str | None,
         Field(
-            description="Where the numbered picture of the hits is, for a while.",
+            description="Path of the numbered picture of the hits; it is kept for a while.",
             examples=["/v1/panoramas/hGS4CkTFmH5eDIIdTTQLLw"],
         ),
     ]
 
     @classmethod
     def of(cls, answer: Answer) -> Self:
-        """That of the service."""
+        """The answer of a service."""
         result = answer.result
-        hits = [
-            RankedHit.of(hit, rank=rank, score=hit.score, earlier_rank=hit.rank)
-            for rank, hit in enumerate(result.ranked, 1)
-        ]
-        return cls(
-            hits=hits,
-            winner=None if result.winner is None else hits[0],
-            ranking=None if result.ranking is None else Ranking.of(result.ranking),
-            timings=Timings(**result.timings),
-            panorama=None if answer.panorama is None else f"/v1/panoramas/{answer.panorama}",
+        return cls.model_validate(
+            {
+                "hits": result.hits,
+                "best": result.best,
+                "ranking": result.ranking,
+                "timings": result.timings,
+                "panorama": answer.panorama and f"/v1/panoramas/{answer.panorama}",
+            }
         )
 
 
-class Encoder(BaseModel):
-    """Whose vectors these are."""
+class Encoder(_Value):
+    """The encoder of the collection's vectors."""
 
     name: Annotated[str, Field(examples=["ocelot-tiny"])]
-    dimension: Annotated[int, Field(examples=[256])]
+    dimension: Annotated[int, Field(description="Length of a vector.", examples=[256])]
 
 
-class Embedded(BaseModel):
+class Embeddings(_Value):
     """Unit vectors, one for each item."""
 
     encoder: str
@@ -183,104 +147,90 @@ class Embedded(BaseModel):
     embeddings: list[list[float]]
 
 
-class MetadataKey(BaseModel):
-    """One key of the metadata, as a sample of the items has it."""
+class MetadataField(_Value):
+    """One metadata field, from a sample of the items."""
 
     key: str
     kind: Literal["text", "number", "boolean", "other"]
-    values: Annotated[list[Any], Field(description="Some of them, the most frequent first.")]
-    distinct: Annotated[int, Field(description="How many values there are in the sample.")]
-    low: Annotated[float | None, Field(description="Of numbers.")]
-    high: Annotated[float | None, Field(description="Of numbers.")]
+    values: Annotated[list[Any], Field(description="Some values, the most frequent first.")]
+    distinct: Annotated[int, Field(description="Number of different values in the sample.")]
+    low: Annotated[float | None, Field(description="Smallest value, for numbers.")]
+    high: Annotated[float | None, Field(description="Largest value, for numbers.")]
 
+    @field_validator("values")
     @classmethod
-    def of(cls, facet: Facet) -> Self:
-        """That of a facet; values that are long reading are left out."""
-        values = [value for value in facet.values if len(json.dumps(value)) <= _LONG]
-        given = {name: getattr(facet, name) for name in ("key", "kind", "distinct", "low", "high")}
-        return cls(values=values, **given)
+    def _short(cls, values: list[Any]) -> list[Any]:
+        return [value for value in values if len(json.dumps(value)) <= _VALUE_LENGTH]
 
 
-class Rerankers(BaseModel):
-    """What `rerank` may name."""
+class Rerankers(_Value):
+    """The names that `rerank` takes."""
 
     names: list[str]
     default: Annotated[str | None, Field(description="Null when nothing reranks by default.")]
 
 
-class RequestLimits(BaseModel):
-    """What one request may ask for."""
+class RequestLimits(_Value):
+    """Limits of one request."""
 
-    upload_bytes: Annotated[int, Field(description="Largest request.")]
-    pixels: Annotated[int, Field(description="Largest picture.")]
+    upload_bytes: Annotated[int, Field(description="Bytes of the largest request.")]
+    pixels: Annotated[int, Field(description="Pixels of the largest picture.")]
     references: Annotated[int, Field(description="Pictures in one query.")]
     results: Annotated[int, Field(description="Hits of one search.")]
-    embeddings: Annotated[int, Field(description="Items encoded by one request.")]
-    filter_length: Annotated[int, Field(description="Characters.")]
-    text_length: Annotated[int, Field(description="Characters.")]
+    embeddings: Annotated[int, Field(description="Items to encode in one request.")]
+    filter_length: Annotated[int, Field(description="Characters of a filter.")]
+    text_length: Annotated[int, Field(description="Characters of a text.")]
 
 
-class Collection(BaseModel):
-    """What the collection is, and what it offers to filter by."""
+class Collection(_Value):
+    """The collection, its metadata fields, and the limits of requests."""
 
     name: Annotated[str, Field(examples=["ocelot"])]
-    count: Annotated[int, Field(description="Items.", examples=[900])]
+    count: Annotated[int, Field(description="Number of items.", examples=[900])]
     encoder: Encoder
     index: Annotated[str, Field(description="Type of the vector index.", examples=["FLAT"])]
     metric: Annotated[str, Field(examples=["COSINE"])]
     deployment: Annotated[str, Field(description="lite, server or zilliz.", examples=["lite"])]
-    version: Annotated[str, Field(description="Of Milvus.")]
-    metadata: list[MetadataKey]
+    version: Annotated[str, Field(description="Version of Milvus.")]
+    metadata: list[MetadataField]
     rerankers: Rerankers
     limits: RequestLimits
 
     @classmethod
     def of(cls, overview: Overview, service: Service) -> Self:
-        """What a service says of its collection. Where the database is stays with the server."""
-        info, limits = overview.info, service.limits
-        return cls(
-            name=info.name,
-            count=info.count,
-            encoder=Encoder(name=info.encoder.name, dimension=info.encoder.dimension),
-            index=info.index,
-            metric=info.metric,
-            deployment=info.deployment,
-            version=info.version,
-            metadata=[MetadataKey.of(facet) for facet in overview.facets],
-            rerankers=Rerankers(names=list(service.rerankers), default=service.default),
-            limits=RequestLimits(
-                upload_bytes=limits.upload_bytes,
-                pixels=limits.pixels,
-                references=records.MAX_REFERENCES,
-                results=limits.results,
-                embeddings=MAX_EMBEDDED,
-                filter_length=limits.filter_length,
-                text_length=limits.text_length,
-            ),
+        """The collection of a service. The address of the database stays on the server."""
+        limits = {"references": types.MAX_REFERENCES, "embeddings": MAX_EMBEDDED}
+        return cls.model_validate(
+            {
+                **vars(overview.info),
+                "metadata": overview.facets,
+                "rerankers": {"names": service.rerankers, "default": service.default},
+                "limits": vars(service.limits) | limits,
+            }
         )
 
 
-class Health(BaseModel):
-    """That all is well."""
+class Health(_Value):
+    """The state of the server."""
 
     status: Annotated[str, Field(examples=["ok"])]
 
 
 class FieldError(BaseModel):
-    """One field that does not fit."""
+    """A field that cannot be used."""
 
     field: Annotated[str, Field(examples=["limit"])]
     message: Annotated[str, Field(examples=["input should be less than or equal to 100"])]
 
 
 class ProblemDetails(BaseModel):
-    """What went wrong, as RFC 9457 has it."""
+    """What went wrong (RFC 9457)."""
 
     type: Annotated[
-        str, Field(description="Names the kind of problem.", examples=["urn:ocelot:problem:input"])
+        str, Field(description="The kind of problem.", examples=["urn:ocelot:problem:input"])
     ]
     title: Annotated[str, Field(examples=["The request cannot be used"])]
-    status: Annotated[int, Field(description="As in the status line.", examples=[422])]
+    status: Annotated[int, Field(description="HTTP status code.", examples=[422])]
     detail: Annotated[
         str,
         Field(
@@ -288,5 +238,7 @@ class ProblemDetails(BaseModel):
             examples=["The field limit cannot be used: input should be at most 100."],
         ),
     ]
-    field: Annotated[str | None, Field(description="The field to blame.")] = None
-    errors: Annotated[list[FieldError] | None, Field(description="All fields to blame.")] = None
+    field: Annotated[str | None, Field(description="The first field that cannot be used.")] = None
+    errors: Annotated[
+        list[FieldError] | None, Field(description="All fields that cannot be used.")
+    ] = None

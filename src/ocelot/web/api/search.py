@@ -5,27 +5,32 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Form, Request
 from starlette.responses import Response, StreamingResponse
 
 from ocelot.service import Limits, Service
 from ocelot.types import Input, Query
-from ocelot.web.api.bodies import names_of, naming, pictures_of, read_body, search_form
-from ocelot.web.api.dependencies import Running
-from ocelot.web.api.openapi import EVENTS, body, problems
+from ocelot.web.api.bodies import FORM, FormRoute, JSONRoute
+from ocelot.web.api.dependencies import CurrentService, load_images
+from ocelot.web.api.openapi import EVENTS, or_form, problems
 from ocelot.web.api.problems import Refusal
-from ocelot.web.api.requests import EmbeddingRequest, SearchRequest
-from ocelot.web.api.responses import Embedded, SearchAnswer
+from ocelot.web.api.requests import EmbeddingRequest, SearchForm, SearchRequest
+from ocelot.web.api.responses import Embeddings, SearchAnswer
 from ocelot.web.api.stream import events
 
-__all__ = ["router"]
+__all__ = ["forms", "router"]
 
-router = APIRouter(tags=["search"])
+forms = APIRouter(tags=["search"], route_class=FormRoute)
+router = APIRouter(tags=["search"], route_class=JSONRoute)
 _STREAM = "text/event-stream"
 
 
-async def _search_body(request: Request) -> SearchRequest:
-    return await read_body(request, SearchRequest, search_form)
+@forms.post("/v1/search", operation_id="searchForm", responses=problems(422))
+async def search_form(
+    request: Request, form: Annotated[SearchForm, Form(media_type=FORM)], service: CurrentService
+) -> Response:
+    """As `search`, with a form."""
+    return await search(request, await form.to_request(), service)
 
 
 @router.post(
@@ -34,47 +39,43 @@ async def _search_body(request: Request) -> SearchRequest:
     summary="Search with pictures, a text, or both",
     response_model=SearchAnswer,
     responses={200: EVENTS, **problems(400, 403, 404, 408, 413, 415, 422, 429)},
-    openapi_extra=body("SearchRequest", form="SearchForm"),
+    openapi_extra=or_form("SearchForm"),
 )
-async def search(
-    request: Request, asked: Annotated[SearchRequest, Depends(_search_body)], service: Running
-) -> Response:
-    """The items closest to a query, and a reranker's verdict on them.
+async def search(request: Request, query: SearchRequest, service: CurrentService) -> Response:
+    """The items closest to a query, in the order of a reranker, with its reason.
 
-    With `Accept: text/event-stream` the hits come at once as the event `hits`, in the order of
-    the search; then, where something reranks, the whole answer as the event `ranking`; then
-    `done`. What fails meanwhile is the event `error`, with problem details.
+    With `Accept: text/event-stream` the hits come at once as the event `hits`, in retrieval
+    order. If something reranks, the whole answer follows as the event `ranking`. The last event is
+    `done`. A failure in between is the event `error`, with problem details.
     """
-    _keep_to(service.limits, asked)
-    reranker = _reranker(asked.rerank, service)
-    names = names_of(len(asked.images))
-    images = await pictures_of(service, asked.images, names)
-    async with naming(tuple(zip(names, images, strict=True))):
-        answer = await service.search(
-            Query(None, asked.text, tuple(images)),
-            limit=asked.limit,
-            filter=asked.filter,
-            min_score=asked.min_score,
-            keep_reference=asked.keep_reference,
-            reranked=reranker is not None,
-        )
-    judge = partial(service.rerank, answer, reranker)
-    judged = reranker is not None and bool(answer.result.hits)
+    _check_limits(service.limits, query)
+    reranker = _reranker(query.rerank, service)
+    images = await load_images(service, query.images)
+    answer = await service.search(
+        Query(images, query.text),
+        limit=query.limit,
+        filter=query.filter,
+        min_score=query.min_score,
+        keep_reference=query.keep_reference,
+        reranked=reranker is not None,
+    )
+    rerank = partial(service.rerank, answer, reranker)
+    will_rerank = reranker is not None and bool(answer.result.hits)
     if _STREAM in request.headers.get("accept", ""):
-        headers = {"X-Accel-Buffering": "no"}  # a proxy must not wait for more
-        told = events(answer, judge if judged else None)
-        return StreamingResponse(told, media_type=_STREAM, headers=headers)
-    if judged:
-        answer = await judge()
+        headers = {"X-Accel-Buffering": "no"}  # a proxy must send each event at once
+        stream = events(answer, rerank if will_rerank else None)
+        return StreamingResponse(stream, media_type=_STREAM, headers=headers)
+    if will_rerank:
+        answer = await rerank()
     return Response(SearchAnswer.of(answer).model_dump_json(), media_type="application/json")
 
 
-def _keep_to(limits: Limits, asked: SearchRequest) -> None:
-    """Refuse what is within the description of the API but beyond this service's limits."""
+def _check_limits(limits: Limits, query: SearchRequest) -> None:
+    """Refuse what the models allow and this server does not."""
     for field, size, most in (
-        ("limit", asked.limit, limits.results),
-        ("text", len(asked.text or ""), limits.text_length),
-        ("filter", len(asked.filter or ""), limits.filter_length),
+        ("limit", query.limit, limits.results),
+        ("text", len(query.text or ""), limits.text_length),
+        ("filter", len(query.filter or ""), limits.filter_length),
     ):
         if size > most:
             raise Refusal(
@@ -82,23 +83,19 @@ def _keep_to(limits: Limits, asked: SearchRequest) -> None:
             )
 
 
-def _reranker(wanted: bool | str | None, service: Service) -> str | None:
-    """The name of the reranker to ask; None for none."""
+def _reranker(choice: bool | str | None, service: Service) -> str | None:
+    """The name of the reranker to use; None for none."""
     names = service.rerankers
-    if wanted is None:
+    if choice is None:
         return service.default
-    if wanted is False:
+    if choice is False:
         return None
-    if wanted is True and names:
+    if choice is True and names:
         return names[0]  # the default, where there is one
-    if wanted in names:
-        return str(wanted)
-    offer = f"on offer are {', '.join(names)}" if names else "this server has none"
-    raise Refusal(422, f"There is no such reranker: {offer}.", field="rerank")
-
-
-async def _embedding_body(request: Request) -> EmbeddingRequest:
-    return await read_body(request, EmbeddingRequest)
+    if choice in names:
+        return str(choice)
+    known = f"this server has {', '.join(names)}" if names else "this server has none"
+    raise Refusal(422, f"There is no such reranker: {known}.", field="rerank")
 
 
 @router.post(
@@ -107,18 +104,15 @@ async def _embedding_body(request: Request) -> EmbeddingRequest:
     summary="Encode pictures and texts",
     response_description="One vector for each item, in order.",
     responses=problems(400, 403, 404, 408, 413, 415, 422, 429),
-    openapi_extra=body("EmbeddingRequest"),
 )
-async def embed(
-    asked: Annotated[EmbeddingRequest, Depends(_embedding_body)], service: Running
-) -> Embedded:
+async def embed(request: EmbeddingRequest, service: CurrentService) -> Embeddings:
     """Unit vectors in the space that the collection is searched in."""
-    places = [place for place, item in enumerate(asked.items) if item.image is not None]
+    places = [place for place, item in enumerate(request.items) if item.image is not None]
     names = [f"the picture of item {place + 1}" for place in places]
-    images = [item.image for item in asked.items if item.image is not None]
-    found = await pictures_of(service, images, names)
-    sent = dict(zip(places, found, strict=True))
-    items = [Input(sent.get(place), item.text) for place, item in enumerate(asked.items)]
-    async with naming(tuple(zip(names, found, strict=True))):
-        rows = await service.embed(items)
-    return Embedded(encoder=service.encoder.name, dimension=rows.shape[1], embeddings=rows.tolist())
+    images = [item.image for item in request.items if item.image is not None]
+    found = dict(zip(places, await load_images(service, images, names), strict=True))
+    items = [Input(found.get(place), item.text) for place, item in enumerate(request.items)]
+    rows = await service.embed(items)
+    return Embeddings(
+        encoder=service.encoder.name, dimension=rows.shape[1], embeddings=rows.tolist()
+    )

@@ -1,4 +1,4 @@
-"""An answer as server-sent events: the hits at once, the verdict when it is there."""
+"""An answer as server-sent events: the hits at once, the ranking when it is ready."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from ocelot.web.api.responses import SearchAnswer
 
 __all__ = ["events"]
 
-_QUIET = 15.0  # seconds of silence that proxies are known to bear
+_KEEP_ALIVE = 15.0  # seconds; proxies close a connection that is silent for longer
 
 
 async def events(
-    found: Answer, judge: Callable[[], Awaitable[Answer]] | None
+    found: Answer, rerank: Callable[[], Awaitable[Answer]] | None
 ) -> AsyncIterator[bytes]:
-    """The events `hits`, `ranking` where `judge` is given, and `done`; `error` where it fails."""
+    """The events `hits`, `ranking` if `rerank` is given (`error` if it fails), and `done`."""
     hits = _event("hits", SearchAnswer.of(found).model_dump_json())
-    if judge is None:
+    if rerank is None:
         yield hits
     else:
-        verdict = asyncio.ensure_future(judge())  # at work while the hits are on their way
+        ranking = asyncio.ensure_future(rerank())  # runs while the hits are sent
         try:
             yield hits
-            while not (await asyncio.wait({verdict}, timeout=_QUIET))[0]:
-                yield b": still at it\n\n"
-            ranked = SearchAnswer.of(verdict.result())
+            while not (await asyncio.wait({ranking}, timeout=_KEEP_ALIVE))[0]:
+                yield b": keep-alive\n\n"
+            ranked = SearchAnswer.of(ranking.result())
         except Exception as error:
             yield _event("error", json.dumps(problem_of(error).body()))
         else:
             yield _event("ranking", ranked.model_dump_json())
         finally:
-            verdict.cancel()
+            ranking.cancel()
     yield _event("done", "{}")
 
 
 def _event(name: str, data: str) -> bytes:
-    # JSON has no line breaks of its own, so one data line holds it.
+    # JSON text has no line breaks, so one data line holds it.
     return f"event: {name}\ndata: {data}\n\n".encode()

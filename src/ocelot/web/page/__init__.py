@@ -13,15 +13,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ocelot.web.page.layout import mount_page
+    from ocelot.web.page.layout import create_page, mount_page
 
-__all__ = ["mount_page"]
+__all__ = ["create_page", "mount_page"]
 
 
 def __getattr__(name: str) -> Any:
     # Lazy: words and cards are pure, and must not cost the import of Gradio.
-    if name == "mount_page":
-        from ocelot.web.page.layout import mount_page
+    if name in __all__:
+        from ocelot.web.page import layout
 
-        return mount_page
+        return getattr(layout, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,6 +15,7 @@ from typing import Any
 
 from ocelot.assets import demo_shop_size
 from ocelot.errors import ImageError, InputError, OcelotError
+from ocelot.images.file import ImageFile
 from ocelot.indexing import Progress
 from ocelot.render import words
 from ocelot.service import Overview, Service
@@ -129,7 +130,7 @@ class Actions:
             {"added": bool} (False: it was there already), or {"reason": why it cannot be used}.
         """
         try:
-            _, created = await self._service.add(await self._pictures.take(path))
+            _, created = await self._service.add(ImageFile(await self._pictures.take(path)))
             return {"added": created}
         except ImageError as error:
             return {"reason": f"{error.reason}."}

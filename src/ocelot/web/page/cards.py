@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ocelot.render import words
 from ocelot.rerankers.fusion import ordinal
 from ocelot.service import Answer
-from ocelot.types import Hit
+from ocelot.types import Hit, Item
 
 __all__ = ["Cards", "adding", "escape", "header", "notice", "status", "steps", "suggestions"]
 
@@ -119,12 +119,12 @@ class Cards:
                 '<section class="none"><h2>Nothing was found</h2><p class="soft">The filter leaves '
                 "nothing of the collection. Loosen it, or start anew.</p></section>"
             )
-        slot, rest = "", list(enumerate(result.ranked, 1))
+        slot, rest = "", list(enumerate(result.hits, 1))
         title = "In order of similarity"
         if ranking is not None and ranking.match is False:
             slot, title = self._no_match(ranking.reason), "Closest pictures"
         elif ranking is not None:
-            slot = self._winner(result.ranked[0], words.verdict(ranking), ranking.reason)
+            slot = self._winner(result.hits[0], words.verdict(ranking), ranking.reason)
             rest, title = rest[1:], "More matches"
         return (
             f'<div class="slot" aria-busy="{str(judging).lower()}">{slot}</div>'
@@ -138,9 +138,9 @@ class Cards:
         cards = list(enumerate(hits, 1))
         return f'<div class="slot"></div>{self._grid(cards, f"More like “{title}”", "")}'
 
-    def browse(self, hits: Iterable[Hit]) -> str:
+    def browse(self, items: Iterable[Item]) -> str:
         """Some of the collection, to start from."""
-        cards = "".join(self._card(hit, "") for hit in hits)
+        cards = "".join(self._card(item, "") for item in items)
         return (
             '<div class="slot"></div><section><h2>From the collection</h2><p class="soft lead">'
             "Start from one of these, or give a picture of your own.</p>"
@@ -205,7 +205,7 @@ class Cards:
             f'<ol class="grid" start="{first}">{"".join(card for _, card in cards)}</ol></section>'
         )
 
-    def _card(self, hit: Hit, place: str) -> str:
+    def _card(self, hit: Item, place: str) -> str:
         said = escape(words.summary(hit.metadata))
         summary = f'<p class="summary" dir="auto">{said}</p>' if said else ""
         return (
@@ -213,7 +213,7 @@ class Cards:
             f'<h3 dir="auto">{escape(hit.title)}</h3>{_price(hit)}{summary}{_buttons(hit)}</li>'
         )
 
-    def _tile(self, hit: Hit, size: int) -> str:
+    def _tile(self, hit: Item, size: int) -> str:
         source = f"{self.base}v1/items/{escape(hit.id)}/image?size={size}"
         return (
             f'<div class="tile"><img src="{source}" alt="{escape(hit.title)}" decoding="async">'
@@ -247,7 +247,7 @@ def _facts(answer: Answer) -> str:
     )
 
 
-def _buttons(hit: Hit) -> str:
+def _buttons(hit: Item) -> str:
     buttons = "".join(
         f'<button type="button" data-act="{act}" data-value="{escape(hit.id)}">{label}'
         f'<span class="hidden">: {escape(hit.title)}</span></button>'
@@ -264,7 +264,7 @@ def _why(reason: str, lead: str) -> str:
 
 
 def _place(rank: int, hit: Hit) -> str:
-    moved = words.movement(rank, hit)
+    moved = words.movement(hit)
     mark = ""
     if moved is not None:
         kind, text = moved
@@ -275,6 +275,6 @@ def _place(rank: int, hit: Hit) -> str:
     )
 
 
-def _price(hit: Hit) -> str:
+def _price(hit: Item) -> str:
     shown = escape(words.price(hit.metadata))
     return f'<p class="price"><span class="hidden">Price </span>{shown}</p>' if shown else ""

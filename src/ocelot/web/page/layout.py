@@ -10,6 +10,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read while Gradio 
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 
 from ocelot import __version__
@@ -21,14 +23,32 @@ from ocelot.web.page.controls import Controls
 from ocelot.web.page.folder import use_own_folder
 from ocelot.web.page.query_images import QueryPictures
 from ocelot.web.page.state import KEEP, Session, Sessions, View
+from ocelot.web.page.streams import PagePolicy, StoppableStreams
 from ocelot.web.page.surface import OnlyWhatThePageNeeds
 from ocelot.web.page.theme import resource, theme
+from ocelot.web.security.shutdown import Shutdown
 
-__all__ = ["mount_page"]
+__all__ = ["create_page", "mount_page"]
 
 _HOUR = 3600
 _SESSIONS = 500  # pages whose fields Gradio remembers
 _AT_ONCE = 512  # events of all pages
+
+
+def create_page(service: Service, shutdown: Shutdown, *, locked: bool = False) -> FastAPI:
+    """The page as an app of its own, with the middleware that only it needs.
+
+    Args:
+        locked: See `mount_page`.
+    """
+    middleware = [
+        Middleware(PagePolicy),
+        Middleware(StoppableStreams, shutdown=shutdown),
+        # Without this class, Gradio lets pages of every origin read its answers.
+        Middleware(CORSMiddleware),
+    ]
+    app = FastAPI(openapi_url=None, middleware=middleware)
+    return mount_page(app, service, locked=locked)
 
 
 def mount_page(app: FastAPI, service: Service, *, path: str = "/", locked: bool = False) -> FastAPI:

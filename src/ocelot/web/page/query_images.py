@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import tempfile
 from pathlib import Path
+
+from cachetools import LRUCache
 
 from ocelot.assets import demo_shop
 from ocelot.errors import ImageError, InputError
@@ -16,7 +17,7 @@ from ocelot.service import Service
 __all__ = ["QueryPictures"]
 
 _PREVIEW = 720  # longest side, pixels
-_ITEM = re.compile(r"item-([0-9a-f]{64})\.jpg")
+_PREVIEWS = 2_000  # shown pictures of items whose ids are remembered
 
 
 class QueryPictures:
@@ -29,6 +30,7 @@ class QueryPictures:
     def __init__(self, service: Service, folder: Path) -> None:
         self._service = service
         self._folder = folder.resolve()
+        self._items: LRUCache[str, str] = LRUCache(_PREVIEWS)  # file name of a preview -> id
 
     async def read(self, path: str) -> bytes:
         """The bytes of an upload; or of an item's own file, where `path` is its preview.
@@ -40,8 +42,8 @@ class QueryPictures:
             InputError: It lies elsewhere.
             ItemNotFound: The item's file is gone.
         """
-        if item := _ITEM.fullmatch(Path(path).name):
-            return (await self._service.picture(item[1])).data
+        if (id := self._items.get(Path(path).name)) is not None:
+            return (await self._service.picture(id)).data
         return await asyncio.to_thread(self._read, self._inside(path))
 
     def _read(self, path: Path) -> bytes:
@@ -76,7 +78,9 @@ class QueryPictures:
     async def preview(self, id: str) -> str:
         """An item's picture as a file to show; `read` gives the original."""
         small = await self._service.picture(id, _PREVIEW)
-        return await asyncio.to_thread(self._put, f"item-{id}.jpg", small.data)
+        name = f"item-{hash_bytes(id.encode())}.jpg"
+        self._items[name] = id
+        return await asyncio.to_thread(self._put, name, small.data)
 
     async def leopard(self) -> str:
         """The demo's query picture as a file."""

@@ -1,1 +1,1 @@
-"""Who may ask for what, and how much."""
+"""Access to the server, and limits of what it accepts."""

@@ -1,4 +1,7 @@
-"""How bodies come in, in pure ASGI: none too large, none too slow, and not too many at once."""
+"""Limits of request bodies, in pure ASGI.
+
+FastAPI limits the size of one body. This also limits all of them together, and their time.
+"""
 
 from __future__ import annotations
 
@@ -11,32 +14,33 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ocelot.errors import Overloaded
 from ocelot.service import Limits
 from ocelot.web.api.problems import STOPPING, Problem, problem_of
-from ocelot.web.security.middleware import Stop
+from ocelot.web.security.shutdown import Shutdown
 
-__all__ = ["BodyLimit"]
+__all__ = ["BodyLimits"]
 
-_LARGEST = 8  # bodies of the largest size at once
-_SMALL = 64 * 2**10  # bytes; what only asks in words is smaller
-_SPARE = 16 * 2**20  # bytes that only small bodies may take
-_GRACE = 1.0  # seconds for what is on its way when the server is to stop
-_BUSY = problem_of(Overloaded("Too much is being sent to the server; try again soon.", 5))
+_LARGEST = 8  # bodies of the largest size that may be in memory at once
+_SMALL = 64 * 2**10  # bytes; a query without pictures is smaller
+_SPARE = 16 * 2**20  # bytes reserved for small bodies
+_GRACE = 1.0  # seconds for bodies to arrive after the server began to stop
+_BUSY = problem_of(Overloaded("The server is receiving too much data; try again soon.", 5))
 
 
-class BodyLimit:
-    """Refuses what cannot be let in while it is still coming, whatever is made of it inside.
+class BodyLimits:
+    """Refuses bodies while they arrive.
 
-    413 where a body is too large, said or counted; 429 where those of all requests together are;
-    408 where it is not there in time; 503 where it is still not there when the server is to stop.
+    413: the body is too large, by its Content-Length or by its bytes. 429: the bodies of all
+    requests together are too large. 408: the body does not arrive in time. 503: it has not arrived
+    when the server is to stop.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, stop: Stop) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, shutdown: Shutdown) -> None:
         self.app = app
-        self._stop = stop
+        self._shutdown = shutdown
         self._seconds, self._max = limits.seconds, limits.upload_bytes
-        self._held = 0  # bytes of the bodies of all requests, said or received
+        self._held = 0  # bytes of the bodies of all requests, declared or received
         self._late = Problem(
             408,
-            f"The body of the request was not there within {limits.seconds:g} seconds; send less, "
+            f"The body of the request did not arrive within {limits.seconds:g} seconds; send less, "
             "or send it faster.",
             headers={"Connection": "close"},
         )
@@ -95,14 +99,14 @@ class BodyLimit:
             await refused.response()(scope, receive, send)
 
     def _objection(self, size: int, more: int) -> Problem | None:
-        """What speaks against holding `more` bytes, for a body of `size` bytes so far."""
+        """Why `more` bytes cannot be held for a body of `size` bytes so far; None if they can."""
         if size > self._max:
             return self._too_large
         room = _LARGEST * self._max + (_SPARE if size <= _SMALL else 0)
         return _BUSY if more > 0 and self._held + more > room else None
 
     async def _next(self, receive: Receive, until: float) -> Message | Problem:
-        """What comes next of a body, or why it is waited for no longer."""
+        """The next part of a body, or why it is not waited for any longer."""
         left = until - asyncio.get_running_loop().time()
         coming = asyncio.ensure_future(receive())
         stopping = asyncio.ensure_future(self._stopped())
@@ -119,8 +123,8 @@ class BodyLimit:
             await asyncio.wait({coming, stopping})
 
     async def _stopped(self) -> None:
-        await self._stop.heard()
-        await asyncio.sleep(max(0.0, self._stop.when + _GRACE - time.monotonic()))
+        await self._shutdown.wait()
+        await asyncio.sleep(max(0.0, self._shutdown.since + _GRACE - time.monotonic()))
 
 
 class _Refused(Exception):

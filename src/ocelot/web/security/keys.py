@@ -1,4 +1,4 @@
-"""API keys, and sessions for browsers, which cannot send a key with every picture."""
+"""API keys, and sessions for browsers, which cannot send a key for each picture of a page."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from ocelot.errors import ConfigurationError
 from ocelot.web.api.problems import Problem
 from ocelot.web.paths import OPEN, is_page
 
-__all__ = ["COOKIE", "SESSION_SECONDS", "Keys", "Locked", "Sessions"]
+__all__ = ["COOKIE", "SESSION_SECONDS", "Keys", "RequireKey", "Sessions"]
 
 COOKIE = "ocelot_session"
 SESSION_SECONDS = 12 * 3600
 
 _UNAUTHORISED = Problem(
     401,
-    "This needs an API key: send it as Authorization: Bearer KEY, or as X-API-Key.",
+    "An API key is needed: send it as Authorization: Bearer KEY, or as X-API-Key.",
     headers={"WWW-Authenticate": "Bearer"},
 )
 
 
 class Keys:
-    """The keys that are accepted.
+    """The accepted API keys.
 
     Raises:
-        ConfigurationError: There is none among them.
+        ConfigurationError: The setting holds no key.
     """
 
     def __init__(self, keys: SecretStr) -> None:
@@ -42,31 +42,32 @@ class Keys:
         self._keys = tuple(key.encode() for key in parts if key)
         if not self._keys:
             raise ConfigurationError(
-                "The setting api_keys holds no key: give at least one, or leave it out."
+                "The setting api_keys holds no key: give at least one, or remove the setting."
             )
 
-    def know(self, key: bytes) -> bool:
-        """Whether this is one of them; takes as long for a wrong key as for a right one."""
-        known = False
-        for one in self._keys:
-            known |= hmac.compare_digest(one, key)
-        return known
+    def accept(self, key: bytes) -> bool:
+        """Return True if the key is accepted; takes as long for a wrong key as for a right one."""
+        return sum(hmac.compare_digest(one, key) for one in self._keys) > 0  # compare with each
 
 
 class Sessions:
-    """Tickets that say until when they are good, signed with a secret of this process."""
+    """Tickets that hold their expiry time, signed with a secret of this process.
+
+    Starlette's SessionMiddleware would extend a session with each request, and sends its cookie
+    over plain HTTP or over HTTPS only, whichever the request uses.
+    """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._secret = secrets.token_bytes(32)
         self._now = now
 
     def ticket(self) -> str:
-        """A new one."""
+        """A new ticket."""
         until = str(int(self._now()) + SESSION_SECONDS)
         return f"{until}.{self._sign(until)}"
 
     def accept(self, ticket: str) -> bool:
-        """Whether it is one of ours, and still good."""
+        """Return True if the ticket was signed here and has not expired."""
         until, _, signature = ticket.partition(".")
         ours = hmac.compare_digest(self._sign(until).encode(), signature.encode())
         return ours and int(until) > self._now()
@@ -75,8 +76,8 @@ class Sessions:
         return hmac.new(self._secret, until.encode(), hashlib.sha256).hexdigest()
 
 
-class Locked:
-    """Lets in who has a key or a session; sends browsers that want a page to the login."""
+class RequireKey:
+    """Answers 401 to requests without a key or a session; sends browsers to the login form."""
 
     def __init__(self, app: ASGIApp, keys: Keys, sessions: Sessions) -> None:
         self.app = app
@@ -84,18 +85,17 @@ class Locked:
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN or self._may_enter(scope):
+        if scope["type"] != "http" or scope["path"] in OPEN or self._is_allowed(scope):
             return await self.app(scope, receive, send)
         await self._refusal(scope)(scope, receive, send)
 
-    def _may_enter(self, scope: Scope) -> bool:
+    def _is_allowed(self, scope: Scope) -> bool:
         headers = dict(scope["headers"])
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         given = [headers.get(b"x-api-key", b"")]
         if scheme.lower() == b"bearer":
             given.append(token.strip())
-        known = [self._keys.know(key) for key in given]  # each is looked at
-        if any(known):
+        if sum(self._keys.accept(key) for key in given) > 0:  # compare each
             return True
         return self._sessions.accept(HTTPConnection(scope).cookies.get(COOKIE, ""))
 

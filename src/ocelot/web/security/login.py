@@ -1,4 +1,4 @@
-"""The login of browsers: a form that takes a key and gives a session."""
+"""The login of browsers: a form that exchanges an API key for a session."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from ocelot.web.api.bodies import in_utf_8
+from ocelot.web.api.bodies import check_charset
 from ocelot.web.api.problems import Refusal
 from ocelot.web.security.keys import COOKIE, SESSION_SECONDS, Keys, Sessions
 
@@ -17,7 +17,7 @@ __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 
-_LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")  # a path of ours, with no backslash
+_LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")  # a path, without backslashes
 _PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -52,7 +52,7 @@ button {{ border: 0; background: var(--accent); color: var(--paper); font-weight
 <label for="key">API key</label>
 <input id="key" name="key" type="password" autocomplete="current-password" required autofocus>
 <input name="next" type="hidden" value="{next}">
-{complaint}<button>Sign in</button>
+{error}<button>Sign in</button>
 </form>
 </body>
 </html>
@@ -65,24 +65,24 @@ _POLICY = (
 
 @router.get("/login")
 async def show(request: Request) -> Response:
-    """The form."""
+    """The login form."""
     return _form(request.query_params.get("next", "/"))
 
 
 @router.post("/login")
 async def enter(request: Request) -> Response:
-    """A session for a key, then on to where the browser wanted to go."""
-    in_utf_8(request)
+    """Start a session and go on to the page that the browser asked for."""
+    check_charset(request)
     try:
         async with request.form(max_files=0, max_fields=8, max_part_size=8192) as form:
-            key, wanted = (str(form.get(name, "")) for name in ("key", "next"))
+            key, target = (str(form.get(name, "")) for name in ("key", "next"))
     except HTTPException:
         raise Refusal(400, "The form cannot be read.") from None
     keys: Keys = request.app.state.keys
     sessions: Sessions = request.app.state.sessions
-    if not keys.know(key.strip().encode("utf-8", "replace")):
-        return _form(wanted, "This key is not known here.", 401)
-    response = RedirectResponse(_local(wanted), 303)
+    if not keys.accept(key.strip().encode("utf-8", "replace")):
+        return _form(target, "This key is wrong.", 401)
+    response = RedirectResponse(_local(target), 303)
     response.set_cookie(
         COOKIE,
         sessions.ticket(),
@@ -96,7 +96,7 @@ async def enter(request: Request) -> Response:
 
 @router.post("/logout")
 async def leave(request: Request) -> Response:
-    """Forget the session in this browser."""
+    """End the session in this browser."""
     response = RedirectResponse("/login", 303)
     response.delete_cookie(
         COOKIE, httponly=True, samesite="strict", secure=request.url.scheme == "https"
@@ -104,19 +104,19 @@ async def leave(request: Request) -> Response:
     return response
 
 
-def _form(wanted: str, complaint: str = "", status: int = 200) -> Response:
-    text = f'<p class="wrong" role="alert">{html.escape(complaint)}</p>\n' if complaint else ""
-    page = _PAGE.format(next=html.escape(_local(wanted)), complaint=text)
-    headers = {"Content-Security-Policy": _POLICY}
+def _form(target: str, error: str = "", status: int = 200) -> Response:
+    text = f'<p class="wrong" role="alert">{html.escape(error)}</p>\n' if error else ""
+    page = _PAGE.format(next=html.escape(_local(target)), error=text)
+    headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return HTMLResponse(page, status, headers)
 
 
-def _local(wanted: str) -> str:
-    """Where to go on to: only ever a path of this server.
+def _local(target: str) -> str:
+    """The target if it is a path of this server, else "/".
 
     >>> _local("/v1/collection"), _local("//evil.example"), _local("https://evil.example")
     ('/v1/collection', '/', '/')
     """
-    return wanted if _LOCAL.fullmatch(wanted) else "/"
+    return target if _LOCAL.fullmatch(target) else "/"

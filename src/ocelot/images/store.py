@@ -1,0 +1,120 @@
+"""The pictures of stored items: only this module turns an item into a picture of some size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from ocelot.errors import ImageError, ItemNotFound
+from ocelot.images.file import ImageFile
+from ocelot.images.thumbnails import Thumbnails
+from ocelot.images.uploads import UploadFolder
+
+if TYPE_CHECKING:
+    from ocelot.types import Item
+
+__all__ = ["ImageStore"]
+
+
+class ImageStore:
+    """Reads the pictures of items, and keeps small copies and uploads.
+
+    Args:
+        thumbnails: Small copies of large pictures; None to use none.
+        uploads: Folder for pictures that were not given as files; made at the first upload.
+    """
+
+    def __init__(
+        self, thumbnails: Thumbnails | None = None, uploads: str | Path = "ocelot-uploads"
+    ) -> None:
+        self.thumbnails = thumbnails
+        self._uploads = Path(uploads)
+        self._folder: UploadFolder | None = None
+
+    @property
+    def uploads(self) -> UploadFolder:
+        """The folder for uploads.
+
+        Raises:
+            ConfigurationError: It cannot be written to.
+        """
+        if self._folder is None:
+            self._folder = UploadFolder(self._uploads)
+        return self._folder
+
+    def original(self, item: Item) -> ImageFile:
+        """The item's file: the first of its paths that still has the indexed content.
+
+        Raises:
+            ItemNotFound: None of its paths has it.
+        """
+        reasons = []
+        for path in item.paths:
+            try:
+                image = ImageFile.of(Path(path))
+            except ImageError as error:
+                reasons.append(error.reason)
+                continue
+            if image.id == item.sha256:
+                return image
+            reasons.append("its content has changed")
+        raise ItemNotFound(
+            f"The picture of the item {item.id} cannot be read any more ({reasons[0]}); index "
+            "its folder again."
+        )
+
+    def picture(
+        self,
+        item: Item,
+        size: int,
+        resample: Image.Resampling = Image.Resampling.BICUBIC,
+    ) -> Image.Image:
+        """The item's picture as RGB, its longer side at most `size` pixels, never enlarged.
+
+        Args:
+            resample: Filter that makes it smaller.
+
+        Raises:
+            ItemNotFound: Neither a file nor a small copy that is large enough is left.
+            ImageError: The picture cannot be decoded.
+        """
+        image = (self._small_copy(item, size) or self.original(item).rgb(size)).copy()
+        image.thumbnail((size, size), resample)
+        return image
+
+    def _small_copy(self, item: Item, size: int) -> Image.Image | None:
+        if self.thumbnails is None or size > Thumbnails.SIDE:
+            return None
+        copy = self.thumbnails.get([item.sha256]).get(item.sha256)
+        try:
+            return None if copy is None else ImageFile(copy).rgb(size)
+        except ImageError:  # a damaged copy: read the file
+            return None
+
+    def forget(self, gone: Iterable[Item], kept: Iterable[Item] = ()) -> None:
+        """Remove the small copies and the uploaded files of items that are gone.
+
+        Args:
+            kept: Items with the same contents, whose small copies and files stay.
+        """
+        kept = list(kept)
+        contents = {item.sha256 for item in kept}
+        paths = {path for item in kept for path in item.paths}
+        gone = [
+            replace(item, paths=tuple(path for path in item.paths if path not in paths))
+            for item in gone
+        ]
+        if self.thumbnails is not None:
+            self.thumbnails.drop(item.sha256 for item in gone if item.sha256 not in contents)
+        if self._uploads.is_dir():
+            for item in gone:
+                self.uploads.forget(item)
+
+    def close(self) -> None:
+        """Close the database of small copies; the next use opens it again."""
+        if self.thumbnails is not None:
+            self.thumbnails.close()
