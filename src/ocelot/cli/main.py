@@ -18,10 +18,9 @@ from ocelot.errors import ConfigurationError, InputError, OcelotError
 __all__ = ["app", "run"]
 
 _INTERRUPTED = 130
-_ABOUT = "Composed image search: find pictures with a picture and a sentence, and say why."
 
 app = typer.Typer(
-    help=_ABOUT,
+    help="Composed image search: find pictures with a picture and a sentence, and say why.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=True,
@@ -44,12 +43,13 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(help=_ABOUT)
+@app.callback()
 def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
+    """Set up logging, and answer --version."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     logger = logging.getLogger("ocelot")  # other packages write their logs for developers

@@ -27,6 +27,7 @@ __all__ = [
     "chunks",
     "clean_metadata",
     "hit_of",
+    "is_missing",
     "messages",
     "row_bytes",
     "row_of",
@@ -219,10 +220,10 @@ def _may_exceed(fields: Mapping[str, Any]) -> bool:
 def _plain(value: Any, name: str) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, bool):
-        return value
-    if type(value).__name__ in ("NAType", "NaTType"):  # of pandas, which need not be installed
+    if is_missing(value):
         return None
+    if isinstance(value, bool):
+        return value
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, int):
@@ -241,6 +242,13 @@ def _plain(value: Any, name: str) -> Any:
         f"The metadata field {name!r} holds a {type(value).__name__}, which cannot be stored; "
         "use text, numbers, true or false, or lists of them."
     )
+
+
+def is_missing(value: Any) -> bool:
+    """Return True for None, NaN, and pandas' NA and NaT; pandas need not be installed."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return True
+    return type(value).__name__ in ("NAType", "NaTType")
 
 
 def _text(value: str) -> str:

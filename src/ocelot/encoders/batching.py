@@ -200,29 +200,21 @@ class BatchingEncoder(EncoderWrapper):
         return sum(len(job.batch) for job in self._waiting) >= self._max_batch
 
     def _next_batch(self) -> list[_Job]:
-        """Take jobs that fit in one batch; cancelled ones are ended and make room for others."""
-        wanted: list[_Job] = []
-        while taken := self._take(self._max_batch - sum(len(job.batch) for job in wanted)):
-            for job in taken:
-                if is_cancelled(job.predicates):
-                    job.rows.set_exception(Abandoned())
-                else:
-                    wanted.append(job)
-        return wanted
-
-    def _take(self, room: int) -> list[_Job]:
-        """Take waiting jobs that fit whole into `room` inputs, the oldest first."""
-        taken: list[_Job] = []
+        """Take waiting jobs that fit whole in one batch, the oldest first; end cancelled ones."""
+        jobs: list[_Job] = []
         left: deque[_Job] = deque()
+        room = self._max_batch
         with self._changed:
             for job in self._waiting:
-                if len(job.batch) <= room:
-                    room -= len(job.batch)
-                    taken.append(job)
-                else:
+                if len(job.batch) > room:
                     left.append(job)
+                elif is_cancelled(job.predicates):
+                    job.rows.set_exception(Abandoned())
+                else:
+                    room -= len(job.batch)
+                    jobs.append(job)
             self._waiting = left
-        return taken
+        return jobs
 
     def _encode(self, jobs: Sequence[_Job]) -> None:
         """Encode jobs as one batch, or each alone if that fails."""

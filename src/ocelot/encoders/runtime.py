@@ -21,11 +21,7 @@ __all__ = [
     "short_name",
 ]  # fmt: skip
 
-_DTYPES = {
-    "fp32": torch.float32, "float32": torch.float32,
-    "bf16": torch.bfloat16, "bfloat16": torch.bfloat16,
-    "fp16": torch.float16, "float16": torch.float16,
-}  # fmt: skip
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _CACHE_BYTES = 5 * 2**20  # of a layer's widest values that a CPU's caches hold
 _LAYERS_IN_MEMORY = 12  # an image needs at most so many times these bytes of a GPU's memory
 _MAX_ON_GPU = 256  # images; more are no faster
@@ -61,11 +57,10 @@ def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch
     """
     if dtype is None or dtype == "auto":
         return torch.bfloat16 if _has_bf16(device) else torch.float32
-    if isinstance(dtype, torch.dtype) and dtype in _DTYPES.values():
-        return dtype
-    if dtype not in _DTYPES:
-        raise ConfigurationError(f"The dtype must be fp32, bf16 or fp16, was: {dtype!r}.")
-    return _DTYPES[str(dtype)]
+    for name, known in _DTYPES.items():
+        if dtype in (name, known):
+            return known
+    raise ConfigurationError(f"The dtype must be fp32, bf16 or fp16, was: {dtype!r}.")
 
 
 def _has_bf16(device: torch.device) -> bool:

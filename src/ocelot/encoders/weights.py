@@ -124,28 +124,23 @@ def locate(
             not be asked.
     """
     name = str(name_or_path)
-    if name == BUNDLED:
-        return _folder(Path(str(files("ocelot") / "assets" / BUNDLED)))
     if name in PUBLISHED:
         return _published(name, PUBLISHED[name], text_model, fetch)
-    path = Path(name).expanduser()
+    bundled = files("ocelot") / "assets" / BUNDLED
+    path = Path(str(bundled)) if name == BUNDLED else Path(name).expanduser()
     if path.is_dir():
-        return _folder(path)
-    if path.is_file():
-        if text_model is None:
-            raise ConfigurationError(
-                f"{path} holds weights only: say where its text model's config.json and "
-                "tokenizer are (--text-model DIR)."
-            )
-        return EncoderFiles(path.stem, path, _text_folder(text_model, fetch))
-    raise ConfigurationError(
-        f"There is no encoder {name!r}: give {BUNDLED}, {', '.join(PUBLISHED)}, a .pth file, "
-        "or a folder made by 'ocelot train'."
-    )
-
-
-def _folder(folder: Path) -> EncoderFiles:
-    return EncoderFiles(folder.name, folder / "model.safetensors", folder)
+        return EncoderFiles(path.name, path / "model.safetensors", path)
+    if not path.is_file():
+        raise ConfigurationError(
+            f"There is no encoder {name!r}: give {BUNDLED}, {', '.join(PUBLISHED)}, a .pth file, "
+            "or a folder made by 'ocelot train'."
+        )
+    if text_model is None:
+        raise ConfigurationError(
+            f"{path} holds weights only: say where its text model's config.json and "
+            "tokenizer are (--text-model DIR)."
+        )
+    return EncoderFiles(path.stem, path, _text_folder(text_model, fetch))
 
 
 def _published(
@@ -198,17 +193,11 @@ def _fetch(repository: str, file: str, fetch: bool) -> Path:
         raise CheckpointError(
             f"There is no repository {repository!r} on the Hugging Face hub, or it is private."
         ) from None
-    except LocalEntryNotFoundError as error:
-        raise _unreachable(repository, file) from error
-    except EntryNotFoundError:
-        raise CheckpointError(f"The repository {repository} has no file {file}.") from None
-    except Exception as error:  # errors of httpx, OSError, and its own
-        raise _unreachable(repository, file) from error
-
-
-def _unreachable(repository: str, file: str) -> DownloadError:
-    return DownloadError(
-        f"Cannot fetch {file} of {repository} from the Hugging Face hub: it cannot be reached "
-        "from here. Offline, download the files elsewhere and name them with "
-        f"--weights FILE --text-model DIR, or use the bundled encoder ({BUNDLED})."
-    )
+    except Exception as error:  # the client raises errors of httpx, OSError, and its own
+        if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
+            raise CheckpointError(f"The repository {repository} has no file {file}.") from None
+        raise DownloadError(
+            f"Cannot fetch {file} of {repository} from the Hugging Face hub: it cannot be reached "
+            "from here. Offline, download the files elsewhere and name them with "
+            f"--weights FILE --text-model DIR, or use the bundled encoder ({BUNDLED})."
+        ) from error

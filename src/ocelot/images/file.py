@@ -61,7 +61,7 @@ class ImageFile:
             return source
         if isinstance(source, (bytes, bytearray, memoryview)):
             return cls(bytes(source))
-        if isinstance(source, str) and source.startswith(("http://", "https://")):
+        if isinstance(source, str) and source[:8].lower().startswith(("http://", "https://")):
             from ocelot.images.fetch import fetch, public_name
 
             return cls(fetch(source), public_name(source))

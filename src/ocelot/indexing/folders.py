@@ -19,9 +19,8 @@ from ocelot.encoders.base import Encoder
 from ocelot.errors import InputError
 from ocelot.images.file import ImageFile
 from ocelot.images.store import ImageStore
-from ocelot.indexing.loader import Loaded
 from ocelot.indexing.metadata import MetadataTables
-from ocelot.indexing.pipeline import Progress, Run
+from ocelot.indexing.pipeline import Loaded, Progress, Run
 from ocelot.indexing.scan import File, is_gone, roots_of, scan
 from ocelot.indexing.stored import StoredFile, StoredFiles, metadata_hash
 from ocelot.types import IndexReport
@@ -43,28 +42,13 @@ def index_images(
     images: ImageStore | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> IndexReport:
-    """Bring a collection up to date with folders or files of pictures.
-
-    Files whose path, size and modification time are stored are not opened. Copies and renamed
-    files are not encoded again. Vectors come from the pictures alone. Rows with ids that are no
-    content hashes are left alone.
+    """Bring a collection up to date with folders or files of pictures; see `Engine.index`.
 
     Args:
-        paths: A folder, an image file, or several of them.
-        metadata: A metadata file; by default the one in each indexed folder. Pictures without a
-            metadata file keep the metadata they have.
-        prune: Whether to remove what is stored below the indexed folders and gone from disk.
-        collection, encoder, batch_size, workers, images, progress: As of `Run`.
-
-    Returns:
-        What was done; files that cannot be used are among its failures.
+        workers: Threads that read and decode; by default one for each core.
 
     Raises:
-        InputError: None of `paths` exists, or a number is below 1.
-        MetadataError: A metadata file cannot be used.
         EncoderMismatch: The collection holds another encoder's vectors.
-        EncoderError: The encoder failed on a batch; what was written before stays.
-        CollectionError: Milvus failed.
     """
     roots = roots_of(paths)
     run = _FolderRun(

@@ -14,17 +14,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ocelot.collection import Collection, EncoderIdentity, Row
 from ocelot.encoders.base import Encoder
 from ocelot.errors import EncoderError, EncoderMismatch, ImageError, InputError, OcelotError
+from ocelot.images.file import ImageFile
 from ocelot.images.store import ImageStore
-from ocelot.indexing.loader import Loaded, Loader
+from ocelot.images.thumbnails import Thumbnails
 from ocelot.indexing.writer import RowUpdate, Writer
-from ocelot.types import Failure, IndexReport
+from ocelot.types import Failure, IndexReport, Input
 
-__all__ = ["Progress", "Run"]
+__all__ = ["Loaded", "Progress", "Run"]
 
 _REPORT_EVERY = 500  # pictures between two calls of `progress`, at most
 
@@ -42,6 +43,20 @@ class Progress:
     unchanged: int
     encoded: int
     failed: int
+
+
+class Loaded(NamedTuple):
+    """A picture that is ready to encode.
+
+    Attributes:
+        size: Width and height in pixels.
+        prepared: What the encoder's `prepare` returned.
+        thumbnail: A small copy as a JPEG file; None if none is needed.
+    """
+
+    size: tuple[int, int]
+    prepared: Any
+    thumbnail: bytes | None
 
 
 class Run:
@@ -87,8 +102,7 @@ class Run:
         self.collection = collection
         self.encoder = encoder
         self.batch_size = batch_size or encoder.batch_size
-        thumbnails = images.thumbnails
-        self.load = Loader(encoder, thumbnails is not None and thumbnails.keeps)
+        self.images = images
         self.writer = Writer(collection, images, folders)
         self.failures: list[Failure] = []
         self.total = self.done = self.unchanged = self.encoded = 0
@@ -106,6 +120,24 @@ class Run:
             self._threads.shutdown(cancel_futures=True)
         finally:
             self.writer.__exit__(kind, error, trace)
+
+    def load(self, image: ImageFile) -> Loaded:
+        """Decode and prepare a picture. Thread-safe.
+
+        Raises:
+            InputError: The picture cannot be used; mostly an `ImageError`.
+        """
+        thumbnails, thumbnail = self.images.thumbnails, None
+        try:
+            decoded = image.decoded(self.encoder.decode_side, keep=True)
+            if thumbnails is not None and thumbnails.keeps and thumbnails.wanted(*decoded.size):
+                thumbnail = thumbnails.make(image.decoded(Thumbnails.SIDE, keep=True).image)
+            return Loaded(decoded.size, self.encoder.prepare(Input(image)), thumbnail)
+        except OcelotError:
+            raise
+        except Exception as error:  # an encoder may raise anything
+            reason = f"it cannot be prepared ({type(error).__name__}: {error})"
+            raise ImageError(image.name, reason) from error
 
     def ahead(
         self, work: Callable[[_T], _Done], items: Iterable[_T], count: int

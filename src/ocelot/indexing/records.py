@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ocelot.collection import Collection, Row, clean_metadata
-from ocelot.collection.rows import check_id
+from ocelot.collection.rows import check_id, is_missing
 from ocelot.encoders.base import Encoder
 from ocelot.errors import ImageError, InputError
 from ocelot.images.fetch import public_name
 from ocelot.images.file import ImageFile, ImageSource
 from ocelot.images.store import ImageStore
-from ocelot.indexing.loader import Loaded
-from ocelot.indexing.pipeline import Progress, Run
+from ocelot.indexing.pipeline import Loaded, Progress, Run
 from ocelot.types import IndexReport
 
 __all__ = ["Record", "add_record", "add_records"]
@@ -44,12 +43,7 @@ class Record:
 
 
 def add_record(record: Record, collection: Collection, encoder: Encoder, images: ImageStore) -> str:
-    """Store one picture; return its id. It is durable and searchable once this returns.
-
-    Raises:
-        InputError: The picture, its id or its metadata cannot be used.
-        EncoderError, CollectionError, StorageError: Encoding or storing failed.
-    """
+    """Store one picture; return its id. Errors as of `Engine.add`."""
     with _RecordRun(collection, encoder, images, workers=1) as run:
         (job,) = run.store([record], strict=True)
         report = run.finish()
@@ -69,18 +63,7 @@ def add_records(
     batch_size: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> IndexReport:
-    """Store many pictures; those that cannot be used are among the report's failures.
-
-    Args:
-        records: Mappings, a pandas DataFrame, or a `datasets.Dataset`.
-        image, id: The keys of the picture and of the id; all others are metadata.
-        collection, encoder, images, batch_size, progress: As of `Run`.
-
-    Raises:
-        InputError: `records` is of another type.
-        EncoderError, CollectionError, StorageError: Encoding or storing failed; what was
-            written before stays.
-    """
+    """Store many pictures in batches; see `Engine.add_many`."""
     rows = _rows_of(records)
     with _RecordRun(collection, encoder, images, batch_size=batch_size, progress=progress) as run:
         run.total = len(records) if hasattr(records, "__len__") else 0
@@ -94,44 +77,29 @@ def add_records(
 
 @dataclass
 class _Job:
-    """A record on its way; the stages fill in what they find.
+    """A record on its way; each stage fills in what it finds."""
 
-    Attributes:
-        name: What to call it in messages.
-        id: Of the item.
-        sha256: Hash of the content.
-        metadata: Cleaned; None keeps the stored metadata.
-        path, mtime_ns: The picture's file; it is given, or written among the uploads.
-        stored: The row with this id, as it was when the job was looked up.
-        is_stored: Whether the content is stored under this id, or will be by an earlier record.
-        is_repeated: Whether an earlier record of this run has the same id.
-        error: Why the record cannot be used.
-    """
-
-    name: str
+    name: str  # for messages
     record: Record | InputError
     image: ImageFile | None = None
     id: str = ""
     sha256: str = ""
     size: int = 0
-    metadata: Mapping[str, Any] | None = None
-    path: str = ""
-    mtime_ns: int = 0
-    stored: Row | None = None
-    is_stored: bool = False
-    is_repeated: bool = False
+    metadata: Mapping[str, Any] | None = None  # None keeps the stored metadata
+    stored: Row | None = None  # the row with this id when it was looked up
+    is_stored: bool = False  # the content is stored under this id, or an earlier record has it
+    is_repeated: bool = False  # an earlier record of this run has the same id
     loaded: Loaded | None = None
+    path: str = ""  # the given file, or the one among the uploads
+    mtime_ns: int = 0
     error: InputError | None = None
 
 
 class _RecordRun(Run):
     """A run over records."""
 
-    def __init__(
-        self, collection: Collection, encoder: Encoder, images: ImageStore, **options: Any
-    ) -> None:
-        super().__init__(collection, encoder, images, **options)
-        self._images = images
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self._contents: dict[str, str] = {}  # id -> content hash, of the records looked up so far
         self._unusable: dict[str, InputError] = {}  # content hash -> why it cannot be used
 
@@ -186,30 +154,24 @@ class _RecordRun(Run):
 
     def _load(self, job: _Job) -> _Job:
         """Prepare the picture if it is new, and give it a file; runs in threads."""
-        if job.error is None:
-            try:
-                if not job.is_stored:
-                    job.loaded = self._loaded(job)
-                if not job.is_repeated:
-                    self._keep(job)
-            except InputError as error:
-                job.error = error
-        return job
-
-    def _loaded(self, job: _Job) -> Loaded:
-        assert job.image is not None
+        if job.error is not None:
+            return job
         try:
-            return self.load(job.image)
+            if not job.is_stored:
+                assert job.image is not None
+                job.loaded = self.load(job.image)
+            if not job.is_repeated:
+                self._keep(job)
         except InputError as error:
-            self._unusable[job.sha256] = error
-            raise
+            job.error = self._unusable[job.sha256] = error
+        return job
 
     def _keep(self, job: _Job) -> None:
         """Give the picture a file among the uploads if it has none, and let go of its data."""
         image, job.image = job.image, None
         assert image is not None
         if not job.path:
-            job.path = str(self._images.uploads.keep(image, job.id))
+            job.path = str(self.images.uploads.keep(image, job.id))
         try:
             job.mtime_ns = os.stat(job.path).st_mtime_ns
         except OSError as error:
@@ -287,19 +249,13 @@ def _record_of(row: Any, image: str, id: str) -> Record | InputError:
     source = row.get(image)
     if isinstance(source, Mapping):  # an undecoded picture of a `datasets.Dataset`
         source = source.get("bytes") or source.get("path")
-    if _is_missing(source):
+    if is_missing(source):
         return InputError(f"it has no picture under the key {image!r}")
     metadata = {str(key): value for key, value in row.items() if key not in (image, id)}
     given = row.get(id)
     if isinstance(given, float) and given.is_integer():  # pandas' integers beside missing values
         given = int(given)
-    return Record(source, metadata or None, None if _is_missing(given) else str(given))
-
-
-def _is_missing(value: Any) -> bool:
-    if value is None or (isinstance(value, float) and value != value):
-        return True
-    return type(value).__name__ in ("NAType", "NaTType")  # of pandas
+    return Record(source, metadata or None, None if is_missing(given) else str(given))
 
 
 def _name(record: Record | InputError, number: int) -> str:

@@ -40,12 +40,10 @@ from ocelot.types import Hit, Query
 
 __all__ = [
     "MAX_CANDIDATES",
-    "Box",
     "Layout",
     "compose_panorama",
     "panorama_layout",
     "panorama_of_hits",
-    "query_picture",
 ]
 
 MAX_CANDIDATES = 25  # as many fit into 2048 pixels; services scale larger pictures down
@@ -127,9 +125,9 @@ def compose_panorama(
     """Draw the query and its candidates into one picture.
 
     Args:
-        query_image: The query's picture, as returned by `query_picture`; without one its tile
-            holds the text.
-        candidates: 1 to 25 pictures in order; None draws a grey tile with "no picture".
+        query_image: The query's RGB picture, as returned by `query_picture`; without one its
+            tile holds the text.
+        candidates: 1 to 25 RGB pictures in order; None draws a grey tile with "no picture".
         text: The query's text, drawn under its picture, up to 6 lines; not drawn if it has
             letters that the built-in font lacks.
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from ocelot.images.decode import to_rgb
 from ocelot.rerankers.panorama.tiles import fitted
 from ocelot.types import Query
 
@@ -44,7 +43,7 @@ def contact_sheet(pictures: Sequence[Image.Image], side: int = _SIDE) -> Image.I
     not full is centred.
 
     Args:
-        pictures: One or more.
+        pictures: One or more RGB images.
         side: Width and height of the result, in pixels.
     """
     columns = math.ceil(math.sqrt(len(pictures)))
@@ -64,11 +63,10 @@ def contact_sheet(pictures: Sequence[Image.Image], side: int = _SIDE) -> Image.I
 
 
 def paste(canvas: Image.Image, picture: Image.Image, box: Box) -> Box:
-    """Paste a picture into a box, as large as fits, centred; return where it is."""
-    side_x, side_y = box[2] - box[0], box[3] - box[1]
-    rgb = picture if picture.mode == "RGB" else to_rgb(picture.copy(), "the image").image
-    small = fitted(rgb, (side_x, side_y))
-    left = box[0] + (side_x - small.width) // 2
-    top = box[1] + (side_y - small.height) // 2
-    canvas.paste(small, (left, top))
-    return left, top, left + small.width, top + small.height
+    """Paste an RGB picture into a box, as large as fits, centred; return where it is."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    inner = fitted(picture, (width, height))
+    left = box[0] + (width - inner.width) // 2
+    top = box[1] + (height - inner.height) // 2
+    canvas.paste(inner, (left, top))
+    return left, top, left + inner.width, top + inner.height
