@@ -28,11 +28,11 @@ from typing import Any
 
 import numpy as np
 import server
+from shop import write_catalogue
 from turns import report
 
 import ocelot
 from ocelot.build import build_encoder
-from ocelot.catalogue.write import write_catalogue
 from ocelot.collection import Collection, EncoderIdentity, Row
 from ocelot.encoders.base import Encoder, EncoderWrapper
 from ocelot.encoders.batching import BatchingEncoder

@@ -17,10 +17,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from shop import write_catalogue
 from turns import Side, in_turns, report
 
 import ocelot
-from ocelot.catalogue.write import write_catalogue
 
 HELP, SEARCH = 0.3, 2.5  # goals, in seconds
 

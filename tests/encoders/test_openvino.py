@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from ocelot.build import build_encoder, build_engine
-from ocelot.catalogue.write import write_catalogue
 from ocelot.collection import Collection
 from ocelot.encoders.base import Encoder
 from ocelot.encoders.openvino.cache import read_graphs
@@ -27,6 +26,7 @@ from ocelot.errors import ConfigurationError
 from ocelot.settings import load_settings
 from ocelot.types import Input, Query
 from tests.encoders.test_golden import MODELS, Golden
+from tests.shop import write_shop
 
 PICTURES = 32
 
@@ -45,7 +45,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
-    write_catalogue(folder, PICTURES, 3)
+    write_shop(folder, PICTURES)
     return folder / "images"
 
 

@@ -1,9 +1,8 @@
-"""`ocelot evaluate`: figures, and sets of photographs to measure them on."""
+"""`ocelot evaluate`: retrieval metrics."""
 
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -92,54 +91,3 @@ def _show(result: Figures) -> None:
         none = figures.get("queries") == 0
         cells = ["       -" if none else f"{figures[name]:8.3f}" for name in names]
         typer.echo(f"{row:<12}" + "".join(cells))
-
-
-@app.command("photographs")
-def photographs(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="With metadata.csv.")],
-    task: Annotated[
-        str,
-        typer.Option(metavar="TASK", help="recolour, recolour-elsewhere, print, view or words."),
-    ],
-    only: Annotated[
-        Path, typer.Option(metavar="FILE", help="Names of the held-out photographs, one to a line.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder.")],
-    articles: Annotated[
-        str,
-        typer.Option(
-            help="How the names of those that show one article begin. [all]", show_default=False
-        ),
-    ] = "",
-    queries: Annotated[
-        int | None,
-        typer.Option(help="At most so many. [all; 300 prints]", min=1, show_default=False),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed, other colours and views.")] = 0,
-) -> None:
-    """Write an evaluation set of one task from photographs that training never saw.
-
-    metadata.csv has the columns file_name and category. Only photographs that FILE names are
-    asked with or for. The result is for `ocelot evaluate triplets`.
-    """
-    from ocelot.errors import InputError
-    from ocelot.training.photo_benchmark import read_photographs, write_photo_benchmark
-    from ocelot.training.photographs import read_names
-
-    held_out = read_names(only)
-    try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as kept:
-            album = read_photographs(
-                folder,
-                Path(kept, "photographs.npy"),
-                task,
-                held_out=held_out,
-                articles=articles,
-                seed=seed,
-            )
-            file = write_photo_benchmark(
-                output, album, task, held_out=held_out, queries=queries, seed=seed
-            )
-    except OSError as error:
-        raise InputError(f"Cannot write to {output}: {error.strerror or error}.") from None
-    typer.echo(f"Wrote {len(list((output / 'images').iterdir()))} pictures and {file}.")
