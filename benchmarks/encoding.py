@@ -1,10 +1,10 @@
-"""Pictures to vectors, from files: the tutorial's loop against this encoder, in every precision.
+"""Speed of encoding pictures from files: the tutorial's loop and Ocelot's encoders.
 
     python benchmarks/encoding.py [--models base tiny] [--pictures DIR] [--device cuda] [--quick]
 
 "base" has the published model's geometry with random weights, "tiny" is the bundled encoder.
-Decoding and resizing are part of the time. The work of a picture is counted in the products of
-matrices that the network does, and set against what the machine reaches in one large product.
+Times include decoding and resizing. The network's matrix products are counted (FLOP) and compared
+with the rate that the machine reaches in one large product.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ocelot.build import build_encoder
 from ocelot.catalogue.write import write_catalogue
 from ocelot.encoders import VisualizedBGE
 from ocelot.encoders.base import Encoder
-from ocelot.encoders.weights import resolve
+from ocelot.encoders.weights import load_checkpoint
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint, build, write_folder
 from ocelot.settings import load_settings
@@ -38,20 +38,20 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def matmul_rate(dtype: torch.dtype, device: str) -> float:
-    """Operations a second in one large product of matrices: the best of some."""
+    """Return operations per second in one large matrix product: the best of eight."""
     n = 8192 if device.startswith("cuda") else 2048
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
 
     def once() -> float:
         started = time.perf_counter()
-        (a @ b)[0, 0].item()  # a number on this side: a GPU is waited for
+        (a @ b)[0, 0].item()  # reading a number waits for the GPU
         return time.perf_counter() - started
 
     return 2 * n**3 / min(once() for _ in range(8))
 
 
 def work(encoder: VisualizedBGE, picture: Path) -> int:
-    """Operations in the matrix products and convolutions for one picture."""
+    """Return the operations in matrix products and convolutions for one picture."""
     with FlopCounterMode(display=False) as counter:
         encoder.encode([(picture, None)])
     return int(counter.get_total_flops())
@@ -60,7 +60,7 @@ def work(encoder: VisualizedBGE, picture: Path) -> int:
 def encoders(
     folder: str, device: str, backends: Sequence[str], pictures: Sequence[Path]
 ) -> Iterator[tuple[str, Encoder]]:
-    """Every precision of every backend that there is; says which there are not."""
+    """Yield every precision of every backend; print which cannot be used."""
     for precision in ("fp32", "bf16"):
         loaded = VisualizedBGE.load(folder, device=device, dtype=precision)
         yield loaded.runtime, loaded
@@ -77,7 +77,7 @@ def encoders(
 def measure(
     name: str, checkpoint: Checkpoint, pictures: list[Path], rounds: int, asked: argparse.Namespace
 ) -> None:
-    """One model: in turns, with cosines against fp32 and shares of the machine's rate."""
+    """Measure one model in turns; add cosines with fp32 and shares of the machine's rate."""
     device = asked.device
     items = [(picture, None) for picture in pictures]
     difference = check(checkpoint, pictures[:2])
@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         files = sorted(file for file in source.iterdir() if file.is_file())
         for name in asked.models:
             count, rounds = SIZES[name][asked.quick]
-            checkpoint = resolve("ocelot-tiny") if name == "tiny" else random_checkpoint()
+            checkpoint = load_checkpoint("ocelot-tiny") if name == "tiny" else random_checkpoint()
             pictures = files[: asked.count or count]
             measure(name, checkpoint, pictures, asked.rounds or rounds, asked)
 

@@ -130,11 +130,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.count, arguments.rounds = 200, 2
-    from ocelot.encoders.weights import resolve
+    from ocelot.encoders.weights import load_checkpoint
 
     if arguments.loop:
         files = pictures_in(arguments.pictures)
-        loop(Tutorial(resolve(arguments.encoder)), files, arguments.loop)
+        loop(Tutorial(load_checkpoint(arguments.encoder)), files, arguments.loop)
         return
     import ocelot
     from ocelot.build import build_encoder
@@ -147,7 +147,7 @@ def main() -> None:
         if folder is None:
             folder = write_catalogue(place / "shop", arguments.count).directory / "images"
         files = pictures_in(folder)
-        tutorial = Tutorial(resolve(arguments.encoder))
+        tutorial = Tutorial(load_checkpoint(arguments.encoder))
         encoder = build_encoder(load_settings(encoder=arguments.encoder))
 
         def index() -> None:

@@ -1,14 +1,13 @@
-"""Checkpoints of the published models' geometry with random weights: as slow, and at hand."""
+"""Checkpoints with the published models' geometry and random weights: same speed, no download."""
 
 from __future__ import annotations
 
 import torch
 
-from ocelot.encoders.weights import resolve
+from ocelot.encoders.weights import load_checkpoint
 from ocelot.model.checkpoint import Checkpoint
-from ocelot.model.text import TextConfig
-from ocelot.model.vision import EvaConfig
-from ocelot.model.visualized_bge import Geometry, Network
+from ocelot.model.geometry import EvaConfig, Geometry, TextConfig
+from ocelot.model.visualized_bge import Network
 
 __all__ = ["BASE", "M3", "random_checkpoint"]
 
@@ -29,10 +28,10 @@ M3 = Geometry(
 
 
 def random_checkpoint(geometry: Geometry = BASE, seed: int = 0) -> Checkpoint:
-    """A checkpoint as a published one would be, but of noise.
+    """Return a checkpoint of a geometry with random weights.
 
-    The tokenizer is the bundled encoder's: its words have ids below the geometry's vocabulary.
-    Weights are drawn as for training, so that values stay of the size that they have there.
+    The tokenizer is the bundled encoder's, whose ids are below the geometry's vocabulary size.
+    Weights are initialised as for training, so that activations have a realistic size.
     """
     torch.manual_seed(seed)
     network = Network(geometry)
@@ -41,5 +40,5 @@ def random_checkpoint(geometry: Geometry = BASE, seed: int = 0) -> Checkpoint:
         fingerprint=f"random-{geometry.dimension}-{seed}",
         geometry=geometry,
         state=network.state_dict(),
-        tokenizer=resolve("ocelot-tiny").tokenizer,
+        tokenizer=load_checkpoint("ocelot-tiny").tokenizer,
     )

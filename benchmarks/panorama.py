@@ -12,7 +12,6 @@ shop has them (450 pixels a side), once as from a camera (4000 x 3000).
 from __future__ import annotations
 
 import argparse
-import hashlib
 import statistics
 import tempfile
 import time
@@ -20,12 +19,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch  # noqa: F401  (loaded wherever a model searches; tiles are resized by it then)
 from PIL import Image
 from turns import Side, in_turns, ratios, report
 
 from ocelot.catalogue.write import write_catalogue
-from ocelot.images.decode import encode_jpeg, load_image
+from ocelot.images.decode import encode_jpeg, hash_bytes
+from ocelot.images.file import ImageFile
+from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
 from ocelot.rerankers.panorama.compose import panorama_of_hits
 from ocelot.types import Hit, Query
@@ -77,7 +77,7 @@ def camera_pictures(folder: Path, files: list[Path]) -> list[Path]:
     grain = np.random.default_rng(0).normal(0, 6, (3000, 4000, 1)).astype(np.float32)
     made = []
     for number, file in enumerate(files):
-        pixels = np.asarray(load_image(file).resize((4000, 3000), Image.Resampling.BICUBIC))
+        pixels = np.asarray(ImageFile.of(file).rgb().resize((4000, 3000), Image.Resampling.BICUBIC))
         noisy = np.clip(pixels + np.roll(grain, 97 * number, 1), 0, 255).astype(np.uint8)
         made.append(folder / f"{number}-camera.jpg")
         Image.fromarray(noisy).save(made[-1], "JPEG", quality=90)
@@ -85,34 +85,37 @@ def camera_pictures(folder: Path, files: list[Path]) -> list[Path]:
 
 
 def _resized(source: Path, target: Path, size: tuple[int, int]) -> Path:
-    picture = load_image(source).resize(size, Image.Resampling.LANCZOS)
+    picture = ImageFile.of(source).rgb().resize(size, Image.Resampling.LANCZOS)
     picture.save(target, "JPEG", quality=90)
     return target
 
 
 def hits_of(files: list[Path]) -> list[Hit]:
     return [
-        Hit(hashlib.sha256(file.read_bytes()).hexdigest(), 0.5, rank, (str(file),))
+        Hit(hash_bytes(file.read_bytes()), (str(file),), score=0.5, rank=rank)
         for rank, file in enumerate(files, 1)
     ]
 
 
 def compare(title: str, files: list[Path], folder: Path, rounds: int) -> None:
     asked, *others = files
-    query, hits = Query(asked, TEXT), hits_of(others)
+    hits, files_only = hits_of(others), ImageStore()
     sides = [
         Side("OpenCV, as the tutorial", lambda: opencv_panorama(asked, others)),
-        Side("ocelot, from files", lambda: panorama_of_hits(query, hits)),
+        Side("ocelot, from files", lambda: panorama_of_hits(Query(asked, TEXT), hits, files_only)),
     ]
     stored = Thumbnails(folder / "thumbnails.sqlite")
-    large = [load_image(file) for file in others]
+    large = [ImageFile.of(file).rgb() for file in others]
     if all(Thumbnails.wanted(*picture.size) for picture in large):
         jpegs = [Thumbnails.make(picture) for picture in large]
         stored.put(dict(zip((hit.id for hit in hits), jpegs, strict=True)))
-        sides.append(Side("ocelot, small copies", lambda: panorama_of_hits(query, hits, stored)))
+        copies = ImageStore(stored)
+        sides.append(
+            Side("ocelot, small copies", lambda: panorama_of_hits(Query(asked, TEXT), hits, copies))
+        )
     del large
     seconds = in_turns(sides, rounds)
-    panorama = panorama_of_hits(query, hits)
+    panorama = panorama_of_hits(Query(asked, TEXT), hits, files_only)
     encoding = []
     for _ in range(rounds):
         started = time.perf_counter()

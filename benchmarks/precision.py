@@ -1,8 +1,8 @@
-"""What a backend and a precision cost in quality, against torch in fp32 with the same weights.
+"""Quality of each backend and precision, compared with torch in fp32 and the same weights.
 
 Draws held-out pictures and composed queries, calibrates int8 on the pictures, and prints for each
-runtime the cosine of its vectors with those of torch fp32, and how well queries find their
-targets: alone, over a collection made with torch fp32, and over its own when asked in fp32.
+runtime the cosine of its vectors with those of torch fp32, and R@1 in three cases: collection and
+queries in this runtime, only the queries, and only the collection (the other in torch fp32).
 
     python benchmarks/precision.py [--quick]
     python benchmarks/precision.py --encoder runs/7/encoder --queries SET/queries.jsonl --images SET
@@ -33,7 +33,7 @@ RUNTIMES = ("torch fp32", "torch bf16", "openvino fp32", "openvino bf16", "openv
 
 
 class Queries:
-    """A gallery, what is asked of it, and what is right."""
+    """A gallery, its queries, and their targets."""
 
     def __init__(self, file: Path, folder: Path) -> None:
         asked = read_triplets(file)
@@ -43,11 +43,11 @@ class Queries:
             Input(None if one.reference is None else folder / one.reference, one.text)
             for one in asked
         ]
-        self.own = [None if one.image is None else place[Path(one.image)] for one in self.items]
+        self.own = [None if not one.reference else place[folder / one.reference] for one in asked]
         self.targets = [{place[folder / name] for name in one.targets} for one in asked]
 
     def first(self, queries: Matrix, gallery: Matrix, count: int = 9) -> list[list[int]]:
-        """The first pictures of each query, without its own reference."""
+        """Return the first pictures for each query, without its own reference."""
         scores = queries @ gallery.T
         for row, own in enumerate(self.own):
             if own is not None:
@@ -55,7 +55,7 @@ class Queries:
         return [list(row) for row in np.argsort(-scores, axis=1)[:, :count]]
 
     def recall(self, first: Sequence[Sequence[int]]) -> float:
-        """R@1."""
+        """Return R@1."""
         return float(
             np.mean([row[0] in right for row, right in zip(first, self.targets, strict=True)])
         )
@@ -89,13 +89,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--encoder", default="ocelot-tiny")
     parser.add_argument("--text-model")
-    parser.add_argument("--queries", type=Path, help="as of `ocelot evaluate triplets`")
-    parser.add_argument("--images", type=Path, help="their folder; needed with the two others")
-    parser.add_argument("--seed", type=int, default=1, help="of the drawn set")
+    parser.add_argument("--queries", type=Path, help="see `ocelot evaluate triplets`")
+    parser.add_argument("--images", type=Path, help="folder of --queries or --cosines-only")
+    parser.add_argument("--seed", type=int, default=1, help="for drawing the set")
     parser.add_argument("--calibrate", type=Path, help="a folder of pictures; else the gallery")
-    parser.add_argument("--cosines-only", type=int, metavar="N", help="of N pictures of --images")
-    parser.add_argument("--runtimes", nargs="+", default=RUNTIMES, help="the first is compared to")
-    parser.add_argument("--quick", action="store_true", help="less, and only bf16 beside fp32")
+    parser.add_argument("--cosines-only", type=int, metavar="N", help="for N pictures of --images")
+    parser.add_argument(
+        "--runtimes", nargs="+", default=RUNTIMES, help="the first is the reference"
+    )
+    parser.add_argument("--quick", action="store_true", help="only torch, fewer pictures")
     args = parser.parse_args()
     count, queries = 900, 300
     if args.quick:
@@ -111,7 +113,7 @@ def main() -> None:
 
 
 def print_cosines(args: argparse.Namespace) -> None:
-    """For weights that were never trained: how far vectors move, and nothing about recall."""
+    """Print cosines only: for weights that were never trained, recall means nothing."""
     pictures = sorted(path for path in args.images.iterdir() if path.is_file())
     shown = pictures[:: max(1, len(pictures) // args.cosines_only)][: args.cosines_only]
     kinds = {
@@ -119,7 +121,7 @@ def print_cosines(args: argparse.Namespace) -> None:
         "composed": [Input(path, TEXTS[n % len(TEXTS)]) for n, path in enumerate(shown)],
         "texts": [Input(text=text) for text in TEXTS],
     }
-    print("cosines with the first: median, 5 %, least")
+    print("cosines with the first runtime: median, 5 %, lowest")
     theirs: dict[str, Matrix] = {}
     for runtime in args.runtimes:
         encoder = load(runtime, args, calibration_of(args, pictures))
@@ -164,7 +166,7 @@ def print_quality(args: argparse.Namespace, queries: Queries) -> None:
             f"{row['same_first_9']:>13.3f}",
             flush=True,
         )
-    print("cosines: median, 5 %, least; same first 9: asked in this runtime over fp32")
+    print("cosines: median, 5 %, lowest; same first 9: queries in this runtime, gallery in fp32")
     print(json.dumps({"benchmark": title, "machine": machine(), "rows": rows}))
 
 

@@ -1,4 +1,4 @@
-"""A Milvus server to measure at: the one that is named, or the one that the tests start."""
+"""A Milvus server to measure: the given one, or the one that the tests start."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _TESTS = Path(__file__).parents[1] / "tests"
 def milvus(
     folder: Path, uri: str | None = None, token: str = ""
 ) -> Iterator[dict[str, str] | None]:
-    """Where the server is, as `Collection.open` takes it; None, and a sentence, without one.
+    """Give the address of a server as arguments of `Collection.open`; None where there is none.
 
     Args:
-        folder: For the data of one that is started; exists.
-        uri, token: Of one that runs.
+        folder: An existing folder, for the data of a server that is started here.
+        uri, token: A server that runs already.
     """
     if uri:
         yield {"uri": uri, "token": token}

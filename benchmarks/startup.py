@@ -1,10 +1,10 @@
-"""Start-up: whole processes, from the command to its end, in turns.
+"""Start-up: the time of whole processes, in turns.
 
     python benchmarks/startup.py [--rounds 7] [--quick]
 
-`ocelot --help`, and a composed `ocelot search` with the bundled encoder in Milvus Lite, beside
-Python alone and `import torch`, which no search goes without. The disk is warm after the first
-round, which does not count.
+`ocelot --help`, and a composed `ocelot search` with the bundled encoder in Milvus Lite, compared
+with Python alone and with `import torch`, which each search needs. The first round only fills the
+disk cache and does not count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from turns import Side, in_turns, report
 import ocelot
 from ocelot.catalogue.write import write_catalogue
 
-HELP, SEARCH = 0.3, 2.5  # seconds that they may take
+HELP, SEARCH = 0.3, 2.5  # goals, in seconds
 
 
 def process(name: str, *arguments: str) -> Side:

@@ -1,10 +1,10 @@
-"""Two things measured in turns in one run, so that whatever else the machine does meets both.
+"""Measure several things in turns in one run, so that other load on the machine affects all.
 
-Each round runs every side once, in the other direction every other round; what is compared are
-pairs of the same round. Absolute figures are this machine's; ratios travel better.
+Each round runs every side once, every other round in reverse, and sides are compared within a
+round. Absolute figures are those of one machine; ratios can be compared between machines.
 
-Importing this gives the benchmark a cache of its own, removed at the end, so that it neither finds
-nor changes what the user's own runs left; BENCH_CACHE names a folder to keep instead.
+Importing this module gives the benchmark its own cache, which is removed at the end, so that it
+neither uses nor changes the user's cache. BENCH_CACHE names a folder to keep instead.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 
 __all__ = ["Side", "in_turns", "machine", "ratios", "report"]
 
-if not os.environ.get("BENCH_CACHE"):  # else named, or that of the process that began this
+if not os.environ.get("BENCH_CACHE"):  # else named by the user, or set by the parent process
     os.environ["BENCH_CACHE"] = tempfile.mkdtemp(prefix="ocelot-bench-")
     atexit.register(shutil.rmtree, os.environ["BENCH_CACHE"], ignore_errors=True)
 os.environ["OCELOT_CACHE"] = os.environ["BENCH_CACHE"]
@@ -35,14 +35,14 @@ _PACKAGES = ("torch", "openvino", "numpy", "pillow", "pymilvus", "milvus-lite")
 
 @dataclass(frozen=True)
 class Side:
-    """One of the things compared; `run` does it once, whole."""
+    """One of the things to compare; `run` does it once."""
 
     name: str
     run: Callable[[], object]
 
 
 def in_turns(sides: Sequence[Side], rounds: int = 5) -> dict[str, list[float]]:
-    """Seconds of each round by side, in the order given; a first round does not count."""
+    """Return the seconds of each round by side; an extra first round does not count."""
     seconds: dict[str, list[float]] = {side.name: [] for side in sides}
     for number in range(rounds + 1):
         for side in sides if number % 2 else reversed(sides):
@@ -55,7 +55,7 @@ def in_turns(sides: Sequence[Side], rounds: int = 5) -> dict[str, list[float]]:
 
 
 def ratios(baseline: Sequence[float], other: Sequence[float]) -> list[float]:
-    """How many times as fast `other` was, round by round."""
+    """Return for each round how many times as fast as the baseline `other` was."""
     return [before / after for before, after in zip(baseline, other, strict=True)]
 
 
@@ -67,13 +67,13 @@ def report(
     what: str = "pictures",
     notes: Mapping[str, object] | None = None,
 ) -> None:
-    """Print a table, and the same as one line of JSON.
+    """Print the results as a table and as one line of JSON.
 
     Args:
-        seconds: Of each round, by side; the first side is what the others are compared with.
-        items: Done in one round.
-        what: Their name.
-        notes: Anything else that was found out, printed below.
+        seconds: For each round, by side; the first side is the baseline.
+        items: The number of items in one round.
+        what: What an item is called.
+        notes: Other results, printed below.
     """
     baseline = next(iter(seconds.values()))
     rows = []
@@ -113,7 +113,7 @@ def report(
 
 
 def machine() -> dict[str, object]:
-    """What the figures were measured on."""
+    """Return what the figures were measured on."""
     found = None
     info = Path("/proc/cpuinfo")
     if info.is_file():

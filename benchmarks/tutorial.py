@@ -1,9 +1,9 @@
-"""The tutorial's way of embedding pictures, as a plain reference: what the others are measured by.
+"""The tutorial's way of encoding pictures: a plain baseline for the benchmarks.
 
-One picture at a time, in fp32: Pillow decodes, resizes and crops on the same thread, the pixels
-become floats there, the empty text is tokenised anew for each picture, attention is written out
-as softmax(QK^T)V, every row of the last layer is computed, and the vector becomes a list of
-Python numbers. It computes the same function as `VisualizedBGE`, which is checked here.
+One picture at a time, in fp32, in one thread: Pillow decodes, resizes and crops; the empty text
+is tokenised for each picture; attention is softmax(QK^T)V in plain operations; every row of the
+last layer is computed; the vector becomes a list of Python numbers. `check` compares the vectors
+with those of `VisualizedBGE`.
 
     python benchmarks/tutorial.py
 """
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from ocelot.catalogue.write import write_catalogue
 from ocelot.encoders import VisualizedBGE
-from ocelot.encoders.weights import resolve
+from ocelot.encoders.weights import load_checkpoint
 from ocelot.model.checkpoint import Checkpoint, build
 from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD
 from ocelot.model.vision import EvaVision
@@ -33,8 +33,8 @@ class Tutorial:
     """Visualized BGE, computed plainly.
 
     Args:
-        checkpoint: Of either vision tower.
-        device: Where it computes.
+        checkpoint: With either vision tower.
+        device: Where to compute.
     """
 
     def __init__(self, checkpoint: Checkpoint, device: str = "cpu") -> None:
@@ -47,7 +47,7 @@ class Tutorial:
 
     @torch.no_grad()
     def encode(self, picture: Path, text: str = "") -> list[float]:
-        """The vector of one picture, alone or with a text; `dimension` numbers, of length 1."""
+        """Return the vector of one picture, alone or with a text; its length is 1."""
         pixels = self.pixels(picture)[None].to(self.device)
         ids = torch.tensor([self.tokenizer.encode(text).ids], device=self.device)
         vision = self.network.vision
@@ -59,7 +59,7 @@ class Tutorial:
         return vector
 
     def pixels(self, picture: Path) -> Tensor:
-        """Floats of shape (3, size, size): bicubic shortest side, centre crop, normalised."""
+        """Return normalised pixels, shape (3, size, size): bicubic shortest side, centre crop."""
         with Image.open(picture) as file:
             image = file.convert("RGB")
         scale = self.size / min(image.size)
@@ -71,7 +71,7 @@ class Tutorial:
         return (values - self.mean) / self.std
 
     def fuse(self, patches: Tensor, ids: Tensor) -> Tensor:
-        """[CLS], the picture's tokens, the text: shape (1, 1 + n + words, width)."""
+        """Return [CLS], image tokens and text tokens: shape (1, 1 + n + words, width)."""
         tables = self.network.embeddings
         image = self.network.projection(patches)
         n = image.shape[1]
@@ -82,7 +82,7 @@ class Tutorial:
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """softmax(QK^T / sqrt(d))V. Shape: each (1, heads, tokens, d) -> (1, tokens, width)."""
+    """Return softmax(QK^T / sqrt(d))V. Shape: each (1, heads, tokens, d) -> (1, tokens, width)."""
     scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
     return (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
 
@@ -93,14 +93,14 @@ def heads(x: Tensor, number: int) -> Tensor:
 
 
 def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary embedding of all tokens but the first. Shape: x (1, heads, tokens, d)."""
+    """Rotate all tokens but the first. Shape: x (1, heads, tokens, d)."""
     first, rest = x[:, :, :1], x[:, :, 1:]
     turned = torch.stack([-rest[..., 1::2], rest[..., ::2]], dim=-1).flatten(-2)
     return torch.cat([first, rest * cos + turned * sin], dim=2)
 
 
 def look(tower: EvaVision, pixels: Tensor) -> Tensor:
-    """The EVA02 tower. Shape: pixels (1, 3, size, size) -> (1, patches, width)."""
+    """Run the EVA02 tower. Shape: pixels (1, 3, size, size) -> (1, patches, width)."""
     x = tower.patches(pixels).flatten(2).transpose(1, 2)
     x = torch.cat([tower.cls[None, None], x], dim=1) + tower.positions
     for block in tower.blocks:
@@ -112,7 +112,7 @@ def look(tower: EvaVision, pixels: Tensor) -> Tensor:
 
 
 def mix(attention: nn.Module, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Attention of one block of the vision tower. Shape: x (1, tokens, width)."""
+    """Run the attention of one vision block. Shape: x (1, tokens, width)."""
     weights = attention.qkv.weight.chunk(3)
     biases = (attention.q_bias, None, attention.v_bias)
     q, k, v = (
@@ -125,7 +125,7 @@ def mix(attention: nn.Module, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def read(layer: nn.Module, x: Tensor) -> Tensor:
-    """One layer of the text tower, all rows of it. Shape: x (1, tokens, width)."""
+    """Run one text layer, all rows. Shape: x (1, tokens, width)."""
     weights, biases = layer.qkv.weight.chunk(3), layer.qkv.bias.chunk(3)
     q, k, v = (
         heads(F.linear(x, weight, bias), layer.heads)
@@ -137,10 +137,10 @@ def read(layer: nn.Module, x: Tensor) -> Tensor:
 
 
 def check(checkpoint: Checkpoint, pictures: list[Path]) -> float:
-    """The largest difference from `VisualizedBGE` in fp32, over pictures alone and with a text.
+    """Return the largest difference from `VisualizedBGE` in fp32, with and without a text.
 
     Raises:
-        AssertionError: It is more than rounding.
+        AssertionError: The difference is larger than rounding errors.
     """
     ours = VisualizedBGE(checkpoint, device="cpu", dtype="fp32", reduced_decoding=False)
     plain = Tutorial(checkpoint)
@@ -148,16 +148,16 @@ def check(checkpoint: Checkpoint, pictures: list[Path]) -> float:
     expected = [plain.encode(picture, text or "") for picture in pictures for text in texts]
     found = ours.encode([(picture, text) for picture in pictures for text in texts])
     difference = float(np.abs(found - np.array(expected)).max())
-    assert difference < 1e-4, f"The reference computes something else: {difference:.2g} apart."
+    assert difference < 1e-4, f"The vectors differ by {difference:.2g}."
     return difference
 
 
 def main() -> None:
-    """Check that both ways compute the same."""
+    """Check that both compute the same vectors."""
     with tempfile.TemporaryDirectory() as folder:
         write_catalogue(Path(folder), 4)
         pictures = sorted(Path(folder, "images").iterdir())
-        print(f"largest difference: {check(resolve('ocelot-tiny'), pictures):.1e}")
+        print(f"largest difference: {check(load_checkpoint('ocelot-tiny'), pictures):.1e}")
 
 
 if __name__ == "__main__":

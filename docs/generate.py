@@ -1,7 +1,7 @@
 """Write docs/cli.md, docs/settings.md and docs/api.md from the code: `make docs`.
 
-All are laid out here, from what the commands, the settings and the HTTP API declare, so that the
-text is the same on every machine: no terminal, no colours, and no version of typer has a say in it.
+The pages are laid out here, from what the commands, the settings and the HTTP API declare, so that
+they are the same on every machine, whatever its terminal and its version of typer.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _VALUES = {int: "INT", float: "FLOAT", Path: "PATH", str: "TEXT"}
 
 
 def commands(tree: typer.Typer = app, name: str = "ocelot") -> Iterator[tuple[str, Any]]:
-    """Each command that does something: its whole name, and the function behind it."""
+    """Yield the full name and the function of each command."""
     for command in tree.registered_commands:
         assert command.callback is not None
         given = command.name or command.callback.__name__.replace("_", "-")
@@ -45,12 +45,12 @@ _CLI = f"""\
 
 {_NOTICE}
 
-`ocelot` and `python -m ocelot` are the same. `ocelot --help` lists the commands, `--help` behind
-one explains it, `ocelot --version` prints the version, and `ocelot --install-completion` sets up
-completion in the shell. What stands in square brackets is the default. Most of the options can
-also be [settings](settings.md).
+`ocelot` and `python -m ocelot` are the same. `ocelot --help` lists the commands, `ocelot COMMAND
+--help` explains one, `ocelot --version` prints the version, and `ocelot --install-completion` sets
+up completion in the shell. Defaults are in square brackets. Most options are also
+[settings](settings.md).
 
-Exit codes: 0 done; 1 it failed; 2 the input or a setting cannot be used; 130 interrupted. Results
+Exit codes: 0 success; 1 failure; 2 unusable input or setting; 130 interrupted. Results
 go to standard output; progress, warnings and errors go to standard error."""
 
 
@@ -103,7 +103,7 @@ def _metavar(parameter: inspect.Parameter, info: ArgumentInfo) -> str:
 
 
 def _declared(parameter: inspect.Parameter, info: OptionInfo, kind: Any) -> str:
-    # Inside Annotated typer keeps the first name where a default would be.
+    # Within Annotated, typer keeps the first name as the default.
     given = [name for name in (info.default, *(info.param_decls or ())) if isinstance(name, str)]
     names = ", ".join(given or ["--" + parameter.name.replace("_", "-")])
     kinds = [one for one in get_args(kind) or (kind,) if one is not type(None)]
@@ -130,7 +130,7 @@ def _words(parameter: inspect.Parameter, info: Any) -> str:
 
 
 def variables(name: str, field: FieldInfo) -> list[str]:
-    """The environment variables of a setting; of several that are set the first one counts."""
+    """The environment variables of a setting; the first that is set counts."""
     if isinstance(field.validation_alias, AliasChoices):
         return [str(alias) for alias in field.validation_alias.choices if alias != name]
     return [f"OCELOT_{name.upper()}"]
@@ -144,16 +144,16 @@ _SETTINGS = f"""\
 A setting comes from the first of these that has it: an option of the command line (or an argument
 of `ocelot.open`), the environment, a file `ocelot.toml` in the working folder, the default. Where
 a setting has several variables, the first that is set counts. An unknown key in `ocelot.toml` is
-refused.
+an error.
 
 | `ocelot.toml` | environment | default | meaning |
 |---|---|---|---|
 {{table}}
 
-`ocelot.open` takes the same names as arguments, except that `db` is its first one, `uri`.
+`ocelot.open` takes the same names as arguments; `db` is its first argument, `uri`.
 
-`token`, `llm_api_key` and `azure_api_key` are secrets: give them in the environment rather than on
-the command line or in a file. They are masked wherever settings are printed.
+`token`, `llm_api_key`, `azure_api_key` and `api_keys` are secrets: set them in the environment
+rather than on the command line or in a file. They are masked wherever settings are printed.
 
 ```toml
 # ocelot.toml
@@ -163,11 +163,11 @@ encoder = "bge-visualized-base"
 reranker = "fusion"
 ```
 
-Apart from these, read from the environment only:
+These are read from the environment only:
 
 | environment | default | meaning |
 |---|---|---|
-| `OCELOT_CACHE` | `$XDG_CACHE_HOME/ocelot`, else `~/.cache/ocelot` | Converted weights, rankings. |
+| `OCELOT_CACHE` | `$XDG_CACHE_HOME/ocelot`, else `~/.cache/ocelot` | Folder for the cache. |
 | `HF_HOME`, `HF_HUB_OFFLINE`, … | | Read by huggingface_hub, which fetches published weights. |
 | `HTTPS_PROXY`, `SSL_CERT_FILE`, … | | Read by the HTTP clients: proxies and certificates. |
 """
@@ -191,7 +191,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _limits(field: FieldInfo) -> str:
-    """Choices and ranges, as the setting's own type declares them."""
+    """Choices and ranges, from the type of the setting."""
     kinds = [one for one in get_args(field.annotation) if one is not type(None)]
     if kinds and all(isinstance(one, str) for one in kinds):
         return f"One of {', '.join(kinds)}."
@@ -203,11 +203,9 @@ def _limits(field: FieldInfo) -> str:
         for name in ("gt", "ge", "le")
         if getattr(rule, name, None) is not None
     }
-    if "gt" in bounds:
-        return f"More than {bounds['gt']}."
-    if "le" in bounds:
-        return f"From {bounds['ge']} to {bounds['le']}."
-    return f"At least {bounds['ge']}." if bounds else ""
+    words = {"gt": "more than", "ge": "at least", "le": "at most"}
+    text = ", ".join(f"{words[name]} {bound:,}" for name, bound in bounds.items())
+    return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
 _API = f"""\
@@ -297,7 +295,7 @@ def _gives(response: Any) -> str:
 
 
 def _calls(name: str, operation: Any, schemas: Any) -> Iterator[str]:
-    """The example of an operation as curl takes it: with JSON, and with a form."""
+    """The example of an operation for curl: as JSON, and as a form."""
     method, _, path = name.partition(" ")
     queries = []
     for one in operation.get("parameters", ()):
@@ -346,7 +344,7 @@ def _target(schema: Any) -> str:
 
 
 def _type(schema: Any) -> str:
-    """A JSON schema in few words; null goes without saying."""
+    """A JSON schema in few words, without null."""
     if "$ref" in schema:
         name = _target(schema)
         return f"[{name}](#{name.lower()})"

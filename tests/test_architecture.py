@@ -16,7 +16,7 @@ SOURCE = Path(ocelot.__file__).parent
 
 # Ground floor first. A module imports from floors below, or from its own room.
 FLOORS = (
-    ("errors", "cancel", "settings", "types", "images"),
+    ("errors", "cancel", "files", "settings", "types", "images"),
     ("encoders.base", "rerankers.base", "model", "downloads"),
     ("collection",),
     ("encoders", "rerankers", "indexing", "evaluation", "catalogue", "training"),

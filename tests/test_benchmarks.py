@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from ocelot.encoders.weights import resolve
+from ocelot.encoders.weights import load_checkpoint
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 GOLDEN = Path(__file__).parent / "data" / "golden"
@@ -33,7 +33,7 @@ def test_the_tutorials_way_gives_the_same_vectors(
     monkeypatch.setenv("OCELOT_CACHE", str(tmp_path))
     golden = GOLDEN / model
     weights, text = (golden / "weights.pth", golden) if golden.is_dir() else (model, None)
-    assert load("tutorial").check(resolve(weights, text), PICTURES) < 1e-4
+    assert load("tutorial").check(load_checkpoint(weights, text), PICTURES) < 1e-4
 
 
 ASK = """

@@ -1,9 +1,10 @@
-"""The library as its users hold it: real Milvus Lite, a plain encoder, and an oracle."""
+"""The library as its users hold it: real Milvus Lite, a plain encoder, and brute force."""
 
 from __future__ import annotations
 
+import asyncio
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from ocelot.errors import (
     ItemNotFound,
     MetadataError,
 )
-from ocelot.images.decode import hash_file
 from ocelot.types import Hit, Query, Ranking
+from tests.indexing.pictures import hash_file
 
 RNG = np.random.default_rng(7)
 COLOURS = [tuple(int(value) for value in row) for row in RNG.integers(0, 256, (24, 3))]
@@ -66,27 +67,31 @@ def engine(tmp_path: Path, pictures: Path) -> Iterator[ocelot.Engine]:
         yield opened
 
 
-def expected(query: tuple[Any, str | None]) -> list[str]:
+def expected(image: Path | None = None, text: str | None = None) -> list[str]:
     """File names in order of cosine, by brute force."""
-    image, text = query
     asked = np.asarray(mean_colour(None if image is None else Image.open(image), text))
     rows = np.array([mean_colour(Image.new("RGB", (1, 1), colour), None) for colour in COLOURS])
     cosines = rows @ asked / np.linalg.norm(rows, axis=1) / np.linalg.norm(asked)
     return [f"{place:02}.png" for place in np.argsort(-cosines)]
 
 
-def names(hits: tuple[Hit, ...]) -> list[str]:
+def names(hits: Iterable[Hit]) -> list[str]:
     return [Path(hit.path).name for hit in hits]
 
 
 def test_composed_text_and_image_queries_agree_with_brute_force(
     engine: ocelot.Engine, pictures: Path
 ) -> None:
-    for query in ((pictures / "03.png", "redder"), (None, "red"), (pictures / "05.png", None)):
-        result = engine.search(query, limit=24, keep_reference=True)
-        assert names(result.hits) == expected(query)
-        assert [hit.rank for hit in result.hits] == list(range(1, 25))
-    assert names(engine.search("red", limit=3).hits) == expected((None, "red"))[:3]
+    for query in (
+        {"image": pictures / "03.png", "text": "redder"},
+        {"text": "red"},
+        {"image": pictures / "05.png"},
+    ):
+        result = engine.search(**query, limit=24, keep_reference=True)  # type: ignore[arg-type]
+        assert names(result) == expected(**query)  # type: ignore[arg-type]
+        assert [hit.rank for hit in result] == list(range(1, 25))
+    assert names(engine.search(text="red", limit=3)) == expected(text="red")[:3]
+    assert names(engine.search(Query(text="red"), limit=3)) == expected(text="red")[:3]
 
 
 def test_queries_of_several_pictures_agree_with_brute_force(
@@ -100,34 +105,33 @@ def test_queries_of_several_pictures_agree_with_brute_force(
         asked /= np.linalg.norm(asked)
         rows = np.array([mean_colour(Image.new("RGB", (1, 1), colour), None) for colour in COLOURS])
         cosines = rows @ asked / np.linalg.norm(rows, axis=1)
-        first, *others = (pictures / f"{place:02}.png" for place in places)
-        result = engine.search(Query(first, text, tuple(others)), limit=24, keep_reference=True)
-        assert names(result.hits) == [f"{place:02}.png" for place in np.argsort(-cosines)]
-        scores = [hit.score for hit in result.hits]
+        files = [pictures / f"{place:02}.png" for place in places]
+        result = engine.search(image=files, text=text, limit=24, keep_reference=True)
+        assert names(result) == [f"{place:02}.png" for place in np.argsort(-cosines)]
+        scores = [hit.score for hit in result]
         np.testing.assert_allclose(scores, np.sort(cosines)[::-1], atol=1e-5)
+
+
+FORMS: list[Any] = [str, Path, Path.read_bytes, Image.open]
 
 
 def test_all_pictures_of_a_query_are_left_out(engine: ocelot.Engine, pictures: Path) -> None:
     files = [pictures / f"{place:02}.png" for place in (4, 9, 13, 20)]
-    forms: list[Any] = [str, Path, Path.read_bytes, Image.open]
-    given = [form(file) for form, file in zip(forms, files, strict=True)]
-    other = Image.new("RGB", (2, 2), "red")  # of no file: nothing to leave out for it
-    query = Query(others=(other, *given))
-    found = names(engine.search(query, limit=24).hits)
+    given = [form(file) for form, file in zip(FORMS, files, strict=True)]
+    given.append(np.zeros((2, 2, 3), np.uint8))  # of no file: nothing to leave out for it
+    found = names(engine.search(image=given, limit=24))
     assert len(found) == 20 and not {file.name for file in files} & set(found)
-    kept = names(engine.search(query, limit=24, keep_reference=True).hits)
-    assert len(kept) == 24
+    assert len(engine.search(image=given, limit=24, keep_reference=True)) == 24
 
 
-@pytest.mark.parametrize("form", [str, Path, Path.read_bytes, Image.open])
+@pytest.mark.parametrize("form", FORMS)
 def test_the_query_picture_is_left_out_in_every_form(
     engine: ocelot.Engine, pictures: Path, form: Any
 ) -> None:
     file = pictures / "04.png"
-    found = names(engine.search(Query(form(file)), limit=24).hits)
+    found = names(engine.search(image=form(file), limit=24))
     assert len(found) == 23 and "04.png" not in found
-    kept = engine.search(Query(form(file)), keep_reference=True)
-    assert Path(kept.hits[0].path).name == "04.png"
+    assert names(engine.search(image=form(file), keep_reference=True))[0] == "04.png"
 
 
 def test_a_copy_under_another_name_is_left_out_too(
@@ -135,39 +139,84 @@ def test_a_copy_under_another_name_is_left_out_too(
 ) -> None:
     copy = tmp_path / "other.png"
     copy.write_bytes((pictures / "04.png").read_bytes())
-    assert "04.png" not in names(engine.search((copy, None), limit=24).hits)
+    assert "04.png" not in names(engine.search(image=copy, limit=24))
+
+
+def test_copies_with_own_ids_are_left_out_too(engine: ocelot.Engine, pictures: Path) -> None:
+    file = pictures / "04.png"
+    for number in range(30):  # more than the search leaves room for
+        engine.add(file, id=f"copy-{number}")
+    found = engine.search(image=file, limit=20)
+    assert names(found) == [name for name in expected(file) if name != "04.png"][:20]
+    assert len(engine.search(image=file, limit=60, keep_reference=True)) == 54
 
 
 def test_filters_and_scores(engine: ocelot.Engine) -> None:
-    result = engine.search("red", limit=24, filter="price < 5")
-    assert sorted(names(result.hits)) == [f"{number:02}.png" for number in range(5)]
-    assert result.hits[0].title.startswith("Picture ")
-    third = engine.search("red", limit=24).hits[2].score
-    assert len(engine.search("red", limit=24, min_score=third).hits) == 3
+    result = engine.search(text="red", limit=24, filter="price < 5")
+    assert sorted(names(result)) == [f"{number:02}.png" for number in range(5)]
+    assert result[0].title.startswith("Picture ")
+    third = engine.search(text="red", limit=24)[2].score
+    assert len(engine.search(text="red", limit=24, min_score=third)) == 3
     with pytest.raises(FilterError, match="price <"):
-        engine.search("red", filter="price <")
+        engine.search(text="red", filter="price <")
 
 
-def test_rerank_and_ask(tmp_path: Path, pictures: Path) -> None:
+def test_reranking(tmp_path: Path, pictures: Path) -> None:
     with ocelot.open(tmp_path / "a.db", encoder=ENCODER, reranker=Backwards()) as engine:
         engine.index(pictures)
-        plain = engine.search("red", limit=4)
+        plain = engine.search(text="red", limit=4, rerank=False)
         assert plain.ranking is None
         result = engine.rerank(plain)
-        assert names(result.hits) == names(plain.hits)[::-1]
+        assert names(result) == names(plain)[::-1]
+        assert [hit.rank for hit in result] == [1, 2, 3, 4]
+        assert [hit.retrieval_rank for hit in result] == [4, 3, 2, 1]
         assert result.ranking is not None and result.ranking.reranker == "backwards"
-        asked = engine.ask("red", limit=4)
-        assert asked.ranked == result.hits
-        assert set(asked.timings) == {"encode", "search", "rerank", "total"}
+        assert (result.best, result.reason) == (result[0], "the last first")
+        for rerank in (None, True, Backwards()):
+            again = engine.search(text="red", limit=4, rerank=rerank)
+            assert again.hits == result.hits
+            assert set(again.timings) == {"encode", "search", "rerank", "total"}
+        nothing = engine.search(text="red", filter="price > 1000")
+        assert (len(nothing), nothing.best, nothing.ranking) == (0, None, None)
 
 
-def test_get_delete_and_count(engine: ocelot.Engine, pictures: Path) -> None:
+def test_without_a_reranker(engine: ocelot.Engine) -> None:
+    result = engine.search(text="red")
+    assert (result.ranking, result.reason) == (None, "")
+    for call in (lambda: engine.search(text="red", rerank=True), lambda: engine.rerank(result)):
+        with pytest.raises(ConfigurationError, match="no reranker"):
+            call()
+    assert engine.search(text="red", limit=4, rerank=Backwards()).ranking is not None
+    assert engine.rerank(result, Backwards()).ranking is not None
+
+
+def test_results_can_be_looked_at(engine: ocelot.Engine, pictures: Path) -> None:
+    result = engine.search(image=pictures / "03.png", text="redder", limit=2)
+    assert len(repr(result)) < 200 and "03.png" in repr(result)
+    assert result.panorama().size[0] > 100
+    assert result.best is not None and result.best.title in result.to_html()
+    assert [hit["id"] for hit in result.to_dict()["hits"]] == [hit.id for hit in result]
+    assert "<iframe" in result._repr_html_()
+
+
+def test_get_items_delete_and_count(engine: ocelot.Engine, pictures: Path) -> None:
     ids = [hash_file(pictures / "00.png"), hash_file(pictures / "01.png")]
-    assert names(engine.get([*ids, "0" * 64])) == ["00.png", "01.png"]
-    assert engine.count() == 24
-    assert engine.delete(ids) == 2
+    item = engine.get(ids[1])
+    assert (Path(item.path).name, item.title, item.sha256) == ("01.png", "Picture 1", ids[1])
+    assert (engine.count(), engine.count(filter="price < 5")) == (24, 5)
+    assert [one.id for one in engine.items()] == sorted(map(hash_file, pictures.glob("*.png")))
+    assert {one.metadata["price"] for one in engine.items(filter="price < 2")} == {0, 1}
+    for call in (lambda: engine.count(filter="price <"), lambda: list(engine.items(filter="x <"))):
+        with pytest.raises(FilterError):
+            call()
+    assert engine.delete(ids[0]) == 1
+    assert engine.delete([*ids, "none"]) == 1
     assert engine.count() == 22
-    assert not engine.get(ids)
+    for wrong in (ids[0], "none"):
+        with pytest.raises(ItemNotFound, match=wrong):
+            engine.get(wrong)
+    with pytest.raises(InputError, match="id"):
+        engine.get("../x")
     assert (pictures / "00.png").exists()
 
 
@@ -179,13 +228,38 @@ def test_it_closes_and_opens_again(tmp_path: Path, pictures: Path) -> None:
         assert again.count() == 24
 
 
-def test_bad_questions(engine: ocelot.Engine) -> None:
-    with pytest.raises(InputError, match="image, a text, or both"):
-        engine.search((None, " "))
-    with pytest.raises(InputError, match="limit"):
-        engine.search("red", limit=0)
-    with pytest.raises(InputError, match=r"none\.png"):
-        engine.search(("none.png", None))
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"text": " "}, "nothing to search for"),
+        ({}, "nothing to search for"),
+        ({"text": "red", "limit": 0}, "limit"),
+        ({"text": "red", "limit": 20_000}, "limit"),
+        ({"text": "red", "limit": "3"}, "limit"),
+        ({"text": "red", "limit": True}, "limit"),
+        ({"text": "red", "limit": 2.0}, "limit"),
+        ({"text": "red", "min_score": 1.5}, "minimum score"),
+        ({"text": "red", "min_score": float("nan")}, "minimum score"),
+        ({"text": "red", "min_score": "0.5"}, "minimum score"),
+        ({"image": "none.png"}, r"none\.png"),
+        ({"image": ["none.png", None]}, r"none\.png"),
+        ({"image": 3}, "int"),
+        ({"text": b"red"}, "bytes"),
+    ],
+)
+def test_wrong_arguments_are_named(engine: ocelot.Engine, wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        engine.search(**wrong)
+
+
+def test_a_text_is_never_taken_for_a_query(engine: ocelot.Engine, pictures: Path) -> None:
+    for wrong in ("leopard.jpg", pictures / "03.png", (None, "red"), b"x"):
+        with pytest.raises(InputError, match=r"image= or text="):
+            engine.search(wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="not both"):
+        engine.search(Query(text="red"), text="blue")
+    with pytest.raises(TypeError):
+        engine.search(Query(text="red"), "blue")  # type: ignore[misc]
 
 
 def test_settings_choose_the_reranker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,21 +275,6 @@ def test_settings_choose_the_reranker(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not (tmp_path / "new.db").exists()
 
 
-def test_a_bare_picture_is_a_query(engine: ocelot.Engine, pictures: Path) -> None:
-    file = pictures / "05.png"
-    for query in (file, file.read_bytes(), Image.open(file)):
-        assert names(engine.search(query, limit=24, keep_reference=True).hits) == expected(
-            (file, None)
-        )
-    for wrong in ((file, None, None), (3, None), 3, None):
-        with pytest.raises(InputError):
-            engine.search(wrong)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="limit"):
-        engine.search("red", limit="3")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="minimum score"):
-        engine.search("red", min_score=float("nan"))
-
-
 def test_opening_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CollectionError, match="ocelot index"):
         ocelot.open(tmp_path / "none.db", encoder=ENCODER, create=False)
@@ -226,36 +285,94 @@ def test_opening_what_is_not_there(tmp_path: Path) -> None:
 
 def test_similar_items_need_no_picture(engine: ocelot.Engine, pictures: Path) -> None:
     id = hash_file(pictures / "03.png")
-    expected_ids = [hit.id for hit in engine.search((pictures / "03.png", None), limit=5).hits]
+    expected_ids = [hit.id for hit in engine.search(image=pictures / "03.png", limit=5)]
     for file in pictures.glob("*.png"):
         file.unlink()
     assert [hit.id for hit in engine.similar(id, limit=5)] == expected_ids
     cheap = engine.similar(id, limit=24, filter="price < 4")
     assert {hit.metadata["price"] for hit in cheap} == {0, 1, 2}
-    with pytest.raises(ItemNotFound, match="No item with the id 0000"):
+    with pytest.raises(ItemNotFound, match="0000"):
         engine.similar("0" * 64)
+    with pytest.raises(InputError, match="limit"):
+        engine.similar(id, limit=True)
 
 
 def test_adding_one_file_is_indexing_it(engine: ocelot.Engine, tmp_path: Path) -> None:
     path = tmp_path / "new.png"
     Image.new("RGB", (20, 10), (1, 2, 250)).save(path)
-    hit, created = engine.add(path, metadata={"title": "New", "price": 1.5})
-    assert created
-    assert (hit.id, hit.path, hit.width, hit.height) == (hash_file(path), str(path), 20, 10)
-    assert engine.search((path, None), keep_reference=True).hits[0].id == hit.id
-    stored = engine.collection.get([hit.id])[0].vector
+    item = engine.add(path, metadata={"title": "New", "price": 1.5})
+    assert (item.id, item.paths, item.width, item.height) == (hash_file(path), (str(path),), 20, 10)
+    assert engine.search(image=path, keep_reference=True)[0].id == item.id
+    stored = engine.collection.get([item.id])[0].vector
     report = engine.index(path)  # an indexing run finds nothing left to do
     assert (report.unchanged, report.encoded) == (1, 0)
 
     copy = tmp_path / "copy.png"
     copy.write_bytes(path.read_bytes())
-    hit, created = engine.add(copy)
-    assert not created
-    assert set(hit.paths) == {str(path), str(copy)}
-    assert hit.metadata == {"title": "New", "price": 1.5}
-    hit, _ = engine.add(copy, metadata={})
-    assert hit.metadata == {}
-    assert np.array_equal(engine.collection.get([hit.id])[0].vector, stored)
+    item = engine.add(copy)
+    assert set(item.paths) == {str(path), str(copy)}
+    assert item.metadata == {"title": "New", "price": 1.5}
+    assert engine.add(copy, metadata={}).metadata == {}
+    assert np.array_equal(engine.collection.get([item.id])[0].vector, stored)
+
+
+@pytest.mark.parametrize("form", [*FORMS[2:], np.asarray])
+def test_pictures_without_a_path_are_kept(engine: ocelot.Engine, pictures: Path, form: Any) -> None:
+    before = engine.count()
+    given = form(Image.new("RGB", (20, 10), (1, 2, 250)) if form is np.asarray else
+                 pictures / "03.png")  # fmt: skip
+    item = engine.add(given, id="SKU-1", metadata={"price": 99})
+    assert (item.id, item.metadata, engine.count()) == ("SKU-1", {"price": 99}, before + 1)
+    (path,) = map(Path, item.paths)
+    assert path.parent.parent == engine.images.uploads.folder
+    assert hash_file(path) == item.sha256
+    (hit,) = engine.search(image=given, keep_reference=True, filter="price == 99")
+    assert hit.id == "SKU-1" and hit.score > 0.9999
+    assert engine.delete("SKU-1") == 1
+    assert not path.exists() and engine.count() == before
+
+
+def test_an_own_id_takes_other_content(engine: ocelot.Engine, pictures: Path) -> None:
+    data = [(pictures / f"{number:02}.png").read_bytes() for number in range(2)]
+    first = engine.add(data[0], id="a", metadata={"title": "one", "price": 7})
+    second = engine.add(data[1], id="a", metadata={"title": "two"})
+    assert (second.sha256, second.metadata) == (hash_file(pictures / "01.png"), {"title": "two"})
+    assert not Path(first.path).exists() and Path(second.path).exists()
+    third = engine.add(data[0], id="a")
+    assert (third.sha256, third.metadata) == (first.sha256, {"title": "two"})
+    assert engine.count() == 25
+
+
+def test_items_share_a_content(engine: ocelot.Engine, tmp_path: Path) -> None:
+    """Deleting one leaves the files and the small copy that the other uses."""
+    image = Image.new("RGB", (1000, 900), "orange")
+    first, second = engine.add(image), engine.add(image, id="b")
+    third = engine.add(first.path, id="c")
+    copies = engine.images.thumbnails
+    assert copies is not None
+    assert first.sha256 == second.sha256 == third.sha256 == first.id
+    engine.delete(first.id)
+    assert Path(first.path).exists() and Path(second.path).exists()  # c has the first file
+    engine.delete("b")
+    assert Path(first.path).exists() and not Path(second.path).exists()
+    assert copies.get([first.id])
+    assert engine.images.original(engine.get("c")).id == first.id
+    engine.delete("c")
+    assert not Path(first.path).exists()
+    assert not copies.get([first.id])
+
+
+def test_folder_runs_leave_own_ids_alone(engine: ocelot.Engine, pictures: Path) -> None:
+    engine.add(pictures / "00.png", id="a", metadata={"price": 1000})
+    engine.add((pictures / "00.png").read_bytes(), id="b")
+    assert engine.index(pictures).unchanged == 24
+    (pictures / "00.png").unlink()
+    (pictures / "01.png").unlink()
+    (pictures / "metadata.csv").write_text("file_name,price\n02.png,5\n")
+    report = engine.index(pictures, prune=True)
+    assert (report.unchanged, report.removed, report.updated) == (22, 2, 22)
+    assert engine.get("a").metadata == {"price": 1000}
+    assert engine.count() == 24
 
 
 def test_what_cannot_be_added_is_not(engine: ocelot.Engine, tmp_path: Path) -> None:
@@ -265,11 +382,17 @@ def test_what_cannot_be_added_is_not(engine: ocelot.Engine, tmp_path: Path) -> N
     Image.new("RGB", (20, 10)).save(path)
     with pytest.raises(ImageError, match=r"text\.png"):
         engine.add(tmp_path / "text.png")
+    with pytest.raises(ImageError, match="the image"):
+        engine.add(b"no picture")
     with pytest.raises(ImageError, match="no such file"):
         engine.add(tmp_path / "none.png")
     with pytest.raises(MetadataError, match="'when' holds a object"):
         engine.add(path, metadata={"when": object()})
+    for id in ("a b", "", "x" * 129, "f" * 64, 5):
+        with pytest.raises(InputError, match="id"):
+            engine.add(path.read_bytes(), id=id)  # type: ignore[arg-type]
     assert engine.count() == before
+    assert not list(engine.images.uploads.folder.rglob("*.*"))
 
 
 def read_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -292,9 +415,7 @@ def test_a_query_picture_is_read_once(
         engine.index(pictures)
         opened = read_of(monkeypatch)
         for file in (pictures / "03.png", str(pictures / "04.png")):
-            query = Query(file, "redder")
-            result = engine.ask(query)
-            assert result.query is query  # not the bytes that it was made of
+            result = engine.search(image=file, text="redder")
             assert result.ranking is not None and result.ranking.status == "ok"
             assert opened.count(str(file)) == 1
 
@@ -302,10 +423,9 @@ def test_a_query_picture_is_read_once(
 def test_a_damaged_query_picture_is_named(engine: ocelot.Engine, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")
-    for query in (Query(broken), Query(others=(Image.new("RGB", (2, 2)), broken))):
-        for ask in (engine.search, engine.ask):
-            with pytest.raises(ImageError, match=r"broken\.png"):
-                ask(query)
+    for image in (broken, [Image.new("RGB", (2, 2)), broken]):
+        with pytest.raises(ImageError, match=r"broken\.png"):
+            engine.search(image=image)
 
 
 def test_the_vectors_of_queries_are_kept(tmp_path: Path, pictures: Path) -> None:
@@ -319,11 +439,12 @@ def test_the_vectors_of_queries_are_kept(tmp_path: Path, pictures: Path) -> None
     with ocelot.open(tmp_path / "a.db", encoder=encoder, reranker="fusion") as engine:
         engine.index(pictures)
         asked.clear()
-        first = engine.ask((pictures / "03.png", "redder"))
+        query = Query(pictures / "03.png", "redder")
+        first = engine.search(query)
         assert asked == ["redder", "redder", None]  # the whole, its text, its picture
-        again = engine.ask((pictures / "03.png", "redder"))
+        again = engine.search(query)
         assert len(asked) == 3
-        assert again.ranked == first.ranked
+        assert again.hits == first.hits
 
 
 def test_small_copies_of_large_pictures_are_kept(
@@ -335,11 +456,11 @@ def test_small_copies_of_large_pictures_are_kept(
     Image.new("RGB", (900, 1200), "blue").save(added)
     Image.new("RGB", (300, 200), "green").save(small)
     with ocelot.open(tmp_path / "a.db", encoder=ENCODER, reranker=None) as engine:
-        kept = engine.thumbnails
+        kept = engine.images.thumbnails
         assert kept is not None
         engine.index([large, small])
-        hit, _ = engine.add(added)
-        assert (hit.width, hit.height) == (900, 1200)
+        item = engine.add(added)
+        assert (item.width, item.height) == (900, 1200)
         ids = [hash_file(path) for path in (large, added, small)]
         copies = kept.get(ids)
         assert set(copies) == set(ids[:2])
@@ -348,10 +469,26 @@ def test_small_copies_of_large_pictures_are_kept(
         engine.delete(ids[:1])
         assert set(kept.get(ids)) == {ids[1]}
     with ocelot.open(tmp_path / "a.db", encoder=ENCODER, reranker=None, thumbnails_mb=0) as none:
-        assert none.thumbnails is not None
-        assert none.thumbnails.get(ids) == {}
+        assert none.images.thumbnails is not None
+        assert none.images.thumbnails.get(ids) == {}
         none.index(large)  # made again, without a copy
         assert set(kept.get(ids)) == {ids[1]}
         none.delete(ids)  # but what there was goes
         assert kept.get(ids) == {}
     kept.close()
+
+
+def test_async_code_calls_it_in_threads(engine: ocelot.Engine, pictures: Path) -> None:
+    added = [Image.new("RGB", (16, 12), (number, 250, number)) for number in range(8)]
+
+    async def work() -> list[Any]:
+        calls = []
+        for number, image in enumerate(added):
+            calls.append(asyncio.to_thread(engine.add, image, id=f"new-{number}"))
+            calls.append(asyncio.to_thread(engine.search, text="red", filter="price < 24", limit=3))
+        return await asyncio.gather(*calls)
+
+    done = asyncio.run(work())
+    assert [item.id for item in done[::2]] == [f"new-{number}" for number in range(8)]
+    assert all(names(result) == expected(text="red")[:3] for result in done[1::2])
+    assert engine.count() == 32

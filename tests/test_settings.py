@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import ocelot
 from ocelot.errors import ConfigurationError
 from ocelot.settings import Settings, cache_folder, load_settings
 
@@ -27,10 +28,10 @@ def test_order_of_precedence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def test_a_key_turns_the_language_model_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not load_settings().generative
+    assert not load_settings().uses_llm
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-    assert load_settings().generative
-    assert not load_settings(reranker="fusion").generative
+    assert load_settings().uses_llm
+    assert not load_settings(reranker="fusion").uses_llm
     assert load_settings().llm_api_key.get_secret_value() == SECRET  # type: ignore[union-attr]
 
 
@@ -44,11 +45,11 @@ def test_a_key_turns_the_language_model_on(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_what_turns_the_language_model_on(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], generative: bool
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], llm: bool
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert load_settings().generative is generative
+    assert load_settings().uses_llm is llm
 
 
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +85,7 @@ def test_a_bad_secret_is_not_echoed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_empty_variable_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OCELOT_PRECISION", "OCELOT_DB"):
         monkeypatch.setenv(name, "")
-    assert not load_settings().generative
+    assert not load_settings().uses_llm
     assert (load_settings().precision, load_settings().db) == ("auto", "ocelot.db")
 
 
@@ -120,3 +121,19 @@ def test_without_a_home_folder_the_mend_is_said(monkeypatch: pytest.MonkeyPatch)
 
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"no_such_setting": 1}, "no_such_setting"),
+        ({"reranker": "magic"}, "reranker"),
+        ({"reranker": 3}, "reranker must be"),
+        ({"encoder": 3}, "encoder must be"),
+        ({"precision": "fp64"}, "precision"),
+    ],
+)
+def test_open_names_what_it_cannot_use(given: dict[str, object], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        ocelot.open("new.db", **given)  # type: ignore[arg-type]
+    assert not Path("new.db").exists()

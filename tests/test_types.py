@@ -3,76 +3,81 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from ocelot.errors import ImageError, InputError
-from ocelot.types import MAX_REFERENCES, Hit, Input, Query, Ranking, Result, Usage
+from ocelot.images.file import ImageFile
+from ocelot.types import MAX_REFERENCES, Hit, Input, Item, Query, Ranking, Result, Usage
 
 
 def hit(rank: int, **metadata: object) -> Hit:
-    return Hit(id=f"{rank:064x}", score=1 - rank / 10, rank=rank, paths=(f"/p/{rank}.jpg",),
-               metadata=metadata)  # fmt: skip
+    return Hit(f"{rank:064x}", (f"/p/{rank}.jpg",), metadata=metadata, score=1 - rank / 10,
+               rank=rank)  # fmt: skip
 
 
-def test_an_item_needs_something() -> None:
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    found = [tmp_path / f"{name}.png" for name in "abc"]
+    for number, path in enumerate(found):
+        Image.new("RGB", (4, 3), (number, 0, 0)).save(path)
+    return found
+
+
+def test_an_input_needs_an_image_or_a_text(files: list[Path]) -> None:
     for image, text in ((None, None), (None, "   "), ("", None)):
-        with pytest.raises(InputError):
+        with pytest.raises(InputError, match="nothing to encode"):
             Input(image, text)
     assert Input(None, "a").text == "a"
-    assert Query("a.jpg", " ").text is None
+    assert Query(files[0], " ").text is None
 
 
 def test_wrong_types_are_named() -> None:
-    for image in (3, ["a.jpg"], object()):
-        with pytest.raises(InputError, match="a path, the bytes"):
-            Input(image)  # type: ignore[arg-type]
+    for image in (3, ["a.jpg"], object(), np.zeros((2, 2))):
+        with pytest.raises(InputError, match=r"image.*must"):
+            Input(image)
     with pytest.raises(InputError, match="text must be a str, was: int"):
         Input(None, 5)  # type: ignore[arg-type]
-    assert Input(bytearray(b"ab")).image == b"ab"
+    assert Input(bytearray(b"ab")).image == ImageFile(b"ab")
     assert Input(None, "caf\udcff").text == "caf?"
 
 
-def test_further_pictures_are_taken_in_order_as_the_first_is() -> None:
-    given: Any = [bytearray(b"ab"), Path("b.jpg"), "", None, "c.jpg"]
-    query = Query("a.jpg", " in blue ", given)
-    assert query.others == (b"ab", Path("b.jpg"), "c.jpg")
-    assert query.images == ("a.jpg", b"ab", Path("b.jpg"), "c.jpg")
-    assert query.parts() == tuple(Input(image, " in blue ") for image in query.images)
+def test_a_query_takes_one_image_or_several_in_order(files: list[Path]) -> None:
+    data = files[0].read_bytes()
+    query = Query([bytearray(data), files[1], "", None, str(files[2])], " in blue ")
+    assert [image.data for image in query.images] == [path.read_bytes() for path in files]
+    assert [image.name for image in query.images] == ["the image", *map(str, files[1:])]
+    assert query.inputs() == tuple(Input(image, " in blue ") for image in query.images)
+    assert query.reference_ids() == tuple(image.id for image in query.images)
     assert pickle.loads(pickle.dumps(query)) == query
+    assert Query(files[0]) == Query([files[0]]) == Query((files[0],))
 
 
-def test_without_a_first_picture_the_next_one_is_the_first() -> None:
-    query = Query(others=("a.jpg", "b.jpg"))
-    assert (query.image, query.others) == ("a.jpg", ("b.jpg",))
-    assert query == Query("a.jpg", None, ("b.jpg",))
-    assert Query("", "t", ("a.jpg",)) == Query("a.jpg", "t")
+def test_a_query_of_a_text_has_one_input() -> None:
+    query = Query(text="a")
+    assert (query.images, query.inputs(), query.reference_ids()) == ((), (Input(text="a"),), ())
+    for images in (None, [], "", ["", None]):
+        with pytest.raises(InputError, match="nothing to search for"):
+            Query(images, " ")
 
 
-def test_queries_of_one_part_have_that_part() -> None:
-    assert Query(text="a").images == () and Query(text="a").parts() == (Input(text="a"),)
-    assert Query("a.jpg").images == ("a.jpg",) and Query("a.jpg").parts() == (Input("a.jpg"),)
-    with pytest.raises(InputError, match="nothing to encode"):
-        Query(None, " ", ("", ""))
+def test_images_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"none\.jpg"):
+        Query(tmp_path / "none.jpg")
+    with pytest.raises(InputError, match="int"):
+        Query([b"x", 3])
 
 
-def test_further_pictures_of_a_wrong_type_are_named() -> None:
-    for others in ("b.jpg", b"b", Path("b.jpg"), None, {"b.jpg"}):
-        with pytest.raises(InputError, match=f"in a list or a tuple, was: {type(others).__name__}"):
-            Query("a.jpg", None, others)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"a path, the bytes.*was: int"):
-        Query("a.jpg", None, ("b.jpg", 3))  # type: ignore[arg-type]
+def test_the_number_of_images_is_limited() -> None:
+    most = [bytes([number]) for number in range(MAX_REFERENCES)]
+    assert len(Query(most).images) == len(Query(most, "t").inputs()) == 8
+    with pytest.raises(InputError, match="at most 8 reference images, was: 9"):
+        Query([*most, b"one more"], "t")
 
 
-def test_the_number_of_pictures_is_limited() -> None:
-    most = tuple(f"{number}.jpg" for number in range(MAX_REFERENCES))
-    assert len(Query(others=most).images) == len(Query(most[0], "t", most[1:]).parts()) == 8
-    with pytest.raises(InputError, match="at most 8 reference pictures, was: 9"):
-        Query("one more.jpg", None, most)
-
-
-def test_records_are_frozen() -> None:
+def test_values_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         hit(1).score = 2.0  # type: ignore[misc]
 
@@ -83,6 +88,11 @@ def test_title_falls_back_to_the_file_name() -> None:
     assert hit(1).title == "1.jpg"
 
 
+def test_the_hash_of_an_item_is_its_id_by_default() -> None:
+    assert Item("a" * 64, ("/a",)).sha256 == "a" * 64
+    assert Item("SKU-1", ("/a",), sha256="b" * 64).sha256 == "b" * 64
+
+
 @pytest.mark.parametrize("order", [(0, 0), (1,), (0, 2), (-1, 0)])
 def test_a_ranking_is_a_complete_permutation(order: tuple[int, ...]) -> None:
     assert Ranking((2, 0, 1), "", "test").order == (2, 0, 1)
@@ -90,25 +100,46 @@ def test_a_ranking_is_a_complete_permutation(order: tuple[int, ...]) -> None:
         Ranking(order, "", "test")
 
 
-def test_results_can_be_pickled_and_turned_into_dictionaries() -> None:
-    result = Result(Query(text="a"), (hit(1),))
+def test_results_are_sequences_that_can_be_pickled() -> None:
+    result = Result(Query(text="a"), (hit(1), hit(2)))
     assert pickle.loads(pickle.dumps(result)) == result
-    assert dataclasses.asdict(Hit("0" * 64, 1.0, 1, ("a",)))["metadata"] == {}
+    assert (len(result), list(result), result[1]) == (2, [hit(1), hit(2)], hit(2))
+    assert dataclasses.asdict(Hit("0" * 64, ("a",)))["metadata"] == {}
 
 
-def test_ranked_keeps_earlier_ranks() -> None:
+def test_reranked_results_keep_their_retrieval_ranks() -> None:
     hits = (hit(1), hit(2), hit(3))
-    result = Result(Query(text="a"), hits, Ranking((2, 0, 1), "because", "test"))
-    assert [one.rank for one in result.hits] == [3, 1, 2]
-    assert result.best is hits[2]
+    plain = Result(Query(text="a"), hits, timings={"search": 1.0})
+    result = plain.reranked(Ranking((2, 0, 1), "because", "test"), rerank=2.0)
+    assert [(one.id, one.rank, one.retrieval_rank) for one in result] == [
+        (hits[2].id, 1, 3), (hits[0].id, 2, 1), (hits[1].id, 3, 2)
+    ]  # fmt: skip
+    assert (result.best, result.reason) == (result[0], "because")
+    assert result.timings == {"search": 1.0, "rerank": 2.0}
+    assert result.retrieved == hits
+    again = result.reranked(Ranking((0, 1, 2), "", "other"))  # of the hits as they were found
+    assert again.hits == hits
 
 
-def test_no_winner_when_nothing_fits_or_is_found() -> None:
+def test_no_best_hit_when_nothing_fits_or_is_found() -> None:
     asked = Query(text="a")
     assert Result(asked, ()).best is None
     assert Result(asked, (hit(1),)).best is not None
     nothing = Ranking((0,), "none of them", "test", match=False)
     assert Result(asked, (hit(1),), nothing).best is None
+
+
+def test_results_as_plain_values() -> None:
+    query = Query(b"x" * 10_000, "redder")
+    result = Result(query, (hit(1, price=3), hit(2))).reranked(Ranking((1, 0), "why", "test"))
+    table = result.to_dict()
+    assert table["query"] == {"images": ["the image"], "text": "redder"}
+    assert [(one["rank"], one["retrieval_rank"]) for one in table["hits"]] == [(1, 2), (2, 1)]
+    assert table["best"] == table["hits"][0] and table["hits"][1]["metadata"] == {"price": 3}
+    assert table["ranking"]["reason"] == "why" and "order" not in table["ranking"]
+    assert len(repr(result)) < 150
+    with pytest.raises(InputError, match="engine"):
+        result.to_html()
 
 
 def test_usage_adds_up() -> None:

@@ -1,4 +1,4 @@
-"""From settings to an engine: the only place that names adapters."""
+"""From settings to an engine. Only this module names encoders, rerankers and their options."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocelot.encoders.base import Encoder
 from ocelot.engine import Engine
 from ocelot.errors import ConfigurationError
+from ocelot.rerankers.base import Reranker
 from ocelot.settings import Settings, cache_folder, load_settings
 
 if TYPE_CHECKING:
     from ocelot.collection import Collection
-    from ocelot.encoders.base import Encoder
     from ocelot.images.store import ImageStore
-    from ocelot.rerankers.base import Reranker
     from ocelot.service import Service
 
 __all__ = [
@@ -40,15 +40,15 @@ def open(
 
     Args:
         uri: A file (`shop.db`), a Milvus server (`http://host:19530`) or Zilliz Cloud
-            (`https://…`, with `token=`); from the settings when not given.
-        encoder: A name, a checkpoint, or any `Encoder`.
-        reranker: "auto" (what the settings say: llm with an API key, else fusion),
-            "llm", "fusion", None, or any `Reranker`.
-        create: Make the collection if there is none.
+            (`https://…`, with `token=`); by default as set.
+        encoder: A name, a checkpoint, or any `Encoder`; by default as set.
+        reranker: "auto" (as set: llm with an API key, else fusion), "llm", "fusion", None, or
+            any `Reranker`.
+        create: Whether to make the collection where there is none.
         **settings: Any field of `ocelot.settings.Settings`.
 
     Raises:
-        ConfigurationError: A setting cannot be used.
+        ConfigurationError: A setting is unknown or cannot be used.
         EncoderError, CollectionError: The encoder cannot be loaded, the collection not opened.
 
     Example::
@@ -58,19 +58,26 @@ def open(
             result = shop.search(image="leopard.jpg", text="phone case with this image theme")
             print(result.best.path, result.reason)
     """
-    named = "none" if reranker is None else reranker if isinstance(reranker, str) else None
-    chosen = load_settings(
-        db=None if uri is None else str(uri),
-        encoder=str(encoder) if isinstance(encoder, (str, Path)) else None,
-        reranker=None if named == "auto" else named,
-        **settings,
-    )
-    return build_engine(
-        chosen,
-        encoder=None if isinstance(encoder, (str, Path)) else encoder,
-        reranker=None if isinstance(reranker, str) else reranker,
-        create=create,
-    )
+    given: dict[str, Any] = {"db": None if uri is None else str(uri)}
+    ready: dict[str, Any] = {}
+    if encoder is None or isinstance(encoder, (str, Path)):
+        given["encoder"] = encoder and str(encoder)
+    else:
+        ready["encoder"] = _checked(encoder, "encoder", Encoder)
+    if reranker is None or isinstance(reranker, str):
+        given["reranker"] = {None: "none", "auto": None}.get(reranker, reranker)
+    else:
+        given["reranker"] = "none"
+        ready["reranker"] = _checked(reranker, "reranker", Reranker)
+    return build_engine(load_settings(**{**given, **settings}), **ready, create=create)
+
+
+def _checked(part: Any, name: str, kind: type) -> Any:
+    if not isinstance(part, kind):
+        raise ConfigurationError(
+            f"The {name} must be a name or an {kind.__name__}, was: {type(part).__name__}."
+        )
+    return part
 
 
 def build_engine(
@@ -81,28 +88,28 @@ def build_engine(
     create: bool = True,
     pictures: Sequence[Path] | None = None,
 ) -> Engine:
-    """An engine from settings; ready-made parts take the place of the settings'.
+    """Build an engine from settings; a given encoder or reranker replaces that of the settings.
 
     Args:
-        pictures: As of `build_encoder`.
+        pictures: See `build_encoder`.
     """
     from ocelot.encoders.caching import CachingEncoder
 
-    loaded = CachingEncoder(encoder or build_encoder(settings, pictures))
+    cached = CachingEncoder(encoder or build_encoder(settings, pictures))
     images = build_images(settings)
-    judge = reranker or build_reranker(settings, loaded, images)
-    return Engine(loaded, build_collection(settings, loaded, create=create), judge, images)
+    reranker = reranker or build_reranker(settings, cached, images)
+    return Engine(cached, build_collection(settings, cached, create=create), reranker, images)
 
 
 def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) -> Encoder:
-    """The settings' encoder, loaded.
+    """Load the encoder.
 
     Args:
-        pictures: Folders or files that int8 is calibrated on where the settings name none and
-            no calibration is kept: those that are about to be encoded.
+        pictures: Folders or files that are about to be encoded. int8 is calibrated with them,
+            unless the settings name others or a calibration is cached.
 
     Raises:
-        ConfigurationError: A setting cannot be used, or not with the others.
+        ConfigurationError: A setting cannot be used, or not together with another.
         EncoderError: The encoder cannot be loaded.
     """
     encoder: Encoder
@@ -113,8 +120,7 @@ def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) ->
 
         if settings.precision == "int8":
             raise ConfigurationError(
-                "The backend torch does not compute in int8: add --backend openvino, or use "
-                "fp32, bf16 or fp16."
+                "The backend torch has no int8: add --backend openvino, or use fp32, bf16 or fp16."
             )
         encoder = VisualizedBGE.load(
             settings.encoder,
@@ -133,8 +139,8 @@ def _build_openvino(settings: Settings, pictures: Sequence[Path] | None) -> Enco
 
     if settings.device not in (None, "cpu"):
         raise ConfigurationError(
-            f"The backend openvino computes on the processor, not on {settings.device!r}: "
-            "leave --device away, or use --backend torch."
+            f"The backend openvino runs on the CPU, not on {settings.device!r}: leave out "
+            "--device, or use --backend torch."
         )
     chosen = [settings.calibration] if settings.calibration is not None else None
     offered = chosen or pictures
@@ -148,14 +154,14 @@ def _build_openvino(settings: Settings, pictures: Sequence[Path] | None) -> Enco
         settings.encoder,
         text_model=settings.text_model,
         precision=settings.precision,
-        # Only a run that encodes pictures calibrates anew: a search takes what there is.
+        # Only indexing calibrates again; a search uses the cached calibration.
         calibration=Calibration(listed, chosen=bool(chosen and pictures)) if offered else None,
         reduced_decoding=settings.reduced_decoding,
     )
 
 
 def build_collection(settings: Settings, encoder: Encoder, *, create: bool = True) -> Collection:
-    """The settings' collection, opened for an encoder."""
+    """Open the collection for an encoder."""
     from ocelot.collection import Collection, EncoderIdentity
 
     return Collection.open(
@@ -169,34 +175,41 @@ def build_collection(settings: Settings, encoder: Encoder, *, create: bool = Tru
 
 
 def build_images(settings: Settings) -> ImageStore:
-    """The store of pictures, with small copies as large as the settings allow."""
+    """Build the store of pictures: uploads, and cached small copies."""
     from ocelot.images.store import ImageStore
     from ocelot.images.thumbnails import Thumbnails
 
     thumbnails = Thumbnails(max_bytes=settings.thumbnails_mb * 2**20)
-    return ImageStore(thumbnails, settings.uploads or _uploads_beside(settings.db))
+    return ImageStore(thumbnails, settings.uploads or _default_uploads(settings.db))
 
 
 def build_reranker(
     settings: Settings, encoder: Encoder, images: ImageStore | None = None
 ) -> Reranker | None:
-    """The settings' reranker; None when they say "none".
+    """Build the reranker; None where the settings say "none".
 
     Args:
-        images: Where the hits' pictures are read from.
+        images: Where the pictures of hits are read from.
 
     Raises:
-        ConfigurationError: A language model is asked for without a key or an endpoint.
+        ConfigurationError: A language model is set without an API key or a base URL.
     """
     if settings.reranker == "none":
         return None
-    if not settings.uses_llm:
-        from ocelot.rerankers.fusion import FusionReranker
+    return _build_llm(settings, images) if settings.uses_llm else _build_fusion(encoder, images)
 
-        return FusionReranker(encoder)
+
+def _build_fusion(encoder: Encoder, images: ImageStore | None) -> Reranker:
+    from ocelot.rerankers.fusion import FusionReranker
+
+    return FusionReranker(encoder, images)
+
+
+def _build_llm(settings: Settings, images: ImageStore | None) -> Reranker:
     from ocelot.rerankers.llm.reranker import LLMReranker
 
-    # With keys for both, the one that has a key decides; Azure's is the more deliberate.
+    # Where both could be used, the one that has a key is, and Azure first: its endpoint is set on
+    # purpose, while OPENAI_API_KEY may be there for another program.
     azure = settings.azure_endpoint is not None and (
         settings.azure_api_key is not None or settings.llm_api_key is None
     )
@@ -224,7 +237,7 @@ def build_reranker(
 
 
 def build_service(settings: Settings) -> Service:
-    """A warm service for many callers: an encoder that batches, every reranker there is.
+    """Build a service for many callers, with an encoder that batches and all rerankers.
 
     Raises:
         ConfigurationError: A setting cannot be used, or the extra `serve` is not installed.
@@ -246,13 +259,9 @@ def build_service(settings: Settings) -> Service:
     )
     encoder = CachingEncoder(batching, observe=metrics.remembered)
     images = build_images(settings)
-    rerankers = {}
-    for name in ("llm", "fusion"):
-        chosen = settings.model_copy(update={"reranker": name})
-        if name == "fusion" or settings.uses_llm or chosen.has_language_model:
-            judge = build_reranker(chosen, encoder, images)
-            assert judge is not None
-            rerankers[name] = judge
+    has_llm = settings.uses_llm or settings.has_language_model
+    rerankers = {"llm": _build_llm(settings, images)} if has_llm else {}
+    rerankers["fusion"] = _build_fusion(encoder, images)
     default = "llm" if settings.uses_llm else "fusion"
     return Service(
         Engine(encoder, build_collection(settings, encoder), images=images),
@@ -263,8 +272,8 @@ def build_service(settings: Settings) -> Service:
     )
 
 
-def _uploads_beside(db: str) -> Path:
-    """`shop.db` -> `shop-uploads`; for a server, a folder where the process was started."""
+def _default_uploads(db: str) -> Path:
+    """`shop.db` -> `shop-uploads`; for a server, a folder in the working folder."""
     if "://" in db:
         return Path("ocelot-uploads")
     local = Path(db).expanduser().with_suffix("")

@@ -1,6 +1,7 @@
-"""Work that nobody waits for any more: a word between who asks and who works.
+"""Cancelling work that nobody waits for any more.
 
-Who asks wraps a call in `cancellable`; who works long calls `stop_if_cancelled` between steps.
+The caller wraps its call in `cancellable`; long-running code calls `stop_if_cancelled` between
+its steps.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ __all__ = [
     "Abandoned",
     "Predicate",
     "cancellable",
+    "current_predicates",
     "is_cancelled",
-    "predicates",
     "stop_if_cancelled",
 ]
 
@@ -22,25 +23,25 @@ Predicate = Callable[[], bool]
 
 
 class Abandoned(BaseException):
-    """Nobody waits for this any more, so it was not done; see `cancellable`.
+    """The work was not done because its caller gave up; see `cancellable`.
 
-    No `Exception`, as it is nothing that went wrong: what handles errors lets it through.
+    It is no `Exception`, as nothing went wrong: handlers of errors let it pass.
     """
 
     def __init__(self) -> None:
         super().__init__("The caller gave up before this was done.")
 
 
-class _Here(threading.local):
+class _Local(threading.local):
     predicates: tuple[Predicate, ...] = ()
 
 
-_here = _Here()
+_local = _Local()
 
 
 @contextmanager
-def cancellable(says_so: Predicate) -> Iterator[None]:
-    """Let work of this thread be dropped between its steps, and while it waits for its turn.
+def cancellable(cancelled: Predicate) -> Iterator[None]:
+    """Let the work of this thread be dropped between its steps, and while it waits in a queue.
 
     >>> with cancellable(lambda: True):
     ...     stop_if_cancelled()
@@ -48,32 +49,32 @@ def cancellable(says_so: Predicate) -> Iterator[None]:
     ocelot.cancel.Abandoned: The caller gave up before this was done.
 
     Args:
-        says_so: Quick and thread-safe: whether nobody waits any more. One that raises has not
-            said yes. Within another `cancellable`, either may say yes.
+        cancelled: Returns True once nobody waits any more. It must be fast and thread-safe; an
+            exception counts as False. Inside another `cancellable`, either can cancel.
     """
-    outer = _here.predicates
-    _here.predicates = (*outer, says_so)
+    outer = _local.predicates
+    _local.predicates = (*outer, cancelled)
     try:
         yield
     finally:
-        _here.predicates = outer
+        _local.predicates = outer
 
 
-def predicates() -> tuple[Predicate, ...]:
-    """Those of this thread, for work that is handed to another one."""
-    return _here.predicates
+def current_predicates() -> tuple[Predicate, ...]:
+    """Return this thread's predicates, for work that is handed to another thread."""
+    return _local.predicates
 
 
-def is_cancelled(asked: tuple[Predicate, ...]) -> bool:
-    """Whether any of them says yes."""
-    for says_so in asked:
+def is_cancelled(predicates: tuple[Predicate, ...]) -> bool:
+    """Return True if any of the predicates does."""
+    for cancelled in predicates:
         with suppress(Exception):
-            if says_so():
+            if cancelled():
                 return True
     return False
 
 
 def stop_if_cancelled() -> None:
-    """Raise `Abandoned` where this thread's work is wanted no more."""
-    if is_cancelled(_here.predicates):
+    """Raise `Abandoned` if this thread's work was cancelled."""
+    if is_cancelled(_local.predicates):
         raise Abandoned

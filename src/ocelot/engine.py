@@ -1,4 +1,4 @@
-"""The engine: an encoder, a collection and a reranker doing one job.
+"""The engine: an encoder, a collection and a reranker working together.
 
 ::
 
@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocelot.encoders.base import encode_query
 from ocelot.errors import ConfigurationError, InputError, ItemNotFound
 from ocelot.images.store import ImageStore
-from ocelot.indexing import Progress, Record, add_record, add_records, index_images, records_of
+from ocelot.indexing import Progress, Record, add_record, add_records, index_images
+from ocelot.indexing.writer import forget_images
 from ocelot.render import ResultRenderer
 from ocelot.types import Hit, IndexReport, Item, Query, Result
 
@@ -30,15 +32,26 @@ __all__ = ["Engine"]
 
 
 class Engine:
-    """Indexes pictures and answers composed queries. Close it, or use it as a context manager.
+    """Stores pictures and answers composed queries. Made by `ocelot.open`; a context manager.
 
-    Safe to use from several threads; from async code, call it with `asyncio.to_thread`.
+    Safe to use from several threads. From async code, call it in a thread:
+    `await asyncio.to_thread(shop.search, text="a red kettle")`.
+
+    Example::
+
+        with ocelot.open("shop.db") as shop:
+            shop.index("pictures/")
+            shop.add("leopard.jpg", metadata={"price": 19.9}, id="SKU-1")
+            result = shop.search(image="leopard.jpg", text="phone case with this image theme")
+            for hit in result:
+                print(hit.rank, hit.score, hit.title)
+            print(result.best, result.reason)
 
     Args:
-        encoder: The one that the collection was made with.
-        collection: Where vectors and metadata are; owned by the engine from here on.
+        encoder: The encoder that the collection was made with.
+        collection: Vectors and metadata; the engine closes it.
         reranker: None to keep retrieval order.
-        images: Where the pictures of items are read from and kept.
+        images: Reads the pictures of items, and keeps uploads and small copies.
     """
 
     def __init__(
@@ -63,16 +76,25 @@ class Engine:
         batch_size: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> IndexReport:
-        """Index folders or files; safe to interrupt and to run again.
+        """Store the pictures of folders or files; safe to interrupt and to run again.
+
+        Only new contents are encoded: unchanged files are not opened, and copies and renamed
+        files become further paths of an item. Items with own ids are left alone.
 
         Args:
-            metadata: A .csv, .jsonl or .parquet file with a `file_name` column; without it,
-                one named `metadata` in the folder is used.
-            prune: Also remove rows whose files below `paths` no longer exist.
+            paths: A folder, an image file, or a list of them.
+            metadata: A .csv, .jsonl or .parquet file with a `file_name` column; by default the
+                file named `metadata` in each folder.
+            prune: Also remove items whose files below `paths` no longer exist.
+            batch_size: Pictures encoded at once; by default the encoder's choice.
             progress: Called now and then from the calling thread.
 
+        Returns:
+            Counts, and the files that could not be used, with reasons.
+
         Raises:
-            InputError: A path does not exist, or the metadata file cannot be used.
+            InputError: None of the paths exists, or the batch size is below 1.
+            MetadataError: The metadata file cannot be used.
             EncoderError, CollectionError: Encoding or storing failed; what was stored stays.
         """
         return index_images(
@@ -93,16 +115,19 @@ class Engine:
         metadata: Mapping[str, Any] | None = None,
         id: str | None = None,
     ) -> Item:
-        """Store one picture. It is kept and searchable once this returns.
+        """Store one picture. It is durable and searchable once this returns.
 
-        A path is remembered; bytes, PIL images, arrays and URLs become files among the uploads.
+        The file of a path is used where it is; any other picture is written to the folder for
+        uploads. Content that is stored under the same id already is not encoded again: the item
+        gets the new path and metadata.
 
         Args:
             image: A path, a URL, the bytes of an image file, a PIL image, or an array of shape
                 (height, width, 3) and dtype uint8.
-            metadata: The item's own fields; None keeps those that it has.
-            id: An id of your own; by default the content's hash, so that the same content twice
-                is one item. An item with the same id is replaced.
+            metadata: The item's own fields; None keeps the stored ones.
+            id: Your own id: 1 to 128 letters, digits and the signs `._:@+=-`. By default the
+                SHA-256 of the content, so that the same content twice is one item. If the id
+                exists with other content, that is replaced.
 
         Raises:
             ImageError: The picture cannot be used.
@@ -111,8 +136,7 @@ class Engine:
             EncoderError, CollectionError, StorageError: Encoding or storing failed.
         """
         record = Record(image, metadata, id)
-        row, _ = add_record(record, self.collection, self.encoder, self.images)
-        return row.item
+        return self.get(add_record(record, self.collection, self.encoder, self.images))
 
     def add_many(
         self,
@@ -123,24 +147,34 @@ class Engine:
         batch_size: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> IndexReport:
-        """Store many pictures in batches; those that cannot be used are reported.
+        """Store many pictures in batches, as `add` stores one.
+
+        Records are taken lazily, a few batches ahead, so a generator may yield any number.
 
         Args:
-            records: Mappings, a pandas DataFrame, or a `datasets.Dataset`. Each record holds a
-                picture as `add` takes it, perhaps an id, and otherwise metadata.
-            image, id: The keys of the picture and of the id.
+            records: Mappings, a pandas DataFrame, or a `datasets.Dataset`.
+            image: The key of the picture in each record: as `add` takes it, or a mapping with
+                "bytes" or "path".
+            id: The key of the id; records without one, or with None or NaN, get the content's
+                hash. All other keys are metadata.
             batch_size: Pictures encoded at once; by default the encoder's choice.
             progress: Called now and then from the calling thread.
 
+        Returns:
+            Counts, and the records that could not be used, with reasons.
+
         Raises:
+            InputError: The records are of another type, or the batch size is below 1.
             EncoderError, CollectionError, StorageError: Encoding or storing failed; what was
                 stored stays.
         """
         return add_records(
-            records_of(records, image=image, id=id),
+            records,
             self.collection,
             self.encoder,
             self.images,
+            image=image,
+            id=id,
             batch_size=batch_size,
             progress=progress,
         )
@@ -159,34 +193,30 @@ class Engine:
         rerank: bool | Reranker | None = None,
         with_vectors: bool | None = None,
     ) -> Result:
-        """The pictures closest to a query, reranked where there is a reranker.
+        """Find the items closest to a query, and rerank them.
 
         Args:
-            query: In place of `image` and `text`.
-            image: One reference image or a list of them; each as `add` takes it.
+            query: A `Query`, instead of `image` and `text`.
+            image: One reference image or a list of up to 8; each as `add` takes it.
             text: What is wanted, or how it differs from the images.
-            limit: At most this many hits.
+            limit: The most hits to return.
             filter: A Milvus expression over the metadata: `price < 30 and colour == "blue"`.
             min_score: Leave out hits with a lower cosine similarity, -1 to 1.
-            keep_reference: Also return the query's own images and their exact copies.
-            rerank: Whether to rerank, or a reranker to use; None reranks where the engine has a
-                reranker.
-            with_vectors: Whether hits carry their vectors, which rerankers can use; None: where
-                there is a reranker.
+            keep_reference: Whether to return the reference images and their exact copies, too.
+            rerank: Whether to rerank, or the reranker to use; by default if the engine has one.
+            with_vectors: Whether hits carry their vectors, which rerankers can use; by default
+                if there is a reranker.
 
         Raises:
-            InputError: The query, an image of it or a number cannot be used.
+            InputError: The query or a number cannot be used; `ImageError` for an image.
             FilterError: Milvus does not accept the filter.
-            ConfigurationError: Reranking is asked for and the engine has no reranker.
+            ConfigurationError: Reranking is requested and the engine has no reranker.
             EncoderError: The encoder failed.
             CollectionError: Milvus failed.
         """
         asked = _query_of(query, image, text)
         reranker = self._reranker_of(rerank)
-        if not isinstance(limit, int) or limit < 1:
-            raise InputError(f"The limit must be a whole number from 1, was: {limit!r}.")
-        if min_score is not None and not -1 <= min_score <= 1:
-            raise InputError(f"The minimum score must be a cosine, -1 to 1, was: {min_score}.")
+        _check_numbers(limit, min_score)
         if with_vectors is None:
             with_vectors = (reranker or self.reranker) is not None
         started = time.perf_counter()
@@ -194,9 +224,9 @@ class Engine:
         encoded = time.perf_counter()
         hits = self.collection.search(
             vector,
-            limit=limit,
+            limit=int(limit),
             filter=filter,
-            exclude=() if keep_reference else asked.reference_ids(),
+            exclude_content=() if keep_reference else asked.reference_ids(),
             min_score=min_score,
             with_vectors=with_vectors,
         )
@@ -206,13 +236,13 @@ class Engine:
         return result if reranker is None else self.rerank(result, reranker)
 
     def rerank(self, result: Result, reranker: Reranker | None = None) -> Result:
-        """The same result with a reranker's verdict; unchanged without hits.
+        """Rerank the hits of a result; a result without hits is returned as it is.
 
         Args:
-            reranker: In place of the engine's own.
+            reranker: By default the engine's own.
 
         Raises:
-            ConfigurationError: Neither is there.
+            ConfigurationError: There is no reranker.
         """
         judge = reranker or self._reranker_of(True)
         if judge is None or not result.hits:
@@ -231,17 +261,21 @@ class Engine:
         filter: str | None = None,
         min_score: float | None = None,
     ) -> tuple[Hit, ...]:
-        """The items closest to a stored one, which is not among them. Nothing is encoded.
+        """Find the items closest to a stored one, which is left out. Nothing is encoded.
+
+        Args:
+            limit, filter, min_score: As in `search`.
 
         Raises:
             ItemNotFound: There is no such item.
             InputError, FilterError, CollectionError: As in `search`.
         """
+        _check_numbers(limit, min_score)
         rows = self.collection.get([id])
         if not rows or rows[0].vector is None:
             raise ItemNotFound(f"There is no item with the id {id}.")
         return self.collection.search(
-            rows[0].vector, limit=limit, filter=filter, exclude=[id], min_score=min_score
+            rows[0].vector, limit=int(limit), filter=filter, exclude=[id], min_score=min_score
         )
 
     def get(self, id: str) -> Item:
@@ -256,7 +290,10 @@ class Engine:
         return rows[0].item
 
     def items(self, *, filter: str | None = None) -> Iterator[Item]:
-        """Every stored item, or those that a Milvus expression over the metadata selects.
+        """Iterate over the items in order of ids.
+
+        Args:
+            filter: A Milvus expression over the metadata; by default all items.
 
         Raises:
             FilterError: Milvus does not accept the filter.
@@ -265,7 +302,10 @@ class Engine:
             yield row.item
 
     def count(self, *, filter: str | None = None) -> int:
-        """How many items are stored, or how many of them a filter selects.
+        """Count the items.
+
+        Args:
+            filter: A Milvus expression over the metadata; by default all items.
 
         Raises:
             FilterError: Milvus does not accept the filter.
@@ -273,17 +313,17 @@ class Engine:
         return self.collection.count(filter)
 
     def delete(self, ids: str | Iterable[str]) -> int:
-        """Remove items; returns how many there were.
+        """Remove items; return how many there were.
 
-        Files are never touched, except those that `add` wrote among the uploads.
+        Files stay, except those that `add` wrote to the folder for uploads.
         """
         rows = self.collection.get([ids] if isinstance(ids, str) else ids)
         removed = self.collection.delete(row.id for row in rows)
-        self.images.forget(row.item for row in rows)
+        forget_images(self.collection, self.images, [row.item for row in rows])
         return removed
 
     def close(self) -> None:
-        """Close the collection; a second call does nothing."""
+        """Close the collection; repeated calls do nothing."""
         self.images.close()
         self.collection.close()
 
@@ -302,10 +342,21 @@ class Engine:
             return wanted
         if self.reranker is None:
             raise ConfigurationError(
-                "There is no reranker: open the collection with reranker='fusion' or "
-                "reranker='llm', or give one to rerank=."
+                "The engine has no reranker: open it with reranker='fusion' or reranker='llm', or "
+                "pass one as rerank=."
             )
         return self.reranker
+
+
+def _check_numbers(limit: Any, min_score: Any) -> None:
+    if isinstance(limit, bool) or not isinstance(limit, Integral) or limit < 1:
+        raise InputError(f"The limit must be a whole number from 1, was: {limit!r}.")
+    if min_score is not None and (
+        isinstance(min_score, bool)
+        or not isinstance(min_score, Real)
+        or not -1 <= float(min_score) <= 1
+    ):
+        raise InputError(f"The minimum score must be a number from -1 to 1, was: {min_score!r}.")
 
 
 def _query_of(
@@ -315,9 +366,9 @@ def _query_of(
         return Query(image, text)
     if not isinstance(query, Query):
         raise InputError(
-            f"A positional argument of search must be a Query, was: {type(query).__name__}; "
-            "use image=… or text=…."
+            f"The positional argument of search must be a Query, was: {type(query).__name__}; "
+            "use image= or text=."
         )
     if image is not None or text is not None:
-        raise InputError("Give a Query, or image= and text=, not both.")
+        raise InputError("Give either a Query, or image= and text=, not both.")
     return query

@@ -1,7 +1,8 @@
-"""The only reader of the environment and of `ocelot.toml`.
+"""Settings. Only this module reads the environment and `ocelot.toml`.
 
-Order of precedence: arguments (the command line), environment (`OCELOT_…`), `ocelot.toml` in
-the working folder, defaults. Secrets are `SecretStr`: masked wherever they are printed.
+A value comes from the first of these that has it: arguments (the command line), the environment
+(`OCELOT_…`), `ocelot.toml` in the working folder, the default. Secrets are `SecretStr`, which is
+masked wherever it is printed.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ RerankerName = Literal["auto", "llm", "fusion", "none"]
 
 
 def cache_folder() -> Path:
-    """Where weights, rankings and small copies are kept: `$OCELOT_CACHE`, else the user's cache.
+    """Return the folder for weights, rankings and small copies of pictures.
+
+    It is `$OCELOT_CACHE`, or `ocelot` in the user's cache folder.
 
     Raises:
-        ConfigurationError: Neither is known, as the user has no home folder.
+        ConfigurationError: OCELOT_CACHE is not set and the user has no home folder.
     """
     if own := os.environ.get("OCELOT_CACHE"):
         return Path(own)
@@ -39,13 +42,13 @@ def cache_folder() -> Path:
         return Path.home() / ".cache" / "ocelot"
     except RuntimeError:
         raise ConfigurationError(
-            "There is no place for a cache, as this user has no home folder: set OCELOT_CACHE to "
-            "a folder."
+            "There is no folder for the cache, as this user has no home folder: set OCELOT_CACHE "
+            "to a folder."
         ) from None
 
 
 class Settings(BaseSettings):
-    """Everything that can be set; each field is also `OCELOT_<NAME>` and a key of ocelot.toml."""
+    """All settings. Each field is also a variable `OCELOT_<NAME>` and a key of ocelot.toml."""
 
     model_config = SettingsConfigDict(
         env_prefix="OCELOT_",
@@ -62,83 +65,93 @@ class Settings(BaseSettings):
         "auto", description="Index type: auto, FLAT, HNSW, IVF_FLAT, IVF_SQ8, DISKANN, AUTOINDEX."
     )
 
-    encoder: str = Field("ocelot-tiny", description="Name, .pth file, or folder of an encoder.")
-    text_model: str | None = Field(None, description="Text model folder or hub name for a .pth.")
-    device: str | None = Field(None, description="cpu, cuda, mps; the best at hand by default.")
+    encoder: str = Field("ocelot-tiny", description="Encoder: a name, a .pth file, or a folder.")
+    text_model: str | None = Field(
+        None, description="Folder or Hugging Face name of the text model of a .pth file."
+    )
+    device: str | None = Field(
+        None, description="cpu, cuda or mps; by default the fastest available."
+    )
     backend: Literal["torch", "openvino"] = Field(
-        "torch", description="What computes the encoder; openvino is for processors."
+        "torch", description="What runs the encoder; openvino runs on the CPU only."
     )
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
         "auto",
-        description="auto: bf16 where the hardware computes in it. fp16 with torch only, "
-        "int8 with openvino only.",
+        description="auto: bf16 where the hardware has it. fp16 needs torch, int8 needs openvino.",
     )
     calibration: Path | None = Field(
-        None, description="Folder of pictures for int8; by default those that are indexed."
+        None, description="Folder of pictures to calibrate int8 with; by default the indexed ones."
     )
     reduced_decoding: bool = Field(
-        True, description="Decode large JPEGs at a part of their size where that is enough."
+        True, description="Decode large JPEGs at a reduced size where that is enough."
     )
     batch_size: int | None = Field(None, ge=1, le=4096, description="Pictures encoded at once.")
 
     thumbnails_mb: int = Field(
         1024,
         ge=0,
-        description="MiB in the cache folder for small copies of large pictures; 0 keeps and "
-        "uses none.",
+        description="MiB in the cache folder for small copies of large pictures; 0 turns them off.",
     )
 
     reranker: RerankerName = Field(
-        "auto", description="auto: llm with an API key or an endpoint of one's own."
+        "auto", description="auto: llm where there is an API key or a base URL, else fusion."
     )
-    llm_model: str = Field("gpt-4o", description="Model that looks at the panorama.")
+    llm_model: str = Field("gpt-4o", description="Vision model that ranks the panorama.")
     llm_base_url: str | None = Field(
         None,
         validation_alias=AliasChoices("OCELOT_LLM_BASE_URL", "OPENAI_BASE_URL"),
-        description="Any OpenAI-compatible endpoint.",
+        description="Base URL of an OpenAI-compatible endpoint.",
     )
     llm_api_key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("OCELOT_LLM_API_KEY", "OPENAI_API_KEY"),
-        description="Key of the endpoint.",
+        description="API key of the endpoint.",
     )
     azure_endpoint: str | None = Field(
         None,
         validation_alias=AliasChoices("OCELOT_AZURE_ENDPOINT", "AZURE_OPENAI_ENDPOINT"),
-        description="Azure OpenAI resource; llm_model is then the deployment.",
+        description="Azure OpenAI endpoint; llm_model is then the deployment.",
     )
     azure_api_key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("OCELOT_AZURE_API_KEY", "AZURE_OPENAI_API_KEY"),
-        description="Key of the Azure resource.",
+        description="API key of the Azure endpoint.",
     )
     azure_api_version: str = Field("2024-10-21", description="Azure OpenAI API version.")
     llm_timeout: float = Field(60.0, gt=0, description="Seconds for one request.")
-    llm_retries: int = Field(2, ge=0, le=10, description="Further tries after a failure.")
-    llm_max_tokens: int = Field(1024, ge=16, description="Longest reply.")
-    llm_detail: Literal["low", "high", "auto"] = Field("high", description="Image detail.")
+    llm_retries: int = Field(2, ge=0, le=10, description="Retries after a failure.")
+    llm_max_tokens: int = Field(1024, ge=16, description="The most tokens of a reply.")
+    llm_detail: Literal["low", "high", "auto"] = Field(
+        "high", description="Detail at which the model sees the panorama."
+    )
     llm_window: int = Field(9, ge=2, le=25, description="Candidates in one panorama.")
-    llm_cache: bool = Field(True, description="Keep rankings for repeated questions.")
+    llm_cache: bool = Field(True, description="Cache rankings for repeated queries.")
 
     uploads: Path | None = Field(
-        None, description="Folder for uploaded pictures; beside a local database by default."
+        None,
+        description="Folder for pictures that are added without a file of their own (uploads, "
+        "`add`); by default beside a local database.",
     )
     api_keys: SecretStr | None = Field(
-        None, description="Keys that the HTTP API and the page ask for, with commas between."
+        None, description="API keys that the HTTP API and the page accept, separated by commas."
     )
     cors_origins: str = Field(
-        "", description="Other web origins that may call the HTTP API, with commas between."
+        "", description="Other web origins that may call the HTTP API, separated by commas."
     )
-    max_upload_mb: float = Field(20.0, gt=0, le=200, description="Largest request, MiB.")
-    max_pixels: int = Field(50_000_000, ge=1, description="Largest picture sent to the server.")
-    request_timeout: float = Field(30.0, gt=0, description="Seconds that a request may wait.")
+    max_upload_mb: float = Field(20.0, gt=0, le=200, description="The largest request, in MiB.")
+    max_pixels: int = Field(
+        50_000_000, ge=1, description="The most pixels of a picture sent to the server."
+    )
+    request_timeout: float = Field(
+        30.0, gt=0, description="Seconds that a request may wait for its answer."
+    )
     stop_timeout: float = Field(
-        30.0, ge=0, description="Seconds that running requests get when the server is to stop."
+        30.0, ge=0, description="Seconds that running requests may take when the server stops."
     )
     threads: int = Field(16, ge=1, le=256, description="Searches that the server runs at once.")
-    queue: int = Field(64, ge=0, description="Searches that may wait; more are answered 429.")
+    queue: int = Field(64, ge=0, description="Searches that may wait; further ones get status 429.")
     batch_window: float = Field(
-        0.002, ge=0, le=1, description="Seconds that queries wait for others to share a batch."
+        0.002, ge=0, le=1, description="Seconds that a query waits for others to share its batch."
     )
 
     @property
@@ -150,7 +163,7 @@ class Settings(BaseSettings):
 
     @property
     def has_language_model(self) -> bool:
-        """Whether there is what it takes to ask one: a key, or an endpoint of one's own."""
+        """Whether there is a language model: an API key, or a base URL."""
         azure = self.azure_endpoint is not None and self.azure_api_key is not None
         return azure or self.llm_api_key is not None or self.llm_base_url is not None
 
@@ -167,16 +180,21 @@ class Settings(BaseSettings):
 
 
 def load_settings(**given: Any) -> Settings:
-    """Settings from all sources; `given` values win, None among them counts as not given.
+    """Return the settings from all sources; `given` values win, and None counts as not given.
 
     Raises:
-        ConfigurationError: A value is out of its range, or `ocelot.toml` cannot be read.
+        ConfigurationError: A setting is unknown or cannot be used, or `ocelot.toml` cannot be read.
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or "a setting"
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise ConfigurationError(
+                f"There is no setting {name!r} (in the arguments or ocelot.toml): see "
+                "docs/settings.md for their names."
+            ) from None
         raise ConfigurationError(
             f"The setting {name} cannot be used: {first['msg'][0].lower()}{first['msg'][1:]} "
             "(from the command line, the environment or ocelot.toml)."

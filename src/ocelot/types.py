@@ -44,7 +44,7 @@ TITLE_KEYS = ("title", "name", "text")  # metadata that names an item, the first
 RankStatus = Literal["ok", "repaired", "fallback"]
 
 
-def _image(source: ImageSource) -> ImageFile:
+def _image(source: Any) -> ImageFile:
     from ocelot.images.file import ImageFile  # `import ocelot` does not need Pillow
 
     return ImageFile.of(source)
@@ -58,11 +58,11 @@ def _text(text: str | None) -> str | None:
     return text.encode("utf-8", "replace").decode() if text and text.strip() else None
 
 
-def _is_given(source: ImageSource | None) -> bool:
+def _is_given(source: Any) -> bool:
     return source is not None and not (isinstance(source, str) and not source)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Input:
     """What an encoder encodes into one vector: an image, a text, or both.
 
@@ -85,7 +85,7 @@ class Input:
             raise InputError("There is nothing to encode: give an image, a text, or both.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Query:
     """What a person asks for: images, a text, or images changed as the text says.
 
@@ -108,7 +108,7 @@ class Query:
         images: ImageSource | Sequence[ImageSource] | None = None,
         text: str | None = None,
     ) -> None:
-        given = list(images) if isinstance(images, (list, tuple)) else [images]
+        given: list[Any] = list(images) if isinstance(images, (list, tuple)) else [images]
         given = [image for image in given if _is_given(image)]
         if len(given) > MAX_REFERENCES:
             raise InputError(

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
 from ocelot.collection import Collection, EncoderIdentity, Row, clean_metadata
@@ -230,6 +231,46 @@ def test_blank_and_unknown_filters(filled):
     assert collection.search(matrix[0], filter="no_such_field == 3") == ()
 
 
+def own(id, number, vector):
+    return Row(id, {f"/own/{id}.jpg": 1}, 1, metadata={"n": number}, vector=vector,
+               sha256=id_of(number))  # fmt: skip
+
+
+def test_rows_with_own_ids(written):
+    collection, matrix = written
+    first, second, third = rows = [
+        own("SKU-1", 7, matrix[7]), own("a.b:c@d+e=f_2", 7, matrix[7]), own("5", 999, matrix[5])
+    ]  # fmt: skip
+    collection.upsert(rows)
+    assert collection.get(["5", "SKU-1", "none"]) == (third, first)
+    (hit,) = collection.search(matrix[5], filter="n == 999")
+    assert (hit.id, hit.sha256, hit.metadata) == ("5", id_of(999), {"n": 999})
+    for metadata in (True, False):
+        stored = {row.id: row for row in collection.iterate(metadata=metadata)}
+        assert list(stored) == sorted([*(id_of(n) for n in range(200)), *(r.id for r in rows)])
+        assert all(row.sha256 == stored[row.id].sha256 for row in rows)
+    same = collection.with_content([id_of(7), id_of(9), "f" * 64])
+    assert {row.id for row in same} == {id_of(7), id_of(9), "SKU-1", "a.b:c@d+e=f_2"}
+    assert {path for row in same for path in row.paths} >= set(second.paths)
+    # The id is free for other content, without what was said of the old one.
+    collection.upsert([Row("5", {"/new.jpg": 2}, 1, vector=matrix[6])], fresh=False)
+    (row,) = collection.get(["5"])
+    assert (row.metadata, row.paths) == ({}, {"/new.jpg": 2})
+    assert collection.delete(["5", "SKU-1", id_of(7)]) == 3
+    assert [row.id for row in collection.with_content([id_of(7)])] == ["a.b:c@d+e=f_2"]
+
+
+def test_excluded_contents_cost_no_hits(written):
+    """More items with the excluded content than the search first leaves room for."""
+    collection, matrix = written
+    collection.upsert(own(f"copy-{n}", 7, matrix[7]) for n in range(50))
+    ids, _ = nearest(matrix, matrix[7], lambda n: n != 7, 5)
+    hits = collection.search(matrix[7], limit=5, exclude_content=[id_of(7)])
+    assert [hit.id for hit in hits] == ids
+    by_id = collection.search(matrix[7], limit=52, exclude=[id_of(7)])
+    assert [hit.sha256 == id_of(7) for hit in by_id] == [True] * 50 + [False] * 2
+
+
 @pytest.mark.parametrize("limit", [0, -1, 16_385])
 def test_limits_are_checked(filled, limit):
     with pytest.raises(InputError, match="16,384"):
@@ -252,8 +293,9 @@ def test_bad_vectors_and_ids_are_refused(filled):
         with pytest.raises(InputError, match="vector"):
             collection.search(bad)
     for use in (collection.get, collection.known, collection.delete):
-        with pytest.raises(InputError, match="SHA-256"):
-            list(use(["x' or 1 == 1 or id == '"]))
+        for bad in ("x' or 1 == 1 or id == '", "", "a b", "-a", "é", "a" * 129, 5):
+            with pytest.raises(InputError, match="id"):
+                list(use([bad]))
 
 
 def test_iterate_misses_none_of_many(open_collection):
@@ -437,8 +479,11 @@ def test_rows_of_many_writers_outlive_a_kill(tmp_path):
 
 
 def test_rows_are_checked_one_by_one():
-    with pytest.raises(InputError, match="SHA-256"):
-        Row("abc", {"/a": 1}, 1)
+    with pytest.raises(InputError, match="'a/b'"):
+        Row("a/b", {"/a": 1}, 1)
+    with pytest.raises(InputError, match="another picture"):
+        Row(id_of(0), {"/a": 1}, 1, sha256=id_of(1))
+    assert Row("a.b_c:d@e+f=g-1", {"/a": 1}, 1, sha256=id_of(1)).sha256 == id_of(1)
     with pytest.raises(InputError, match="no path"):
         Row(id_of(0), {}, 1)
     with pytest.raises(InputError, match="copies"):
@@ -458,6 +503,46 @@ def test_reserved_names_step_aside_without_overwriting():
     cleaned = clean_metadata({"id": 1, "id_": 2, "vector": 3})
     assert cleaned == {"id__": 1, "id_": 2, "vector_": 3}
     assert json.loads(json.dumps(cleaned)) == cleaned
+
+
+def test_missing_values_of_pandas_are_left_out():
+    given = {"a": pandas.NA, "b": pandas.NaT, "c": float("nan"), "d": pandas.Timestamp(2024, 1, 2)}
+    assert clean_metadata(given) == {"d": "2024-01-02T00:00:00"}
+
+
+LOGGERS = """
+import logging, sys
+import ocelot.build, ocelot.collection, ocelot.service
+import pymilvus
+
+names = ("pymilvus", "pymilvus.milvus_client", "milvus_lite")
+levels = lambda: [logging.getLogger(name).level for name in names]
+print("pymilvus" in sys.modules, levels())
+collection = ocelot.collection.Collection.open(
+    sys.argv[1], encoder=ocelot.collection.EncoderIdentity("test", "0" * 64, 4)
+)
+try:
+    collection.count("price <")
+except ocelot.errors.FilterError:
+    pass
+print(levels())
+collection.close()
+"""
+
+
+def test_the_loggers_of_milvus_are_left_as_they_are(tmp_path):
+    plain = subprocess.run(
+        [sys.executable, "-c", "import logging, pymilvus, milvus_lite\n"
+         "print([logging.getLogger(n).level for n in "
+         "('pymilvus', 'pymilvus.milvus_client', 'milvus_lite')])"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    ours = subprocess.run(
+        [sys.executable, "-c", LOGGERS, str(tmp_path / "x.db")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ours.stdout.splitlines() == [f"True {plain.stdout.strip()}", plain.stdout.strip()]
+    assert ours.stderr == ""  # the error was raised, not printed as well
 
 
 def test_the_repr_shows_no_secret(tmp_path):

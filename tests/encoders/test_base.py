@@ -11,6 +11,7 @@ from PIL import Image
 from ocelot.encoders import FunctionEncoder
 from ocelot.encoders.base import Encoder, encode_query, normalized_mean
 from ocelot.errors import EncoderError, ImageError, InputError
+from ocelot.images.file import ImageFile
 from ocelot.types import Input, Query
 
 
@@ -41,7 +42,7 @@ def test_a_bare_text_is_a_text() -> None:
     assert (Scripted().encode(["ab"]) == Scripted().encode([(None, "ab")])).all()
 
 
-def test_items_queries_and_pairs_are_the_same() -> None:
+def test_inputs_queries_and_pairs_are_the_same() -> None:
     picture = Image.new("RGB", (2, 2))
     rows = Scripted().encode([Input(picture, "ab"), Query(picture, "ab"), (picture, "ab")])
     assert (rows == rows[0]).all()
@@ -83,7 +84,7 @@ def flat(*colour: int) -> Image.Image:
 def test_a_query_of_several_pictures_is_the_mean_of_unit_vectors() -> None:
     # (30, 40, 0) and (200, 0, 0) are (.6, .8, 0) and (1, 0, 0); their mean (.8, .4, 0) has the
     # direction of (2, 1, 0). Brightness must not weigh.
-    query = Query(flat(30, 40, 0), None, (flat(200, 0, 0),))
+    query = Query([flat(30, 40, 0), flat(200, 0, 0)])
     vector = encode_query(COLOURS, query)
     assert vector.dtype == np.float32 and vector.shape == (3,)
     np.testing.assert_allclose(vector, [2 / 5**0.5, 1 / 5**0.5, 0], rtol=1e-6)
@@ -91,14 +92,14 @@ def test_a_query_of_several_pictures_is_the_mean_of_unit_vectors() -> None:
 
 def test_the_text_is_composed_with_each_picture() -> None:
     # (3, 0, 4) and (0, 3, 4) are of length 5: mean (.3, .3, .8), length sqrt(.82).
-    query = Query(flat(3, 0, 0), "four", (flat(0, 3, 0),))
+    query = Query([flat(3, 0, 0), flat(0, 3, 0)], "four")
     expected = np.array([0.3, 0.3, 0.8]) / 0.82**0.5
     np.testing.assert_allclose(encode_query(COLOURS, query), expected, rtol=1e-6)
 
 
 def test_all_pictures_of_a_query_are_one_batch() -> None:
     encoder = Scripted()
-    encode_query(encoder, Query(flat(1, 1, 1), "t", [flat(2, 2, 2), flat(3, 3, 3)]))  # type: ignore[arg-type]
+    encode_query(encoder, Query([flat(n, n, n) for n in (1, 2, 3)], "t"))
     assert encoder.batches == [3]
 
 
@@ -111,20 +112,22 @@ def test_a_query_of_one_part_is_exactly_that_part(query: Query) -> None:
 
 def test_pictures_that_cancel_each_other_out_are_refused() -> None:
     rows = np.array([[0.6, 0.8], [-0.6, -0.8]], dtype=np.float32)
-    with pytest.raises(EncoderError, match="2 pictures of the query cancel each other out"):
+    with pytest.raises(EncoderError, match="cancel each other out"):
         normalized_mean(rows)
     assert normalized_mean(rows[:1]).tolist() == rows[0].tolist()
 
 
-def test_a_query_of_several_pictures_is_no_item() -> None:
-    query = Query("a.jpg", None, ("b.jpg",))
-    with pytest.raises(InputError, match="several pictures is not one item"):
+def test_a_query_of_several_images_is_not_one_input() -> None:
+    query = Query([flat(1, 1, 1), flat(2, 2, 2)])
+    with pytest.raises(InputError, match="several images"):
         COLOURS.encode([query])
 
 
 def test_a_further_picture_that_cannot_be_read_is_named() -> None:
     with pytest.raises(ImageError, match=r"none\.jpg"):
-        encode_query(COLOURS, Query(flat(1, 1, 1), "t", ("none.jpg",)))
+        Query([flat(1, 1, 1), "none.jpg"], "t")
+    with pytest.raises(ImageError, match=r"damaged\.jpg"):
+        encode_query(COLOURS, Query([flat(1, 1, 1), ImageFile(b"no image", "damaged.jpg")], "t"))
 
 
 def test_function_encoder() -> None:
@@ -142,12 +145,12 @@ class Preparing(Scripted):
         self.prepared = 0
         self.ahead: list[int] = []
 
-    def prepare(self, item: Input) -> Any:
+    def prepare(self, input: Input) -> Any:
         self.threads.add(threading.get_ident())
         self.prepared += 1
-        if item.text == "bad":
+        if input.text == "bad":
             raise ImageError("bad.jpg", "it is damaged")
-        return super().prepare(item)
+        return super().prepare(input)
 
     def embed(self, batch: Sequence[Any]) -> Any:
         self.ahead.append(self.prepared - sum(self.batches) - len(batch))
@@ -181,7 +184,7 @@ def test_preparing_runs_ahead_by_no_more_than_some_batches() -> None:
     np.testing.assert_allclose(lengths, [1 + number % 7 for number in range(60)], rtol=1e-5)
 
 
-def test_the_first_item_that_cannot_be_prepared_ends_it() -> None:
+def test_an_input_that_cannot_be_prepared_ends_the_run() -> None:
     encoder = Preparing()
     with pytest.raises(ImageError, match=r"bad\.jpg"):
         encoder.encode(["a"] * 6 + ["bad"] + ["a"] * 1000)

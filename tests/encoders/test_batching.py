@@ -44,8 +44,8 @@ class Staged(Encoder):
         self.batches: list[list[str]] = []
         self.threads: set[str] = set()
 
-    def prepare(self, item: Input) -> str:
-        text = str(super().prepare(item)[1])
+    def prepare(self, input: Input) -> str:
+        text = str(super().prepare(input)[1])
         if text.startswith("slow"):
             self.preparing.release()
             assert self.prepared.wait(PATIENCE)
@@ -259,15 +259,15 @@ def test_pictures_prepared_by_an_indexing_run_are_not_waited_for() -> None:
         ahead.result(PATIENCE)
 
 
-def test_an_unreadable_picture_is_the_business_of_its_caller() -> None:
+def test_a_damaged_picture_fails_only_its_caller() -> None:
     staged = Staged()
     with BatchingEncoder(staged, window=LONG) as shared:
-        bad = start(shared.encode, ["slow", ("none.jpg", None)])
+        bad = start(shared.encode, ["slow", (b"no image", None)])
         assert staged.preparing.acquire(timeout=PATIENCE)
         good = start(shared.encode, ["good"])
         settle(shared, 1)
         staged.prepared.set()  # and the one who waited for the bad picture goes on without it
-        with pytest.raises(ImageError, match=r"none\.jpg"):
+        with pytest.raises(ImageError):
             bad.result(PATIENCE)
         np.testing.assert_allclose(good.result(PATIENCE), expected("good"), atol=1e-6)
         with pytest.raises(InputError):

@@ -101,7 +101,7 @@ def test_those_not_asked_for_longest_make_room() -> None:
         encoder.encode([text])
     assert counted.batches == [1] * 4  # a, bb, ccc, and bb again
     encoder.encode(["1", "22", "333", "4444"])
-    assert len(encoder._kept) == 2
+    assert len(encoder._cache) == 2
     with pytest.raises(ConfigurationError, match="was: 0"):
         CachingEncoder(counted, max_items=0)
 
@@ -110,10 +110,10 @@ def test_long_input_passes_through_lazily_and_is_prepared_ahead() -> None:
     prepared = threading.Semaphore(0)
 
     class Ahead(Counting):
-        def prepare(self, item: Input) -> Any:
+        def prepare(self, input: Input) -> Any:
             assert threading.current_thread() is not threading.main_thread()
             prepared.release()
-            return super().prepare(item)
+            return super().prepare(input)
 
         def embed(self, batch: Sequence[Any]) -> Any:
             if not self.batches:  # the second batch is prepared while this one waits
@@ -134,7 +134,7 @@ def test_long_input_passes_through_lazily_and_is_prepared_ahead() -> None:
     rows = encoder.encode(texts(), batch_size=3)
     np.testing.assert_array_equal(rows, Counting().encode(["x" * n for n in range(1, 81)]))
     assert counted.batches == [3] * 26 + [2]
-    assert not encoder._kept
+    assert not encoder._cache
     assert told == [(0, 80)]
     assert encoder.encode([]).shape == (0, 4)
 
@@ -154,7 +154,7 @@ def test_indexing_passes_through() -> None:
         np.testing.assert_array_equal(encoder.embed_checked(prepared), [[0, 0, 0, 1]])
         np.testing.assert_array_equal(encoder.embed(prepared), [[0, 0, 0, 1]])
     assert counted.batches == [1] * 4
-    assert not encoder._kept
+    assert not encoder._cache
     for name in ("name", "dimension", "fingerprint", "batch_size", "runtime", "decode_side"):
         assert getattr(encoder, name) == getattr(counted, name)
     encoder.close()
@@ -173,7 +173,7 @@ def test_errors_name_the_file_and_are_not_remembered(tmp_path: Path) -> None:
     path.write_bytes(png("red"))
     assert encoder.encode([Input(path)]).shape == (1, 4)
     with pytest.raises(InputError):
-        encoder.encode([Query(png("red"), None, (png("blue"),))])
+        encoder.encode([Query([png("red"), png("blue")])])
 
 
 def test_it_tells_how_much_was_known() -> None:
@@ -207,7 +207,7 @@ def test_who_gives_up_leaves_nothing_behind() -> None:
         encoder = CachingEncoder(batching)
         with cancellable(lambda: True), pytest.raises(Abandoned):
             encoder.encode(["a"])
-        assert not encoder._kept
+        assert not encoder._cache
         np.testing.assert_array_equal(encoder.encode(["a"]), [[0, 0, 0, 1]])
         encoder.close()
         np.testing.assert_array_equal(encoder.encode(["a"]), [[0, 0, 0, 1]])  # needs no model

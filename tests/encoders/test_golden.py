@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ocelot.encoders.visualized_bge import Prepared, VisualizedBGE
+from ocelot.encoders.vista import Prepared
+from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.types import Input
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"

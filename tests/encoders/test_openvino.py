@@ -19,8 +19,9 @@ from ocelot.build import build_encoder, build_engine
 from ocelot.catalogue.write import write_catalogue
 from ocelot.collection import Collection
 from ocelot.encoders.base import Encoder
+from ocelot.encoders.openvino.cache import read_graphs
 from ocelot.encoders.openvino.encoder import Calibration, OpenVINOEncoder
-from ocelot.encoders.openvino.graphs import read_graphs
+from ocelot.encoders.vista import Prepared
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.errors import ConfigurationError
 from ocelot.settings import load_settings
@@ -92,16 +93,16 @@ def golden(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Golden(request.param, tmp_path_factory.mktemp(request.param))
 
 
-def prepared(golden: Golden, encoder: OpenVINOEncoder) -> list[Any]:
+def prepared(golden: Golden) -> list[Prepared]:
     """Token ids are the reference's own, as in the tests of the torch encoder."""
-    torch_rows = golden.prepared(golden.load())
-    assert len(torch_rows) > 10
-    return [(row.pixels, row.ids) for row in torch_rows]
+    rows = golden.prepared(golden.load())
+    assert len(rows) > 10
+    return rows
 
 
 def test_reference_vectors_alone_and_in_padded_batches(golden: Golden) -> None:
     encoder = OpenVINOEncoder.load(golden.weights, text_model=golden.text_model, precision="fp32")
-    rows = prepared(golden, encoder)
+    rows = prepared(golden)
     alone = np.concatenate([encoder.embed_checked([row]) for row in rows])
     assert np.abs(alone - golden.expected).max() < 1e-4
     order = np.random.default_rng(0).permutation(len(rows))

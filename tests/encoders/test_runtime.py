@@ -13,13 +13,10 @@ from hypothesis import strategies as st
 
 from ocelot.catalogue.plan import plan
 from ocelot.catalogue.render import render_product
-from ocelot.encoders.chunks import chunks
-from ocelot.encoders.runtime import choose_dtype, pictures_at_once
-from ocelot.encoders.staging import Staging
+from ocelot.encoders.runtime import DeviceCopier, best_batch_size, choose_dtype
 from ocelot.encoders.visualized_bge import VisualizedBGE
-from ocelot.model.text import TextConfig
-from ocelot.model.vision import EvaConfig
-from ocelot.model.visualized_bge import Geometry
+from ocelot.model.geometry import EvaConfig, Geometry, TextConfig
+from ocelot.model.tokenizer import chunks
 
 CPU = torch.device("cpu")
 BASE = Geometry(
@@ -64,10 +61,10 @@ def test_bf16_is_close_to_fp32(exact: VisualizedBGE, tmp_path: Path) -> None:
     assert cosines.min() > 0.999  # measured on 600 drawings: 0.99985
 
 
-def test_a_wide_network_takes_fewer_pictures_at_once(exact: VisualizedBGE) -> None:
-    assert pictures_at_once(exact.geometry, CPU, torch.bfloat16) == 32
-    assert pictures_at_once(BASE, CPU, torch.bfloat16) == 4
-    assert pictures_at_once(BASE, CPU, torch.float32) == 2
+def test_a_wide_network_takes_fewer_best_batch_size(exact: VisualizedBGE) -> None:
+    assert best_batch_size(exact.geometry, CPU, torch.bfloat16) == 32
+    assert best_batch_size(BASE, CPU, torch.bfloat16) == 4
+    assert best_batch_size(BASE, CPU, torch.float32) == 2
     assert exact.batch_size == 32
 
 
@@ -138,15 +135,15 @@ def test_a_jpeg_may_be_decoded_smaller_within_the_stated_bound(
 
 def test_on_the_processor_tensors_stay_where_they_are() -> None:
     given = torch.arange(6)
-    assert Staging(CPU).move(given, None) == [given, None]
+    assert DeviceCopier(CPU).copy(given, None) == [given, None]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 def test_a_gpu_gets_chunk_after_chunk_whole() -> None:
     device = torch.device("cuda")
-    staging, sums = Staging(device), []
+    copier, sums = DeviceCopier(device), []
     for number in range(50):
-        (there,) = staging.move(torch.full((1000, 1000), number, dtype=torch.uint8))
+        (there,) = copier.copy(torch.full((1000, 1000), number, dtype=torch.uint8))
         assert there is not None and there.device.type == "cuda"
         sums.append(there.double().sum())
     assert torch.stack(sums).tolist() == [number * 10**6 for number in range(50)]

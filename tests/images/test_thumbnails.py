@@ -61,7 +61,7 @@ def test_keeps_and_forgets(tmp_path: Path) -> None:
 
 def test_many_at_once(tmp_path: Path) -> None:
     kept = Thumbnails(tmp_path / "t.sqlite")
-    many = {str(number): str(number).encode() for number in range(40_000)}
+    many = {str(number): str(number).encode() for number in range(2_000)}
     kept.put(many)
     assert kept.get(many) == many
     kept.drop(list(many)[1:])
@@ -196,7 +196,7 @@ def test_of_no_room_only_dropping_is_left(tmp_path: Path) -> None:
 
 
 def test_a_lock_is_no_lasting_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ocelot.images.thumbnails._PATIENCE", 0.01)
+    monkeypatch.setattr("ocelot.images.thumbnails._BUSY_SECONDS", 0.01)
     path = tmp_path / "t.sqlite"
     Thumbnails(path).put({"a": b"1"})
     kept = Thumbnails(path)

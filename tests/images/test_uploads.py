@@ -1,9 +1,10 @@
-"""Uploads as files: whole or not there, named by content, and only our own are removed."""
+"""Uploads as files: named by content, written atomically, and only our own are removed."""
 
 from __future__ import annotations
 
 import io
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from PIL import Image
 
 from ocelot.errors import ConfigurationError, ImageError, StorageError
 from ocelot.images.decode import hash_bytes
-from ocelot.service.uploads import UploadFolder
-from ocelot.types import Hit
+from ocelot.images.file import ImageFile
+from ocelot.images.uploads import UploadFolder
+from ocelot.types import Item
 
 
 def picture(format: str = "PNG", colour: str = "red", size: tuple[int, int] = (8, 6)) -> bytes:
@@ -26,7 +28,7 @@ def picture(format: str = "PNG", colour: str = "red", size: tuple[int, int] = (8
 )
 def test_a_file_is_named_by_its_content(tmp_path: Path, format: str, suffix: str) -> None:
     data = picture(format)
-    path = UploadFolder(tmp_path).keep(data)
+    path = UploadFolder(tmp_path).keep(ImageFile(data))
     assert path == tmp_path / hash_bytes(data)[:2] / f"{hash_bytes(data)}{suffix}"
     assert path.read_bytes() == data
     assert [file.name for file in path.parent.iterdir()] == [path.name]  # nothing left aside
@@ -34,23 +36,23 @@ def test_a_file_is_named_by_its_content(tmp_path: Path, format: str, suffix: str
 
 def test_a_cut_file_is_written_again(tmp_path: Path) -> None:
     folder, data = UploadFolder(tmp_path), picture()
-    path = folder.keep(data)
+    path = folder.keep(ImageFile(data))
     path.write_bytes(data[:-5])
-    assert folder.keep(data).read_bytes() == data
+    assert folder.keep(ImageFile(data)).read_bytes() == data
 
 
 def test_the_same_content_is_written_once(tmp_path: Path) -> None:
     folder, data = UploadFolder(tmp_path), picture()
-    before = os.stat(folder.keep(data))
-    assert os.stat(folder.keep(data)).st_mtime_ns == before.st_mtime_ns
+    before = os.stat(folder.keep(ImageFile(data)))
+    assert os.stat(folder.keep(ImageFile(data))).st_mtime_ns == before.st_mtime_ns
 
 
 def test_what_is_no_picture_is_not_written(tmp_path: Path) -> None:
     folder = UploadFolder(tmp_path / "uploads")
     with pytest.raises(ImageError, match="not an image"):
-        folder.keep(b"hello")
+        folder.keep(ImageFile(b"hello"))
     with pytest.raises(ImageError, match="8 x 6 pixels are more than the limit of 47"):
-        folder.keep(picture(), max_pixels=47)
+        folder.keep(ImageFile(picture()), max_pixels=47)
     assert not (tmp_path / "uploads").exists()
 
 
@@ -58,7 +60,7 @@ def test_a_disk_that_refuses_is_said(tmp_path: Path) -> None:
     folder, data = UploadFolder(tmp_path / "uploads"), picture()
     (tmp_path / "uploads").write_text("in the way since")
     with pytest.raises(StorageError, match="OCELOT_UPLOADS"):
-        folder.keep(data)
+        folder.keep(ImageFile(data))
 
 
 def test_a_folder_that_cannot_be_is_refused_at_once(tmp_path: Path) -> None:
@@ -68,7 +70,7 @@ def test_a_folder_that_cannot_be_is_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_what_was_interrupted_long_ago_is_swept(tmp_path: Path) -> None:
-    path = UploadFolder(tmp_path).keep(picture())
+    path = UploadFolder(tmp_path).keep(ImageFile(picture()))
     old, new = path.parent / "a.part", path.parent / "b.part"
     for aside in (old, new):
         aside.write_bytes(b"half")
@@ -79,13 +81,29 @@ def test_what_was_interrupted_long_ago_is_swept(tmp_path: Path) -> None:
 
 def test_only_own_files_are_forgotten(tmp_path: Path) -> None:
     folder, data = UploadFolder(tmp_path / "uploads"), picture()
-    own = folder.keep(data)
+    own = folder.keep(ImageFile(data))
     elsewhere = tmp_path / "shop" / "a.png"
     nested = tmp_path / "uploads" / "demo" / "images" / "b.png"
     for path in (elsewhere, nested):
         path.parent.mkdir(parents=True)
         path.write_bytes(data)
-    folder.forget(Hit(hash_bytes(data), 1.0, 1, (str(own), str(elsewhere), str(nested))))
+    folder.forget(Item(hash_bytes(data), (str(own), str(elsewhere), str(nested))))
     assert not own.exists()
     assert elsewhere.exists()
     assert nested.exists()
+
+
+@pytest.mark.parametrize("id", ["sku 7/../../../etc", "\ud800"])
+def test_items_of_other_ids_have_files_of_their_own(tmp_path: Path, id: str) -> None:
+    folder, image = UploadFolder(tmp_path), ImageFile(picture())
+    plain, named = folder.keep(image), folder.keep(image, id)
+    assert plain != named and plain.parent == named.parent
+    assert folder.keep(image, image.id) == plain
+    folder.forget(Item(id, (str(named),)))
+    assert plain.exists() and not named.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_only_the_owner_may_read_uploads(tmp_path: Path) -> None:
+    path = UploadFolder(tmp_path).keep(ImageFile(picture()))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 from pathlib import Path
@@ -38,6 +39,11 @@ class HistogramEncoder(Encoder):
     def embed(self, batch):
         self.embedded += len(batch)
         return np.stack(batch)
+
+
+def hash_file(path: Path | str) -> str:
+    """The id of a file's content."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def picture(path: Path, number: int = 0, mode: str = "RGB", **options: object) -> Path:

@@ -10,6 +10,7 @@ import pytest
 
 from ocelot.errors import MetadataError
 from ocelot.indexing import find_metadata, read_metadata
+from ocelot.indexing.metadata import MetadataTables
 
 
 def write(path, text):
@@ -46,7 +47,8 @@ def test_csv_is_typed_by_whole_columns(tmp_path):
         str(tmp_path / "c.jpg"): {"price": 1000.0},
     }
     assert isinstance(table.fields[str(tmp_path / "sub/b.jpg")]["price"], float)
-    assert table.missing() == 3
+    (failure,) = MetadataTables.beside([str(tmp_path)]).failures()
+    assert failure.reason.startswith("3 of its lines")
 
 
 def test_malformed_lines_are_reported_by_number(tmp_path):
@@ -123,5 +125,5 @@ def test_jsonl_without_a_usable_line_tells_the_first_reason(tmp_path):
     (tmp_path / "metadata.jsonl").write_text(
         '[\n  {"file_name": "a.png"}\n]\n'.replace("  {", "  [{")
     )
-    with pytest.raises(MetadataError, match="line 1 is not JSON"):
+    with pytest.raises(MetadataError, match="line 1: it is not JSON"):
         read_metadata(tmp_path / "metadata.jsonl")

@@ -10,7 +10,8 @@ import pytest
 
 from ocelot.collection import Collection
 from ocelot.errors import ImageError
-from ocelot.indexing import index_images, reader, stamp
+from ocelot.images import file
+from ocelot.indexing import index_images
 from ocelot.indexing.stamp import Stamp
 from tests.indexing.pictures import HistogramEncoder, picture
 
@@ -32,7 +33,7 @@ def stamp_of(place, metadata=None, options=("ocelot", "1")):
 
 def rows_of(place, **options):
     """What a stamp holds that is good; None where there is none."""
-    kept = stamp_of(place, **options).kept()
+    kept = stamp_of(place, **options).load()
     return None if kept is None else kept.rows
 
 
@@ -42,12 +43,12 @@ def run(place):
     with Collection.open(place / "x.db", encoder=encoder.identity) as collection:
         report = index_images(place / "shop", collection, encoder)
         rows = collection.count()
-    before.keep(rows, report.failures)
+    before.save(rows, report.failures)
     return report
 
 
 def test_the_same_run_again_has_nothing_to_do(shop):
-    kept = stamp_of(shop).kept()
+    kept = stamp_of(shop).load()
     assert (kept.report.found, kept.report.unchanged, kept.rows) == (4, 4, 4)
     with Collection.open(shop / "x.db", create=False) as collection:  # searching changes nothing
         assert collection.count() == 4
@@ -89,7 +90,7 @@ def test_files_that_fail_are_told_again(shop):
     failures = run(shop).failures
     assert len(failures) == 3
     again = run(shop)
-    kept = stamp_of(shop).kept()
+    kept = stamp_of(shop).load()
     assert kept.report == replace(again, seconds=0.0)
     assert (kept.report.found, kept.report.unchanged, kept.rows) == (5, 4, 4)
     assert kept.report.failures == failures
@@ -100,15 +101,14 @@ def test_files_that_fail_are_told_again(shop):
 def test_a_picture_that_failed_for_a_passing_reason_is_tried_again(shop, monkeypatch):
     picture(shop / "shop" / "new.png", 9)
     with monkeypatch.context() as patched:
-        read = reader.read_file
+        read = file.read_file
 
         def refuse(path):
-            if path.endswith("new.png"):
+            if str(path).endswith("new.png"):
                 raise ImageError(path, "Input/output error")
             return read(path)
 
-        patched.setattr(reader, "read_file", refuse)
-        patched.setattr(stamp, "read_file", refuse)
+        patched.setattr(file, "read_file", refuse)
         assert len(run(shop).failures) == 1
         assert rows_of(shop) == 4
     assert rows_of(shop) is None
@@ -128,12 +128,12 @@ def test_stamps_of_long_ago_are_removed(shop):
     os.utime(old, (now - 91 * 86_400, now - 91 * 86_400))
     os.utime(recent, (now - 89 * 86_400, now - 89 * 86_400))
     new = stamp_of(shop, options=("other", "1"))
-    new.keep(4)
-    assert {file.name for file in old.parent.iterdir()} == {recent.name, new.file.name}
+    new.save(4)
+    assert {path.name for path in old.parent.iterdir()} == {recent.name, new.file.name}
 
 
 def test_no_room_for_a_stamp_is_no_failure(shop, monkeypatch):
     (shop / "file").write_text("")
     monkeypatch.setenv("OCELOT_CACHE", str(shop / "file" / "cache"))
-    stamp_of(shop).keep(4)
+    stamp_of(shop).save(4)
     assert rows_of(shop) is None

@@ -12,12 +12,12 @@ from PIL import Image
 
 from ocelot.collection import Collection, EncoderIdentity, Row, row_bytes
 from ocelot.errors import CollectionError
-from ocelot.images.decode import hash_file
+from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
-from ocelot.indexing import add_image, index_images
+from ocelot.indexing import Record, add_record, index_images
 from ocelot.indexing import writer as writing
 from ocelot.indexing.writer import Writer
-from tests.indexing.pictures import HistogramEncoder, picture
+from tests.indexing.pictures import HistogramEncoder, hash_file, picture
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def rows(first, last):
 def test_batches_gather_until_they_hold_enough(collection, written, monkeypatch):
     monkeypatch.setattr(writing, "SECONDS", 1e9)
     monkeypatch.setattr(writing, "BYTES", 25 * row_bytes(rows(0, 1)[0]))
-    with Writer(collection, (), None) as writer:
+    with Writer(collection, ImageStore()) as writer:
         for first in range(0, 100, 10):
             writer.add(rows(first, first + 10), {})
     assert written == [30, 30, 30, 10]
@@ -59,14 +59,14 @@ def test_batches_gather_until_they_hold_enough(collection, written, monkeypatch)
 
 def test_rows_do_not_wait_long(collection, written, monkeypatch):
     monkeypatch.setattr(writing, "SECONDS", 0.0)
-    with Writer(collection, (), None) as writer:
+    with Writer(collection, ImageStore()) as writer:
         for first in range(0, 30, 10):
             writer.add(rows(first, first + 10), {})
     assert written == [10, 10, 10]
 
 
 def test_an_interruption_leaves_what_was_added(collection, written):
-    with pytest.raises(KeyboardInterrupt), Writer(collection, (), None) as writer:
+    with pytest.raises(KeyboardInterrupt), Writer(collection, ImageStore()) as writer:
         writer.add(rows(0, 7), {})
         assert written == []
         raise KeyboardInterrupt
@@ -83,7 +83,7 @@ def test_an_interruption_of_the_last_wait_loses_nothing(tmp_path, monkeypatch):
         wait, interrupted = Writer._wait, []
 
         def interrupt(writer):
-            if writer._pending.edits and not interrupted:
+            if writer._pending.updates and not interrupted:
                 interrupted.append(True)
                 raise KeyboardInterrupt
             wait(writer)
@@ -110,7 +110,7 @@ def test_content_that_another_adds_meanwhile_keeps_what_was_said_of_it(tmp_path)
                 for file, upload in zip(files, uploads, strict=True):
                     shutil.copy(file, upload)
                     said = {"title": f"upload {file.name}"}
-                    add_image(upload, upload.read_bytes(), collection, self, metadata=said)
+                    add_record(Record(upload, said), collection, self, ImageStore())
             return super().embed(batch)
 
     encoder = Meanwhile()
@@ -136,7 +136,7 @@ def test_one_write_is_in_flight_and_the_next_waits(collection, monkeypatch):
         inside.pop()
 
     monkeypatch.setattr(Collection, "upsert", upsert)
-    with Writer(collection, (), None) as writer:
+    with Writer(collection, ImageStore()) as writer:
         writer.add(rows(0, 5), {})
         caller = threading.Thread(target=writer.add, args=(rows(5, 10), {}))
         caller.start()
@@ -150,17 +150,17 @@ def test_one_write_is_in_flight_and_the_next_waits(collection, monkeypatch):
 
 def test_a_failed_write_is_told_and_ends_the_run(collection, monkeypatch):
     monkeypatch.setattr(writing, "SECONDS", 0.0)
-    with pytest.raises(CollectionError, match="closed"), Writer(collection, (), None) as writer:
+    with pytest.raises(CollectionError, match="closed"), Writer(collection, ImageStore()) as writer:
         collection.close()
         writer.add(rows(0, 5), {})
         writer.add(rows(5, 10), {})
 
 
-def test_an_edit_finds_a_row_that_was_just_added(collection, written):
+def test_an_update_finds_a_row_that_was_just_added(collection, written):
     (row,) = rows(0, 1)
-    with Writer(collection, (), None) as writer:
+    with Writer(collection, ImageStore()) as writer:
         writer.add([row], {})
-        writer.edit(row.id).add["/copy.jpg"] = 2
+        writer.update(row.id).add["/copy.jpg"] = 2
     (stored,) = collection.get([row.id])
     assert stored.paths == {**row.paths, "/copy.jpg": 2}
 
@@ -181,7 +181,7 @@ def test_thumbnails_are_made_of_large_pictures_and_go_with_their_rows(tmp_path, 
     with Collection.open(tmp_path / "x.db", encoder=encoder.identity) as collection:
         for side in (None, 8):  # a reduced picture must still be large enough for its copy
             encoder.decode_side = side
-            index_images(folder, collection, encoder, thumbnails=shelf)
+            index_images(folder, collection, encoder, images=ImageStore(shelf))
             id = hash_file(large)
             found = shelf.get([id, hash_file(small)])
             assert set(found) == {id}
@@ -192,8 +192,8 @@ def test_thumbnails_are_made_of_large_pictures_and_go_with_their_rows(tmp_path, 
             assert (row.width, row.height) == (1600, 1200)
             collection.delete([id])
             shelf.drop([id])
-        index_images(folder, collection, encoder, thumbnails=shelf)
+        index_images(folder, collection, encoder, images=ImageStore(shelf))
         assert shelf.get([id])
         large.unlink()
-        index_images(folder, collection, encoder, prune=True, thumbnails=shelf)
+        index_images(folder, collection, encoder, prune=True, images=ImageStore(shelf))
         assert not shelf.get([id])

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from ocelot.encoders.runtime import for_inference
-from ocelot.encoders.weights import resolve
+from ocelot.encoders.runtime import build_for_inference
+from ocelot.encoders.weights import load_checkpoint
 from ocelot.model.attention import attend
 from ocelot.model.checkpoint import build
 from ocelot.model.packed import PackedLinear, can_pack, pack
@@ -18,10 +18,10 @@ CPU = torch.device("cpu")
 
 @torch.inference_mode()
 def test_a_folded_tower_computes_the_same() -> None:
-    checkpoint = resolve("ocelot-tiny")
+    checkpoint = load_checkpoint("ocelot-tiny")
     pixels = torch.rand(3, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 4 - 2
     ids = torch.tensor([[2, 9, 3]] * 3)
-    plain, folded = build(checkpoint), for_inference(checkpoint, CPU, torch.float32)
+    plain, folded = build(checkpoint), build_for_inference(checkpoint, CPU, torch.float32)
     assert not [part for part in folded.modules() if isinstance(part, nn.BatchNorm2d)]
     assert (folded(pixels, ids, None) - plain(pixels, ids, None)).abs().max() < 1e-5
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD, normalise, to_pixels
+from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD, normalise, stack, to_pixels
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -36,7 +36,7 @@ def test_pixels_are_those_of_a_bicubic_centre_crop() -> None:
 
 def test_normalised_pixels_are_floats_in_units_of_deviations() -> None:
     pixels = to_pixels(noise(64, 64), 64)
-    found = normalise([pixels, pixels], torch.device("cpu"))
+    found = normalise(stack([pixels, pixels]), torch.device("cpu"))
     mean, std = (np.array(numbers)[:, None, None] for numbers in (CLIP_MEAN, CLIP_STD))
     expected = (pixels / 255 - mean) / std
     assert found.shape == (2, 3, 64, 64) and found.dtype == torch.float32

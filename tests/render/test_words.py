@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ocelot.render import words
 from ocelot.types import Hit, Query, Ranking, Result, Usage
 
-HIT = Hit("a" * 64, 0.5, 6, ("a.jpg",))
+HIT = Hit("a" * 64, ("a.jpg",), score=0.5, rank=6)
 
 
 @pytest.mark.parametrize(
@@ -13,14 +15,14 @@ HIT = Hit("a" * 64, 0.5, 6, ("a.jpg",))
     [(1, ("up", "was 6th")), (6, None), (9, ("down", "was 6th")), (5, ("up", "was 6th"))],
 )
 def test_movement_says_where_a_hit_came_from(rank: int, expected: object) -> None:
-    assert words.movement(rank, HIT) == expected
+    assert words.movement(replace(HIT, rank=rank)) == expected
 
 
 def test_what_was_asked_in_a_few_words() -> None:
     assert words.asked(Query(b"1", "in blue")) == "Picture + “in blue”"
     assert words.asked(Query(text="a kettle")) == "“a kettle”"
     assert words.asked(Query(b"1")) == "Picture"
-    assert words.asked(Query(b"1", others=[b"2"])) == "Pictures"
+    assert words.asked(Query([b"1", b"2"])) == "Pictures"
 
 
 @pytest.mark.parametrize(
@@ -41,13 +43,13 @@ def test_summary_puts_what_needs_no_label_first_and_leaves_prose_out() -> None:
     assert ("new", "yes") in words.fields(fields)
 
 
-def test_a_repaired_and_an_unusable_verdict_are_told_in_one_sentence() -> None:
+def test_a_repaired_and_an_unusable_reply_are_one_sentence_each() -> None:
     def ranking(status: str, detail: str) -> Ranking:
         return Ranking((0,), "", "gpt-4o", status, detail)  # type: ignore[arg-type]
 
     assert words.notice(None) == words.notice(ranking("ok", "")) == ""
     assert words.notice(ranking("repaired", "1 index was missing")) == (
-        "The reply of gpt-4o could be used after mending: 1 index was missing."
+        "The reply of gpt-4o was repaired: 1 index was missing."
     )
     assert words.notice(ranking("fallback", "Timed out.")) == (
         "gpt-4o gave no usable answer, so the pictures stay in order of similarity: Timed out."
@@ -61,7 +63,7 @@ def test_facts_say_who_ranked_and_what_it_cost() -> None:
     ranking = Ranking((0,), "", "gpt-4o", "repaired", usage=usage)
     result = Result(Query(text="a"), (HIT,), ranking, {"search": 0.0041, "total": 2.25})
     assert words.facts(result) == [
-        ("Ranked by", "gpt-4o, mended"),
+        ("Ranked by", "gpt-4o, repaired"),
         ("Tokens", "1,200 in, 30 out"),
         ("Calls to the model", "2"),
         ("Time, search", "4 ms"),

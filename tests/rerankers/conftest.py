@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ocelot.images.decode import hash_file
+from ocelot.images.decode import hash_bytes
 from ocelot.types import Hit
 from tests.rerankers.chat_server import ChatServer
 
@@ -33,13 +33,13 @@ def make_hits(tmp_path: Path) -> MakeHits:
             Image.new("RGB", (60, 40), colour).save(path)
             hits.append(
                 Hit(
-                    hash_file(path),
-                    0.9 - place / 100,
-                    place + 1,
+                    hash_bytes(path.read_bytes()),
                     (str(path),),
                     60,
                     40,
                     {"title": f"Item {place}", **metadata},
+                    score=0.9 - place / 100,
+                    rank=place + 1,
                 )
             )
         return hits

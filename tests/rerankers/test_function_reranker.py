@@ -12,7 +12,7 @@ from ocelot.rerankers.base import Reranker
 from ocelot.types import Hit, Query
 
 QUERY = Query(text="red")
-HITS = [Hit(name, 0.5, place, (name,)) for place, name in enumerate("abc", 1)]
+HITS = [Hit(name, (name,), rank=place) for place, name in enumerate("abc", 1)]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_the_package_exports_a_sorted_list() -> None:
 
 def test_offline_rerankers_do_not_load_the_client() -> None:
     code = (
-        "import sys, ocelot.rerankers.panorama, ocelot.rerankers.prompt, ocelot.rerankers.reply\n"
+        "import sys, ocelot.rerankers.panorama.compose, ocelot.rerankers.llm.reply\n"
         "from ocelot.rerankers import FunctionReranker, FusionReranker\n"
         "assert not {'openai', 'httpx', 'torch'} & set(sys.modules)"
     )
@@ -81,6 +81,6 @@ def test_offline_rerankers_do_not_load_the_client() -> None:
     ],
 )
 def test_any_answer_gives_a_complete_ranking(answer, order, status):
-    hits = [Hit(f"{n:064x}", 1 - n / 10, n + 1, (f"{n}.png",)) for n in range(3)]
+    hits = [Hit(f"{n:064x}", (f"{n}.png",), rank=n + 1) for n in range(3)]
     ranking = FunctionReranker(lambda query, hits: answer).rerank(Query(text="a"), hits)
     assert (ranking.order, ranking.status) == (order, status)

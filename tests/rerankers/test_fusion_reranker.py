@@ -11,12 +11,13 @@ from PIL import Image
 from ocelot.encoders import FunctionEncoder
 from ocelot.encoders.base import Encoder
 from ocelot.errors import ConfigurationError
+from ocelot.images.decode import hash_bytes
 from ocelot.rerankers import FusionReranker
 from ocelot.rerankers.base import Reranker
 from ocelot.types import Hit, Query
 
 GREY = Image.new("RGB", (8, 8), "gray")
-QUERY = Query(image=GREY, text="red")
+QUERY = Query(GREY, "red")
 
 
 class Axes(Encoder):
@@ -43,7 +44,7 @@ class Axes(Encoder):
 
 def hit(name: str, vector: list[float] | None, score: float = 0.5, path: str = "/none.jpg") -> Hit:
     row = None if vector is None else np.array(vector, dtype=np.float32)
-    return Hit(name, score, 1, (path,), vector=row)
+    return Hit(name, (path,), score=score, vector=row)
 
 
 # Cosines to whole, text and picture are the vectors' own components.
@@ -93,12 +94,12 @@ def test_the_reason_does_not_claim_a_first_place_that_is_not_there() -> None:
     )
 
 
-@pytest.mark.parametrize("query", [Query(text="red"), Query(image=GREY)])
+@pytest.mark.parametrize("query", [Query(text="red"), Query(GREY)])
 def test_a_query_of_one_part_keeps_retrieval_order(query: Query) -> None:
     encoder = Axes()
     ranking = FusionReranker(encoder).rerank(query, [hit("C", C, 0.9), hit("A", A, 0.8)])
     assert (ranking.order, ranking.status) == ((0, 1), "ok")
-    part = "text" if query.image is None else "picture"
+    part = "picture" if query.images else "text"
     assert ranking.reason == f"Closest to the {part} (score 0.90, 1st of 2)."
     assert encoder.encoded == 0
 
@@ -123,7 +124,7 @@ def test_several_pictures_count_as_their_mean_direction(
     colour: tuple[int, int, int], whole: str, picture: str
 ) -> None:
     encoder = Counting()
-    query = Query(GREY, "red", (Image.new("RGB", (8, 8), colour),))
+    query = Query([GREY, Image.new("RGB", (8, 8), colour)], "red")
     ranking = FusionReranker(encoder).rerank(query, [hit("C", C), hit("B", B), hit("A", A)])
     assert ranking.order == (2, 1, 0)
     assert ranking.reason == (
@@ -134,7 +135,7 @@ def test_several_pictures_count_as_their_mean_direction(
 
 
 def test_several_pictures_without_a_text_keep_retrieval_order() -> None:
-    ranking = FusionReranker(Axes()).rerank(Query(GREY, None, (GREY,)), [hit("C", C, 0.9)])
+    ranking = FusionReranker(Axes()).rerank(Query([GREY, GREY]), [hit("C", C, 0.9)])
     assert ranking.reason == "Closest to the pictures (score 0.90, 1st of 1)."
 
 
@@ -144,7 +145,7 @@ def test_pictures_that_cancel_each_other_out_leave_retrieval_order() -> None:
             return [0, 0, 1]
         return [1, 0, 0] if image.getpixel((0, 0)) == (0, 0, 0) else [-1, 0, 0]
 
-    query = Query(Image.new("RGB", (2, 2)), "t", (GREY,))
+    query = Query([Image.new("RGB", (2, 2)), GREY], "t")
     encoder = FunctionEncoder(opposite, dimension=3, name="opposite")
     ranking = FusionReranker(encoder).rerank(query, [hit("C", C), hit("A", A)])
     assert (ranking.order, ranking.status) == ((0, 1), "fallback")
@@ -165,10 +166,17 @@ def test_vectors_of_any_length_count_by_direction() -> None:
 def test_hits_without_a_vector_are_encoded_from_their_file(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.new("RGB", (4, 4), (200, 0, 150)).save(path)  # the direction of A
-    hits = [hit("C", C), hit("A", None, path=str(path))]
+    hits = [hit("C", C), hit(hash_bytes(path.read_bytes()), None, path=str(path))]
     ranking = FusionReranker(Axes()).rerank(QUERY, hits)
     assert ranking.order == (1, 0)
     assert "(score 0.80, 1st of 2)" in ranking.reason
+
+
+def test_a_file_that_has_changed_since_is_not_encoded(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (4, 4), (200, 0, 150)).save(path)
+    lost = hit("of other content", None, score=0.1, path=str(path))
+    assert FusionReranker(Axes()).rerank(QUERY, [hit("C", C), lost]).order == (0, 1)
 
 
 def test_hits_that_cannot_be_encoded_keep_their_score_and_come_last_in_the_parts() -> None:

@@ -15,6 +15,7 @@ from PIL import Image, ImageColor
 
 from ocelot.cancel import Abandoned, cancellable
 from ocelot.errors import ConfigurationError
+from ocelot.images.file import ImageFile
 from ocelot.rerankers import LLMReranker
 from ocelot.rerankers.base import Reranker
 from ocelot.rerankers.panorama.compose import panorama_layout
@@ -24,7 +25,7 @@ from tests.rerankers.chat_server import ChatServer, Reply, Request, completion, 
 from tests.rerankers.conftest import MakeHits
 
 KEY = "sk-test-ThisIsTheKey-0123456789"
-QUERY = Query(image=Image.new("RGB", (80, 60), "olive"), text="the same in blue")
+QUERY = Query(Image.new("RGB", (80, 60), "olive"), "the same in blue")
 COLOURS = ["red", "blue", "green"]
 
 
@@ -128,9 +129,7 @@ def test_a_secret_string_is_taken(server: ChatServer, make_hits: MakeHits) -> No
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
 
 
-@pytest.mark.parametrize(
-    "query", [Query(text="blue"), Query(image=Image.new("RGB", (9, 9))), QUERY]
-)
+@pytest.mark.parametrize("query", [Query(text="blue"), Query(Image.new("RGB", (9, 9))), QUERY])
 def test_queries_of_each_kind(server: ChatServer, make_hits: MakeHits, query: Query) -> None:
     server.replies(ranking([2, 1, 0]))
     assert reranker(server).rerank(query, make_hits(COLOURS)).order == (2, 1, 0)
@@ -149,9 +148,9 @@ def test_a_picture_that_is_gone_is_shown_as_none(server: ChatServer, make_hits: 
     assert np.abs(np.subtract(second.astype(int), (0, 128, 0))).max() < 12  # its second path
 
 
-def test_a_query_picture_that_is_gone(server: ChatServer, make_hits: MakeHits) -> None:
-    result = reranker(server).rerank(Query(image="/not/here.png"), make_hits(COLOURS))
-    assert_fallback(result, "/not/here.png", "no such file")
+def test_a_query_picture_that_cannot_be_decoded(server: ChatServer, make_hits: MakeHits) -> None:
+    query = Query(ImageFile(b"no image", "query.png"))
+    assert_fallback(reranker(server).rerank(query, make_hits(COLOURS)), "query.png", "not an image")
     assert not server.requests
 
 
@@ -520,11 +519,10 @@ def test_the_same_question_is_asked_once(
 ) -> None:
     hits = make_hits(COLOURS)
     first = cached.rerank(QUERY, hits)
-    # The same pixels from a file, and another process: still the same question.
-    assert isinstance(QUERY.image, Image.Image)
-    QUERY.image.save(tmp_path / "query.png")
+    # The same content from a file, in another process: still the same question.
+    (tmp_path / "query.png").write_bytes(QUERY.images[0].data)
     again = reranker(server, cache=tmp_path / "cache", api_key="another-key-123")
-    second = again.rerank(Query(image=tmp_path / "query.png", text=QUERY.text), hits)
+    second = again.rerank(Query(tmp_path / "query.png", QUERY.text), hits)
     assert len(server.requests) == 1
     assert second == replace(first, cached=True, usage=Usage())
 
@@ -536,11 +534,11 @@ def other_title(hits: list[Hit]) -> list[Hit]:
 @pytest.mark.parametrize(
     ("query", "change", "options"),
     [
-        (Query(image=Image.new("RGB", (80, 60), "pink"), text=QUERY.text), None, {}),
-        (Query(image=QUERY.image, text="the same in red"), None, {}),
-        (Query(image=QUERY.image), None, {}),
+        (Query(Image.new("RGB", (80, 60), "pink"), QUERY.text), None, {}),
+        (Query(QUERY.images, "the same in red"), None, {}),
+        (Query(QUERY.images), None, {}),
         (Query(text=QUERY.text), None, {}),
-        (QUERY, lambda hits: [replace(hits[0], id="f" * 64), *hits[1:]], {}),
+        (QUERY, lambda hits: [replace(hits[0], sha256="f" * 64), *hits[1:]], {}),
         (QUERY, lambda hits: hits[::-1], {}),
         (QUERY, lambda hits: hits[:2], {}),
         (QUERY, other_title, {}),
@@ -571,12 +569,12 @@ def test_each_set_of_reference_pictures_is_a_question_of_its_own(
 ) -> None:
     hits = make_hits(COLOURS)
     olive, pink, navy = (Image.new("RGB", (80, 60), name) for name in ("olive", "pink", "navy"))
-    sheet = query_picture(Query(olive, None, (pink,)))
+    sheet = query_picture(Query([olive, pink]))
     assert sheet is not None
     sets = [(olive,), (olive, pink), (pink, olive), (olive, navy), (olive, pink, navy),
             (olive, olive), (sheet,)]  # fmt: skip
     for number, images in enumerate(sets, 1):
-        query = Query(text="in blue", others=images)
+        query = Query(images, "in blue")
         assert not cached.rerank(query, hits).cached
         assert cached.rerank(query, hits).cached
         assert len(server.requests) == number
@@ -587,7 +585,7 @@ def test_a_request_shows_every_reference_picture_and_says_how_many(
 ) -> None:
     server.replies(ranking([1, 0, 2]))
     names = ("olive", "pink", "navy")
-    query = Query(text="in blue", others=tuple(Image.new("RGB", (60, 60), name) for name in names))
+    query = Query([Image.new("RGB", (60, 60), name) for name in names], "in blue")
     assert reranker(server).rerank(query, make_hits(COLOURS)).status == "ok"
     (request,) = server.requests
     assert "3 query pictures" in request.prompt
@@ -597,10 +595,14 @@ def test_a_request_shows_every_reference_picture_and_says_how_many(
         assert near.mean() > 0.2
 
 
-def test_a_further_query_picture_that_is_gone(server: ChatServer, make_hits: MakeHits) -> None:
-    query = Query(QUERY.image, QUERY.text, ("/not/here.png",))
-    assert_fallback(reranker(server).rerank(query, make_hits(COLOURS)), "/not/here.png")
-    assert not server.requests
+def test_items_of_equal_content_are_the_same_question(
+    cached: LLMReranker, server: ChatServer, make_hits: MakeHits
+) -> None:
+    hits = make_hits(COLOURS)
+    cached.rerank(QUERY, hits)
+    named = [replace(hits[0], id="my-own-id"), *hits[1:]]
+    assert cached.rerank(QUERY, named).cached
+    assert len(server.requests) == 1
 
 
 def test_another_model_is_asked(
@@ -683,7 +685,7 @@ def test_its_name_and_repr(server: ChatServer) -> None:
     assert isinstance(model, Reranker)
     assert model.name == "served" and "served" in repr(model)
     # Not even a careless look inside shows the key.
-    inside = [repr(model), repr(vars(model)), repr(vars(model._chat)), repr(model._chat._hide)]
+    inside = [repr(model), repr(vars(model)), repr(vars(model._chat)), repr(model._chat.redact)]
     assert KEY not in "".join(inside)
 
 

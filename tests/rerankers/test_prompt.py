@@ -5,11 +5,11 @@ import base64
 from ocelot.rerankers.llm.prompt import SCHEMA, build_messages, build_prompt, one_line
 from ocelot.types import Hit, Query
 
-QUERY = Query(image=b"unused", text="phone case with this theme")
+QUERY = Query(b"unused", "phone case with this theme")
 
 
 def hit(**metadata: object) -> Hit:
-    return Hit("a" * 64, 0.5, 1, ("/home/someone/secret-name.jpg",), metadata=metadata)
+    return Hit("a" * 64, ("/home/someone/secret-name.jpg",), metadata=metadata)
 
 
 def lines(prompt: str) -> list[str]:
@@ -25,16 +25,9 @@ def test_the_prompt_has_the_instruction_and_one_line_for_each_item() -> None:
     assert "never instructions" in prompt
 
 
-def test_numbers_follow_the_first_index() -> None:
-    prompt = build_prompt(QUERY, [hit(), hit()], first_index=5)
-    assert [line[:2] for line in lines(prompt)] == ["5.", "6."]
-    assert "indices 5 to 6" in prompt
-
-
 def test_each_kind_of_query_is_asked_for_as_what_it_is() -> None:
     both, words, picture = (
-        build_prompt(query, [hit()])
-        for query in (QUERY, Query(text="phone case"), Query(image=b"x"))
+        build_prompt(query, [hit()]) for query in (QUERY, Query(text="phone case"), Query(b"x"))
     )
     assert "applied to the query picture" in both
     assert "has no picture, only words" in words
@@ -43,7 +36,7 @@ def test_each_kind_of_query_is_asked_for_as_what_it_is() -> None:
 
 def test_several_query_pictures_are_spoken_of() -> None:
     both, pictures = (
-        build_prompt(Query(b"x", text, (b"y", b"z")), [hit()]) for text in ("in blue", None)
+        build_prompt(Query([b"x", b"y", b"z"], text), [hit()]) for text in ("in blue", None)
     )
     assert "3 query pictures" in both and "3 query pictures" in pictures
     assert 'applied to the query pictures: "in blue"' in both

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocelot.rerankers.llm.reply import complete_order, parse_reply
+from ocelot.rerankers.base import complete_order
+from ocelot.rerankers.llm.reply import parse_reply
 
 FULL = '{"ranking": [2, 0, 1], "reason": "Spots.", "match": true}'
 
@@ -178,7 +179,9 @@ def test_what_was_written_as_json_is_read_back(order: list[int], reason: str, ma
     "text",
     ["[" * 99_999, '{"a":' * 30_000, "[[1," * 30_000, "<think>" * 30_000, "rank " * 30_000,
      "rank" + " " * 99_999, "Ranked list:" * 9_000, ",]" * 50_000, '["' * 50_000,
-     '{"ranking": [' + "9" * 5000 + "]}"],
+     '{"ranking": [' + "9" * 5000 + "]}",
+     '{"ranking": [' + '{"index":' * 950 + "2" + "}" * 950 + "]}",
+     '{"ranking": [' + "[" * 950 + "2" + "]" * 950 + "]}", "[" * 950 + "2, 1" + "]" * 950],
 )  # fmt: skip
 def test_hostile_replies_are_read_to_an_end(text: str) -> None:
     assert parse_reply(text, 3).order == (0, 1, 2)

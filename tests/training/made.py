@@ -12,11 +12,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from ocelot.model.convolution import ConvolutionConfig
-from ocelot.model.text import TextConfig
+from ocelot.model.geometry import ConvolutionConfig, EvaConfig, Geometry, TextConfig
 from ocelot.model.tokenizer import TextTokenizer
-from ocelot.model.vision import EvaConfig
-from ocelot.model.visualized_bge import Geometry, Network
+from ocelot.model.visualized_bge import Network
 from ocelot.training.batch import Batch, collate
 from ocelot.training.config import DataConfig, GroupsConfig, OptimiserConfig, TrainConfig
 from ocelot.training.photographs import Photograph

@@ -15,7 +15,7 @@ import torch
 from ocelot.catalogue.render import render_product
 from ocelot.catalogue.vocabulary import Product
 from ocelot.encoders import VisualizedBGE
-from ocelot.encoders.weights import resolve
+from ocelot.encoders.weights import load_checkpoint
 from ocelot.errors import ConfigurationError, MetadataError
 from ocelot.model.checkpoint import Checkpoint
 from ocelot.training import report
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OCELOT_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return resolve(GOLDEN / "weights.pth", GOLDEN)
+        return load_checkpoint(GOLDEN / "weights.pth", GOLDEN)
 
 
 @pytest.fixture(scope="module")

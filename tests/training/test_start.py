@@ -10,7 +10,7 @@ import torch
 
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint
-from ocelot.model.convolution import ConvolutionConfig
+from ocelot.model.geometry import ConvolutionConfig
 from ocelot.model.tokenizer import TextTokenizer, word_piece
 from ocelot.training.config import NetworkConfig
 from ocelot.training.start import adapted_network, new_network

@@ -1,4 +1,4 @@
-"""`ocelot index` and `ocelot info`."""
+"""`ocelot index`: pictures into a collection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocelot.cli import options
+from ocelot.cli.options import BATCH, DATABASE, ENCODER, INDEX, Given, Json, takes
 from ocelot.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -21,72 +21,46 @@ if TYPE_CHECKING:
     from ocelot.settings import Settings
     from ocelot.types import IndexReport
 
-__all__ = ["index", "index_with_progress", "info", "print_report"]
+__all__ = ["index", "index_with_progress", "print_report"]
 
 _SHOWN_FAILURES = 20
 
 
+@takes(DATABASE, INDEX, ENCODER, BATCH)
 def index(
     directory: Annotated[
         list[Path], typer.Argument(metavar="DIR…", help="Folders or image files.", exists=False)
     ],
-    db: options.Database = None,
-    collection: options.CollectionName = None,
-    token: options.Token = None,
-    encoder: options.EncoderName = None,
-    weights: options.Weights = None,
-    text_model: options.TextModel = None,
-    device: options.Device = None,
-    backend: options.Backend = None,
-    precision: options.Precision = None,
-    calibration: options.Calibration = None,
-    batch_size: options.Batch = None,
+    *,
+    given: Given,
     full_decoding: Annotated[
-        bool, typer.Option("--full-decoding", help="Decode large JPEGs at their full size.")
+        bool, typer.Option("--full-decoding", help="Decode large JPEGs at full size.")
     ] = False,
     metadata: Annotated[
         Path | None,
         typer.Option(
-            help="csv, jsonl or parquet with a file_name column. [metadata.* in DIR]",
+            help="A csv, jsonl or parquet file with a column file_name. [metadata.* in DIR]",
             show_default=False,
         ),
     ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove rows whose files below DIR are gone.")
     ] = False,
-    index_type: Annotated[
-        str | None,
-        typer.Option(
-            "--index",
-            help="FLAT, HNSW, IVF_FLAT, IVF_SQ8, DISKANN or AUTOINDEX. [auto]",
-            show_default=False,
-        ),
-    ] = None,
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> None:
-    """Index a folder of pictures. Run it again at any time: only what is new is encoded."""
+    """Index a folder of pictures. Run it again at any time: only new pictures are encoded."""
     from ocelot.build import build_engine
     from ocelot.indexing.scan import roots_of
     from ocelot.settings import load_settings
 
     started = time.perf_counter()
-    roots_of(directory)  # before anything is loaded or made
-    settings = load_settings(
-        db=db,
-        collection=collection,
-        token=token,
-        index=index_type,
-        batch_size=batch_size,
-        reduced_decoding=False if full_decoding else None,
-        **options.encoder_settings(
-            encoder, weights, text_model, device, backend, precision, calibration
-        ),
-        reranker="none",
-    )
-    if sys.stderr.isatty() and not as_json:  # converting and calibrating take their time, once
+    roots_of(directory)  # a missing folder is reported before anything is loaded or created
+    reduced = False if full_decoding else None
+    settings = load_settings(**given, reduced_decoding=reduced, reranker="none")
+    if sys.stderr.isatty() and not as_json:  # converting and calibrating take a while, once
         logging.getLogger("ocelot.encoders").setLevel(logging.INFO)
     stamp = None if prune else _stamp(settings, directory, metadata)
-    kept = stamp.kept() if stamp else None
+    kept = stamp.load() if stamp else None
     if kept is not None:
         report = replace(kept.report, seconds=time.perf_counter() - started)
         total = kept.rows
@@ -95,25 +69,25 @@ def index(
             report = index_with_progress(engine, directory, metadata, prune, quiet=as_json)
             total = engine.count()
         if stamp is not None:
-            stamp.keep(total, report.failures)
+            stamp.save(total, report.failures)
     if as_json:
         table = vars(report) | {"failures": [vars(failure) for failure in report.failures]}
         typer.echo(json.dumps(table | {"total": total}, ensure_ascii=False))
     else:
         print_report(report, total, settings.db)
-    done = report.unchanged + report.encoded + report.relocated + report.updated
-    if report.failures and not done:
+    usable = report.unchanged + report.encoded + report.relocated + report.updated
+    if report.failures and not usable:
         raise typer.Exit(1)
 
 
 def _stamp(settings: Settings, paths: list[Path], metadata: Path | None) -> Stamp | None:
-    """What tells from the disk alone whether there is anything to do; None where it cannot.
+    """Return a stamp, which can show from the disk alone that nothing is to be done.
 
-    A server has no files to look at, int8 may have to be calibrated though no picture is new, and
-    an encoder that cannot be found without the network is for the run itself to find.
+    There is none for a server, which has no files to compare; for int8, which may have to be
+    calibrated although no picture is new; and for an encoder that is not on this disk.
     """
     from ocelot import __version__
-    from ocelot.encoders.sources import locate
+    from ocelot.encoders.weights import locate
     from ocelot.errors import OcelotError
     from ocelot.indexing.stamp import Stamp
 
@@ -136,7 +110,7 @@ def index_with_progress(
     *,
     quiet: bool = False,
 ) -> IndexReport:
-    """`Engine.index` with a bar: count, rate, time left."""
+    """Call `Engine.index` with a progress bar: count, rate, time left."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -170,7 +144,7 @@ def index_with_progress(
 
 
 def print_report(report: IndexReport, total: int, db: str) -> None:
-    """What the run did, in a few lines; each bad file with its reason."""
+    """Print what the run did in a few lines, and each file that failed with its reason."""
     parts = [
         (report.encoded, "encoded"),
         (report.unchanged, "unchanged"),
@@ -178,9 +152,9 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
         (report.updated, "with new metadata"),
         (report.removed, "removed"),
     ]
-    said = ", ".join(f"{count} {word}" for count, word in parts if count) or "nothing to do"
+    summary = ", ".join(f"{count} {word}" for count, word in parts if count) or "nothing to do"
     rate = f", {report.encoded / report.seconds:.0f} pictures/s" if report.encoded else ""
-    typer.echo(f"{_pictures(report.found)} found: {said} ({report.seconds:.1f} s{rate}).")
+    typer.echo(f"{_pictures(report.found)} found: {summary} ({report.seconds:.1f} s{rate}).")
     typer.echo(f"{db} now holds {_pictures(total)}.")
     if report.failures:
         count = len(report.failures)
@@ -193,27 +167,3 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
 
 def _pictures(count: int) -> str:
     return f"{count} picture{'' if count == 1 else 's'}"
-
-
-def info(
-    db: options.Database = None,
-    collection: options.CollectionName = None,
-    token: options.Token = None,
-    as_json: options.Json = False,
-) -> None:
-    """Say what a collection holds: pictures, encoder, index."""
-    from ocelot.collection import Collection
-    from ocelot.settings import load_settings
-
-    settings = load_settings(db=db, collection=collection, token=token)
-    secret = settings.token.get_secret_value() if settings.token else None
-    with Collection.open(settings.db, name=settings.collection, token=secret, create=False) as it:
-        table = dict(vars(it.describe()))
-    if as_json:
-        typer.echo(json.dumps(table, default=vars, ensure_ascii=False))
-        return
-    encoder = table["encoder"]
-    runtime = f", {encoder.runtime}" if encoder.runtime else ""
-    table["encoder"] = f"{encoder.name} ({encoder.dimension} dimensions{runtime})"
-    for key, value in table.items():
-        typer.echo(f"{key.replace('_', ' '):<14} {value}")

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Only this package chooses exit codes."""
+"""The `ocelot` command. Only this package chooses exit codes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ocelot import __version__
-from ocelot.cli import catalogue, demo, evaluate, index, search, serve, train
+from ocelot.cli import catalogue, demo, evaluate, index, info, search, serve, train
 from ocelot.errors import ConfigurationError, InputError, OcelotError
 
 __all__ = ["app", "run"]
@@ -20,7 +20,7 @@ __all__ = ["app", "run"]
 _INTERRUPTED = 130
 
 app = typer.Typer(
-    help="Composed image search: a picture and a sentence in, the picture meant out, with why.",
+    help="Composed image search: find pictures with a picture and a sentence, and say why.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=True,
@@ -30,7 +30,7 @@ app = typer.Typer(
 app.command("index")(index.index)
 app.command("search")(search.search)
 app.command("serve")(serve.serve)
-app.command("info")(index.info)
+app.command("info")(info.info)
 app.command("catalogue")(catalogue.catalogue)
 app.command("train")(train.train)
 app.command("demo")(demo.demo)
@@ -50,29 +50,29 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Composed image search: a picture and a sentence in, the picture meant out, with why."""
+    """Set up logging, and answer --version."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    logger = logging.getLogger("ocelot")  # other packages' logs are for developers
+    logger = logging.getLogger("ocelot")  # other packages write their logs for developers
     logger.handlers, logger.propagate = [handler], False
     logging.getLogger().addHandler(logging.NullHandler())
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it reports each retry
-    warnings.simplefilter("ignore")  # odd EXIF, large pictures: what matters is reported
+    warnings.simplefilter("ignore")  # odd EXIF, large pictures: what matters is an error
 
 
 def run() -> None:
-    """The `ocelot` command.
+    """Run the `ocelot` command.
 
     Exit codes: 0 done; 1 it failed; 2 the input or a setting cannot be used; 130 interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # any locale: no letter is worth a crash
+        if isinstance(stream, io.TextIOWrapper):  # an ASCII locale must not fail
             stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except SystemExit as stop:
-        if stop.code == _INTERRUPTED:  # typer's own answer to Ctrl-C is silent
-            typer.echo("Interrupted. What was done is kept; run it again to go on.", err=True)
+        if stop.code == _INTERRUPTED:  # typer says nothing about Ctrl-C
+            typer.echo("Interrupted. Finished work is kept; run it again to continue.", err=True)
         raise
     except (InputError, ConfigurationError) as error:
         _fail(str(error), 2)
@@ -81,12 +81,12 @@ def run() -> None:
     except KeyboardInterrupt:
         _fail("Interrupted.", _INTERRUPTED)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader went away: nothing is left to say
+        sys.stderr.close()  # the reader is gone
         sys.exit(1)
     except OSError as error:
         _fail(f"The output cannot be written: {error.strerror or error}.", 1)
     finally:
-        gc.freeze()  # the collector's last walk, at exit, would free nothing that is not free then
+        gc.freeze()  # the collector's last run, at exit, would only take time
 
 
 def _fail(message: str, code: int) -> None:

@@ -1,106 +1,133 @@
-"""Options that several commands share, each said once."""
+"""Options that several commands share, each declared once.
+
+Most of them are settings. A command takes them by the group::
+
+    @takes(DATABASE, ENCODER)
+    def index(directory: Directory, *, given: Given, as_json: Json = False) -> None:
+        settings = load_settings(**given)
+
+Help and completion show them as if each were a parameter of the command.
+"""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.models import OptionInfo
 
 __all__ = [
-    "Backend", "Batch", "Calibration", "CollectionName", "Database", "Device", "EncoderName",
-    "Json", "LanguageModel", "LanguageModelUrl", "Precision", "RerankerName", "TextModel",
-    "Token", "Weights", "encoder_settings",
+    "BATCH", "DATABASE", "ENCODER", "INDEX", "RERANKER", "SERVER", "Given", "Json", "TextModel",
+    "takes",
 ]  # fmt: skip
 
-Database = Annotated[
-    str | None,
-    typer.Option(
+Given = dict[str, Any]  # settings by name; None where the command line does not give one
+
+
+def _option(*names: str, help: str, metavar: str | None = None) -> OptionInfo:
+    option: OptionInfo = typer.Option(*names, help=help, metavar=metavar, show_default=False)
+    return option
+
+
+DATABASE = {
+    "db": _option(
         "--db",
         metavar="URI",
         help="Milvus: a file, http://host:19530, or Zilliz Cloud. [env: OCELOT_DB; ocelot.db]",
-        show_default=False,
     ),
-]
-CollectionName = Annotated[
-    str | None,
-    typer.Option("--collection", help="Milvus collection. [ocelot]", show_default=False),
-]
-Token = Annotated[
-    str | None,
-    typer.Option(help="Milvus or Zilliz Cloud token; better set OCELOT_TOKEN.", show_default=False),
-]
-EncoderName = Annotated[
-    str | None,
-    typer.Option(
+    "collection": _option("--collection", help="Milvus collection. [ocelot]"),
+    "token": _option("--token", help="Milvus or Zilliz Cloud token; OCELOT_TOKEN is safer."),
+}
+ENCODER = {
+    "encoder": _option(
         "--encoder",
-        help="ocelot-tiny, bge-visualized-base, bge-visualized-m3, or a folder. [ocelot-tiny]",
-        show_default=False,
+        "--weights",
+        help="ocelot-tiny, bge-visualized-base, bge-visualized-m3, a folder, or a published .pth "
+        "file. [ocelot-tiny]",
     ),
-]
-Weights = Annotated[
-    Path | None,
-    typer.Option(help="Published .pth file, in the place of --encoder.", show_default=False),
-]
-TextModel = Annotated[
-    Path | None,
-    typer.Option(help="Folder with the text model's config and tokenizer.", show_default=False),
-]
-Device = Annotated[
-    str | None, typer.Option(help="cpu, cuda, mps; the best at hand.", show_default=False)
-]
-Backend = Annotated[
-    str | None, typer.Option("--backend", help="torch or openvino. [torch]", show_default=False)
-]
-Precision = Annotated[
-    str | None,
-    typer.Option(
+    "text_model": _option(
+        "--text-model", help="Folder or Hugging Face name of the text model of a .pth file."
+    ),
+    "device": _option("--device", help="cpu, cuda or mps. [the fastest available]"),
+    "backend": _option("--backend", help="torch or openvino. [torch]"),
+    "precision": _option(
         "--precision",
         help="fp32, bf16, fp16 (torch) or int8 (openvino). [bf16 where the hardware has it]",
-        show_default=False,
     ),
-]
-Calibration = Annotated[
-    Path | None,
-    typer.Option(
-        "--calibration",
-        metavar="DIR",
-        help="Pictures to calibrate int8 on. [those that are indexed]",
-        show_default=False,
+    "calibration": _option(
+        "--calibration", metavar="DIR", help="Pictures to calibrate int8 with. [the indexed ones]"
     ),
-]
-Batch = Annotated[
-    int | None, typer.Option("--batch-size", help="Pictures encoded at once.", show_default=False)
-]
-RerankerName = Annotated[
-    str | None,
-    typer.Option("--reranker", help="auto, generative, fusion or none. [auto]", show_default=False),
-]
-LanguageModel = Annotated[
-    str | None, typer.Option("--llm-model", help="Vision model. [gpt-4o]", show_default=False)
-]
-LanguageModelUrl = Annotated[
-    str | None,
-    typer.Option("--llm-base-url", help="OpenAI-compatible endpoint.", show_default=False),
-]
+}
+RERANKER = {
+    "reranker": _option("--reranker", help="auto, llm, fusion or none. [auto]"),
+    "llm_model": _option("--llm-model", help="Vision model. [gpt-4o]"),
+    "llm_base_url": _option("--llm-base-url", help="OpenAI-compatible endpoint."),
+}
+INDEX = {
+    "index": _option("--index", help="FLAT, HNSW, IVF_FLAT, IVF_SQ8, DISKANN or AUTOINDEX. [auto]"),
+}
+BATCH = {"batch_size": _option("--batch-size", metavar="N", help="Pictures encoded at once.")}
+SERVER = {
+    "uploads": _option(
+        "--uploads", metavar="DIR", help="Folder for uploaded pictures. [beside the database]"
+    ),
+    "threads": _option("--threads", metavar="N", help="Searches at once. [16]"),
+    "queue": _option("--queue", metavar="N", help="Searches that may wait. [64]"),
+    "batch_window": _option(
+        "--batch-window",
+        metavar="SECONDS",
+        help="How long a query waits for others to share its batch. [0.002]",
+    ),
+}
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+TextModel = Annotated[Path | None, ENCODER["text_model"]]
 
 
-def encoder_settings(
-    encoder: str | None,
-    weights: Path | None,
-    text_model: Path | None,
-    device: str | None,
-    backend: str | None,
-    precision: str | None,
-    calibration: Path | None,
-) -> dict[str, Any]:
-    """What the encoder options mean as settings."""
-    return {
-        "encoder": str(weights) if weights is not None else encoder,
-        "text_model": None if text_model is None else str(text_model),
-        "device": device,
-        "backend": backend,
-        "precision": precision,
-        "calibration": calibration,
-    }
+def takes(*groups: Mapping[str, OptionInfo]) -> Callable[[Callable[..., None]], Any]:
+    """Give a command the options of `groups` in place of its keyword parameter `given`.
+
+    typer reads a command's options from its signature and its annotations: both are rewritten.
+    """
+    options = {name: option for group in groups for name, option in group.items()}
+
+    def decorate(command: Callable[..., None]) -> Any:
+        @wraps(command)
+        def run(**arguments: Any) -> None:
+            command(given={name: arguments.pop(name) for name in options}, **arguments)
+
+        signature = inspect.signature(command, eval_str=True)
+        parameters: list[inspect.Parameter] = []
+        for parameter in signature.parameters.values():
+            if parameter.name != "given":
+                parameters.append(parameter)
+                continue
+            parameters += [
+                inspect.Parameter(
+                    name, parameter.kind, default=None, annotation=Annotated[str | None, option]
+                )
+                for name, option in options.items()
+            ]
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate
+
+
+# evaluate.py still names these one by one.
+Batch = Annotated[str | None, BATCH["batch_size"]]
+EncoderName = Annotated[str | None, ENCODER["encoder"]]
+Weights = Annotated[str | None, typer.Option("--weights-file", hidden=True)]
+Device = Annotated[str | None, ENCODER["device"]]
+Backend = Annotated[str | None, ENCODER["backend"]]
+Precision = Annotated[str | None, ENCODER["precision"]]
+Calibration = Annotated[str | None, ENCODER["calibration"]]
+
+
+def encoder_settings(encoder: Any, weights: Any, *others: Any) -> dict[str, Any]:
+    return dict(zip(ENCODER, (weights or encoder, *others), strict=True))

@@ -1,4 +1,4 @@
-"""`ocelot search`."""
+"""`ocelot search`: the table, the JSON, and the files that it writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ocelot.cli import options
+from ocelot.cli.options import DATABASE, ENCODER, RERANKER, Given, Json, takes
 from ocelot.cli.startup import quick_start
 from ocelot.cli.terminal import printable, sentence
 from ocelot.errors import ConfigurationError, InputError
@@ -20,12 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_KEY", "print_result", "save_outputs", "search"]
 
-NO_KEY = (
-    "No OPENAI_API_KEY: ranked offline by fusion. Set it to have a vision model rerank and explain."
-)
+NO_KEY = "Ranked offline by fusion. Set OPENAI_API_KEY to have a vision model rerank and explain."
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
+@takes(DATABASE, ENCODER, RERANKER)
 def search(
     image: Annotated[
         list[Path] | None,
@@ -34,68 +33,55 @@ def search(
             "-i",
             metavar="PATH",
             show_default=False,
-            help=f"Query picture; again for further ones, up to {MAX_REFERENCES}.",
+            help=f"Query picture; repeat it for more, up to {MAX_REFERENCES}.",
         ),
     ] = None,
     text: Annotated[
         str | None, typer.Option("--text", "-t", help="Query sentence.", show_default=False)
     ] = None,
-    db: options.Database = None,
-    collection: options.CollectionName = None,
-    token: options.Token = None,
-    encoder: options.EncoderName = None,
-    weights: options.Weights = None,
-    text_model: options.TextModel = None,
-    device: options.Device = None,
-    backend: options.Backend = None,
-    precision: options.Precision = None,
-    calibration: options.Calibration = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000)] = 9,
+    *,
+    given: Given,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=1000, help="The most hits to return.")
+    ] = 9,
     filter: Annotated[
         str | None,
-        typer.Option(help='Over the metadata, e.g. "price < 30".', show_default=False),
+        typer.Option(help='Condition on the metadata: "price < 30".', show_default=False),
     ] = None,
     min_score: Annotated[
-        float | None, typer.Option(help="Leave out lower cosines.", show_default=False)
+        float | None,
+        typer.Option(help="Leave out hits below this cosine similarity.", show_default=False),
     ] = None,
     keep_reference: Annotated[
-        bool, typer.Option("--keep-reference", help="Also show the query pictures themselves.")
+        bool, typer.Option("--keep-reference", help="Also return the query pictures themselves.")
     ] = False,
-    no_rerank: Annotated[bool, typer.Option("--no-rerank", help="Keep retrieval order.")] = False,
-    reranker: options.RerankerName = None,
-    llm_model: options.LanguageModel = None,
-    llm_base_url: options.LanguageModelUrl = None,
+    no_rerank: Annotated[
+        bool, typer.Option("--no-rerank", help="Keep the retrieval order.")
+    ] = False,
     panorama: Annotated[
         Path | None, typer.Option(help="Write the panorama here.", show_default=False)
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write a page with everything here.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Write a page with the query, the hits and the reason here.", show_default=False
+        ),
     ] = None,
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> None:
     """Search with pictures, a sentence, or pictures changed as the sentence says."""
     if not image and not (text and text.strip()):
         raise InputError("There is nothing to search for: give --image, --text, or both.")
     if panorama is not None and panorama.suffix.lower() not in _PICTURES:
         raise InputError(f"Cannot write {panorama}: name it .jpg, .png or .webp.")
-    # One query is over before it pays that torch's threads spin for the next, in others' way.
+    # torch's threads would spin while they wait for more work, which one query does not bring.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with quick_start():
         from ocelot.build import build_engine
         from ocelot.settings import load_settings
 
     query = Query(image, text)
-    settings = load_settings(
-        db=db,
-        collection=collection,
-        token=token,
-        **options.encoder_settings(
-            encoder, weights, text_model, device, backend, precision, calibration
-        ),
-        reranker="none" if no_rerank else reranker,
-        llm_model=llm_model,
-        llm_base_url=llm_base_url,
-    )
+    settings = load_settings(**given | ({"reranker": "none"} if no_rerank else {}))
     with quick_start(), build_engine(settings, create=False) as engine:
         result = engine.search(
             query,
@@ -114,7 +100,7 @@ def search(
 
 
 def print_result(result: Result) -> None:
-    """A table, the winner and the reason."""
+    """Print a table of the hits, the best match and the reason."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -123,13 +109,13 @@ def print_result(result: Result) -> None:
         typer.echo("Nothing was found. Loosen --filter or --min-score, or index more pictures.")
         return
     console = Console()
-    if not console.is_terminal:  # a file or a pipe has no edge: one hit, one line
+    if not console.is_terminal:  # a file or a pipe has no width: one line for each hit
         console = Console(width=10_000)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("#", "right"), ("was", "right"), ("score", "right")):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("path", overflow="fold")
-    table.add_column("title", overflow="fold")
+    for name in ("#", "was", "score"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("path", "title"):
+        table.add_column(name, overflow="fold")
     for hit in result:
         table.add_row(
             str(hit.rank),
@@ -158,7 +144,7 @@ def print_result(result: Result) -> None:
 
 
 def _short(path: str) -> str:
-    """Relative to the working folder where the file is inside it."""
+    """The path, relative to the working folder where it is inside it."""
     try:
         return str(Path(path).relative_to(Path.cwd()))
     except ValueError:
@@ -166,9 +152,9 @@ def _short(path: str) -> str:
 
 
 def save_outputs(result: Result, panorama: Path | None, html: Path | None) -> None:
-    """Write the panorama and the page that were asked for."""
+    """Write the panorama and the page, where they are asked for."""
     if panorama is not None and not result.hits:
-        typer.echo(f"Nothing to show, so {panorama} is not written.", err=True)
+        typer.echo(f"There are no hits, so {panorama} is not written.", err=True)
     elif panorama is not None:
         _write(panorama, lambda: result.panorama().save(panorama, quality=90))
     if html is not None:

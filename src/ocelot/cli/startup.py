@@ -1,4 +1,4 @@
-"""Starting quickly: imports without Python's cycle collector."""
+"""Import quickly: without Python's cycle collector."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["quick_start"]
 
 @contextmanager
 def quick_start() -> Iterator[None]:
-    """Imports and loads with the collector of cycles at rest.
+    """Switch the cycle collector off while modules and models are loaded.
 
-    What they make stays until the end, and the collector would walk through all of it time and
-    again: a third of the time that a search takes.
+    What they create stays until the end, and the collector would walk through all of it many
+    times: a third of the time of a search.
     """
     was_on = gc.isenabled()
     gc.disable()

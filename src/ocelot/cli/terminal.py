@@ -1,4 +1,4 @@
-"""Text of others (file names, titles, replies) made safe to print on a terminal."""
+"""Make text from outside (file names, titles, replies) safe to print on a terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["printable", "sentence"]
 
 
 def printable(text: str) -> str:
-    """The text on one line, without control and escape characters.
+    """Return the text on one line, without control and escape characters.
 
     >>> printable("a\\x1b[31mb\\nc")
     'a�[31mb�c'
@@ -15,5 +15,5 @@ def printable(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """The printable text with one full stop behind it."""
+    """Return the printable text, ending in one full stop."""
     return printable(text).rstrip(" .") + "."

@@ -33,12 +33,12 @@ def train(
 
     On several GPUs: torchrun --nproc-per-node N -m ocelot train …
     """
-    from ocelot.encoders.weights import resolve
+    from ocelot.encoders.weights import load_checkpoint
     from ocelot.training.config import read_config
     from ocelot.training.loop import train as run
 
     settings = read_config(config)
-    start = None if initial is None else resolve(initial, text_model)
+    start = None if initial is None else load_checkpoint(initial, text_model)
     try:
         folder = run(
             settings,

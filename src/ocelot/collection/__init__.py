@@ -1,4 +1,4 @@
-"""The collection: all that knows Milvus."""
+"""The collection: the only package that knows Milvus."""
 
 from ocelot.collection.collection import Collection
 from ocelot.collection.rows import CollectionInfo, EncoderIdentity, Row, clean_metadata, row_bytes

@@ -1,14 +1,15 @@
-"""The collection: all that knows Milvus.
+"""A Milvus collection of pictures: the only module that reads and writes rows.
 
-A collection holds one row for each picture content, under one encoder. The same code serves
-Milvus Lite (a local folder named `something.db`), a Milvus server or cluster, and Zilliz Cloud.
+The same code serves Milvus Lite (a local folder named `something.db`), a Milvus server or
+cluster, and Zilliz Cloud. One row for each item:
 
-    id          SHA-256 of the file's bytes, 64 hex digits; the primary key
-    paths       JSON object: each path with these bytes -> its time of change, nanoseconds
-    size        bytes of the file
-    width, height   pixels
+    id          primary key: the caller's own id, or the SHA-256 of the file's bytes
+    paths       JSON object: path of each file with this content -> modification time, nanoseconds
+    size        size of the file in bytes
+    width, height   size of the picture in pixels
     vector      unit vector of the encoder; compared by cosine
-    (others)    the picture's own metadata, so that a filter reads `price < 30`
+    sha256      SHA-256 of the file's bytes; only stored if the id is another one
+    (others)    the item's own metadata, so that a filter reads `price < 30`
 """
 
 from __future__ import annotations
@@ -24,22 +25,20 @@ import grpc
 import numpy as np
 from pymilvus import MilvusException
 
-from ocelot.collection.connection import Database, cause, failure, rpc_code
+from ocelot.collection.connection import Database, cause, failure, quiet, rpc_code
 from ocelot.collection.indexes import MAX_RESULTS, listed, search_params
 from ocelot.collection.rows import (
-    SCALARS,
+    WITH_METADATA,
+    WITHOUT_METADATA,
     CollectionInfo,
     EncoderIdentity,
     Row,
-    check_id,
     chunks,
-    clean_metadata,
     hit_of,
     messages,
-    row_bytes,
     row_of,
 )
-from ocelot.collection.schema import Setup, built_index
+from ocelot.collection.schema import built_index, load_collection
 from ocelot.errors import (
     CollectionError,
     ConfigurationError,
@@ -50,14 +49,7 @@ from ocelot.errors import (
 if TYPE_CHECKING:
     from ocelot.types import Hit, Vector
 
-__all__ = [
-    "Collection",
-    "CollectionInfo",
-    "EncoderIdentity",
-    "Row",
-    "clean_metadata",
-    "row_bytes",
-]
+__all__ = ["Collection"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _UNUSABLE = "A vector must be finite and not all zeros."
@@ -70,11 +62,13 @@ class Collection:
     Safe to use from several threads.
 
     Attributes:
-        uri: Where the database is, without credentials.
-        name: Of the collection.
+        uri: Address of the database, without credentials.
+        name: Name of the collection.
         deployment: "lite", "server" or "zilliz".
         identity: The encoder whose vectors are stored.
     """
+
+    identity: EncoderIdentity
 
     def __init__(self, database: Database, name: str, consistency: str) -> None:
         self.name = name
@@ -85,7 +79,6 @@ class Collection:
         self._timeout = database.timeout
         self._consistency = consistency
         self._index = ""
-        self.identity = EncoderIdentity("", "", 0)
 
     def __repr__(self) -> str:
         return f"Collection({self.name!r}, uri={self.uri!r})"
@@ -110,32 +103,32 @@ class Collection:
         create: bool = True,
         timeout: float = 30.0,
     ) -> Collection:
-        """Open a collection, made first where it is missing.
+        """Open a collection; create it if it is missing.
 
         Args:
             uri: A local path that ends with .db, `http://host:19530`, or the `https://…`
                 endpoint of Zilliz Cloud.
-            name: Of the collection: letters, digits and underscores.
-            encoder: Whose vectors it holds; an existing collection must agree. None takes
-                whatever an existing one says.
-            token: `user:password` or an API key, for a server that asks for one.
+            name: Name of the collection: letters, digits and underscores.
+            encoder: The encoder whose vectors it holds; an existing collection must have the
+                same. None accepts the encoder of an existing collection.
+            token: `user:password` or an API key, for a server that requires one.
             index: "auto", or one of Milvus's types: FLAT (exact), HNSW, IVF_FLAT, IVF_SQ8,
                 DISKANN, AUTOINDEX. With `create`, an existing index of another type is rebuilt.
             index_params: Build parameters of the index, e.g. {"M": 32}.
-            consistency: Of reads: "Strong", "Session", "Bounded" or "Eventually".
-            create: Whether to make what is missing; False for readers.
-            timeout: Seconds that one call may take.
+            consistency: Consistency of reads: "Strong", "Session", "Bounded" or "Eventually".
+            create: Whether to create what is missing; False for readers.
+            timeout: The most seconds that one call may take.
 
         Raises:
-            ConfigurationError: An argument has no such value.
+            ConfigurationError: An argument cannot be used.
             DatabaseUnavailable: The database cannot be opened or reached.
             EncoderMismatch: The collection was made with another encoder.
-            CollectionError: There is nothing to open, or Milvus refused.
+            CollectionError: There is no such collection, or Milvus refused.
         """
         if not _NAME.fullmatch(name):
             raise ConfigurationError(
                 f"The collection name {name!r} cannot be used: take letters, digits and "
-                "underscores, and no digit first."
+                "underscores, with no digit first."
             )
         if consistency not in _CONSISTENCY:
             raise ConfigurationError(
@@ -145,9 +138,14 @@ class Collection:
         try:
             self = cls(database, name, consistency)
             with self._mapped("open"):
-                setup = Setup(database, name, consistency)
-                self.identity, self._index = setup.run(
-                    encoder, index.upper(), dict(index_params or {}), create=create
+                self.identity, self._index = load_collection(
+                    database,
+                    name,
+                    encoder,
+                    index=index,
+                    index_params=index_params or {},
+                    consistency=consistency,
+                    create=create,
                 )
         except BaseException:
             database.close()
@@ -155,12 +153,12 @@ class Collection:
         return self
 
     def upsert(self, rows: Iterable[Row], *, fresh: bool = False) -> None:
-        """Add rows, or replace those with the same ids. Kept once this returns.
+        """Add rows, or replace those with the same ids. They are durable once this returns.
 
         Args:
             rows: Sent in messages of some 16 MB.
-            fresh: Whether the caller knows that none of the ids is stored yet; where one is,
-                a local database may keep fields of its old metadata.
+            fresh: Whether the caller knows that none of the ids is stored yet, which saves a
+                read; if one is, a local database may keep fields of its old metadata.
 
         Raises:
             InputError: A row has no vector, or one of another shape.
@@ -197,7 +195,7 @@ class Collection:
         ]
 
     def _blank_old_metadata(self, entities: Sequence[dict[str, Any]]) -> None:
-        # Lite merges an upsert into the old row, so a field that is gone must be overwritten.
+        # Lite merges an upsert into the old row, so a field that is gone must be set to null.
         by_id = {entity["id"]: entity for entity in entities}
         for old in self._by_ids(by_id, ["$meta"]):
             for key in old.keys() - by_id[old["id"]].keys():
@@ -210,6 +208,7 @@ class Collection:
         limit: int = 9,
         filter: str | None = None,
         exclude: Iterable[str] = (),
+        exclude_content: Iterable[str] = (),
         min_score: float | None = None,
         with_vectors: bool = False,
     ) -> tuple[Hit, ...]:
@@ -217,44 +216,48 @@ class Collection:
 
         Args:
             vector: Shape (dimension,); need not have length 1.
-            limit: Hits wanted, at most 16,384 together with `exclude`.
+            limit: The most hits to return; at most 16,384 together with the exclusions.
             filter: A Milvus expression over metadata, e.g. `price < 30 and category == "Toys"`.
                 A field that no row has matches nothing.
-            exclude: Ids that must not be among the hits.
+            exclude: Ids to leave out.
+            exclude_content: Content hashes to leave out, whatever the ids of their items.
             min_score: Leave out hits with a lower cosine similarity.
             with_vectors: Whether hits carry their stored vectors.
 
         Raises:
-            InputError: The vector, the limit or an excluded id cannot be used.
+            InputError: The vector or the limit cannot be used.
             FilterError: Milvus does not accept the filter.
             CollectionError: Milvus failed.
         """
         query = self._checked(vector)
-        unwanted = frozenset(exclude)
-        for value in unwanted:
-            check_id(value)
-        wanted = limit + len(unwanted)
-        if limit < 1 or wanted > MAX_RESULTS:
-            raise InputError(
-                f"The number of results must be 1 to {MAX_RESULTS - len(unwanted):,}, "
-                f"was: {limit:,}."
-            )
+        ids, contents = frozenset(exclude), frozenset(exclude_content)
+        most = MAX_RESULTS - len(ids) - len(contents)
+        if not 1 <= limit <= most:
+            raise InputError(f"The limit must be 1 to {most:,}, was: {limit:,}.")
         expression = (filter or "").strip()
-        fields = [*SCALARS, "$meta", *(["vector"] if with_vectors else [])]
-        found = self._find(query, wanted, expression, fields)
-        kept = [
-            hit
-            for hit in sorted(found, key=lambda hit: (-hit["distance"], hit["id"]))
-            if hit["id"] not in unwanted and (min_score is None or hit["distance"] >= min_score)
-        ]
+        fields = [*WITH_METADATA, *(["vector"] if with_vectors else [])]
+        wanted = limit + len(ids) + len(contents)
+        while True:
+            found = self._find(query, wanted, expression, fields)
+            kept = [
+                hit
+                for hit in sorted(found, key=lambda hit: (-hit["distance"], hit["id"]))
+                if hit["id"] not in ids
+                and (hit["entity"].get("sha256") or hit["id"]) not in contents
+            ]
+            if len(kept) >= limit or len(found) < wanted or wanted == MAX_RESULTS:
+                break
+            wanted = min(2 * wanted, MAX_RESULTS)  # several items have an excluded content
         return tuple(
-            hit_of(hit["entity"], hit["distance"], rank) for rank, hit in enumerate(kept[:limit], 1)
+            hit_of(hit["entity"], hit["distance"], rank)
+            for rank, hit in enumerate(kept[:limit], 1)
+            if min_score is None or hit["distance"] >= min_score
         )
 
     def _find(
         self, query: Vector, wanted: int, expression: str, fields: list[str]
     ) -> list[dict[str, Any]]:
-        def ask(expression: str, thorough: bool, fields: list[str]) -> list[dict[str, Any]]:
+        def ask(thorough: bool) -> list[dict[str, Any]]:
             params = search_params(self._index, self.deployment, wanted, thorough)
             return list(
                 self._client.search(
@@ -271,10 +274,10 @@ class Collection:
             )
 
         with self._mapped("search"), self._filtered(expression):
-            found = ask(expression, False, fields)
-            # An approximate index may miss rows that a filter leaves; look again, wider.
+            found = ask(thorough=False)
+            # An approximate index may miss rows that match a filter: search again, wider.
             if len(found) < wanted and search_params(self._index, self.deployment, 1, True):
-                found = ask(expression, True, fields)
+                found = ask(thorough=True)
             return found
 
     def get(self, ids: Iterable[str]) -> tuple[Row, ...]:
@@ -282,8 +285,7 @@ class Collection:
         wanted = list(dict.fromkeys(ids))
         with self._mapped("read"):
             found = {
-                entity["id"]: entity
-                for entity in self._by_ids(wanted, [*SCALARS, "$meta", "vector"])
+                entity["id"]: entity for entity in self._by_ids(wanted, [*WITH_METADATA, "vector"])
             }
         return tuple(row_of(found[id]) for id in wanted if id in found)
 
@@ -291,6 +293,15 @@ class Collection:
         """Which of these ids are stored."""
         with self._mapped("read"):
             return {str(entity["id"]) for entity in self._by_ids(ids, ["id"])}
+
+    def with_content(self, hashes: Iterable[str]) -> tuple[Row, ...]:
+        """The rows whose files have one of these SHA-256 hashes, without vectors and metadata."""
+        with self._mapped("read"):
+            return tuple(
+                row_of(entity)
+                for chunk in map(json.dumps, chunks(hashes))
+                for entity in self._query(f"id in {chunk} or sha256 in {chunk}", WITHOUT_METADATA)
+            )
 
     def _by_ids(self, ids: Iterable[str], fields: list[str]) -> Iterator[dict[str, Any]]:
         for chunk in chunks(ids):
@@ -310,7 +321,7 @@ class Collection:
         )
 
     def delete(self, ids: Iterable[str]) -> int:
-        """Remove rows. Returns how many there were."""
+        """Remove rows; return how many there were."""
         with self._mapped("delete from"), self._database.writing:
             present = sorted(self.known(ids))
             for chunk in chunks(present):
@@ -324,25 +335,25 @@ class Collection:
             FilterError: Milvus does not accept the filter.
         """
         with self._mapped("count"), self._filtered(filter or ""):
-            # Statistics miss what a server has not sealed yet; a query does not.
+            # A server's statistics miss rows in unsealed segments; a query does not.
             return int(self._query(filter or "", ["count(*)"])[0]["count(*)"])
 
     def iterate(self, *, metadata: bool = True, filter: str | None = None) -> Iterator[Row]:
         """Every row without its vector, in order of ids.
 
-        Rows written or removed meanwhile may or may not be seen; all others are, once.
+        Rows written or removed meanwhile may or may not be seen; all others are seen once.
 
         Args:
-            metadata: Whether rows carry their metadata; without it this is quicker.
+            metadata: Whether rows carry their metadata; False is quicker.
             filter: A Milvus expression over the metadata, to select rows.
 
         Raises:
             FilterError: Milvus does not accept the filter.
         """
-        fields = [*SCALARS, *(["$meta"] if metadata else [])]
+        fields = WITH_METADATA if metadata else WITHOUT_METADATA
         # Content hashes are evenly spread, so hex ranges of equal width are pages of about equal
-        # size. Few and large ones: each query costs Lite a pass over all rows, and a server a
-        # wait for Strong. A range that turns out too full, as with other ids, is halved.
+        # size. Large pages: each query costs Lite a pass over all rows, and a server a wait for
+        # strong consistency. A range with too many rows, as with own ids, is halved.
         window = MAX_RESULTS if metadata or self.deployment != "lite" else 140_000
         depth, left = 0, self.count(filter)
         while left > window * 3 // 4:
@@ -363,20 +374,20 @@ class Collection:
             yield from map(row_of, page)
 
     def sample(self, limit: int = 1000) -> tuple[Row, ...]:
-        """Some rows without their vectors, at most `limit`: to see what metadata there is."""
+        """Some rows without their vectors, at most `limit`; shows which metadata there is."""
         with self._mapped("read"):
-            page = self._query("", [*SCALARS, "$meta"], min(limit, MAX_RESULTS))
+            page = self._query("", WITH_METADATA, min(limit, MAX_RESULTS))
         return tuple(row_of(entity) for entity in page)
 
     def flush(self) -> None:
-        """Write everything to its final place: quicker reads after many writes."""
+        """Seal what was written, for quicker reads after many writes."""
         with self._mapped("flush"), self._database.writing:
             self._client.flush(self.name, timeout=max(self._timeout, 120.0))
 
     def describe(self) -> CollectionInfo:
-        """What this collection is and how it is stored."""
+        """Describe the collection and its storage."""
         with self._mapped("describe"):
-            built = built_index(self._client, self.name, self._timeout)
+            built = built_index(self._database, self.name)
             version = str(self._client.get_server_version(timeout=self._timeout))
         return CollectionInfo(
             uri=self.uri,
@@ -396,7 +407,7 @@ class Collection:
         self.close()
 
     def close(self) -> None:
-        """Let the database go; a local one is then free for other processes."""
+        """Close the database; a local one can then be opened by other processes."""
         self._database.close()
 
     def _checked(self, vector: Vector | Sequence[float]) -> Vector:
@@ -412,13 +423,13 @@ class Collection:
 
     @contextmanager
     def _filtered(self, expression: str) -> Iterator[None]:
-        """Map what Milvus says about a filter, where the filter is the cause."""
+        """Map Milvus's error about a filter, if the filter is the cause."""
         try:
             yield
         except MilvusException as error:
             if not expression or rpc_code(error) is not None:
                 raise
-            self._query("", ["id"], 1)  # fails as well where the filter is not the cause
+            self._query("", ["id"], 1)  # fails too if the filter is not the cause
             raise FilterError(
                 f"The filter {expression!r} cannot be used: {cause(error)}."
             ) from error
@@ -426,7 +437,8 @@ class Collection:
     @contextmanager
     def _mapped(self, doing: str) -> Iterator[None]:
         try:
-            yield
+            with quiet():
+                yield
         except (MilvusException, grpc.RpcError, ValueError) as error:
             if self._database.closed:
                 raise CollectionError(

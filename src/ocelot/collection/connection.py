@@ -17,18 +17,56 @@ from pymilvus import MilvusClient, MilvusException
 from ocelot.collection.indexes import INDEXES
 from ocelot.errors import CollectionError, ConfigurationError, DatabaseUnavailable
 
-__all__ = ["Database", "cause", "failure", "rpc_code"]
-
-# Both packages print tracebacks of errors that they also raise; here errors become sentences.
-for _name in ("pymilvus", "pymilvus.milvus_client", "milvus_lite"):
-    logging.getLogger(_name).setLevel(logging.CRITICAL)
+__all__ = ["Database", "cause", "failure", "quiet", "rpc_code"]
 
 # The embedded server hangs up on pings of an idle client, and gRPC says so on stderr.
-_QUIET = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": 0}
+_NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": 0}
+_LOGGERS = ("pymilvus", "pymilvus.milvus_client", "milvus_lite")
+
+
+class _Quiet:
+    """Silences the loggers of pymilvus and Milvus Lite while calls are in progress.
+
+    Both print tracebacks of errors that they also raise, and that become sentences here. Their
+    levels are changed during Ocelot's own calls only: importing Ocelot leaves them alone.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._levels: list[int] = []
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        loggers = [logging.getLogger(name) for name in _LOGGERS]
+        with self._lock:
+            self._calls += 1
+            if self._calls == 1:
+                self._levels = [logger.level for logger in loggers]
+                for logger in loggers:
+                    logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._calls -= 1
+                if not self._calls:
+                    for logger, level in zip(loggers, self._levels, strict=True):
+                        logger.setLevel(level)
+
+
+quiet = _Quiet()
 
 
 class Database:
-    """A connection, and for a local database the embedded server behind it."""
+    """A connection, and for a local database the embedded server behind it.
+
+    Attributes:
+        client: The `MilvusClient`.
+        shown: The address without credentials.
+        deployment: "lite", "server" or "zilliz".
+        writing: Must be held during each write.
+    """
 
     _lock = threading.Lock()
     _users: dict[str, int] = {}  # noqa: RUF012  (guarded by _lock)
@@ -40,8 +78,8 @@ class Database:
         self.timeout = timeout
         self.closed = False
         self._path = path
-        # Lite numbers and logs writes without a lock of its own: two at once tear its log apart,
-        # and what follows the tear is lost when the process dies.
+        # Lite does not lock its write-ahead log: two writes at once corrupt it, and what follows
+        # is lost when the process dies.
         self.writing: AbstractContextManager[object] = nullcontext()
         if path:
             self.writing = self._writers.setdefault(path, threading.RLock())
@@ -50,6 +88,7 @@ class Database:
 
     @classmethod
     def connect(cls, uri: str, token: str | None, timeout: float, *, create: bool) -> Database:
+        """Connect to a server, or start the embedded one; arguments as of `Collection.open`."""
         scheme = urlsplit(uri).scheme if "://" in uri else ""
         shown = re.sub(r"//[^/@]*@", "//", uri)
         path = None
@@ -69,15 +108,15 @@ class Database:
                     f"The folder of the database {shown} cannot be made "
                     f"({error.strerror}); choose another path."
                 ) from error
-        with cls._lock, _start_errors() as reasons:
+        with cls._lock, quiet(), _start_errors() as reasons:
             try:
-                # The first call waits this long for an address that does not answer.
+                # How long to wait for an address that does not answer.
                 client = MilvusClient(
                     uri=uri,
                     token=token or "",
                     timeout=min(timeout, 10.0),
                     dedicated=True,
-                    **({"grpc_options": _QUIET} if path else {}),
+                    **({"grpc_options": _NO_PINGS} if path else {}),
                 )
             except Exception as error:
                 reason = reasons[0] if reasons else error
@@ -87,10 +126,12 @@ class Database:
             return cls(client, shown, path, timeout)
 
     def nothing_here(self, name: str) -> CollectionError:
+        """The error for a collection that does not exist."""
         return CollectionError(_nothing(self.shown, name))
 
     def close(self) -> None:
-        with self._lock:
+        """Disconnect; stop the embedded server if nobody else in this process uses it."""
+        with self._lock, quiet():
             if self.closed:
                 return
             self.closed = True
@@ -116,7 +157,7 @@ def _nothing(shown: str, name: str = "ocelot") -> str:
 
 @contextmanager
 def _start_errors() -> Iterator[list[BaseException]]:
-    """What keeps an embedded database from starting: pymilvus logs the reason and drops it."""
+    """Collect why an embedded database does not start: pymilvus logs the reason and drops it."""
     reasons: list[BaseException] = []
 
     class Catcher(logging.Handler):
@@ -138,11 +179,11 @@ def _start_errors() -> Iterator[list[BaseException]]:
 
 
 def failure(error: BaseException, shown: str, doing: str) -> CollectionError:
-    """The one sentence for whatever Milvus, gRPC or the file system said."""
+    """Map an error of Milvus, gRPC or the file system to one sentence."""
     if type(error).__name__ == "DataDirLockedError":
         return DatabaseUnavailable(
-            f"The database {shown} is in use by another process, and a local one serves one at a "
-            "time: wait for it or stop it, or use a Milvus server."
+            f"The database {shown} is in use by another process, and a local database serves one "
+            "process at a time: wait for it or stop it, or use a Milvus server."
         )
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         return DatabaseUnavailable(
@@ -166,7 +207,7 @@ def failure(error: BaseException, shown: str, doing: str) -> CollectionError:
         )
     if code is grpc.StatusCode.UNIMPLEMENTED or "UNIMPLEMENTED" in str(error):
         return DatabaseUnavailable(
-            f"What answers at {shown} is not Milvus; check the host and the port (19530 mostly)."
+            f"The server at {shown} is not Milvus; check the host and the port (usually 19530)."
         )
     if not isinstance(error, (MilvusException, grpc.RpcError)):
         return DatabaseUnavailable(
@@ -177,7 +218,7 @@ def failure(error: BaseException, shown: str, doing: str) -> CollectionError:
 
 
 def rpc_code(error: BaseException | None) -> grpc.StatusCode | None:
-    """The transport's status where a call failed on its way; None where Milvus answered."""
+    """The gRPC status of a call that failed in transport; None if Milvus answered."""
     seen: list[BaseException] = []  # pymilvus raises errors from themselves
     while error is not None and error not in seen:
         seen.append(error)
@@ -192,12 +233,12 @@ def rpc_code(error: BaseException | None) -> grpc.StatusCode | None:
 
 
 def cause(error: BaseException) -> str:
-    """The core of a long message of Milvus, without a full stop."""
+    """The informative part of a long message of Milvus, without a full stop."""
     details = getattr(error, "details", None)
     said = str(getattr(error, "message", "") or (details() if callable(details) else error))
     said = re.split(r" expecting \{|: service internal error", said)[0]
     said = re.split(r"\berror: |\bquery plan: |query failed: (?: *=> )?", said)[-1]
     lines = [line.strip() for line in said.splitlines()]
-    # Lite draws the expression and a caret in between; a hint may come last.
+    # Lite repeats the expression with a caret in between; a hint may come last.
     kept = lines[:1] + [line for line in lines[3:] if line]
     return "; ".join(kept).strip(" .=>")[:300] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Types of vector index: which deployment has which, and how widely each looks."""
+"""Types of vector index: which deployment offers which, and how widely each searches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ocelot.errors import CollectionError
 
-__all__ = ["index_type", "listed", "search_params"]
+__all__ = ["AUTO_INDEX", "INDEXES", "MAX_RESULTS", "index_type", "listed", "search_params"]
 
 MAX_RESULTS = 16_384  # Milvus's own window for one search or query
 INDEXES = {
@@ -20,11 +20,11 @@ AUTO_INDEX = {"lite": "FLAT", "server": "AUTOINDEX", "zilliz": "AUTOINDEX"}
 
 
 def index_type(index: str, deployment: str, shown: str) -> str:
-    """The type wanted, or "" for the default one."""
+    """Check a type of index; "" stands for the default one."""
     if index in ("", "AUTO"):
         return ""
     index = "IVF_FLAT" if index == "IVF" else index
-    # Lite takes any name and fails later, in the background; a server says no at once.
+    # Lite accepts any name and fails later, in the background; a server refuses at once.
     if deployment == "lite" and index not in INDEXES["lite"]:
         raise CollectionError(
             f"The local database {shown} has no index {index!r}; it has {listed(INDEXES['lite'])}."
@@ -33,7 +33,7 @@ def index_type(index: str, deployment: str, shown: str) -> str:
 
 
 def search_params(index: str, deployment: str, wanted: int, thorough: bool) -> dict[str, int]:
-    """How widely an approximate index looks; {} where the index decides for itself."""
+    """Search parameters of an approximate index; {} if the index has none."""
     if index.startswith("HNSW") or (index == "AUTOINDEX" and deployment == "lite"):
         return {"ef": max(wanted, MAX_RESULTS if thorough else 128)}
     if index.startswith("IVF"):
@@ -44,4 +44,5 @@ def search_params(index: str, deployment: str, wanted: int, thorough: bool) -> d
 
 
 def listed(names: Sequence[str]) -> str:
+    """Names as text: "a, b or c"."""
     return ", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else names[0]

@@ -1,4 +1,4 @@
-"""What is stored of a picture, checked before Milvus sees it and after."""
+"""The rows of a collection: checked on their way into Milvus, rebuilt on their way out."""
 
 from __future__ import annotations
 
@@ -27,27 +27,31 @@ __all__ = [
     "chunks",
     "clean_metadata",
     "hit_of",
+    "is_missing",
     "messages",
     "row_bytes",
     "row_of",
 ]
 
-SCALARS = ["id", "paths", "size", "width", "height"]
+_SCALARS = ["id", "paths", "size", "width", "height"]
+WITHOUT_METADATA = [*_SCALARS, "sha256"]  # output fields
+WITH_METADATA = [*_SCALARS, "$meta"]  # a server omits the rest of $meta if one of its keys is named
 _CHUNK = 1_000  # ids in one expression
 _MESSAGE = 16 * 2**20  # bytes of rows in one message
-MAX_JSON_BYTES = 65_000  # a server refuses JSON fields of more than 65,536 bytes
-_RESERVED = frozenset({*SCALARS, "vector", "$meta", "sha256"})
+_MAX_JSON_BYTES = 65_000  # a server refuses JSON fields of more than 65,536 bytes
+_RESERVED = frozenset({*WITHOUT_METADATA, "vector", "$meta"})
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,127}")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class EncoderIdentity:
-    """Which encoder made a collection's vectors.
+    """The encoder that made a collection's vectors.
 
     Attributes:
-        runtime: How it computed when the collection was made, such as "torch bf16"; "" where
-            that is not known. Vectors of another runtime can be compared with these.
+        runtime: How it computed when the collection was made, such as "torch bf16"; "" if
+            unknown. Vectors of another runtime can be compared with these.
     """
 
     name: str
@@ -57,30 +61,30 @@ class EncoderIdentity:
 
     @classmethod
     def of(cls, encoder: Encoder) -> EncoderIdentity:
-        """That of an encoder."""
+        """The identity of an encoder."""
         return cls(encoder.name, encoder.fingerprint, encoder.dimension, encoder.runtime)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.fingerprint[:12]}, {self.dimension} dimensions)"
 
-    def agrees_with(self, other: EncoderIdentity) -> bool:
-        """Whether vectors of both can be compared: name and runtime do not matter for that."""
+    def is_comparable(self, other: EncoderIdentity) -> bool:
+        """Return True if vectors of both can be compared, whatever their names and runtimes."""
         return (self.fingerprint, self.dimension) == (other.fingerprint, other.dimension)
 
 
 @dataclass(frozen=True)
 class CollectionInfo:
-    """What `Collection.describe` tells.
+    """A description of a collection.
 
     Attributes:
-        uri: Where the database is, without credentials.
-        name: Of the collection.
+        uri: Address of the database, without credentials.
+        name: Name of the collection.
         deployment: "lite", "server" or "zilliz".
-        version: Of Milvus.
+        version: Version of Milvus.
         index: Type of the vector index, e.g. "FLAT".
         metric: "COSINE".
-        count: Rows.
-        encoder: Whose vectors these are.
+        count: Number of rows.
+        encoder: The encoder that made the vectors.
     """
 
     uri: str
@@ -95,19 +99,19 @@ class CollectionInfo:
 
 @dataclass(frozen=True)
 class Row:
-    """One picture content as it is stored.
+    """One stored picture.
 
     Attributes:
-        id: The caller's own, or the hash of the content.
-        paths: Each absolute path with these bytes and its time of change in nanoseconds.
-        size: Bytes of the file.
-        width, height: Pixels.
-        metadata: The picture's own fields, cleaned by `clean_metadata`.
-        vector: Shape (dimension,); None where it was not asked for.
-        sha256: SHA-256 of the file's bytes, 64 hex digits; the id by default.
+        id: The caller's own id, or the hash of the content.
+        paths: Absolute path -> modification time in nanoseconds, of each file with this content.
+        size: Size of the file in bytes.
+        width, height: Size of the picture in pixels.
+        metadata: The item's own fields, cleaned by `clean_metadata`.
+        vector: Shape (dimension,); None if it was not requested.
+        sha256: SHA-256 of the file's bytes, 64 hex digits; by default the id.
 
     Raises:
-        InputError: The id cannot be used, there is no path, or there are too many.
+        InputError: The id cannot be used, or there is no path, or there are too many.
         MetadataError: The metadata cannot be stored.
     """
 
@@ -121,13 +125,13 @@ class Row:
     sha256: str = ""
 
     def __post_init__(self) -> None:
-        check_id(self.id)
         object.__setattr__(self, "sha256", self.sha256 or self.id)
+        check_id(self.id, self.sha256)
         if not self.paths:
             raise InputError(f"The row {self.id} has no path.")
-        if _may_exceed(self.paths) and len(json.dumps(dict(self.paths))) > MAX_JSON_BYTES:
+        if _may_exceed(self.paths) and len(json.dumps(dict(self.paths))) > _MAX_JSON_BYTES:
             raise InputError(
-                f"{len(self.paths)} copies of one picture are more than a row can name; "
+                f"{len(self.paths)} copies of one picture are more than a row can list; "
                 f"remove copies such as {min(self.paths)}."
             )
         object.__setattr__(self, "paths", dict(sorted(self.paths.items())))
@@ -135,22 +139,22 @@ class Row:
 
     @property
     def item(self) -> Item:
-        """The row as callers see it."""
+        """The row as an item."""
         return Item(self.id, tuple(self.paths), self.width, self.height, self.metadata, self.sha256)
 
 
 def clean_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata as Milvus can store and filter it.
+    """Return metadata in a form that Milvus can store and filter.
 
-    None, NaN and infinity are left out; NumPy scalars become plain ones; dates become ISO
-    text; whole numbers beyond 64 bits become text. A name that the schema uses (`id`, `paths`,
-    `size`, `width`, `height`, `vector`) gets an underscore behind it: `size_`.
+    None, NaN, infinity and pandas' NA and NaT are left out; NumPy scalars become plain ones;
+    dates become ISO text; integers beyond 64 bits become text. An underscore is appended to a
+    name that the schema uses (`id`, `paths`, `size`, `width`, `height`, `vector`, `sha256`).
 
     >>> clean_metadata({"price": 9.5, "size": "XL", "note": None})
     {'price': 9.5, 'size_': 'XL'}
 
     Raises:
-        MetadataError: A value has a type that JSON lacks, or all together are too large.
+        MetadataError: A value has a type that JSON lacks, or the metadata is too large.
     """
     cleaned: dict[str, Any] = {}
     for key, value in metadata.items():
@@ -167,17 +171,17 @@ def clean_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     if not _may_exceed(cleaned):
         return cleaned
     size = len(json.dumps(cleaned, ensure_ascii=False).encode())
-    if size > MAX_JSON_BYTES:
+    if size > _MAX_JSON_BYTES:
         longest = max(cleaned, key=lambda name: len(str(cleaned[name])))
         raise MetadataError(
-            f"The metadata is {size:,} bytes, more than the {MAX_JSON_BYTES:,} that a row holds; "
+            f"The metadata is {size:,} bytes, more than the {_MAX_JSON_BYTES:,} that a row holds; "
             f"shorten its longest field, {longest!r}."
         )
     return cleaned
 
 
 def row_bytes(row: Row) -> int:
-    """About as many bytes as a row takes in a message."""
+    """Return about how many bytes a row takes in a message."""
     return (
         150
         + (0 if row.vector is None else 4 * len(row.vector))
@@ -187,7 +191,7 @@ def row_bytes(row: Row) -> int:
 
 
 def messages(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Rows in groups that a server takes at once; a proxy refuses messages of 64 MB."""
+    """Group rows into messages of some 16 MB; a server refuses messages of 64 MB."""
     some: list[Row] = []
     size = 0
     for row in rows:
@@ -201,22 +205,24 @@ def messages(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def _may_exceed(fields: Mapping[str, Any]) -> bool:
-    """Whether only writing the fields as JSON can tell if they fit; mostly a sum does."""
+    """Return False if the fields certainly fit, which saves writing them as JSON."""
     most = 0
     for key, value in fields.items():
-        # At most 12 bytes a character (an escaped pair), 25 a number, 8 for what is around them.
+        # At most 12 bytes a character (an escaped pair), 25 a number, 8 for the punctuation.
         most += 12 * len(key) + 33
         if isinstance(value, str):
             most += 12 * len(value)
         elif not isinstance(value, (int, float)):
             return True
-    return most > MAX_JSON_BYTES
+    return most > _MAX_JSON_BYTES
 
 
 def _plain(value: Any, name: str) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, bool):
+    if is_missing(value):
+        return None
+    if isinstance(value, bool):
         return value
     if isinstance(value, str):
         return _text(value)
@@ -238,47 +244,61 @@ def _plain(value: Any, name: str) -> Any:
     )
 
 
+def is_missing(value: Any) -> bool:
+    """Return True for None, NaN, and pandas' NA and NaT; pandas need not be installed."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return True
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
 def _text(value: str) -> str:
     if value.isascii():
         return value
     return value.encode("utf-8", "replace").decode()  # lone surrogates cannot be sent
 
 
-def check_id(value: str) -> None:
-    if not _ID.fullmatch(value):
+def check_id(value: str, sha256: str | None = None) -> None:
+    """Check that an id can be used.
+
+    Args:
+        sha256: Hash of the content that it is for.
+
+    Raises:
+        InputError: It has other characters or is too long, or it is the hash of other content.
+    """
+    if not isinstance(value, str) or not _ID.fullmatch(value):
         raise InputError(
-            f"The id {value[:80]!r} cannot be used: take 1 to 128 letters, digits and the signs "
-            "._:@+=-, and a letter or digit first."
+            f"The id {str(value)[:80]!r} cannot be used: take a text of 1 to 128 letters, digits "
+            "and the signs ._:@+=-, with a letter or digit first."
+        )
+    if sha256 not in (None, value) and _HASH.fullmatch(value):
+        raise InputError(
+            f"The id {value} cannot be used: 64 hex digits are the hash of a picture, and this "
+            "is another picture; choose another id."
         )
 
 
 def row_of(entity: Mapping[str, Any]) -> Row:
-    vector = entity.get("vector")
-    return Row(
-        id=str(entity["id"]),
-        paths=entity["paths"],
-        size=int(entity["size"]),
-        width=int(entity["width"]),
-        height=int(entity["height"]),
-        metadata=_metadata(entity),
-        vector=None if vector is None else np.asarray(vector, dtype=np.float32),
-        sha256=str(entity.get("sha256") or ""),
-    )
+    """The row that Milvus returned as an entity."""
+    return Row(**_common(entity), paths=entity["paths"], size=int(entity["size"]))
 
 
 def hit_of(entity: Mapping[str, Any], score: float, rank: int) -> Hit:
+    """The hit for an entity that a search returned."""
+    paths = tuple(sorted(entity["paths"]))
+    return Hit(**_common(entity), paths=paths, score=score, rank=rank)
+
+
+def _common(entity: Mapping[str, Any]) -> dict[str, Any]:
     vector = entity.get("vector")
-    return Hit(
-        id=str(entity["id"]),
-        score=score,
-        rank=rank,
-        paths=tuple(sorted(entity["paths"])),
-        width=int(entity["width"]),
-        height=int(entity["height"]),
-        metadata=_metadata(entity),
-        sha256=str(entity.get("sha256") or ""),
-        vector=None if vector is None else np.asarray(vector, dtype=np.float32),
-    )
+    return {
+        "id": str(entity["id"]),
+        "width": int(entity["width"]),
+        "height": int(entity["height"]),
+        "metadata": _metadata(entity),
+        "vector": None if vector is None else np.asarray(vector, dtype=np.float32),
+        "sha256": str(entity.get("sha256") or ""),
+    }
 
 
 def _metadata(entity: Mapping[str, Any]) -> dict[str, Any]:
@@ -288,7 +308,7 @@ def _metadata(entity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def chunks(ids: Iterable[str]) -> Iterator[list[str]]:
-    """Checked ids without repeats, as many at once as one expression may hold."""
+    """Check ids, drop repeats, and group them by how many one expression may hold."""
     unique = list(dict.fromkeys(ids))
     for value in unique:
         check_id(value)

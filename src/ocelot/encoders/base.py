@@ -1,4 +1,4 @@
-"""The seam for encoders: the base class batches and checks, an implementer writes `embed`."""
+"""The interface of encoders: the base class batches and checks; a model implements `embed`."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
     Encodable = Input | Query | tuple[ImageSource | None, str | None] | str
 
-__all__ = ["Encoder", "Matrix", "as_input", "encode_query", "normalized_mean"]
+__all__ = ["Encoder", "EncoderWrapper", "Matrix", "as_input", "encode_query", "normalized_mean"]
 
-_AHEAD = 2  # batches prepared before they are wanted
-_NO_THREADS = 2  # items that are prepared without any: a query
+_BATCHES_AHEAD = 2  # prepared before the model asks for them
+_WITHOUT_THREADS = 2  # so few inputs, such as a query's, are prepared in the caller's thread
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
 def as_input(value: Encodable) -> Input:
-    """An `Input` from an `Input`, a `Query`, an (image, text) pair, or a text.
+    """Return an `Input` for an `Input`, a `Query`, an (image, text) pair, or a text.
 
     Raises:
-        InputError: Both parts are empty, or it is a query of several pictures.
+        InputError: Image and text are both empty, or it is a query of several images.
     """
     if isinstance(value, Input):
         return value
@@ -51,18 +51,23 @@ def as_input(value: Encodable) -> Input:
 class Encoder(ABC):
     """Turns images, texts and pairs of both into unit vectors of one space.
 
-    Work is in two steps so that the first can run in threads ahead of the second:
-    `prepare` (decode, resize, tokenise; thread-safe, no model) and `embed` (the model).
+    There are two steps, so that threads can do the first while the model does the second:
+
+    * `prepare(input)`: decode, resize and tokenise one input. It must be thread-safe.
+    * `embed(batch)`: run the model on what `prepare` returned.
+
+    A subclass sets the attributes and implements `embed`; the rest has a default.
 
     Attributes:
         name: Stored with a collection and shown to people.
-        dimension: Width of the vectors.
-        fingerprint: Changes whenever the same item would get another vector.
-        batch_size: Items given to `embed` at once unless the caller says otherwise.
-        runtime: How it computes, such as "torch bf16": no part of the fingerprint, as vectors of
-            another runtime can be compared with these.
-        decode_side: Pixels of the shortest side at which a picture is good enough for `prepare`,
-            so that a large JPEG may be decoded smaller; None where it wants the whole picture.
+        dimension: Length of the vectors.
+        fingerprint: Identifies the vectors: it must change when the same input would get
+            another vector.
+        batch_size: Inputs given to `embed` at once unless the caller says otherwise.
+        runtime: How it computes, such as "torch bf16". It is not part of the fingerprint:
+            vectors of another runtime can be compared with these.
+        decode_side: Length in pixels of the shortest side that `prepare` needs, so that a large
+            JPEG may be decoded at a smaller size; None for the whole image.
     """
 
     name: str
@@ -72,49 +77,53 @@ class Encoder(ABC):
     runtime: str = ""
     decode_side: int | None = None
 
-    def prepare(self, item: Input) -> Any:
-        """Everything that `embed` needs of one item. By default (RGB image or None, text).
+    def prepare(self, input: Input) -> Any:
+        """Return what `embed` needs of one input; by default (RGB image or None, text or None).
 
         Raises:
-            ImageError: The item's image cannot be used.
+            ImageError: The image cannot be decoded.
         """
-        if item.image is None:
-            return None, item.text
-        return item.image.rgb(self.decode_side), item.text
+        if input.image is None:
+            return None, input.text
+        return input.image.rgb(self.decode_side), input.text
 
     @abstractmethod
     def embed(self, batch: Sequence[Any]) -> np.ndarray[Any, Any]:
-        """Vectors for prepared items, shape (len(batch), dimension); any float type and length."""
+        """Return one vector for each prepared input, in their order.
 
-    def encode(self, items: Iterable[Encodable], *, batch_size: int | None = None) -> Matrix:
-        """Encode items in batches, in order; threads prepare the next while the model works.
+        The shape is (len(batch), dimension). Any float type and any vector length will do:
+        the caller converts and normalises.
+        """
+
+    def encode(self, inputs: Iterable[Encodable], *, batch_size: int | None = None) -> Matrix:
+        """Encode inputs in batches, in order; threads prepare the next ones meanwhile.
 
         Returns:
             float32, shape (n, dimension), rows of length 1.
 
         Raises:
-            InputError: An item is empty, or is a query of several pictures.
-            ImageError: An image cannot be used.
-            EncoderError: The model gave vectors that cannot be used.
+            InputError: An input is empty, or is a query of several images.
+            ImageError: An image cannot be decoded.
+            EncoderError: The model returned vectors that cannot be used.
         """
         size = batch_size or self.batch_size
-        with closing(self._prepared(map(as_input, items), _AHEAD * size)) as prepared:
-            rows = [self.embed_checked(batch) for batch in _batches(prepared, size)]
-        if not rows:
-            return np.empty((0, self.dimension), dtype=np.float32)
-        return np.concatenate(rows)
+        with closing(self._prepared(map(as_input, inputs), _BATCHES_AHEAD * size)) as prepared:
+            rows = []
+            while batch := list(islice(prepared, size)):
+                rows.append(self.embed_checked(batch))
+        return np.concatenate(rows) if rows else np.empty((0, self.dimension), dtype=np.float32)
 
-    def _prepared(self, items: Iterator[Input], ahead: int) -> Generator[Any]:
-        """What `prepare` makes of each, in order, with at most `ahead` of them waiting."""
-        first = list(islice(items, _NO_THREADS + 1))
-        if len(first) <= _NO_THREADS:
+    def _prepared(self, inputs: Iterator[Input], ahead: int) -> Generator[Any]:
+        """Yield what `prepare` returns, in order; at most `ahead` results wait."""
+        first = list(islice(inputs, _WITHOUT_THREADS + 1))
+        if len(first) <= _WITHOUT_THREADS:
             yield from map(self.prepare, first)
             return
         waiting: deque[Future[Any]] = deque()
         with ThreadPoolExecutor(min(8, os.cpu_count() or 2), "ocelot-prepare") as threads:
             try:
-                for item in chain(first, items):
-                    waiting.append(threads.submit(self.prepare, item))
+                for input in chain(first, inputs):
+                    waiting.append(threads.submit(self.prepare, input))
                     if len(waiting) > ahead:
                         yield waiting.popleft().result()
                 while waiting:
@@ -124,7 +133,11 @@ class Encoder(ABC):
                     future.cancel()
 
     def embed_checked(self, batch: Sequence[Any]) -> Matrix:
-        """`embed`, then checked and normalised: what `encode` and indexing call."""
+        """Call `embed`, check the vectors and normalise them; for `encode` and for indexing.
+
+        Raises:
+            EncoderError: The vectors have the wrong shape, are not finite, or have no length.
+        """
         vectors = np.asarray(self.embed(batch), dtype=np.float32)
         if vectors.shape != (len(batch), self.dimension):
             raise EncoderError(
@@ -141,32 +154,57 @@ class Encoder(ABC):
         return unit
 
     def close(self) -> None:  # noqa: B027
-        """Let go of threads and the like, where an encoder has any; it encodes no more then."""
+        """Release threads and other resources; the encoder cannot be used afterwards."""
+
+
+class EncoderWrapper(Encoder):
+    """An encoder that passes everything on to another one; subclasses override a part."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.wrapped = encoder
+        self.name = encoder.name
+        self.dimension = encoder.dimension
+        self.fingerprint = encoder.fingerprint
+        self.batch_size = encoder.batch_size
+        self.runtime = encoder.runtime
+        self.decode_side = encoder.decode_side
+
+    def prepare(self, input: Input) -> Any:
+        return self.wrapped.prepare(input)
+
+    def embed(self, batch: Sequence[Any]) -> np.ndarray[Any, Any]:
+        return self.wrapped.embed(batch)
+
+    def embed_checked(self, batch: Sequence[Any]) -> Matrix:
+        return self.wrapped.embed_checked(batch)
+
+    def close(self) -> None:
+        self.wrapped.close()
 
 
 def encode_query(encoder: Encoder, query: Query) -> Vector:
-    """The vector to search with: float32, shape (dimension,), of length 1.
+    """Return the vector to search with: float32, shape (dimension,), length 1.
 
-    An encoder composes one picture with one text. For a query of several pictures the text is
-    composed with each of them, and what is searched for is the mean of these vectors: that is our
-    choice, and no model's. All are encoded in one call.
+    An encoder combines one image with one text. For a query of several images, the text is
+    combined with each of them, and the search uses the mean of these vectors. This is Ocelot's
+    own choice; no model was trained for it. All inputs are encoded in one call.
 
     Raises:
-        ImageError: An image cannot be used.
-        EncoderError: The model gave vectors that cannot be used, or the pictures' vectors
+        ImageError: An image cannot be decoded.
+        EncoderError: The model returned vectors that cannot be used, or the images' vectors
             cancel each other out.
     """
     return normalized_mean(encoder.encode(query.inputs()))
 
 
 def normalized_mean(rows: Matrix) -> Vector:
-    """The mean of unit vectors, made a unit vector again; of a single one, exactly that one.
+    """Return the mean of unit vectors, scaled to length 1; a single row is returned unchanged.
 
     Args:
-        rows: Shape (n, dimension), n from 1.
+        rows: Shape (n, dimension), n at least 1.
 
     Raises:
-        EncoderError: They cancel each other out, so that their mean points nowhere.
+        EncoderError: The vectors cancel each other out, so that their mean has no direction.
     """
     unit: Vector = rows[0]
     if len(rows) == 1:
@@ -175,19 +213,8 @@ def normalized_mean(rows: Matrix) -> Vector:
     length = np.linalg.norm(mean)
     if length < 1e-6:  # what rounding leaves of opposite vectors
         raise EncoderError(
-            f"The {len(rows)} pictures of the query cancel each other out: "
-            "their vectors have no mean direction; leave one out."
+            f"The {len(rows)} images of the query cancel each other out: the mean of their "
+            "vectors has no direction; leave one out."
         )
     unit = (mean / length).astype(np.float32)
     return unit
-
-
-def _batches(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    batch: list[Any] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -1,17 +1,17 @@
-"""An encoder that remembers the queries it has seen."""
+"""An encoder that remembers the vectors of recent queries."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from cachetools import LRUCache
 
-from ocelot.encoders.base import Encoder, Matrix, as_input
+from ocelot.encoders.base import Encoder, EncoderWrapper, Matrix, as_input
 from ocelot.errors import ConfigurationError
 from ocelot.types import Input
 
@@ -19,35 +19,35 @@ if TYPE_CHECKING:
     from ocelot.encoders.base import Encodable
     from ocelot.types import Vector
 
+    Key = tuple[str, str | None]  # the image's content hash, and the text
+
 __all__ = ["CachingEncoder"]
 
-_Key = tuple[str, str | None]
-_FEW = 32  # items of one call that are looked up: a query, or all that it is made of
+_MAX_LOOKUP = 32  # inputs of one call that are looked up: enough for a query and its parts
 
 
-class CachingEncoder(Encoder):
-    """Keeps the vectors of the last few items that `encode` was asked for.
+class CachingEncoder(EncoderWrapper):
+    """Keeps the vectors of the inputs that `encode` was called with last.
 
-    So a repeated query costs no model, nor does a reranker that looks at its parts again. More
-    than 32 items in one call pass straight through to the wrapped encoder, lazily and with its
-    threads ahead of the model, as do `embed` and `prepare`: indexing neither looks anything up
-    nor drives queries out. A picture is known by its content, wherever it comes from.
-    Safe to use from several threads.
+    A repeated query then needs no model, nor does a reranker that encodes parts of the query. A
+    call with more than 32 inputs is passed on to the wrapped encoder unread, as are `embed` and
+    `prepare`, so that indexing does not push queries out of the cache. An image is identified by
+    its content. Thread-safe.
 
     >>> from ocelot.encoders.function import FunctionEncoder
-    >>> asked = []
+    >>> calls = []
     >>> def length(image, text):
-    ...     asked.append(text)
+    ...     calls.append(text)
     ...     return [1.0, len(text)]
     >>> encoder = CachingEncoder(FunctionEncoder(length, dimension=2))
-    >>> encoder.encode(["a", "bc", "a"]).shape, encoder.encode(["bc"]).shape, asked
+    >>> encoder.encode(["a", "bc", "a"]).shape, encoder.encode(["bc"]).shape, calls
     ((3, 2), (1, 2), ['a', 'bc'])
 
     Args:
-        encoder: Asked for what is missing, all of it at once.
-        max_items: Vectors that are kept; those not asked for longest make room.
-        observe: Told after each call how many vectors were kept ones and how many were not; what
-            it raises is ignored.
+        encoder: Encodes what is not in the cache, in one call.
+        max_items: Vectors to keep; the least recently used are dropped.
+        observe: Called after each call with the numbers of cached and of new vectors; an
+            exception from it is ignored.
 
     Raises:
         ConfigurationError: `max_items` is less than 1.
@@ -62,76 +62,39 @@ class CachingEncoder(Encoder):
     ) -> None:
         if max_items < 1:
             raise ConfigurationError(f"The cache must hold 1 vector or more, was: {max_items}.")
-        self.name = encoder.name
-        self.dimension = encoder.dimension
-        self.fingerprint = encoder.fingerprint
-        self.batch_size = encoder.batch_size
-        self.runtime = encoder.runtime
-        self.decode_side = encoder.decode_side
-        self._encoder = encoder
-        self._max_items = max_items
+        super().__init__(encoder)
         self._observe = observe
-        self._kept: OrderedDict[_Key, Vector] = OrderedDict()
-        self._lock = threading.Lock()
+        self._cache: LRUCache[Key, Vector] = LRUCache(max_items)
+        self._lock = threading.Lock()  # guards the cache
 
-    def prepare(self, item: Input) -> Any:
-        """The wrapped encoder's `prepare`."""
-        return self._encoder.prepare(item)
-
-    def embed(self, batch: Sequence[Any]) -> np.ndarray[Any, Any]:
-        """The wrapped encoder's `embed`."""
-        return self._encoder.embed(batch)
-
-    def embed_checked(self, batch: Sequence[Any]) -> Matrix:
-        """The wrapped encoder's `embed_checked`."""
-        return self._encoder.embed_checked(batch)
-
-    def encode(self, items: Iterable[Encodable], *, batch_size: int | None = None) -> Matrix:
-        """Encode items in order, of a few the known ones without the model; as `Encoder.encode`."""
-        coming = map(as_input, items)
-        first = list(islice(coming, _FEW + 1))
-        if len(first) <= _FEW:
-            return self._rows(first, batch_size)
-        rows = self._encoder.encode(chain(first, coming), batch_size=batch_size)
-        self._tell(0, len(rows))
+    def encode(self, inputs: Iterable[Encodable], *, batch_size: int | None = None) -> Matrix:
+        """Encode inputs in order, without the model where it knows them; see `Encoder.encode`."""
+        remaining = map(as_input, inputs)
+        first = list(islice(remaining, _MAX_LOOKUP + 1))
+        if len(first) <= _MAX_LOOKUP:
+            return self._lookup(first, batch_size)
+        rows = self.wrapped.encode(chain(first, remaining), batch_size=batch_size)
+        self._report(0, len(rows))
         return rows
 
-    def close(self) -> None:
-        """Close the wrapped encoder."""
-        self._encoder.close()
-
-    def _rows(self, items: Sequence[Input], batch_size: int | None) -> Matrix:
-        if not items:
+    def _lookup(self, inputs: Sequence[Input], batch_size: int | None) -> Matrix:
+        if not inputs:
             return np.empty((0, self.dimension), dtype=np.float32)
-        keys = [(item.image.id if item.image else "", item.text) for item in items]
-        found = self._recall(keys)
-        missing = {key: item for key, item in zip(keys, items, strict=True) if key not in found}
+        keys = [(one.image.id if one.image else "", one.text) for one in inputs]
+        with self._lock:
+            found = {key: self._cache[key] for key in keys if key in self._cache}
+        missing = {key: one for key, one in zip(keys, inputs, strict=True) if key not in found}
         if missing:
-            rows = self._encoder.encode(missing.values(), batch_size=batch_size)
-            new = dict(zip(missing, rows, strict=True))
-            self._keep(new)
+            rows = self.wrapped.encode(missing.values(), batch_size=batch_size)
+            # Copies, as a view would keep its whole batch in memory.
+            new = {key: row.copy() for key, row in zip(missing, rows, strict=True)}
+            with self._lock:
+                self._cache.update(new)
             found.update(new)
-        self._tell(len(items) - len(missing), len(missing))
+        self._report(len(inputs) - len(missing), len(missing))
         return np.stack([found[key] for key in keys])
 
-    def _tell(self, kept: int, new: int) -> None:
+    def _report(self, cached: int, new: int) -> None:
         if self._observe is not None:
             with suppress(Exception):
-                self._observe(kept, new)
-
-    def _recall(self, keys: Iterable[_Key]) -> dict[_Key, Vector]:
-        found = {}
-        with self._lock:
-            for key in keys:
-                if (vector := self._kept.get(key)) is not None:
-                    self._kept.move_to_end(key)
-                    found[key] = vector
-        return found
-
-    def _keep(self, new: dict[_Key, Vector]) -> None:
-        with self._lock:
-            for key, vector in new.items():
-                self._kept[key] = vector.copy()  # a view would keep its whole batch
-                self._kept.move_to_end(key)
-            while len(self._kept) > self._max_items:
-                self._kept.popitem(last=False)
+                self._observe(cached, new)

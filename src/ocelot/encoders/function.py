@@ -1,4 +1,4 @@
-"""An encoder from a plain function: for tests, and for models of one's own."""
+"""An encoder from a plain function: for tests, and for your own models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["FunctionEncoder"]
 
 
 class FunctionEncoder(Encoder):
-    """Wraps a function of (RGB image or None, text or None) that gives one vector.
+    """Calls a function of (RGB image or None, text or None) that returns one vector.
 
     >>> import numpy as np
     >>> by_length = FunctionEncoder(lambda image, text: [1.0, len(text or "")], dimension=2)
@@ -24,9 +24,9 @@ class FunctionEncoder(Encoder):
     [[0.71, 0.71]]
 
     Args:
-        function: Deterministic; its vectors are normalised for it.
+        function: Deterministic. Its vectors need not have length 1.
         dimension: Length of its vectors.
-        name: Also the fingerprint: name two functions apart.
+        name: Also the fingerprint, so two functions need two names.
     """
 
     def __init__(

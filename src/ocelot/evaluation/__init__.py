@@ -1,4 +1,4 @@
-"""How good retrieval is, measured."""
+"""Retrieval metrics on queries with known answers."""
 
 from ocelot.evaluation.datasets import TripletQuery, read_triplets
 from ocelot.evaluation.run import Evaluation, Figures, evaluate_triplets

@@ -14,13 +14,13 @@ __all__ = ["TripletQuery", "read_triplets"]
 
 @dataclass(frozen=True)
 class TripletQuery:
-    """A query with its answers; names are relative to the gallery's folder.
+    """A query with its answers. File names are relative to the folder of the gallery.
 
     Attributes:
-        reference: The query's picture, or None.
-        text: The query's sentence, or None.
-        targets: The pictures that answer it; never empty.
-        task: What kind of query it is, to measure each kind apart; or None.
+        reference: The reference picture, or None.
+        text: The text, or None.
+        targets: The pictures that answer the query; never empty.
+        task: The kind of query, where kinds are measured separately; or None.
     """
 
     reference: str | None
@@ -32,10 +32,10 @@ class TripletQuery:
 def read_triplets(file: Path) -> list[TripletQuery]:
     """Read lines such as `{"reference": "a.jpg", "text": "in blue", "targets": ["b.jpg"]}`.
 
-    A line may have a "task"; keys beside these are ignored.
+    A line may also have a "task". Other keys are ignored.
 
     Raises:
-        MetadataError: The file cannot be read, or a line (named by number) is not such.
+        MetadataError: The file cannot be read, or a line, which is named by its number, is wrong.
     """
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
@@ -48,7 +48,7 @@ def read_triplets(file: Path) -> list[TripletQuery]:
         if line.strip()
     ]
     if not queries:
-        raise MetadataError(f"{file} holds no queries: write one JSON object to a line.")
+        raise MetadataError(f"{file} holds no queries: write one JSON object on each line.")
     return queries
 
 
@@ -59,20 +59,17 @@ def _query(line: str, where: str) -> TripletQuery:
         raise MetadataError(f"{where} is not JSON.") from None
     if not isinstance(entry, dict):
         raise MetadataError(f"{where} is not a JSON object.")
-    reference, text, targets = (entry.get(key) for key in ("reference", "text", "targets"))
-    task = entry.get("task")
-    for name, value in (("reference", reference), ("text", text), ("task", task)):
+    for name in ("reference", "text", "task"):
+        value = entry.get(name)
         if value is not None and not isinstance(value, str):
             raise MetadataError(f"{where}: {name} must be text or null, was: {value!r}.")
-    if not (reference or (text and text.strip())):
+    reference, targets, task = (entry.get(key) or None for key in ("reference", "targets", "task"))
+    text = entry.get("text")
+    text = text if text and text.strip() else None
+    if not (reference or text):
         raise MetadataError(f"{where} has neither a reference nor a text.")
-    if (
-        not isinstance(targets, list)
-        or not targets
-        or not all(isinstance(target, str) for target in targets)
-    ):
+    if not isinstance(targets, list) or not all(isinstance(target, str) for target in targets):
         raise MetadataError(f"{where}: targets must be a list of at least one file name.")
     if reference and set(targets) == {reference}:
         raise MetadataError(f"{where}: the only target is the reference itself.")
-    text = text if text and text.strip() else None
-    return TripletQuery(reference or None, text, tuple(targets), task or None)
+    return TripletQuery(reference, text, tuple(targets), task)

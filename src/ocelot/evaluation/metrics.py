@@ -1,4 +1,4 @@
-"""Retrieval metrics on scores: pure functions, no files, no model."""
+"""Retrieval metrics: pure functions of scores."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Columns = Sequence[AbstractSet[int]]
 
 
 def first_ranks(scores: Floats, targets: Columns, left_out: Columns) -> Ranks:
-    """Place of each query's best target, from 1; a tie with another picture counts against it.
+    """Return the rank of each query's best target, from 1; ties count against the target.
 
     >>> first_ranks(np.array([[0.9, 0.5, 0.7]]), [{2}], [{0}]).tolist()
     [1]
 
     Args:
         scores: Higher is better, shape (queries, gallery).
-        targets: For each query, the columns that answer it; never empty.
+        targets: For each query, the columns of its targets; never empty.
         left_out: For each query, the columns that are not ranked (its own reference).
 
     Returns:
@@ -55,18 +55,22 @@ def first_ranks(scores: Floats, targets: Columns, left_out: Columns) -> Ranks:
 def precision_at(
     scores: Floats, targets: Columns, left_out: Columns, k: int = PRECISION_AT
 ) -> float:
-    """Mean share of the first k that are targets, ties against them; 0 without queries.
+    """Return the mean share of targets among the first k; 0 without queries.
+
+    Ties count against the targets. Where fewer than k are ranked, the share is of those.
 
     >>> precision_at(np.array([[0.9, 0.5, 0.7, 0.1]]), [{2, 3}], [{0}], k=2)
     0.5
 
-    Args: as of `first_ranks`; where fewer than k are ranked, the share is of those.
+    Args:
+        scores, targets, left_out: See `first_ranks`.
+        k: How many are counted.
     """
     shares = []
     for number, row in enumerate(scores):
         wanted = np.zeros(len(row), dtype=bool)
         wanted[list(targets[number])] = True
-        # Best score first, and of equal scores those that are no target.
+        # Best score first; of equal scores, those that are not targets first.
         order = np.lexsort((wanted, -row))
         ranked = order[~np.isin(order, list(left_out[number]))]
         shares.append(wanted[ranked[:k]].mean())
@@ -74,17 +78,17 @@ def precision_at(
 
 
 def recall_at(ranks: Ranks, k: int) -> float:
-    """Share of queries with a target among the first k; 0 without queries."""
+    """Return the share of queries with a target among the first k; 0 without queries."""
     return float(np.mean(ranks <= k)) if len(ranks) else 0.0
 
 
 def mean_reciprocal_rank(ranks: Ranks) -> float:
-    """Mean of 1 / rank; 0 without queries."""
+    """Return the mean of 1 / rank; 0 without queries."""
     return float(np.mean(1 / ranks)) if len(ranks) else 0.0
 
 
 def summary(scores: Floats, targets: Columns, left_out: Columns) -> dict[str, float]:
-    """R@1, R@5, R@9, R@10, MRR and P@10, rounded to four digits; arguments as `first_ranks`."""
+    """Return R@1, R@5, R@9, R@10, MRR and P@10, rounded to four digits; see `first_ranks`."""
     ranks = first_ranks(scores, targets, left_out)
     table = {f"R@{k}": recall_at(ranks, k) for k in RECALL_AT}
     table["MRR"] = mean_reciprocal_rank(ranks)
@@ -93,19 +97,19 @@ def summary(scores: Floats, targets: Columns, left_out: Columns) -> dict[str, fl
 
 
 def chance(targets: Sequence[int], ranked: Sequence[int]) -> dict[str, float]:
-    """What `summary` gives on average when the order is left to chance.
+    """Return the expected values of `summary` for a random order.
 
     >>> chance([1, 2], [10, 10])["R@1"], chance([1, 2], [10, 10])["P@10"]
     (0.15, 0.15)
 
     Args:
-        targets: How many targets each query has.
-        ranked: How many pictures are ranked for it.
+        targets: The number of targets of each query.
+        ranked: The number of pictures that are ranked for each query.
     """
     recalls = dict.fromkeys(RECALL_AT, 0.0)
     reciprocal = 0.0
     for wanted, total in zip(targets, ranked, strict=True):
-        # The chance that the first target comes later than each rank: no target is drawn yet.
+        # For each rank, the probability that the first target comes later.
         drawn = np.arange(total - wanted + 1)
         later = np.cumprod(1 - wanted / (total - drawn))
         came = 1 - later

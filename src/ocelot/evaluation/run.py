@@ -1,9 +1,9 @@
-"""Composed retrieval measured on a folder of pictures, with its baselines beside it."""
+"""Evaluate composed retrieval on a folder of pictures, with baselines."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,11 @@ class Figures:
     """How well queries find their targets.
 
     Attributes:
-        queries: How many.
+        queries: The number of queries.
         composed: Metrics of the whole queries.
-        image_only, text_only: Metrics of the same queries with only one part of each, over
-            those that have it ("queries" among the figures says how many).
-        chance: What the metrics are on average when pictures come in any order.
+        image_only, text_only: Metrics of the same queries with only their reference, or only
+            their text, over those that have it; "queries" is their number.
+        chance: The expected metrics of a random order.
     """
 
     queries: int
@@ -42,12 +42,12 @@ class Figures:
 
 @dataclass(frozen=True)
 class Evaluation(Figures):
-    """Figures of one run.
+    """The figures of one run.
 
     Attributes:
-        gallery: How many pictures were ranked.
+        gallery: The number of pictures that were ranked.
         tasks: The figures of each task, where the queries have more than one.
-        failures: Pictures of the folder that could not be read and so were not ranked.
+        failures: Pictures that could not be read and were not ranked.
     """
 
     gallery: int
@@ -55,7 +55,7 @@ class Evaluation(Figures):
     failures: tuple[Failure, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """As `ocelot evaluate triplets --json` prints it."""
+        """Return what `ocelot evaluate triplets --json` prints."""
         table = dict(vars(self))
         table["tasks"] = {task: vars(figures) for task, figures in self.tasks.items()}
         table["failures"] = [vars(failure) for failure in self.failures]
@@ -70,39 +70,36 @@ def evaluate_triplets(
     queries: Sequence[TripletQuery],
     folder: Path,
     pictures: Iterable[Path],
-    *,
-    progress: Callable[[int], None] = lambda done: None,
 ) -> Evaluation:
-    """Rank every picture for every query and measure where the first target comes.
+    """Rank every picture for every query, and measure where the first target is.
 
     Args:
-        folder: What the queries' names are relative to.
-        pictures: The gallery: every picture in the folder.
-        progress: Called with the number of pictures encoded so far.
+        folder: The folder that the names in the queries are relative to.
+        pictures: The gallery: all pictures to rank.
 
     Raises:
         MetadataError: A query names a picture that is not in the gallery.
-        InputError: No picture of the folder can be read.
+        InputError: No picture can be read.
     """
     pictures = list(pictures)
     _check_names(queries, folder, pictures)
-    names, vectors, failures = _encode_gallery(encoder, folder, pictures, progress)
-    places = {name: number for number, name in enumerate(names)}
+    names, vectors, failures = _encode_gallery(encoder, folder, pictures)
+    rows = {name: row for row, name in enumerate(names)}
 
-    def place(name: str) -> int:
+    def row_of(name: str) -> int:
         key = _key(folder / name)
-        if key not in places:
+        if key not in rows:
             cause = next(failure.reason for failure in failures if failure.path == key)
             raise MetadataError(f"The queries name {name}, which cannot be used: {cause}.")
-        return places[key]
+        return rows[key]
 
-    search = _Search(
+    gallery = _Gallery(
         vectors,
-        [{place(name) for name in query.targets} for query in queries],
-        [{place(query.reference)} if query.reference else set() for query in queries],
+        [{row_of(name) for name in query.targets} for query in queries],
+        [{row_of(query.reference)} if query.reference else set() for query in queries],
     )
-    # Vectors by the query's number. A reference has its own already: it is in the gallery.
-    image_only = {n: vectors[column] for n, own in enumerate(search.left_out) for column in own}
+    # Vectors by the number of the query. A reference is in the gallery, so it is encoded already.
+    image_only = {n: vectors[row] for n, own in enumerate(gallery.left_out) for row in own}
     texts = {n: query.text for n, query in enumerate(queries) if query.text}
     pairs = {
         n: Input(folder / str(queries[n].reference), text)
@@ -119,10 +116,10 @@ def evaluate_triplets(
     def measure(numbers: Sequence[int]) -> dict[str, Any]:
         return {
             "queries": len(numbers),
-            "composed": search.summary(composed, numbers),
-            "image_only": search.counted(image_only, numbers),
-            "text_only": search.counted(text_only, numbers),
-            "chance": search.chance(numbers),
+            "composed": gallery.summary(composed, numbers),
+            "image_only": gallery.counted(image_only, numbers),
+            "text_only": gallery.counted(text_only, numbers),
+            "chance": gallery.chance(numbers),
         }
 
     return Evaluation(
@@ -134,41 +131,41 @@ def evaluate_triplets(
 
 
 @dataclass(frozen=True)
-class _Search:
-    """Every query over the gallery; a query is its number.
+class _Gallery:
+    """The pictures to rank. A query is given by its number.
 
     Attributes:
-        gallery: Shape (pictures, dimension).
-        targets, left_out: Rows of the gallery, of each query.
+        vectors: Shape (pictures, dimension).
+        targets, left_out: For each query, rows of the gallery.
     """
 
-    gallery: Matrix
+    vectors: Matrix
     targets: Sequence[set[int]]
     left_out: Sequence[set[int]]
 
     def summary(self, vectors: Vectors, numbers: Sequence[int]) -> dict[str, float]:
-        """Metrics of those queries among `numbers` that have a vector."""
-        asked = [n for n in numbers if n in vectors]
-        rows = np.array([vectors[n] for n in asked]).reshape(-1, self.gallery.shape[1])
-        columns = [self.targets[n] for n in asked], [self.left_out[n] for n in asked]
-        return summary(rows @ self.gallery.T, *columns)
+        """Return the metrics of those of the queries that have a vector."""
+        given = [n for n in numbers if n in vectors]
+        rows = np.array([vectors[n] for n in given]).reshape(-1, self.vectors.shape[1])
+        scores = rows @ self.vectors.T
+        return summary(scores, [self.targets[n] for n in given], [self.left_out[n] for n in given])
 
     def counted(self, vectors: Vectors, numbers: Sequence[int]) -> dict[str, float]:
-        """The same, with how many they are."""
+        """Return the same, with the number of these queries."""
         return self.summary(vectors, numbers) | {"queries": sum(n in vectors for n in numbers)}
 
     def chance(self, numbers: Sequence[int]) -> dict[str, float]:
-        """Metrics of any order."""
+        """Return the expected metrics of a random order."""
         wanted = [len(self.targets[n] - self.left_out[n]) for n in numbers]
-        return chance(wanted, [len(self.gallery) - len(self.left_out[n]) for n in numbers])
+        return chance(wanted, [len(self.vectors) - len(self.left_out[n]) for n in numbers])
 
 
 def _check_names(queries: Sequence[TripletQuery], folder: Path, pictures: Iterable[Path]) -> None:
-    """See that every query can be ranked, before anything is encoded.
+    """Check that every query can be ranked, before anything is encoded.
 
     Raises:
-        MetadataError: A query names a picture that is not in the gallery, or has no other
-            target than its reference.
+        MetadataError: A query names a picture that is not in the gallery, or its only target is
+            its reference.
     """
     known = {_key(picture) for picture in pictures}
     for query in queries:
@@ -187,7 +184,7 @@ def _key(path: Path) -> str:
 
 
 def _encode_gallery(
-    encoder: Encoder, folder: Path, pictures: Iterable[Path], progress: Callable[[int], None]
+    encoder: Encoder, folder: Path, pictures: Iterable[Path]
 ) -> tuple[list[str], Matrix, tuple[Failure, ...]]:
     names: list[str] = []
     rows: list[Matrix] = []
@@ -198,7 +195,6 @@ def _encode_gallery(
         if waiting:
             rows.append(encoder.embed_checked(waiting))
             waiting.clear()
-            progress(len(names))
 
     for picture in pictures:
         try:

@@ -1,1 +1,1 @@
-"""Pictures: decoded within limits, and kept as small copies."""
+"""Images: read within limits, turned into RGB, kept as small copies and uploads."""

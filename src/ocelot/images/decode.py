@@ -1,7 +1,7 @@
 """From the bytes of an image file to an RGB image, within limits.
 
-Every picture enters Ocelot through :func:`decode`, so orientation, transparency and the limits
-against decompression bombs are decided in one place.
+Every picture is decoded by :func:`to_rgb`, so orientation, transparency and the limits against
+decompression bombs are decided in one place.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SUFFIXES = frozenset(
 MAX_PIXELS = 89_000_000
 MAX_BYTES = 200 * 2**20
 _MAX_SIDE = 65_500
-# Pillow knows many more formats; some start other programs, and none of them is a shop's.
+# Pillow reads many more formats; some start other programs, and shops do not use them.
 _FORMATS = frozenset({"AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP"})
 _SCALABLE = ("JPEG", "MPO")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
@@ -51,23 +51,23 @@ class Decoded:
     """A picture that was read from a file.
 
     Attributes:
-        image: RGB, upright; smaller than the file's picture where that was allowed.
-        size: Width and height of the file's picture in pixels, upright.
+        image: RGB, upright; may be smaller than the picture in the file.
+        size: Width and height of the picture in the file, in pixels, upright.
     """
 
     image: Image.Image
     size: tuple[int, int]
 
 
-class _Room:
-    """Lets threads decode so many pixels at once; a picture larger than that has it alone."""
+class _PixelBudget:
+    """Bounds the pixels that threads decode at once; a larger picture is decoded alone."""
 
     def __init__(self, pixels: int) -> None:
         self._free = self._all = pixels
         self._changed = threading.Condition()
 
     @contextmanager
-    def of(self, pixels: int) -> Iterator[None]:
+    def reserve(self, pixels: int) -> Iterator[None]:
         wanted = min(pixels, self._all)
         with self._changed:
             self._changed.wait_for(lambda: self._free >= wanted)
@@ -80,7 +80,7 @@ class _Room:
                 self._changed.notify_all()
 
 
-_room = _Room(MAX_PIXELS)
+_budget = _PixelBudget(MAX_PIXELS)
 
 
 def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
@@ -95,8 +95,8 @@ def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
             raise ImageError(name, "it is not a regular file")  # opening a pipe would wait
         with open(path, "rb") as file:
-            # No more than there is, as room for the most takes longer than reading; some file
-            # systems do not know how much that is.
+            # Ask for the file's size, as a buffer of max_bytes takes longer to make than to fill;
+            # some file systems report no size.
             data = file.read(min(max_bytes, status.st_size or max_bytes) + 1)
     except FileNotFoundError:
         raise ImageError(name, "there is no such file") from None
@@ -123,13 +123,14 @@ def decode(
 
     Args:
         data: The bytes of the file.
-        shortest: A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is several times
-            as fast, where its shortest side keeps this many pixels. None decodes it whole.
-        max_pixels: Refuse images with more pixels than this before decoding them. Pillow
-            refuses those above twice its `Image.MAX_IMAGE_PIXELS` in any case.
-        name: What to call it in messages.
-        earlier: The result of an earlier call for the same data; returned as it is where this
-            call would decode to the same size.
+        shortest: Pixels that are enough for the shortest side. A JPEG is then decoded at 1/2, 1/4
+            or 1/8 of its size if that is enough, which is several times as fast. None decodes
+            at full size.
+        max_pixels: Refuse images with more pixels than this before decoding them. Pillow always
+            refuses more than twice its `Image.MAX_IMAGE_PIXELS`.
+        name: The image's name in messages.
+        earlier: The result of an earlier call for the same data; returned if this call would
+            decode to the same size.
 
     Raises:
         ImageError: The data cannot be decoded, or the image is over the limit.
@@ -164,14 +165,14 @@ def _opened(data: bytes, name: str, max_pixels: int) -> Image.Image:
 def probe(
     data: bytes, *, name: str = "the image", max_pixels: int = MAX_PIXELS
 ) -> tuple[str, int, int]:
-    """Format, width and height of an image file, from its head alone.
+    """Format, width and height of an image file, read from its header.
 
     Returns:
-        Pillow's name of the format ("JPEG"), and the size in pixels as stored, before any
+        Pillow's name of the format ("JPEG"), and the size in pixels as stored, before the
         orientation is applied.
 
     Raises:
-        ImageError: This is no image, or one with more pixels than the limit.
+        ImageError: This is not an image, or it has more pixels than the limit.
     """
     if not data:
         raise ImageError(name, "it is empty")
@@ -187,7 +188,7 @@ def to_rgb(
     shortest: int | None = None,
     earlier: Decoded | None = None,
 ) -> Decoded:
-    """An opened image as RGB; changes `image`. Arguments and errors as of `decode`."""
+    """An opened image as RGB; changes `image`. Arguments and errors: see `decode`."""
     _check_size(image, name, max_pixels)
     size = image.size
     try:
@@ -195,7 +196,7 @@ def to_rgb(
             image.draft(None, (shortest, shortest))
         if earlier is not None and sorted(earlier.image.size) == sorted(image.size):
             return earlier
-        with _room.of(image.width * image.height):
+        with _budget.reserve(image.width * image.height):
             image.load()
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             ImageOps.exif_transpose(image, in_place=True)
@@ -207,7 +208,7 @@ def to_rgb(
 
 @cache
 def _load_plugins() -> None:
-    """Those of our formats: all that Pillow has would take a search's start longer."""
+    """Load only the plugins of our formats: loading all of them would delay a search."""
     for name in ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Tiff", "WebP"):
         import_module(f"PIL.{name}ImagePlugin")
 

@@ -1,7 +1,11 @@
-"""A picture from the web."""
+"""Images from the web."""
 
 from __future__ import annotations
 
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from ocelot.errors import ImageError, ImageTooLarge
@@ -13,22 +17,25 @@ _SECONDS = 30.0
 
 
 def fetch(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = _SECONDS) -> bytes:
-    """The bytes behind an `http(s)` URL; redirects are followed.
+    """The content of an `http(s)` URL; redirects are followed.
 
     Args:
         timeout: Seconds for each step: to connect, and between two pieces of data.
 
     Raises:
         ImageError: The server cannot be reached or answers with an error.
-        ImageTooLarge: There is more data than `max_bytes`.
+        ImageTooLarge: The content is larger than `max_bytes`.
     """
-    import httpx  # not needed by most searches
+    import httpx  # most searches do not need it
 
     name = public_name(url)
+    data = bytearray()
     try:
-        with httpx.stream("GET", url, follow_redirects=True, timeout=timeout) as response:
+        with (
+            _no_request_log(),
+            httpx.stream("GET", url, follow_redirects=True, timeout=timeout) as response,
+        ):
             response.raise_for_status()
-            data = bytearray()
             for chunk in response.iter_bytes():
                 data += chunk
                 if len(data) > max_bytes:
@@ -36,7 +43,7 @@ def fetch(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = _SECONDS) ->
     except httpx.HTTPStatusError as error:
         raise ImageError(name, f"the server answered {error.response.status_code}") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise ImageError(name, f"it cannot be fetched ({type(error).__name__})") from error
+        raise ImageError(name, f"it cannot be fetched ({type(error).__name__})") from None
     if not data:
         raise ImageError(name, "it is empty")
     return bytes(data)
@@ -47,6 +54,27 @@ def public_name(url: str) -> str:
 
     >>> public_name("https://user:secret@shop.example/a.jpg?token=1")
     'https://shop.example/a.jpg'
+
+    Raises:
+        ImageError: It is not a URL.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ImageError("the image's URL", "it is not a valid URL") from None
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+@contextmanager
+def _no_request_log() -> Iterator[None]:
+    """Keep httpx from logging the requests of this thread, as it logs whole URLs."""
+    thread, logger = threading.get_ident(), logging.getLogger("httpx")
+
+    def keep(record: logging.LogRecord) -> bool:
+        return threading.get_ident() != thread
+
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)

@@ -1,4 +1,4 @@
-"""One picture, as everything above takes it: the bytes of an image file and a name for messages."""
+"""The one type for a picture: the bytes of an image file and a name for messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -26,7 +26,10 @@ from ocelot.images.decode import (
 
 __all__ = ["ImageFile", "ImageSource"]
 
-ImageSource = Any  # str | Path | bytes | PIL.Image.Image | numpy.ndarray | ImageFile
+ImageSource: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | np.ndarray[Any, Any]"
+    " | ImageFile"
+)
 _KEPT_PIXELS = 2**21  # a larger picture is decoded again rather than kept in memory
 
 
@@ -36,7 +39,7 @@ class ImageFile:
 
     Attributes:
         data: The whole file, in one of the formats of `ocelot.images.decode.SUFFIXES`.
-        name: What to call it in messages: a path, a URL, or "the image".
+        name: The name in messages: a path, a URL without secrets, or "the image".
     """
 
     data: bytes = field(repr=False)
@@ -44,7 +47,7 @@ class ImageFile:
 
     @classmethod
     def of(cls, source: ImageSource) -> ImageFile:
-        """A picture from whatever holds one.
+        """Make an `ImageFile` from any supported source.
 
         Args:
             source: A path, an `http(s)` URL, the bytes of an image file, a PIL image, an array
@@ -52,13 +55,13 @@ class ImageFile:
 
         Raises:
             ImageError: The file cannot be read, or the URL cannot be fetched.
-            InputError: The source is of another type.
+            InputError: The source has another type.
         """
         if isinstance(source, ImageFile):
             return source
         if isinstance(source, (bytes, bytearray, memoryview)):
             return cls(bytes(source))
-        if isinstance(source, str) and source.startswith(("http://", "https://")):
+        if isinstance(source, str) and source[:8].lower().startswith(("http://", "https://")):
             from ocelot.images.fetch import fetch, public_name
 
             return cls(fetch(source), public_name(source))
@@ -86,11 +89,11 @@ class ImageFile:
     def decoded(
         self, shortest: int | None = None, *, max_pixels: int = MAX_PIXELS, keep: bool = False
     ) -> Decoded:
-        """The picture with its true size; what was decoded last is kept for the next call.
+        """The decoded picture with its true size; the last one is kept for the next call.
 
         Args:
-            shortest, max_pixels: As of `ocelot.images.decode.decode`.
-            keep: Keep a large picture in memory, too.
+            shortest, max_pixels: See `ocelot.images.decode.decode`.
+            keep: Keep it even if it is large.
 
         Raises:
             ImageError: The data cannot be decoded, or the picture is over the limit.
@@ -104,10 +107,10 @@ class ImageFile:
         return found
 
     def rgb(self, shortest: int | None = None) -> Image.Image:
-        """The picture as RGB, upright, transparency on white. Do not change it: others share it.
+        """The picture as RGB, upright, transparency on white. Do not change it: it is shared.
 
         Args:
-            shortest: The shortest side in pixels that is enough; see `ocelot.images.decode.decode`.
+            shortest: See `ocelot.images.decode.decode`.
 
         Raises:
             ImageError: The data cannot be decoded, or the picture is over the limit.
@@ -119,16 +122,16 @@ class ImageFile:
         return probe(self.data, name=self.name, max_pixels=max_pixels)
 
     def without_pixels(self) -> ImageFile:
-        """The same picture without what was decoded of it."""
+        """The same file without the decoded picture."""
         return ImageFile(self.data, self.name)
 
 
 def _from_pil(image: Image.Image) -> ImageFile:
-    """A PIL image as a file: its own file where that still shows the same, else a PNG."""
+    """A PIL image as a file: the one it was opened from if it still shows the same, else a PNG."""
     path = getattr(image, "filename", None)
     try:
         copy = image.copy()
-    except Exception as error:  # a lazy image decodes only now; Pillow raises many types
+    except Exception as error:  # an opened image is decoded here; Pillow raises many types
         raise ImageError("the image", f"it is damaged ({error})") from error
     rgb = to_rgb(copy, "the image")
     if path:
@@ -138,6 +141,6 @@ def _from_pil(image: Image.Image) -> ImageFile:
                 return own
     buffer = io.BytesIO()
     plain = Image.new("RGB", rgb.image.size)
-    plain.paste(rgb.image)  # without the profile and the comments of the original
+    plain.paste(rgb.image)  # leaves out the original's colour profile and comments
     plain.save(buffer, "PNG", compress_level=1)
     return ImageFile(buffer.getvalue())

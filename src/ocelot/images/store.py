@@ -1,10 +1,13 @@
-"""The pictures of stored items: the only place that turns an item into a picture of some size."""
+"""The pictures of stored items: only this module turns an item into a picture of some size."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from ocelot.errors import ImageError, ItemNotFound
 from ocelot.images.file import ImageFile
@@ -12,19 +15,17 @@ from ocelot.images.thumbnails import Thumbnails
 from ocelot.images.uploads import UploadFolder
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from ocelot.types import Item
 
 __all__ = ["ImageStore"]
 
 
 class ImageStore:
-    """Reads the files of items, keeps small copies of large ones, and keeps uploads.
+    """Reads the pictures of items, and keeps small copies and uploads.
 
     Args:
-        thumbnails: Small copies of large pictures; None keeps and uses none.
-        uploads: Folder for pictures that have no file of their own; made at the first upload.
+        thumbnails: Small copies of large pictures; None to use none.
+        uploads: Folder for pictures that were not given as files; made at the first upload.
     """
 
     def __init__(
@@ -46,10 +47,10 @@ class ImageStore:
         return self._folder
 
     def original(self, item: Item) -> ImageFile:
-        """The item's file; one whose content has changed since does not count.
+        """The item's file: the first of its paths that still has the indexed content.
 
         Raises:
-            ItemNotFound: No file with this content is left.
+            ItemNotFound: None of its paths has it.
         """
         reasons = []
         for path in item.paths:
@@ -67,47 +68,53 @@ class ImageStore:
         )
 
     def picture(
-        self, item: Item, size: int, small: Mapping[str, bytes] | None = None
+        self,
+        item: Item,
+        size: int,
+        resample: Image.Resampling = Image.Resampling.BICUBIC,
     ) -> Image.Image:
         """The item's picture as RGB, its longer side at most `size` pixels, never enlarged.
 
         Args:
-            small: Small copies by content, from `small_copies`, where several items are asked
-                for; by default the one of this item is looked up.
+            resample: Filter that makes it smaller.
 
         Raises:
             ItemNotFound: Neither a file nor a small copy that is large enough is left.
             ImageError: The picture cannot be decoded.
         """
-        copies = self.small_copies([item], size) if small is None else small
-        image = None
-        if item.sha256 in copies:
-            try:
-                image = ImageFile(copies[item.sha256]).rgb(size)
-            except ImageError:
-                image = None  # a damaged copy: the file is there
-        if image is None:
-            image = self.original(item).rgb(size)
-        small_image = image.copy()
-        small_image.thumbnail((size, size))
-        return small_image
+        image = (self._small_copy(item, size) or self.original(item).rgb(size)).copy()
+        image.thumbnail((size, size), resample)
+        return image
 
-    def small_copies(self, items: Iterable[Item], size: int) -> dict[str, bytes]:
-        """The JPEG files of small copies that are large enough, by content hash."""
+    def _small_copy(self, item: Item, size: int) -> Image.Image | None:
         if self.thumbnails is None or size > Thumbnails.SIDE:
-            return {}
-        return self.thumbnails.get(item.sha256 for item in items)
+            return None
+        copy = self.thumbnails.get([item.sha256]).get(item.sha256)
+        try:
+            return None if copy is None else ImageFile(copy).rgb(size)
+        except ImageError:  # a damaged copy: read the file
+            return None
 
-    def forget(self, items: Iterable[Item]) -> None:
-        """Remove the small copies of items that are gone, and their files among the uploads."""
-        gone = list(items)
+    def forget(self, gone: Iterable[Item], kept: Iterable[Item] = ()) -> None:
+        """Remove the small copies and the uploaded files of items that are gone.
+
+        Args:
+            kept: Items with the same contents, whose small copies and files stay.
+        """
+        kept = list(kept)
+        contents = {item.sha256 for item in kept}
+        paths = {path for item in kept for path in item.paths}
+        gone = [
+            replace(item, paths=tuple(path for path in item.paths if path not in paths))
+            for item in gone
+        ]
         if self.thumbnails is not None:
-            self.thumbnails.drop(item.sha256 for item in gone)
+            self.thumbnails.drop(item.sha256 for item in gone if item.sha256 not in contents)
         if self._uploads.is_dir():
             for item in gone:
                 self.uploads.forget(item)
 
     def close(self) -> None:
-        """Close the file of small copies; a later call opens it again."""
+        """Close the database of small copies; the next use opens it again."""
         if self.thumbnails is not None:
             self.thumbnails.close()

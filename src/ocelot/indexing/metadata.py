@@ -1,4 +1,4 @@
-"""What is known of the pictures besides their pixels: a table beside them.
+"""Metadata files: a table beside the pictures.
 
 The convention is that of Hugging Face's ImageFolder: `metadata.csv`, `metadata.jsonl` or
 `metadata.parquet` in the folder, with a column `file_name` relative to that folder.
@@ -10,19 +10,23 @@ import csv
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ocelot.errors import ConfigurationError, MetadataError
+from ocelot.errors import MetadataError
 from ocelot.types import Failure
 
-__all__ = ["NAMES", "MetadataTable", "MetadataTables", "find_metadata", "read_metadata"]
+__all__ = ["MetadataTable", "MetadataTables", "find_metadata", "read_metadata"]
 
-NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _COLUMN = "file_name"
+_INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,299})")
+_NUMBER = re.compile(r"(?i)[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|nan")
 _Line = tuple[int, Mapping[str, Any]]
+_Fail = Callable[[int, str], None]
 
 
 @dataclass(frozen=True)
@@ -30,18 +34,14 @@ class MetadataTable:
     """The fields of each picture.
 
     Attributes:
-        path: Of the file that was read.
+        path: The file that was read.
         fields: Absolute path of a picture -> its fields, without `file_name`.
         failures: Lines that could not be used, and why.
     """
 
     path: str
     fields: Mapping[str, Mapping[str, Any]]
-    failures: tuple[Failure, ...] = field(default=())
-
-    def missing(self) -> int:
-        """How many lines name a file that does not exist."""
-        return sum(not os.path.exists(path) for path in self.fields)
+    failures: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,10 @@ class MetadataTables:
 
     @classmethod
     def beside(cls, roots: Iterable[str], named: str | Path | None = None) -> MetadataTables:
-        """The table in each indexed folder, or the one `named` for all of them.
+        """Read the table in each indexed folder, or the one `named` for all of them.
 
         Raises:
             MetadataError: A table cannot be used.
-            ConfigurationError: Parquet needs pyarrow, which is not installed.
         """
         folders = dict.fromkeys(
             root if os.path.isdir(root) else os.path.dirname(root) for root in roots
@@ -73,22 +72,22 @@ class MetadataTables:
         return bool(self.tables)
 
     def find(self, path: str) -> tuple[bool, Mapping[str, Any] | None]:
-        """Whether a table covers `path`, and its line there if it has one.
+        """Whether a table covers `path`, and its line for it, if any.
 
-        A table with lines that could not be used does not speak for the pictures it lacks: what
-        is stored of them stays.
+        A table with lines that could not be used does not cover the pictures that it lacks: what
+        is stored for them stays.
         """
-        covered = [table for folder, table in self.tables if path.startswith(folder)]
-        line = next((table.fields[path] for table in covered if path in table.fields), None)
-        whole = not any(table.failures for table in covered)
-        return bool(covered) and (line is not None or whole), line
+        covering = [table for folder, table in self.tables if path.startswith(folder)]
+        line = next((table.fields[path] for table in covering if path in table.fields), None)
+        is_whole = not any(table.failures for table in covering)
+        return bool(covering) and (line is not None or is_whole), line
 
     def failures(self) -> list[Failure]:
         """Lines that could not be used, and how many name no file."""
         failures: list[Failure] = []
         for table in {table.path: table for _, table in self.tables}.values():
             failures.extend(table.failures)
-            if missing := table.missing():
+            if missing := sum(not os.path.exists(path) for path in table.fields):
                 reason = f"{missing} of its lines name files that do not exist"
                 failures.append(Failure(table.path, reason))
         return failures
@@ -100,7 +99,7 @@ def find_metadata(folder: str | Path) -> Path | None:
     Raises:
         MetadataError: There are several.
     """
-    found = [Path(folder, name) for name in NAMES if Path(folder, name).is_file()]
+    found = [Path(folder, name) for name in _NAMES if Path(folder, name).is_file()]
     if len(found) > 1:
         raise MetadataError(
             f"{folder} has {' and '.join(path.name for path in found)}; keep one of them, or "
@@ -112,13 +111,12 @@ def find_metadata(folder: str | Path) -> Path | None:
 def read_metadata(path: str | Path) -> MetadataTable:
     """Read a metadata file by its suffix: .csv, .jsonl or .parquet.
 
-    A CSV column becomes numbers or truth values where each of its cells reads as one; a number
+    A CSV column becomes numbers or truth values if each of its cells reads as one; a number
     with leading zeros (`00123`) is text, and so is its column. Blank cells are left out. Of two
     lines for one picture the later wins.
 
     Raises:
         MetadataError: The file cannot be read, or has no column `file_name`.
-        ConfigurationError: Parquet needs pyarrow, which is not installed.
     """
     path = os.path.abspath(path)
     reader = _READERS.get(os.path.splitext(path)[1].lower())
@@ -129,28 +127,25 @@ def read_metadata(path: str | Path) -> MetadataTable:
     def fail(line: int, reason: str) -> None:
         failures.append(Failure(f"{path}:{line}", reason))
 
+    fields: dict[str, Mapping[str, Any]] = {}
     try:
-        lines = list(reader(path, fail))
+        for number, line in reader(path, fail):
+            name = line.get(_COLUMN)
+            if not isinstance(name, str) or not name.strip():
+                fail(number, f"it has no {_COLUMN}")
+                continue
+            target = os.path.normpath(os.path.join(os.path.dirname(path), name.strip()))
+            if target in fields:
+                fail(number, f"an earlier line is for {name}, too; this later one is used")
+            fields[target] = {key: value for key, value in line.items() if key != _COLUMN}
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise MetadataError(f"The metadata file {path} cannot be read: {reason}.") from error
-    fields: dict[str, Mapping[str, Any]] = {}
-    for number, line in lines:
-        name = line.get(_COLUMN)
-        if not isinstance(name, str) or not name.strip():
-            fail(number, f"it has no {_COLUMN}")
-            continue
-        target = os.path.normpath(os.path.join(os.path.dirname(path), name.strip()))
-        if target in fields:
-            fail(number, f"{name} has a line above already; this later one is used")
-        fields[target] = {key: value for key, value in line.items() if key != _COLUMN}
     return MetadataTable(path, fields, tuple(failures))
 
 
-_Fail = Callable[[int, str], None]
-
-
 def _read_csv(path: str, fail: _Fail) -> Iterator[_Line]:
+    # With the csv module: pyarrow.csv gives no line numbers, and reads 00123 as a number.
     with open(path, encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file, strict=True)
         try:
@@ -167,106 +162,65 @@ def _read_csv(path: str, fail: _Fail) -> Iterator[_Line]:
                 continue
             if cells is None:
                 break
-            if not any(cells):
-                continue
-            if len(cells) != len(header):
+            if any(cells) and len(cells) != len(header):
                 fail(rows.line_num, f"it has {len(cells)} cells, and the header {len(header)}")
-                continue
-            named = zip(header, cells, strict=True)
-            lines.append((rows.line_num, {key: cell for key, cell in named if key and cell}))
-    types = {
-        name: str
-        if name == _COLUMN
-        else _cell_type(line[name] for _, line in lines if name in line)
-        for name in header
-    }
+            elif any(cells):
+                named = zip(header, cells, strict=True)
+                lines.append((rows.line_num, {key: cell for key, cell in named if cell.strip()}))
+    types = {name: _type_of(line[name] for _, line in lines if name in line) for name in header}
+    types[_COLUMN] = str
     for number, line in lines:
-        values = {name: types[name](cell) for name, cell in line.items() if cell.strip()}
-        yield number, values
+        yield number, {name: types[name](cell) for name, cell in line.items() if name}
 
 
-def _cell_type(cells: Iterable[str]) -> Callable[[str], Any]:
+def _type_of(cells: Iterable[str]) -> Callable[[str], Any]:
     """The narrowest type that reads every cell of a column."""
-    texts = {cell.strip() for cell in cells} - {""}
-    for parse in (_truth, _whole, _number):
-        try:
-            for text in texts:
-                parse(text)
-        except ValueError:
-            continue
-        return parse
+    texts = {cell.strip() for cell in cells}
+    if all(text.lower() in ("true", "false") for text in texts):
+        return lambda cell: cell.strip().lower() == "true"
+    if all(map(_INTEGER.fullmatch, texts)):
+        return int
+    if all(_NUMBER.fullmatch(text) and not math.isinf(float(text)) for text in texts):
+        return float
     return str
-
-
-def _truth(text: str) -> bool:
-    folded = text.strip().lower()
-    if folded not in ("true", "false"):
-        raise ValueError(text)
-    return folded == "true"
-
-
-def _whole(text: str) -> int:
-    value = int(text)
-    if str(value) != text.strip().removeprefix("+"):  # 00123, 1_000
-        raise ValueError(text)
-    return value
-
-
-def _number(text: str) -> float:
-    digits = text.strip().lstrip("+-")
-    if "_" in digits or (len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()):
-        raise ValueError(text)
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError(text)
-    return value
 
 
 def _read_jsonl(path: str, fail: _Fail) -> Iterator[_Line]:
     columns: dict[str, None] = {}
     lines: list[_Line] = []
-    first = ""
+    reasons: list[str] = []
     with open(path, encoding="utf-8-sig") as file:
         for number, text in enumerate(file, 1):
             if not text.strip():
                 continue
             try:
                 line = json.loads(text)
+                reason = "" if isinstance(line, dict) else "it is not a JSON object"
             except (ValueError, RecursionError) as error:
-                first = first or f"line {number} is not JSON ({error})"
-                fail(number, f"it is not JSON ({error})")
-                continue
-            if not isinstance(line, dict):
-                first = first or f"line {number} is not a JSON object"
-                fail(number, "it is not a JSON object")
-                continue
-            columns.update(dict.fromkeys(line))
-            lines.append((number, line))
-    if first and not lines:
+                reason = f"it is not JSON ({error})"
+            if reason:
+                fail(number, reason)
+                reasons.append(f"of line {number}: {reason}")
+            else:
+                columns.update(dict.fromkeys(line))
+                lines.append((number, line))
+    if reasons and not lines:
         raise MetadataError(
-            f"The metadata file {path} cannot be used: {first}; write one JSON object to a line."
+            f"The metadata file {path} cannot be used because {reasons[0]}; write one JSON object "
+            "to a line."
         )
     _require_column(path, columns)
     yield from lines
 
 
 def _read_parquet(path: str, fail: _Fail) -> Iterator[_Line]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise ConfigurationError(
-            f"Reading {path} needs one more package (pip install pyarrow); "
-            "or save the table as metadata.csv."
-        ) from None
+    import pyarrow.parquet  # takes a while, and few need it
+
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             _require_column(path, file.schema_arrow.names)
-            number = 0
-            for batch in file.iter_batches():
-                for line in batch.to_pylist():
-                    number += 1
-                    yield number, line
+            lines = (line for batch in file.iter_batches() for line in batch.to_pylist())
+            yield from enumerate(lines, 1)
     except pyarrow.ArrowException as error:
         raise MetadataError(f"The metadata file {path} is not Parquet: {error}.") from error
 

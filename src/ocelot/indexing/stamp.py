@@ -1,11 +1,11 @@
-"""Whether a run has anything to do, told without opening the database or the encoder.
+"""Stamps of runs: find out from the disk alone whether there is anything to index.
 
-A run leaves a stamp: a digest of all that it went by (names, sizes and times of the pictures and
-of the metadata; the options) and of the files of its local database as it left them. While both
-are the same, the same run would change nothing, and fail with the same files: the stamp tells of
-those, and tries each of them again, as a passing cause leaves no trace in names, sizes and times.
+A run leaves a stamp: a digest of all its inputs (names, sizes and modification times of the
+pictures and of the metadata; the options), and a digest of the files of its local database as it
+left them. While both are the same, the same run would change nothing, and the same files would
+fail. Those are tried again, as a passing cause leaves no trace in names, sizes and times.
 
-Only a local database has files to look at: what a server holds, others may change.
+Only a local database has files to compare: what a server holds, others may change.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocelot.errors import ImageError
+from ocelot.files import write_atomic
 from ocelot.images.file import ImageFile
 from ocelot.indexing.metadata import find_metadata
 from ocelot.indexing.scan import File, roots_of, scan
 from ocelot.settings import cache_folder
 from ocelot.types import Failure, IndexReport
 
-__all__ = ["Kept", "Stamp"]
+__all__ = ["LastRun", "Stamp"]
 
-_DAYS = 90  # that a stamp is kept
+_DAYS = 90  # how long a stamp is kept
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What a run that has nothing to do would say.
+class LastRun:
+    """What the last run left, if nothing has changed since.
 
     Attributes:
-        report: All files unchanged, but for those that failed and still do.
-        rows: Of the collection.
+        report: All files unchanged, except those that failed and still do.
+        rows: Number of rows in the collection.
     """
 
     report: IndexReport
@@ -46,14 +47,14 @@ class Kept:
 
 @dataclass(frozen=True)
 class Stamp:
-    """What a run goes by, as it is now. Made by `of`, before the run.
+    """The inputs of a run as they are now. Made by `of`, before the run.
 
     Attributes:
-        found: Image files.
-        inputs: Digest of all that the run goes by.
+        found: Number of image files.
+        inputs: Digest of all inputs.
         tables: Paths of the metadata files.
-        database: The local database's folder.
-        file: Where the stamp of the last run is.
+        database: Folder of the local database.
+        file: The stamp of the last run.
     """
 
     found: int
@@ -71,13 +72,13 @@ class Stamp:
         *,
         options: Iterable[object] = (),
     ) -> Stamp:
-        """Look at everything once.
+        """Collect the inputs of a run.
 
         Args:
             paths, metadata: As of `index_images`.
             database: Folder of the local database.
-            options: Whatever else decides what the run does: the collection, the version, the
-                settings, the encoder's files.
+            options: Everything else that the result of the run depends on: the collection, the
+                version, the settings, the encoder's files.
 
         Raises:
             InputError: None of `paths` exists.
@@ -91,21 +92,21 @@ class Stamp:
         run = repr((roots, named, [str(option) for option in options]))
         digest = hashlib.sha256(run.encode(errors="surrogateescape"))
         found = 0
-        for file in scan(roots):
-            if isinstance(file, File):
+        for one in scan(roots):
+            if isinstance(one, File):
                 found += 1
-                digest.update(f"{file.path}\0{file.size}\0{file.mtime_ns}\n".encode())
+                digest.update(f"{one.path}\0{one.size}\0{one.mtime_ns}\n".encode())
             else:
-                digest.update(f"{file.path}\0{file.reason}\n".encode())
+                digest.update(f"{one.path}\0{one.reason}\n".encode())
         for table in tables:
             digest.update(_state(table).encode())
         place = os.path.realpath(os.path.expanduser(database))
         name = hashlib.sha256(f"{place}\n{run}".encode(errors="surrogateescape")).hexdigest()
-        note = cache_folder() / "runs" / f"{name[:32]}.json"
-        return cls(found, digest.hexdigest(), tables, place, note)
+        file = cache_folder() / "runs" / f"{name[:32]}.json"
+        return cls(found, digest.hexdigest(), tables, place, file)
 
-    def kept(self) -> Kept | None:
-        """What the last run left, where the run has nothing to do; None where it may have."""
+    def load(self) -> LastRun | None:
+        """What the last run left if there is nothing to do; None if there may be."""
         try:
             note = json.loads(self.file.read_text(encoding="utf-8"))
             if (note["inputs"], note["database"]) != (self.inputs, _state(self.database)):
@@ -114,18 +115,18 @@ class Stamp:
             rows = int(note["rows"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        tried = [one for one in failures if self._is_of_a_picture(one)]
+        tried = [failure for failure in failures if self._is_of_a_picture(failure)]
         if not all(map(_fails_again, tried)):
             return None
         unchanged = self.found - len({failure.path for failure in tried})
-        return Kept(IndexReport(self.found, unchanged, failures=failures), rows)
+        return LastRun(IndexReport(self.found, unchanged, failures=failures), rows)
 
-    def keep(self, rows: int, failures: Iterable[Failure] = ()) -> None:
-        """Leave it, right after a run let its database go.
+    def save(self, rows: int, failures: Iterable[Failure] = ()) -> None:
+        """Write the stamp, right after a run has closed its database.
 
         Args:
-            rows: Of the collection.
-            failures: Of the run.
+            rows: Number of rows in the collection.
+            failures: Those of the run.
         """
         note = {
             "inputs": self.inputs,
@@ -133,24 +134,21 @@ class Stamp:
             "rows": rows,
             "failures": [(failure.path, failure.reason) for failure in failures],
         }
-        with suppress(OSError):  # then the next run looks at everything
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            partial = self.file.with_suffix(f".{os.getpid()}.part")
-            partial.write_text(json.dumps(note), encoding="utf-8")
-            partial.replace(self.file)
+        with suppress(OSError):  # then the next run compares everything
+            write_atomic(self.file, json.dumps(note).encode())
             for other in self.file.parent.iterdir():
                 if other.stat().st_mtime < time.time() - _DAYS * 86_400:
                     other.unlink()
 
     def _is_of_a_picture(self, failure: Failure) -> bool:
-        """Whether it is of a file that was found; others are in the digest, as are tables."""
+        """Return True if an image file failed; tables and other paths are in the digest."""
         return failure.path not in self.tables and os.path.isfile(failure.path)
 
 
 def _fails_again(failure: Failure) -> bool:
-    """Whether a picture cannot be used for the same reason as before.
+    """Return True if a picture cannot be used for the same reason as before.
 
-    False also where it can be read and the reason was another, such as its metadata.
+    Also False if it can be decoded and the reason was another, such as its metadata.
     """
     try:
         ImageFile.of(Path(failure.path)).rgb()
@@ -160,12 +158,12 @@ def _fails_again(failure: Failure) -> bool:
 
 
 def _state(path: str | Path) -> str:
-    """Digest of a file's, or all of a folder's, names, sizes and times; "" where there is none."""
+    """Digest of the names, sizes and times of a file or of a folder's files; "" if missing."""
     if not os.path.exists(path):
         return ""
     files = [str(path)]
     if os.path.isdir(path):
-        # Locks are touched by whoever reads.
+        # Reading touches the lock file.
         files = [
             os.path.join(folder, name)
             for folder, _, names in os.walk(path)

@@ -1,4 +1,4 @@
-"""Attention, by the way that is quickest where it runs."""
+"""Attention, computed in the way that is fastest on the device."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from torch import Tensor
 
 __all__ = ["attend"]
 
-_LONGEST = 1024  # tokens; beyond that the scores of all pairs outgrow a processor's caches
+_LONGEST = 1024  # tokens; the scores of more pairs do not fit in a CPU's caches
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """softmax(q k^T / sqrt(d)) v (arXiv 1706.03762).
+    """Return softmax(q k^T / sqrt(d)) v (arXiv 1706.03762).
 
-    On a processor in bf16, whose matrix unit torch's fused kernel leaves idle, the products
-    written out take half the time.
+    Torch's fused kernel does not use a CPU's matrix unit for bf16; two plain matrix products do,
+    and take half the time.
 
     Shape: q (batch, heads, rows, d), k and v (batch, heads, tokens, d), mask (batch, 1, 1,
-    tokens), true where to look -> (batch, heads, rows, d).
+    tokens), True where to look -> (batch, heads, rows, d).
     """
     if q.device.type != "cpu" or q.dtype is not torch.bfloat16 or k.shape[-2] > _LONGEST:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)

@@ -1,44 +1,18 @@
 """A small residual convolutional vision tower (arXiv 1512.03385).
 
-From little data, convolutions learn shape and texture several times faster than patches do;
-the bundled encoder uses this tower in the place of EVA02, with the same text tower and fusion.
+With little training data, convolutions learn shape and texture several times faster than
+patches do. The bundled encoder uses this tower instead of EVA02, with the same text tower.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
-__all__ = ["ConvolutionConfig", "ConvolutionVision"]
+from ocelot.model.geometry import ConvolutionConfig
 
-
-@dataclass(frozen=True)
-class ConvolutionConfig:
-    """Geometry of the tower.
-
-    Attributes:
-        image_size: Pixels along one side.
-        widths: Channels of each stage; each stage halves the resolution after a stem that
-            has halved it once. The last is the width of the tokens.
-        depths: Residual blocks of each stage.
-    """
-
-    image_size: int
-    widths: tuple[int, ...]
-    depths: tuple[int, ...]
-
-    @property
-    def width(self) -> int:
-        return self.widths[-1]
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of one image."""
-        side: int = self.image_size // 2 ** (1 + len(self.widths))
-        return side * side
+__all__ = ["ConvolutionVision"]
 
 
 def _folded(convolution: nn.Module, norm: nn.Module) -> nn.Conv2d:
@@ -93,7 +67,7 @@ class ConvolutionVision(nn.Module):
         self.blocks = nn.Sequential(*blocks)
 
     def fold(self) -> None:
-        """Put every batch norm into the convolution before it: for inference alone, and once."""
+        """Fold each batch norm into the convolution before it; once, and for inference only."""
         convolution, norm, relu = self.stem
         self.stem = nn.Sequential(_folded(convolution, norm), relu)
         for block in self.blocks:

@@ -1,8 +1,8 @@
-"""Linear layers whose weights lie in memory as the processor's matrix product reads them.
+"""Linear layers with weights in the memory order of the CPU's matrix product.
 
-Otherwise oneDNN brings bf16 weights into that order anew at each call, which for the few rows of
-a small batch takes a tenth of the time and more. These are the operators that torch.compile uses
-for the same; they are not public, so a torch that lacks them keeps its plain layers.
+Otherwise oneDNN reorders bf16 weights at each call, which takes a tenth of the time or more in a
+small batch. torch.compile uses the same operators. They are not public, so a torch without them
+keeps its plain layers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["PackedLinear", "can_pack", "pack"]
 
 
 class PackedLinear(nn.Module):
-    """`nn.Linear` in bf16 on a processor; for inference alone."""
+    """`nn.Linear` in bf16 on a CPU; for inference only."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class PackedLinear(nn.Module):
 
 @cache
 def can_pack() -> bool:
-    """Whether this torch has the operators, and they compute what they should."""
+    """Return True if this torch has the operators and they compute correctly."""
     try:
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             linear, x = nn.Linear(64, 32).bfloat16(), torch.ones(2, 64).bfloat16()
@@ -45,7 +45,7 @@ def can_pack() -> bool:
 
 
 def pack(module: nn.Module) -> None:
-    """Replace the linear layers below `module`; none of them may be more than called."""
+    """Replace the linear layers in `module`, whose weights nothing else may use."""
     for name, child in module.named_children():
         if isinstance(child, nn.Linear):
             setattr(module, name, PackedLinear(child))

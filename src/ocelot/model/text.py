@@ -1,47 +1,22 @@
-"""The BERT / XLM-RoBERTa text tower (arXiv 1810.04805, 1911.02116), which also fuses.
+"""The BERT / XLM-RoBERTa text tower (arXiv 1810.04805, 1911.02116); it also reads image tokens.
 
-Only the first row of the last layer is computed: nothing else of it is used.
+Only the first row of the last layer is computed, as nothing else of it is used.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ocelot.model.attention import attend
+from ocelot.model.geometry import TextConfig
 
-__all__ = ["TextConfig", "TextEmbeddings", "TextEncoder"]
-
-
-@dataclass(frozen=True)
-class TextConfig:
-    """Geometry of the tower.
-
-    Attributes:
-        positions: Rows of the position table.
-        first_position: Position of the first token of a text on its own: 0 for BERT, the
-            padding id + 1 for XLM-RoBERTa.
-        pad_id: Token id that fills short rows.
-        eps: Of every layer norm.
-    """
-
-    vocabulary: int
-    width: int
-    hidden: int
-    layers: int
-    heads: int
-    positions: int
-    token_types: int
-    first_position: int
-    pad_id: int
-    eps: float
+__all__ = ["TextEmbeddings", "TextEncoder"]
 
 
 def _table(rows: int, width: int) -> nn.Embedding:
-    # Filling a table on the meta device imports half of torch's compiler: a second for nothing.
+    # Initialising a table on the meta device would import torch's compiler, which takes a second.
     table = nn.Embedding(rows, width, _weight=torch.empty(rows, width))
     if not table.weight.is_meta:
         table.reset_parameters()
@@ -60,13 +35,13 @@ class TextEmbeddings(nn.Module):
 
     def forward(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Shape: ids (batch, tokens), positions (tokens,) -> (batch, tokens, width)."""
-        # Ocelot's texts are one segment: token type 0 throughout.
+        # A text is one segment, so all its tokens have type 0.
         total = self.words(ids) + self.positions(positions) + self.types.weight[0]
         normed: Tensor = self.norm(total)
         return normed
 
     def place(self, tokens: Tensor, first_position: int) -> Tensor:
-        """Give image tokens a position and this norm; they have no token type.
+        """Add positions to image tokens and normalise them; they have no token type.
 
         Shape: tokens (batch, n, width) -> the same.
         """
@@ -88,7 +63,7 @@ class _Layer(nn.Module):
         self.norm = nn.LayerNorm(width, eps=config.eps)
 
     def forward(self, x: Tensor, mask: Tensor | None, *, first_row_only: bool) -> Tensor:
-        """Shape: x (batch, tokens, width), mask (batch, 1, 1, tokens), true where to look."""
+        """Shape: x (batch, tokens, width), mask (batch, 1, 1, tokens), True where to look."""
         if first_row_only:
             width, bias, first = x.shape[-1], self.qkv.bias, x[:, :1]
             q = self._heads(F.linear(first, self.qkv.weight[:width], bias[:width]))
@@ -108,7 +83,7 @@ class _Layer(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Embedded tokens to the vector of the first one."""
+    """Embedded tokens to the output of the first one."""
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()

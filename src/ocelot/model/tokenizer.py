@@ -1,10 +1,10 @@
-"""Text to token ids, with the `tokenizers` package alone: no transformers import."""
+"""Text to token ids, with the `tokenizers` package and without transformers; batches of them."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +15,19 @@ from ocelot.errors import CheckpointError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["TextTokenizer", "pad", "word_piece"]
+__all__ = ["TextTokenizer", "chunks", "pad", "word_piece"]
 
 log = logging.getLogger(__name__)
 
+_CHEAP_PADDING = 64  # tokens of padding that cost less than another run
+
 
 class TextTokenizer:
-    """A tokenizer of the Hugging Face format that frames each text in its special tokens.
+    """A Hugging Face tokenizer that puts each text between its two special tokens.
 
     Args:
-        tokenizer: Adds [CLS] … [SEP] (or <s> … </s>) itself, neither cuts nor pads.
+        tokenizer: Adds [CLS] … [SEP] (or <s> … </s>) itself; its truncation and padding are
+            turned off.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -34,8 +37,8 @@ class TextTokenizer:
         self.empty: tuple[int, ...] = tuple(tokenizer.encode("").ids)
         if len(self.empty) != 2:
             raise CheckpointError(
-                "The tokenizer must frame a text in two special tokens ([CLS] and [SEP]); "
-                f"it frames the empty text in {len(self.empty)}."
+                "The tokenizer must add two special tokens to a text ([CLS] and [SEP]); "
+                f"it adds {len(self.empty)} to the empty text."
             )
 
     @classmethod
@@ -51,7 +54,7 @@ class TextTokenizer:
             if ready.is_file():
                 return cls(Tokenizer.from_file(str(ready)))
             if vocabulary.is_file():
-                # Not splitlines: a word may hold one of Unicode's other line ends.
+                # Not splitlines: a word may contain another line separator of Unicode.
                 words = vocabulary.read_text(encoding="utf-8").removesuffix("\n").split("\n")
                 return cls(word_piece(words, lower_case=_lower_case(folder)))
         except CheckpointError:
@@ -66,13 +69,13 @@ class TextTokenizer:
         )
 
     def __call__(self, text: str | None, longest: int) -> tuple[int, ...]:
-        """Token ids of a text, cut to `longest` (special tokens included) with a warning."""
+        """Return the token ids of a text; more than `longest` are cut, with a warning."""
         if text is None:
             return self.empty
         ids = self.tokenizer.encode(text).ids
         if len(ids) > longest:
             log.warning(
-                "A text of %d tokens was cut to %d, all that the model can read: %.60s…",
+                "A text of %d tokens was cut to %d, the most that the model can read: %.60s…",
                 len(ids), longest, text,
             )  # fmt: skip
             ids = ids[: longest - 1] + ids[-1:]
@@ -80,12 +83,12 @@ class TextTokenizer:
 
 
 def pad(texts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
-    """Rows of equal length, and where their tokens are.
+    """Pad texts to the longest one.
 
     Returns:
-        ids, shape (batch, longest), and mask, bool of that shape, false at padding.
+        ids, shape (batch, longest), and mask, bool of the same shape, False at padding.
     """
-    import torch  # not for tokenising alone: importing it takes a second
+    import torch  # here, as importing it takes a second and tokenising does not need it
 
     longest = max(map(len, texts))
     ids = torch.tensor([[*text, *([pad_id] * (longest - len(text)))] for text in texts])
@@ -93,8 +96,37 @@ def pad(texts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
     return ids, torch.arange(longest) < lengths[:, None]
 
 
+def chunks(lengths: Sequence[int], *, items: int, tokens: int) -> Iterator[list[int]]:
+    """Group rows of similar length, the longest first, so that padding wastes little.
+
+    >>> list(chunks([300, 9, 310, 8, 7], items=32, tokens=4096))
+    [[2, 0], [1, 3, 4]]
+
+    Args:
+        lengths: Tokens of each row.
+        items: Most rows of one chunk.
+        tokens: Most tokens of one chunk, padding included; a longer row is alone.
+
+    Yields:
+        Indices into `lengths`.
+    """
+    chunk: list[int] = []
+    used = 0
+    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
+        longest = lengths[chunk[0]] if chunk else lengths[row]
+        taken, used = longest * (len(chunk) + 1), used + lengths[row]
+        if chunk and (
+            len(chunk) == items or taken > tokens or taken - used > max(_CHEAP_PADDING, taken // 4)
+        ):
+            yield chunk
+            chunk, used = [], lengths[row]
+        chunk.append(row)
+    if chunk:
+        yield chunk
+
+
 def word_piece(words: list[str], *, lower_case: bool = True) -> Tokenizer:
-    """BERT's tokenizer over a vocabulary in the order of `vocab.txt`."""
+    """Return BERT's tokenizer for a vocabulary in the order of `vocab.txt`."""
     ids = {word: number for number, word in enumerate(words)}
     missing = [word for word in ("[UNK]", "[CLS]", "[SEP]") if word not in ids]
     if missing:

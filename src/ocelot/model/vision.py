@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ocelot.model.attention import attend
+from ocelot.model.geometry import EvaConfig
 
-__all__ = ["EvaConfig", "EvaVision", "rotary_tables"]
+__all__ = ["EvaVision", "rotary_tables"]
 
 _EPS = 1e-6
 
 
-@dataclass(frozen=True)
-class EvaConfig:
-    """Geometry of the tower; all lengths in pixels or channels."""
-
-    image_size: int
-    patch_size: int
-    width: int
-    hidden: int
-    layers: int
-    head_size: int
-
-    @property
-    def grid(self) -> int:
-        """Patches along one side."""
-        return self.image_size // self.patch_size
-
-    @property
-    def tokens(self) -> int:
-        """Patch tokens of one image."""
-        return self.grid**2
-
-    @property
-    def heads(self) -> int:
-        return self.width // self.head_size
-
-
 def rotary_tables(grid: int, head_size: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the two-dimensional rotary embedding.
+    """Return cosines and sines of the two-dimensional rotary embedding.
 
-    Half of each head turns with the row, half with the column; positions are scaled to the
+    Half of each head rotates with the row, half with the column. Positions are scaled to the
     grid of the pre-training resolution (16).
 
     Returns:
@@ -61,10 +34,10 @@ def rotary_tables(grid: int, head_size: int) -> tuple[Tensor, Tensor]:
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn neighbouring channel pairs. Shape: x (batch, heads, tokens, head size)."""
+    """Rotate pairs of neighbouring channels. Shape: x (batch, heads, tokens, head size)."""
     even, odd = x[..., ::2], x[..., 1::2]
-    turned = torch.stack((-odd, even), dim=-1).flatten(-2)
-    return x * cos + turned * sin
+    rotated = torch.stack((-odd, even), dim=-1).flatten(-2)
+    return x * cos + rotated * sin
 
 
 class _Attention(nn.Module):
@@ -86,7 +59,7 @@ class _Attention(nn.Module):
         """Shape: x (batch, 1 + patches, width)."""
         qkv = self.qkv(x) if self.folded else F.linear(x, self.qkv.weight, self._bias())
         q, k, v = qkv.reshape(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        # The class token (first) has no place in the picture and is not turned.
+        # The class token (first) has no position in the image and is not rotated.
         q = torch.cat([q[:, :, :1], _rotate(q[:, :, 1:], cos, sin)], dim=2)
         k = torch.cat([k[:, :, :1], _rotate(k[:, :, 1:], cos, sin)], dim=2)
         out = attend(q, k, v)
@@ -142,7 +115,7 @@ class EvaVision(nn.Module):
         self.register_buffer("sin", sin)
 
     def fold(self) -> None:
-        """Join the biases of queries and values once: for inference alone."""
+        """Join the biases of queries and values; once, and for inference only."""
         for block in self.blocks:
             assert isinstance(block, _Block)
             block.attention.fold()

@@ -1,54 +1,30 @@
-"""Visualized BGE: image tokens read by a text encoder as if they were words.
+"""Visualized BGE: a text encoder reads image tokens as if they were words.
 
 Source: VISTA, arXiv 2406.04292. The sequence of an image with a text is::
 
     [CLS]   image tokens   text tokens … [SEP]
     0       1 … n          n+1 …            (positions)
 
-and the first row of the output, at length 1, is the embedding. An image alone comes with the
-empty text. A text alone takes the plain path of the text encoder.
+and the first row of the output, scaled to length 1, is the embedding. An image alone is encoded
+with the empty text. A text alone takes the plain path of the text encoder.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ocelot.model.convolution import ConvolutionConfig, ConvolutionVision
-from ocelot.model.text import TextConfig, TextEmbeddings, TextEncoder
-from ocelot.model.vision import EvaConfig, EvaVision
+from ocelot.model.convolution import ConvolutionVision
+from ocelot.model.geometry import EvaConfig, Geometry
+from ocelot.model.text import TextEmbeddings, TextEncoder
+from ocelot.model.vision import EvaVision
 
-__all__ = ["Geometry", "Network", "parameter_count"]
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """All that is needed to build the network."""
-
-    vision: EvaConfig | ConvolutionConfig
-    text: TextConfig
-
-    @property
-    def dimension(self) -> int:
-        """Width of the embedding."""
-        return self.text.width
-
-    @property
-    def longest_text(self) -> int:
-        """Tokens, special ones included, that fit with no image."""
-        return self.text.positions - self.text.first_position
-
-    @property
-    def longest_caption(self) -> int:
-        """Tokens, special ones included, that fit beside an image."""
-        return self.text.positions - self.vision.tokens
+__all__ = ["Network", "parameter_count"]
 
 
 class Network(nn.Module):
-    """The whole network; `geometry` says what it is made of."""
+    """The whole network of a geometry."""
 
     def __init__(self, geometry: Geometry) -> None:
         super().__init__()
@@ -75,7 +51,7 @@ class Network(nn.Module):
         return self.read(None if pixels is None else self.vision(pixels), ids, mask)
 
     def read(self, patches: Tensor | None, ids: Tensor, mask: Tensor | None) -> Tensor:
-        """As `forward`, from the vision tower's tokens; training reads one image several times.
+        """Do the same from the vision tower's tokens, as training reads one image several times.
 
         Shape: patches (batch, n, width of the vision tower) -> (batch, dimension).
         """
@@ -104,5 +80,5 @@ class Network(nn.Module):
 
 
 def parameter_count(network: nn.Module) -> int:
-    """Trained numbers in a network."""
+    """Return the number of trained parameters."""
     return sum(parameter.numel() for parameter in network.parameters())

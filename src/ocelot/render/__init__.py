@@ -1,4 +1,4 @@
-"""Results as something to look at: a page and a panorama."""
+"""Results to look at: a page and a panorama."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["ResultRenderer"]
 
 
 class ResultRenderer:
-    """Draws results with the pictures of one store; see `ocelot.types.Renderer`."""
+    """Draws results with the pictures of a store; see `ocelot.types.Renderer`."""
 
     def __init__(self, images: ImageStore) -> None:
         self._images = images
 
     def panorama(self, result: Result) -> Image.Image:
-        """The query and up to 25 hits in retrieval order, as a vision model is shown them.
+        """The query and up to 25 hits in retrieval order, as a vision model sees them.
 
         Raises:
             InputError: There are no hits.
@@ -31,8 +31,7 @@ class ResultRenderer:
 
     def html(self, result: Result) -> str:
         """A whole page, with every picture inside."""
-        from ocelot import __version__
-        from ocelot.render.html import render_page
+        from ocelot.render.html import render_page  # most searches do not need Jinja2
 
         panorama = self.panorama(result) if result.hits else None
-        return render_page(result, self._images, panorama=panorama, version=__version__)
+        return render_page(result, self._images, panorama)

@@ -1,4 +1,4 @@
-"""What there is to say about hits and answers, in plain words; nothing here is HTML."""
+"""What pages say about hits and results, as plain text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
     "verdict",
 ]
 
-# What the rerankers are called on the page.
+# The names of rerankers on pages.
 RERANKERS = {
     "llm": "Language model",
     "fusion": "Fusion of rankings",
@@ -32,7 +32,7 @@ RERANKERS = {
 
 _FIRST = ("category", "kind", "type", "brand", "store", "colour", "color", "pattern", "material")
 _NOT_SHOWN = frozenset({*TITLE_KEYS, "price", "file_name", "description"})
-_SHORT = 48  # characters of a metadata value; longer ones are prose
+_SHORT = 48  # characters of a metadata value; longer ones are not shown
 
 
 def asked(query: Query) -> str:
@@ -48,7 +48,8 @@ def asked(query: Query) -> str:
 
 
 def short(text: str, most: int = 60) -> str:
-    """
+    """The text, cut at `most` characters.
+
     >>> short("in blue, with stripes", 10)
     'in blue, …'
     """
@@ -56,7 +57,8 @@ def short(text: str, most: int = 60) -> str:
 
 
 def count(number: int, word: str = "picture") -> str:
-    """
+    """A number with its noun.
+
     >>> count(1), count(1200)
     ('1 picture', '1,200 pictures')
     """
@@ -64,7 +66,7 @@ def count(number: int, word: str = "picture") -> str:
 
 
 def price(metadata: Mapping[str, Any]) -> str:
-    """The price as it is shown, or ""."""
+    """The price, or "" if there is none."""
     value = metadata.get("price")
     if isinstance(value, float):
         return f"{value:,.2f}" if math.isfinite(value) else ""
@@ -91,7 +93,7 @@ def summary(metadata: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    """A value that is short enough to show, else ""; Cell_Phones reads better as Cell Phones."""
+    """A value if it is short enough to show, else ""; Cell_Phones becomes Cell Phones."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -103,7 +105,7 @@ def _value(value: Any) -> str:
 
 
 def movement(hit: Hit) -> tuple[Literal["up", "down"], str] | None:
-    """Whether reranking moved a hit up or down, and its earlier place; None when it stayed.
+    """Whether reranking moved a hit up or down, and its earlier place; None if it did not move.
 
     >>> movement(Hit("ab", ("a.jpg",), rank=1, retrieval_rank=6))
     ('up', 'was 6th')
@@ -114,25 +116,25 @@ def movement(hit: Hit) -> tuple[Literal["up", "down"], str] | None:
 
 
 def judging(reranker: str) -> str:
-    """What is said while a reranker is at work."""
+    """What is shown while a reranker works."""
     if reranker == "llm":
         return "The language model is looking at the pictures…"
-    return "Weighing the words and the picture against each other…"
+    return "Comparing the pictures with each part of the query…"
 
 
 def verdict(ranking: Ranking | None) -> str:
-    """What the first picture is called."""
+    """The label of the first picture."""
     judged = ranking is not None and ranking.status != "fallback"
     return "Best match" if judged else "Most similar"
 
 
 def notice(ranking: Ranking | None) -> str:
-    """One friendly sentence where a reranker's reply was not used as it came, else ""."""
+    """One sentence if a reranker's reply was repaired or not usable, else ""."""
     if ranking is None or ranking.status == "ok":
         return ""
     detail = ranking.detail.strip().rstrip(".")
     if ranking.status == "repaired":
-        text = f"The reply of {ranking.reranker} could be used after mending"
+        text = f"The reply of {ranking.reranker} was repaired"
     else:
         text = (
             f"{ranking.reranker} gave no usable answer, so the pictures stay in order of similarity"
@@ -141,13 +143,13 @@ def notice(ranking: Ranking | None) -> str:
 
 
 def facts(result: Result) -> list[tuple[str, str]]:
-    """How an answer was made: who ranked it, what it cost, how long it took."""
+    """How a result was made: the reranker, the cost, and the time of each stage."""
     facts: list[tuple[str, str]] = []
     ranking = result.ranking
     if ranking is None:
         facts.append(("Order", "similarity, not reranked"))
     else:
-        status = {"ok": "", "repaired": ", mended", "fallback": ", not usable"}[ranking.status]
+        status = {"ok": "", "repaired": ", repaired", "fallback": ", not usable"}[ranking.status]
         facts.append(("Ranked by", ranking.reranker + status))
         used = ranking.usage
         if ranking.cached:

@@ -1,6 +1,6 @@
-"""Rerankers: each puts the hits of a search in a better order and says why.
+"""Rerankers: each puts the hits of a search in a better order and gives a reason.
 
-Loaded when first used, so that the offline ones need no `openai`.
+Modules are imported on first use, so that the offline rerankers do not import `openai`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A reranker from a plain function: for tests, and for rules of one's own."""
+"""A reranker made from a function: for tests and custom rules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
 from typing import Any
 
-from ocelot.rerankers.llm.reply import complete_order
+from ocelot.rerankers.base import complete_order
 from ocelot.types import Hit, Query, Ranking, RankStatus
 
 __all__ = ["FunctionReranker"]
@@ -15,7 +15,7 @@ Order = Sequence[int]
 
 
 class FunctionReranker:
-    """Orders hits as a function says.
+    """Orders hits with a function.
 
     >>> reverse = FunctionReranker(lambda query, hits: range(len(hits))[::-1], name="reverse")
     >>> hits = [Hit(id, (f"{id}.jpg",)) for id in "ab"]
@@ -23,8 +23,8 @@ class FunctionReranker:
     (1, 0)
 
     Args:
-        function: From a query and its hits to positions, best first, or to (positions, reason).
-            Positions that are unknown, repeated or missing are mended as in a model's reply.
+        function: Takes a query and its hits; returns positions, best first, or
+            (positions, reason). Unknown and repeated positions are dropped, missing ones added.
         name: Shown with every result.
     """
 
@@ -40,7 +40,7 @@ class FunctionReranker:
         return f"FunctionReranker(name={self.name!r})"
 
     def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
-        """Call the function; what it raises is not caught."""
+        """Call the function; its exceptions are not caught."""
         given: Any = self._function(query, hits)
         reason = ""
         if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], (str, type(None))):

@@ -1,24 +1,24 @@
 """Rerank without a language model: how well does each hit agree with each part of the query?
 
-A composed query's vector can lie close to a picture that fits the whole only by fitting one part
-very well. So three rankings are fused, by cosine similarity to the query as a whole, to its text
-alone, and to its picture alone, with weighted reciprocal-rank fusion (Cormack, Clarke and
-Büttcher, "Reciprocal Rank Fusion Outperforms Condorcet and Individual Rank Learning Methods",
-SIGIR 2009). Ranks, not cosines, are added because cosines of text alone and of picture alone
-live on different scales, and a handful of candidates is too few to estimate those scales.
-Several reference pictures count as one: the mean direction of their vectors.
+A picture can be close to a composed query only because it fits one part of it very well. So three
+rankings are fused, by cosine similarity to the whole query, to its text alone, and to its picture
+alone, with weighted reciprocal-rank fusion (Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion
+Outperforms Condorcet and Individual Rank Learning Methods", SIGIR 2009). Ranks are added, not
+cosines, because cosines to a text and to a picture have different scales, and there are too few
+candidates to estimate them. Several reference pictures count as one: the normalised mean of their
+vectors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ocelot.encoders.base import normalized_mean
-from ocelot.errors import ConfigurationError, ImageError, OcelotError
+from ocelot.errors import ConfigurationError, ImageError, ItemNotFound, OcelotError
+from ocelot.images.store import ImageStore
 from ocelot.types import Hit, Input, Query, Ranking
 
 if TYPE_CHECKING:
@@ -33,36 +33,43 @@ WEIGHTS: Mapping[str, float] = {"whole": 2.0, "text": 1.0, "image": 1.0}
 
 
 class FusionReranker:
-    """Orders hits by their agreement with the query as a whole, its text and its picture.
+    """Orders hits by their agreement with the whole query, its text and its picture.
 
-    A query of one part keeps retrieval order. Hits without a vector are encoded from their file;
-    where that cannot be read, the retrieval score stands for the whole, and in the parts such
-    hits come last. Ties keep retrieval order.
+    A query with one part keeps retrieval order. Hits without a vector are encoded; if a picture
+    cannot be read, its retrieval score is used for the whole query, and it is last for the
+    parts. Ties keep retrieval order.
 
     Args:
         encoder: The one that made the hits' vectors.
-        weights: Of "whole", "text" and "image"; those left out keep 2, 1 and 1.
-        k: The constant of reciprocal-rank fusion: the larger, the less a first place is worth
-            over a second. 60 is the paper's.
+        images: Where the pictures of hits without a vector are read from.
+        weights: For "whole", "text" and "image"; by default 2, 1 and 1.
+        k: The constant of reciprocal-rank fusion; the larger it is, the less a first place
+            counts over a second. The default is the paper's.
 
     Raises:
         ConfigurationError: A weight is unknown, negative or not finite, or `k` is negative.
     """
 
     def __init__(
-        self, encoder: Encoder, *, weights: Mapping[str, float] | None = None, k: float = 60.0
+        self,
+        encoder: Encoder,
+        images: ImageStore | None = None,
+        *,
+        weights: Mapping[str, float] | None = None,
+        k: float = 60.0,
     ) -> None:
         self._weights = {**WEIGHTS, **(weights or {})}
         if self._weights.keys() != WEIGHTS.keys() or not all(
             0 <= weight < float("inf") for weight in self._weights.values()
         ):
             raise ConfigurationError(
-                "The fusion reranker's weights are numbers from 0 for whole, text and image, "
+                "The fusion reranker's weights must be numbers from 0 for whole, text and image, "
                 f"was: {weights}."
             )
         if not 0 <= k < float("inf"):
             raise ConfigurationError(f"The fusion reranker's k must be 0 or more, was: {k}.")
         self._encoder = encoder
+        self._images = images or ImageStore()
         self._k = k
 
     def __repr__(self) -> str:
@@ -74,7 +81,7 @@ class FusionReranker:
         return "fusion"
 
     def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
-        """Fuse the three rankings of `hits`; see :class:`ocelot.rerankers.base.Reranker`."""
+        """Fuse the three rankings of `hits`; see `ocelot.rerankers.base.Reranker`."""
         order = tuple(range(len(hits)))
         if not hits:
             return Ranking(order, "There was nothing to rank.", self.name)
@@ -98,31 +105,26 @@ class FusionReranker:
         encoded = self._encoder.encode([*query.inputs(), Input(text=query.text), *alone])
         composed, text, pictures = np.split(encoded, [len(alone), len(alone) + 1])
         parts = np.stack([normalized_mean(rows) for rows in (composed, text, pictures)])
-        rows = np.full((len(hits), parts.shape[1]), np.nan)
-        for row, hit in zip(rows, hits, strict=True):
-            vector = self._vector(hit)
-            if vector is not None:
-                row[:] = vector / np.linalg.norm(vector)
+        rows = np.stack([self._vector(hit) for hit in hits])
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         # Rounded, so that noise in the last bits cannot break a tie.
         cosines = np.round(rows @ parts.astype(np.float64).T, 6)
         whole = np.where(np.isnan(cosines[:, 0]), [hit.score for hit in hits], cosines[:, 0])
         return {"whole": whole, "text": cosines[:, 1], "image": cosines[:, 2]}
 
-    def _vector(self, hit: Hit) -> Scores | None:
-        if hit.vector is not None:
-            return np.asarray(hit.vector, dtype=np.float64)
-        for path in hit.paths:
-            try:
-                return np.asarray(
-                    self._encoder.encode([Input(image=Path(path))])[0], dtype=np.float64
-                )
-            except ImageError:
-                continue
-        return None
+    def _vector(self, hit: Hit) -> Scores:
+        """The hit's vector, shape (dimension,); NaN if its picture cannot be read."""
+        try:
+            vector = hit.vector
+            if vector is None:
+                vector = self._encoder.encode([Input(self._images.original(hit))])[0]
+            return np.asarray(vector, dtype=np.float64)
+        except (ImageError, ItemNotFound):
+            return np.full(self._encoder.dimension, np.nan)
 
 
 def _ranks(scores: Scores) -> Scores:
-    # Competition ranking: equal scores share a place, the next place is left out. Unknown is last.
+    # Competition ranking: equal scores share a rank, the next rank is skipped. Unknown is last.
     known = np.where(np.isnan(scores), -np.inf, scores)
     better = known[None, :] > known[:, None]
     return np.asarray(1.0 + better.sum(axis=1))

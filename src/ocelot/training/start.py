@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint, build
-from ocelot.model.convolution import ConvolutionConfig
-from ocelot.model.text import TextConfig
+from ocelot.model.geometry import ConvolutionConfig, Geometry, TextConfig
 from ocelot.model.tokenizer import TextTokenizer
-from ocelot.model.visualized_bge import Geometry, Network
+from ocelot.model.visualized_bge import Network
 from ocelot.training.config import NetworkConfig
 
 __all__ = ["adapted_network", "new_network"]

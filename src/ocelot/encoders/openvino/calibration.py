@@ -1,7 +1,7 @@
-"""Post-training quantisation to int8 with NNCF, calibrated on pictures and on what is asked.
+"""Post-training quantisation to int8 with NNCF, calibrated on images and typical texts.
 
-Weights are rounded to 8 bits for each output channel; the ranges of what flows between the
-layers are read off while the network looks at real pictures, hence the calibration.
+Weights are rounded to 8 bits per output channel. The ranges of activations are measured while
+the network encodes real images: that is the calibration.
 """
 
 from __future__ import annotations
@@ -15,17 +15,24 @@ from typing import Any
 
 import numpy as np
 
-from ocelot.encoders.openvino.graphs import Graphs, ModelSpec, openvino, sequence, silenced
+from ocelot.encoders.openvino.graphs import (
+    Graphs,
+    openvino,
+    reader_inputs,
+    short_cause,
+    without_telemetry,
+)
 from ocelot.errors import ConfigurationError, EncoderError
 from ocelot.images.decode import hash_bytes
+from ocelot.model.geometry import ModelSpec
 from ocelot.model.preprocess import Pixels
 
 __all__ = ["SAMPLE", "TEXTS", "quantise", "sample", "signature"]
 
-SAMPLE = 64  # pictures: with 32 the cosines with fp32 are as good to 0.0002, with 128 too
+SAMPLE = 64  # images; with 32 or 128 the cosines with fp32 differ by at most 0.0002
 
-# What is asked of pictures: another colour, material, place, kind or number, long and short, in
-# several languages. The words' ranges depend on how a text is built rather than on its subject.
+# Typical texts beside an image: another colour, material, place, kind or number, long and short,
+# in several languages. Activations depend on how a text is built rather than on its subject.
 TEXTS = (
     "in blue", "the same in red, without the stripes", "phone case with this image theme",
     "a striped toaster", "leopard", "as a mug", "made of wood instead of metal",
@@ -41,61 +48,60 @@ _SETTINGS = "mixed, fast bias correction, stem in float/3"
 
 
 def sample(pictures: Sequence[Path], count: int = SAMPLE) -> list[Path]:
-    """At most `count` of the pictures, evenly spaced in their order, always the same ones."""
+    """Return at most `count` of the pictures, evenly spaced, and always the same ones."""
     step = max(1.0, len(pictures) / count)
     return [pictures[int(place * step)] for place in range(min(count, len(pictures)))]
 
 
-def signature(pictures: Sequence[bytes]) -> str:
-    """What names a calibration: its settings and the bytes of its pictures, 64 hex digits."""
-    parts = [_SETTINGS, *(hash_bytes(picture) for picture in pictures)]
-    return hash_bytes(" ".join(parts).encode())
+def signature(ids: Sequence[str]) -> str:
+    """Return a hash of the settings and of the pictures' ids, 64 hex digits."""
+    return hash_bytes(" ".join([_SETTINGS, *ids]).encode())
 
 
 def quantise(
     graphs: Graphs,
-    outline: ModelSpec,
+    spec: ModelSpec,
     pixels: Sequence[Pixels],
     texts: Sequence[Sequence[int]],
     calibration: str,
 ) -> Graphs:
-    """The graphs with int8 arithmetic.
+    """Return the graphs with int8 arithmetic.
 
     Args:
         graphs: In fp32.
-        pixels: Prepared pictures, uint8, shape (3, size, size) each; at least one.
+        pixels: At least one image, uint8, shape (3, size, size) each.
         texts: Token ids of `TEXTS`; the first is the empty text.
         calibration: Their `signature`.
 
     Raises:
         ConfigurationError: NNCF is not installed.
-        EncoderError: It failed.
+        EncoderError: The quantisation failed.
     """
-    seen = [np.ascontiguousarray(one)[None] for one in pixels]
-    look = openvino().Core().compile_model(graphs.vision, "CPU")
-    tokens = [look(one)[0] for one in seen]
-    empty, *asked = texts
-    # Each way that a picture or a text comes: alone, and both together.
-    beside = [empty if n % 2 else asked[n // 2 % len(asked)] for n in range(len(tokens))]
-    read = [sequence(outline, one, [text]) for one, text in zip(tokens, beside, strict=True)]
-    read += [sequence(outline, None, [one]) for one in asked]
+    images = [np.ascontiguousarray(one)[None] for one in pixels]
+    vision = openvino().Core().compile_model(graphs.vision, "CPU")
+    tokens = [vision(image)[0] for image in images]
+    empty, *phrases = texts
+    # All kinds of inputs: images alone, texts alone, and both together.
+    beside = [empty if n % 2 else phrases[n // 2 % len(phrases)] for n in range(len(tokens))]
+    pairs = [*zip(tokens, beside, strict=True), *((None, phrase) for phrase in phrases)]
+    read = [reader_inputs(spec.geometry, image, [text]) for image, text in pairs]
     try:
         with _quiet():
-            vision, reader = _quantised(graphs.vision, seen), _quantised(graphs.reader, read)
+            quantised = _quantise(graphs.vision, images), _quantise(graphs.reader, read)
     except ImportError as error:
         raise ConfigurationError(
             f"int8 needs more packages to calibrate ({error.name} is missing): "
             "pip install 'ocelot-search[openvino]'."
         ) from None
-    except Exception as error:  # errors of its own, of NumPy and of OpenVINO
-        cause = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    except Exception as error:  # errors of NNCF, NumPy and OpenVINO
         raise EncoderError(
-            f"Cannot calibrate {outline.name} for int8 ({cause}): use --precision bf16 or fp32."
+            f"Cannot calibrate {spec.name} for int8 ({short_cause(error)}): "
+            "use --precision bf16 or fp32."
         ) from error
-    return Graphs(vision, reader, calibration, len(pixels))
+    return Graphs(*quantised, calibration, len(pixels))
 
 
-def _quantised(graph: Any, inputs: Sequence[Any]) -> Any:
+def _quantise(graph: Any, inputs: Sequence[Any]) -> Any:
     import nncf
 
     return nncf.quantize(
@@ -105,17 +111,17 @@ def _quantised(graph: Any, inputs: Sequence[Any]) -> Any:
         model_type=nncf.ModelType.TRANSFORMER,
         preset=nncf.QuantizationPreset.MIXED,
         target_device=nncf.TargetDevice.CPU,
-        ignored_scope=nncf.IgnoredScope(names=_stem(graph)),
-        # Moving outliers from activations into weights, meant for language models, spoils the
-        # vectors of some pictures: the least cosine with fp32 was 0.80 with it, 0.97 without.
+        ignored_scope=nncf.IgnoredScope(names=_first_convolution(graph)),
+        # SmoothQuant, made for language models, spoils the vectors of some images: the lowest
+        # cosine with fp32 was 0.80 with it and 0.97 without.
         advanced_parameters=nncf.AdvancedQuantizationParameters(
             smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=-1)
         ),
     )
 
 
-def _stem(graph: Any) -> list[str]:
-    """The first convolution: little of the work, and all that is seen goes through it."""
+def _first_convolution(graph: Any) -> list[str]:
+    """Return its name: it is little of the work, and the whole image goes through it."""
     operations = graph.get_ordered_ops()
     found = (one for one in operations if one.get_type_name() == "Convolution")
     return [one.get_friendly_name() for one in found][:1]
@@ -123,13 +129,18 @@ def _stem(graph: Any) -> list[str]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """NNCF without usage events, log lines and bars, leaving `logging` as it was."""
-    kind = logging.getLoggerClass()
+    """Run NNCF without usage events, log lines and progress bars, and leave `logging` as it was."""
+    logger_class = logging.getLoggerClass()  # which the import of NNCF replaces
     try:
-        with silenced():
+        with without_telemetry():
             import nncf
-        logging.getLogger(nncf.__name__).setLevel(logging.CRITICAL)
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
+        logger = logging.getLogger(nncf.__name__)
+        level = logger.level
+        logger.setLevel(logging.CRITICAL)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                yield
+        finally:
+            logger.setLevel(level)
     finally:
-        logging.setLoggerClass(kind)
+        logging.setLoggerClass(logger_class)

@@ -1,4 +1,4 @@
-"""From the network in PyTorch to OpenVINO graphs, by tracing it once."""
+"""Conversion of the PyTorch network to OpenVINO graphs, by tracing it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from ocelot.encoders.openvino.graphs import Graphs, ModelSpec, openvino
+from ocelot.encoders.openvino.graphs import Graphs, openvino, short_cause
 from ocelot.errors import EncoderError
 from ocelot.model.checkpoint import Checkpoint, build
 from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD
 from ocelot.model.visualized_bge import Network
 
-__all__ = ["convert", "outline_of"]
+__all__ = ["convert"]
 
 
 class _Vision(nn.Module):
-    """Pixels as bytes to the tokens that stand between [CLS] and the words."""
+    """Pixels (uint8) to the tokens between [CLS] and the words."""
 
     mean: Tensor
     std: Tensor
@@ -37,7 +37,7 @@ class _Vision(nn.Module):
 
 
 class _Reader(nn.Module):
-    """[CLS], a picture's tokens (or none) and the words to the vector."""
+    """[CLS], image tokens (or none) and the words to the vector."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -49,24 +49,8 @@ class _Reader(nn.Module):
         return nn.functional.normalize(self.network.encoder(sequence, mask), dim=-1)
 
 
-def outline_of(checkpoint: Checkpoint) -> ModelSpec:
-    """What an encoder must know beside the graphs."""
-    geometry = checkpoint.geometry
-    return ModelSpec(
-        name=checkpoint.name,
-        fingerprint=checkpoint.fingerprint,
-        dimension=geometry.dimension,
-        image_size=geometry.vision.image_size,
-        image_tokens=geometry.vision.tokens,
-        longest_text=geometry.longest_text,
-        longest_caption=geometry.longest_caption,
-        first_position=geometry.text.first_position,
-        pad_id=geometry.text.pad_id,
-    )
-
-
 def convert(checkpoint: Checkpoint) -> Graphs:
-    """Trace a checkpoint's network in fp32; batch and number of words stay free.
+    """Convert a checkpoint's network in fp32, for any batch size and number of words.
 
     Raises:
         CheckpointError: Weights and geometry do not fit.
@@ -74,8 +58,8 @@ def convert(checkpoint: Checkpoint) -> Graphs:
     """
     ov = openvino()
     network = build(checkpoint, torch.float32)
-    outline = outline_of(checkpoint)
-    size, width, n = outline.image_size, outline.dimension, outline.image_tokens
+    vision = checkpoint.geometry.vision
+    size, width, n = vision.image_size, checkpoint.geometry.dimension, vision.tokens
     words = 4
     pixels = torch.zeros(2, 3, size, size, dtype=torch.uint8)
     sequence = (
@@ -86,13 +70,13 @@ def convert(checkpoint: Checkpoint) -> Graphs:
     )
     try:
         with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # the tracer tells of each shape that is fixed
-            vision = ov.convert_model(
+            warnings.simplefilter("ignore")  # the tracer reports each shape that it fixes
+            vision_graph = ov.convert_model(
                 _Vision(network),
                 example_input=pixels,
                 input=[("pixels", [-1, 3, size, size], ov.Type.u8)],
             )
-            reader = ov.convert_model(
+            reader_graph = ov.convert_model(
                 _Reader(network),
                 example_input=sequence,
                 input=[
@@ -103,8 +87,8 @@ def convert(checkpoint: Checkpoint) -> Graphs:
                 ],
             )
     except Exception as error:  # its frontend raises bare Exception
-        cause = str(error).strip().splitlines()[-1][:200] if str(error).strip() else "no cause told"
         raise EncoderError(
-            f"OpenVINO cannot convert {checkpoint.name} ({cause}): use --backend torch."
+            f"OpenVINO cannot convert {checkpoint.name} ({short_cause(error)}): "
+            "use --backend torch."
         ) from error
-    return Graphs(vision, reader)
+    return Graphs(vision_graph, reader_graph)

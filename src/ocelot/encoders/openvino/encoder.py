@@ -11,28 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ocelot.encoders.base import Encoder, Matrix
-from ocelot.encoders.chunks import chunks
+from ocelot.encoders.base import Matrix
+from ocelot.encoders.openvino import cache
 from ocelot.encoders.openvino.calibration import SAMPLE, TEXTS, quantise, sample, signature
-from ocelot.encoders.openvino.graphs import (
-    Graphs,
-    ModelSpec,
-    home,
-    latest,
-    make_latest,
-    openvino,
-    read_graphs,
-    recall,
-    remember,
-    sequence,
-    write_graphs,
-)
-from ocelot.encoders.sources import Source, locate
+from ocelot.encoders.openvino.graphs import Graphs, openvino, reader_inputs, short_cause
+from ocelot.encoders.vista import Prepared, VistaEncoder
+from ocelot.encoders.weights import EncoderFiles, locate
 from ocelot.errors import ConfigurationError, EncoderError, ImageError
 from ocelot.images.file import ImageFile
-from ocelot.model.preprocess import DECODE_MARGIN, Pixels, to_pixels
+from ocelot.model.geometry import ModelSpec
+from ocelot.model.preprocess import Pixels, to_pixels
 from ocelot.model.tokenizer import TextTokenizer
-from ocelot.types import Input
 
 if TYPE_CHECKING:
     from ocelot.model.checkpoint import Checkpoint
@@ -41,8 +30,8 @@ __all__ = ["Calibration", "OpenVINOEncoder"]
 
 log = logging.getLogger(__name__)
 
-_TOKENS = 3200  # of a batch's pictures
-_WORDS = 32  # of a text that is not long
+_BATCH_TOKENS = 3200  # image tokens of a batch
+_TEXT_TOKENS = 32  # of a text that is not long
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
@@ -51,20 +40,20 @@ class Calibration:
     """Pictures to calibrate int8 on.
 
     Attributes:
-        pictures: Lists them; asked only when they are needed, and sampled then.
-        chosen: Whether the user named these very pictures: then another calibration that is
-            kept does not do. Otherwise one that saw as many pictures does.
+        pictures: Returns them; called only if they are needed, and they are sampled then.
+        chosen: Whether the user chose exactly these pictures. Otherwise a calibration in the
+            cache will do if it saw at least as many.
     """
 
     pictures: Callable[[], Sequence[Path]]
     chosen: bool = False
 
 
-class OpenVINOEncoder(Encoder):
-    """Visualized BGE as OpenVINO graphs, on the processor.
+class OpenVINOEncoder(VistaEncoder):
+    """Visualized BGE as OpenVINO graphs, on the CPU.
 
-    Its vectors can be compared with those of `VisualizedBGE` from the same checkpoint: both have
-    its fingerprint, and `runtime` tells them apart.
+    Its vectors can be compared with those of `VisualizedBGE` for the same checkpoint: both have
+    the same fingerprint and differ in `runtime`.
 
     >>> encoder = OpenVINOEncoder.load("ocelot-tiny")
     >>> encoder.encode([(None, "a blue kettle")]).shape
@@ -72,24 +61,24 @@ class OpenVINOEncoder(Encoder):
     """
 
     def __init__(
-        self, outline: ModelSpec, tokenizer: TextTokenizer, graphs: Graphs, precision: str
+        self,
+        spec: ModelSpec,
+        tokenizer: TextTokenizer,
+        graphs: Graphs,
+        precision: str,
+        reduced_decoding: bool = True,
     ) -> None:
-        """Compile graphs for this processor.
+        """Compile graphs for this CPU.
 
         Raises:
             EncoderError: OpenVINO cannot compile them.
         """
-        self.name = outline.name
-        self.fingerprint = outline.fingerprint
-        self.dimension = outline.dimension
-        # Enough for every core; OpenVINO keeps memory for the largest batch that it has seen.
-        self.batch_size = max(4, min(32, _TOKENS // outline.image_tokens))
+        super().__init__(spec, tokenizer, reduced_decoding)
+        # Enough for all cores; OpenVINO keeps the memory of the largest batch that it has run.
+        self.batch_size = max(4, min(32, _BATCH_TOKENS // spec.geometry.vision.tokens))
         self.precision = precision
         self.runtime = f"openvino {precision} {graphs.calibration[:4]}".rstrip()
-        self.decode_side = int(DECODE_MARGIN * outline.image_size)
-        self.tokenizer = tokenizer
-        self._outline = outline
-        self._turn = threading.Lock()  # one request has every core: two at once gain nothing
+        self._lock = threading.Lock()  # one request uses all cores: two at once gain nothing
         hint = precision if precision in _HINTS else _best_float()
         core = openvino().Core()
         options = {"INFERENCE_PRECISION_HINT": _HINTS[hint], "PERFORMANCE_HINT": "LATENCY"}
@@ -100,7 +89,7 @@ class OpenVINOEncoder(Encoder):
             )
         except RuntimeError as error:
             raise EncoderError(
-                f"OpenVINO cannot use {self.name} on this machine ({_first_line(error)}): "
+                f"OpenVINO cannot use {self.name} on this machine ({short_cause(error)}): "
                 "use --backend torch."
             ) from error
 
@@ -117,161 +106,131 @@ class OpenVINOEncoder(Encoder):
         """Load by name or from files; converted once, then read from the cache.
 
         Args:
-            name_or_path, text_model: As of `VisualizedBGE.load`.
-            precision: "fp32", "bf16" or "int8"; "auto" is bf16 where the processor computes in
-                it, else fp32.
-            calibration: Pictures for int8; not needed where a calibration is in the cache.
-            reduced_decoding: As of `VisualizedBGE.load`.
+            name_or_path, text_model: See `VisualizedBGE.load`.
+            precision: "fp32", "bf16" or "int8"; "auto" is bf16 where the CPU has it, else fp32.
+            calibration: Pictures for int8; not needed if a calibration is in the cache.
+            reduced_decoding: See `VisualizedBGE.load`.
 
         Raises:
             CheckpointError: Files are missing, damaged or do not fit together.
-            ConfigurationError: OpenVINO is not installed, the precision is none of its, or int8
-                was never calibrated and there are no pictures to do it.
+            ConfigurationError: OpenVINO is not installed, the precision is not one of these, or
+                int8 was never calibrated and there are no pictures to do so.
             DownloadError: The hub cannot be reached.
             EncoderError: OpenVINO cannot convert or compile the network.
         """
         chosen = _precision(precision)
-        source = locate(name_or_path, text_model)
-        loaded = _Loading(source)
-        graphs = loaded.float() if chosen != "int8" else loaded.int8(calibration)
-        encoder = cls(loaded.outline, loaded.tokenizer, graphs, chosen)
-        if not reduced_decoding:
-            encoder.decode_side = None
-        return encoder
+        loader = _Loader(locate(name_or_path, text_model))
+        graphs = loader.int8(calibration) if chosen == "int8" else loader.fp32()
+        return cls(loader.spec, loader.tokenizer, graphs, chosen, reduced_decoding)
 
-    def prepare(self, item: Input) -> tuple[Pixels | None, tuple[int, ...]]:
-        """Decode, resize, crop and tokenise one item; thread-safe.
+    def _chunk_limits(self, with_image: bool) -> tuple[int, int]:
+        tokens = self.geometry.vision.tokens + _TEXT_TOKENS
+        return self.batch_size, self.batch_size * tokens
 
-        Returns:
-            Pixels, uint8, shape (3, size, size), or None without an image; token ids.
-        """
-        if item.image is None:
-            return None, self.tokenizer(item.text, self._outline.longest_text)
-        image = item.image.rgb(self.decode_side)
-        ids = self.tokenizer(item.text, self._outline.longest_caption)
-        return to_pixels(image, self._outline.image_size), ids
-
-    def embed(self, batch: Sequence[tuple[Pixels | None, Sequence[int]]]) -> Matrix:
-        """Vectors in the order of the batch; images and bare texts run apart, like lengths
-        together, at most `batch_size` at a time and of long texts fewer."""
-        vectors = np.empty((len(batch), self.dimension), dtype=np.float32)
-        for with_image in (True, False):
-            kind = [n for n, one in enumerate(batch) if (one[0] is not None) == with_image]
-            tokens = self._outline.image_tokens
-            lengths = [tokens * with_image + len(batch[n][1]) for n in kind]
-            most = self.batch_size * (tokens + _WORDS)
-            for chunk in chunks(lengths, items=self.batch_size, tokens=most):
-                places = [kind[n] for n in chunk]
-                vectors[places] = self._run([batch[n] for n in places])
-        return vectors
-
-    def _run(self, batch: Sequence[tuple[Pixels | None, Sequence[int]]]) -> Matrix:
+    def _run(self, batch: Sequence[Prepared]) -> Matrix:
         images = [pixels for pixels, _ in batch if pixels is not None]
         texts = [ids for _, ids in batch]
         try:
-            with self._turn:
+            with self._lock:
                 tokens = self._vision.infer([np.stack(images)])[0] if images else None
-                vectors: Matrix = self._reader.infer(sequence(self._outline, tokens, texts))[0]
+                rows: Matrix = self._reader.infer(reader_inputs(self.geometry, tokens, texts))[0]
         except (RuntimeError, MemoryError) as error:
             raise EncoderError(
-                f"OpenVINO failed on a batch of {len(batch)} ({_first_line(error)}): "
+                f"OpenVINO failed on a batch of {len(batch)} ({short_cause(error)}): "
                 "use a smaller one (--batch-size)."
             ) from error
-        return vectors
+        return rows
 
 
-class _Loading:
-    """Takes from the cache what is there, and reads the checkpoint only for what is not."""
+class _Loader:
+    """Loads an encoder's parts from the cache, and reads the checkpoint only if one is missing."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._stamp = source.stamp()
+    def __init__(self, files: EncoderFiles) -> None:
+        self._files = files
         self._checkpoint: Checkpoint | None = None
-        known = recall(self._stamp)
-        self.outline = known or self._outline()
-        self._home = home(self.outline.fingerprint)
+        stamp = files.stamp()
+        self.spec = cache.read_spec(stamp) or self._make_spec(stamp)
+        self._folder = cache.graphs_folder(self.spec.fingerprint)
 
     @property
     def tokenizer(self) -> TextTokenizer:
         if self._checkpoint is not None:
             return self._checkpoint.tokenizer
-        return TextTokenizer.load(self._source.text)
+        return TextTokenizer.load(self._files.text)
 
-    def float(self) -> Graphs:
-        """In fp32: bf16 is a matter of how they are compiled."""
-        kept = read_graphs(self._home / "fp32")
-        if kept is not None:
-            return kept
+    def fp32(self) -> Graphs:
+        """Return the graphs for fp32 and bf16, which differ only in how they are compiled."""
+        cached = cache.read_graphs(self._folder / "fp32")
+        if cached is not None:
+            return cached
         from ocelot.encoders.openvino.conversion import convert
 
-        log.info("Converting %s for OpenVINO, once.", self.outline.name)
+        log.info("Converting %s for OpenVINO, once.", self.spec.name)
         graphs = convert(self._read())
-        write_graphs(self._home / "fp32", graphs)
+        cache.write_graphs(self._folder / "fp32", graphs)
         return graphs
 
     def int8(self, calibration: Calibration | None) -> Graphs:
-        """From the cache, or calibrated now where that one does not do."""
-        folder = latest(self._home)
-        kept = None if folder is None else read_graphs(folder)
+        """Return the int8 graphs in use, or calibrate new ones if these do not suit."""
+        folder = cache.calibration_in_use(self._folder)
+        cached = None if folder is None else cache.read_graphs(folder)
         if calibration is None:
-            if kept is None:
+            if cached is None:
                 raise ConfigurationError(
-                    f"{self.outline.name} was never calibrated for int8 here: index with "
-                    "--backend openvino --precision int8 first, or name pictures like those that "
-                    "are searched (--calibration DIR, in Python calibration=DIR)."
+                    f"{self.spec.name} was never calibrated for int8 here: index with "
+                    "--backend openvino --precision int8 first, or name pictures like those to "
+                    "search (--calibration DIR, in Python calibration=DIR)."
                 )
-            return kept
-        if kept is not None and not calibration.chosen and kept.pictures >= SAMPLE:
-            return kept
-        data, pixels = _read_all(sample(calibration.pictures()), self.outline.image_size)
-        name = signature(data)
-        if kept is not None and (
-            kept.calibration == name or (not calibration.chosen and len(data) <= kept.pictures)
+            return cached
+        if cached is not None and not calibration.chosen and cached.pictures >= SAMPLE:
+            return cached
+        geometry = self.spec.geometry
+        pictures = sample(calibration.pictures())
+        ids, pixels = _read_all(pictures, geometry.vision.image_size)
+        name = signature(ids)
+        if cached is not None and (
+            cached.calibration == name or (not calibration.chosen and len(ids) <= cached.pictures)
         ):
-            return kept
-        if not data:
+            return cached
+        if not ids:
             raise ConfigurationError(
-                f"There is no picture to calibrate {self.outline.name} for int8 on: name a folder "
+                f"There is no picture to calibrate {self.spec.name} for int8 on: name a folder "
                 "with pictures (--calibration DIR), or use another --precision."
             )
-        folder = self._home / f"int8-{name[:16]}"
-        known = read_graphs(folder)
-        if known is not None:
-            make_latest(folder)
-            return known
-        log.info("Calibrating %s for int8 on %d pictures, once.", self.outline.name, len(data))
-        tokenizer, longest = self.tokenizer, self.outline.longest_caption
+        folder = self._folder / f"int8-{name[:16]}"
+        earlier = cache.read_graphs(folder)
+        if earlier is not None:
+            cache.use_calibration(folder)
+            return earlier
+        log.info("Calibrating %s for int8 on %d pictures, once.", self.spec.name, len(ids))
+        tokenizer, longest = self.tokenizer, geometry.longest_caption
         texts = [tokenizer.empty, *(tokenizer(text, longest) for text in TEXTS)]
-        graphs = quantise(self.float(), self.outline, pixels, texts, name)
-        write_graphs(folder, graphs)
+        graphs = quantise(self.fp32(), self.spec, pixels, texts, name)
+        cache.write_graphs(folder, graphs)
         return graphs
 
     def _read(self) -> Checkpoint:
         if self._checkpoint is None:
-            from ocelot.encoders.weights import read
-
-            self._checkpoint = read(self._source)
+            self._checkpoint = self._files.read()
         return self._checkpoint
 
-    def _outline(self) -> ModelSpec:
-        from ocelot.encoders.openvino.conversion import outline_of
-
-        outline = outline_of(self._read())
-        remember(self._stamp, outline)
-        return outline
+    def _make_spec(self, stamp: str) -> ModelSpec:
+        spec = self._read()
+        cache.write_spec(stamp, spec)
+        return spec
 
 
-def _read_all(pictures: Sequence[Path], size: int) -> tuple[list[bytes], list[Pixels]]:
-    """The bytes of those that can be decoded, and what the network looks at of them."""
-    data, pixels = [], []
+def _read_all(pictures: Sequence[Path], size: int) -> tuple[list[str], list[Pixels]]:
+    """Return ids and pixels of the pictures that can be decoded."""
+    ids, pixels = [], []
     for picture in pictures:
         try:
             one = ImageFile.of(picture)
             pixels.append(to_pixels(one.rgb(), size))
         except ImageError:
-            continue  # indexing will name it
-        data.append(one.data)
-    return data, pixels
+            continue  # indexing reports it
+        ids.append(one.id)
+    return ids, pixels
 
 
 def _precision(wanted: str) -> str:
@@ -282,14 +241,10 @@ def _precision(wanted: str) -> str:
             f"The backend openvino computes in fp32, bf16 or int8, was: {wanted!r}."
         )
     if wanted == "bf16" and _best_float() != "bf16":
-        raise ConfigurationError("This processor does not compute in bf16: use fp32 or int8.")
+        raise ConfigurationError("This CPU does not compute in bf16: use fp32 or int8.")
     return wanted
 
 
 def _best_float() -> str:
-    able = openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return "bf16" if "BF16" in able else "fp32"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]
+    capabilities = openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bf16" if "BF16" in capabilities else "fp32"

@@ -1,21 +1,23 @@
-"""Answers kept as JSON files, one for each question."""
+"""Rankings kept as JSON files, one for each question."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
-import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ocelot.types import Ranking
+from pydantic import TypeAdapter
+
+from ocelot.files import atomic_path
+from ocelot.types import Ranking, Usage
 
 __all__ = ["RankingCache", "cache_key"]
 
 _log = logging.getLogger(__name__)
+_RANKING = TypeAdapter(Ranking)
 
 
 def cache_key(**parts: Any) -> str:
@@ -29,7 +31,7 @@ def cache_key(**parts: Any) -> str:
 
 
 class RankingCache:
-    """A folder of rankings. Whatever is wrong with it, a search goes on without it.
+    """A folder of rankings. Its errors never fail a search.
 
     Args:
         directory: Made at the first `put`.
@@ -39,47 +41,24 @@ class RankingCache:
         self.directory = Path(directory)
 
     def get(self, key: str, count: int) -> Ranking | None:
-        """The ranking of `count` hits kept under `key`: cached, without usage.
+        """The ranking of `count` hits for `key`, marked as cached and without usage.
 
-        A file that is damaged, or is of another number of hits, counts as none.
+        None if there is none, the file is damaged, or it ranks another number of hits.
         """
         try:
-            kept = json.loads((self.directory / f"{key}.json").read_bytes())
-            order, match = kept["order"], kept["match"]
-            words = {name: kept[name] for name in ("reason", "reranker", "status", "detail")}
-            if (
-                all(type(index) is int for index in order)
-                and sorted(order) == list(range(count))
-                and all(isinstance(word, str) for word in words.values())
-                and words["status"] in ("ok", "repaired")
-                and (match is None or isinstance(match, bool))
-            ):
-                return Ranking(tuple(order), **words, match=match, cached=True)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            pass
-        return None
+            data = (self.directory / f"{key}.json").read_bytes()
+            ranking = _RANKING.validate_json(data, strict=True)
+        except (OSError, ValueError):
+            return None
+        if len(ranking.order) != count or ranking.status == "fallback":
+            return None
+        return replace(ranking, usage=Usage(), cached=True)
 
     def put(self, key: str, ranking: Ranking) -> None:
-        """Keep a ranking, whole or not at all; a folder that cannot be written is only logged."""
-        kept = {
-            "order": ranking.order,
-            "reason": ranking.reason,
-            "reranker": ranking.reranker,
-            "status": ranking.status,
-            "detail": ranking.detail,
-            "match": ranking.match,
-        }
-        name = ""
+        """Keep a ranking; failures are logged."""
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                "w", encoding="utf-8", dir=self.directory, suffix=".part", delete=False
-            ) as file:
-                name = file.name
-                json.dump(kept, file)
-            os.replace(name, self.directory / f"{key}.json")
+            with atomic_path(self.directory / f"{key}.json") as partial:
+                partial.touch(mode=0o600)
+                partial.write_bytes(_RANKING.dump_json(ranking))
         except OSError as error:
             _log.warning("Cannot keep the ranking in %s: %s", self.directory, error.strerror)
-            if name:
-                with contextlib.suppress(OSError):
-                    os.unlink(name)

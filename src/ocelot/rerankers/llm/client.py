@@ -1,10 +1,10 @@
-"""One question to a chat model, over the `openai` package.
+"""One question to a chat model, with the `openai` package.
 
-Endpoints speak dialects: some refuse `response_format`, some know only `max_tokens`, others only
-`max_completion_tokens`, some take no temperature. A refusal that names one of these is answered
-with a request without it, and the dialect that worked is remembered.
+Endpoints differ: some refuse `response_format`, some accept only `max_tokens`, others only
+`max_completion_tokens`, some accept no temperature. If a request is refused with a message that
+names one of these, it is repeated without it, and the variant that worked is remembered.
 
-Whatever goes wrong becomes a :class:`ChatError` with one sentence; no API key is ever in it.
+Every failure becomes a :class:`ChatError` with one sentence, which never holds the API key.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ocelot.types import Usage
 __all__ = ["Chat", "ChatError", "ChatReply", "Structured"]
 
 Structured = Literal["auto", "on", "off"]
-Kind = Literal["question", "passing", "lasting"]
+Kind = Literal["question", "temporary", "permanent"]
 Messages = list[dict[str, Any]]
 
 _OPENAI = "https://api.openai.com/v1"
@@ -48,12 +48,12 @@ _ABOUT_FORMAT = re.compile(r"response.?format|json.?schema|json.?object|structur
 
 
 class ChatError(RerankError):
-    """No usable answer came.
+    """There is no usable answer.
 
     Attributes:
-        kind: What to expect of the next question: "question", it was this one that got no
-            answer; "passing", the endpoint failed and may recover; "lasting", it will not.
-        usage: What the attempt cost all the same.
+        kind: What failed: "question", only this one; "temporary", the endpoint, which may
+            recover; "permanent", the endpoint, and the next question will fail as well.
+        usage: What the attempt cost.
     """
 
     def __init__(self, message: str, kind: Kind, usage: Usage | None = None) -> None:
@@ -64,7 +64,7 @@ class ChatError(RerankError):
 
 @dataclass(frozen=True)
 class ChatReply:
-    """The words of an answer, whether they were cut at the token limit, and their cost."""
+    """The text of an answer, whether it was cut at the token limit, and its cost."""
 
     text: str
     cut: bool
@@ -72,7 +72,9 @@ class ChatReply:
 
 
 @dataclass(frozen=True)
-class _Dialect:
+class _Variant:
+    """What a request holds besides the model and the messages."""
+
     structured: bool
     tokens: Literal["max_tokens", "max_completion_tokens"]
     temperature: bool
@@ -103,44 +105,42 @@ class Chat:
             raise ConfigurationError(
                 "Both an Azure endpoint and a base URL are set for the reranker; keep one of them."
             )
-        address = check_address(azure_endpoint or base_url or _OPENAI)
+        self.endpoint = check_address(azure_endpoint or base_url or _OPENAI)
         key = check_key(api_key, model, needed=not base_url)
         self.model = model
-        self.endpoint = address
         self.max_tokens = max_tokens
-        self._where = "{0.scheme}://{0.netloc}".format(urlsplit(address))
+        self.redact = Redactor(key)
+        address = urlsplit(self.endpoint)
+        self._who = f"{model} at {address.scheme}://{address.netloc}"
         self._timeout = timeout
         self._temperature = temperature
         self._structured = structured
-        self._hide = Redactor(key)
-        theirs = azure_endpoint or ".openai." in self._where
-        self._dialect = _Dialect(
+        newer = azure_endpoint or ".openai." in address.netloc
+        self._variant = _Variant(
             structured != "off",
-            "max_completion_tokens" if theirs else "max_tokens",
+            "max_completion_tokens" if newer else "max_tokens",
             temperature is not None,
         )
-        # Everything is passed, so that the SDK takes nothing from its own environment variables.
-        common: dict[str, Any] = {
+        # All options are given, so that the SDK reads none of its own environment variables.
+        options: dict[str, Any] = {
             "api_key": key or "none",
             "timeout": timeout,
             "max_retries": retries,
-            # Asked before each try, so that retries end when nobody waits for the answer.
+            # Called before each attempt, so that retries end when nobody waits for the answer.
             "http_client": openai.DefaultHttpxClient(
                 event_hooks={"request": [lambda _: stop_if_cancelled()]}
             ),
         }
         self._client: openai.OpenAI = (
-            openai.AzureOpenAI(azure_endpoint=address, api_version=azure_api_version, **common)
+            openai.AzureOpenAI(
+                azure_endpoint=self.endpoint, api_version=azure_api_version, **options
+            )
             if azure_endpoint
-            else openai.OpenAI(base_url=address, **common)
+            else openai.OpenAI(base_url=self.endpoint, **options)
         )
 
     def __repr__(self) -> str:
         return f"Chat(model={self.model!r}, endpoint={self.endpoint!r})"
-
-    def hide(self, text: str) -> str:
-        """`text` without the API key, should it hold it."""
-        return self._hide(text)
 
     def ask(self, build: Callable[[bool], Messages]) -> ChatReply:
         """Send one question and return the answer.
@@ -150,136 +150,130 @@ class Chat:
                 JSON schema.
 
         Raises:
-            ChatError: No usable answer came, whatever the cause.
+            ChatError: There is no usable answer, for whatever reason.
         """
-        dialect, tried = self._dialect, {self._dialect}
+        variant, tried = self._variant, {self._variant}
         while True:
+            request: dict[str, Any] = {
+                "model": self.model,
+                "messages": build(variant.structured),
+                variant.tokens: self.max_tokens,
+            }
+            if variant.structured:
+                request["response_format"] = _FORMAT
+            if variant.temperature:
+                request["temperature"] = self._temperature
             try:
-                raw = self._client.chat.completions.with_raw_response.create(
-                    **self._request(dialect, build)
-                )
-                body = raw.text
+                # The raw reply: the SDK's models accept anything and then fail on use.
+                body = self._client.chat.completions.with_raw_response.create(**request).text
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                other = self._other_dialect(dialect, error)
+                other = self._other_variant(variant, str(error.body).lower())
                 if other is None or other in tried:
                     raise self._explain(error) from None
-                dialect = other
+                variant = other
                 tried.add(other)
-            except Exception as error:  # the SDK lets errors of many packages through
+            except Exception as error:  # the SDK passes on errors of many packages
                 raise self._explain(error) from None
             else:
-                self._dialect = dialect
+                self._variant = variant
                 return self._read(body)
 
-    def _request(self, dialect: _Dialect, build: Callable[[bool], Messages]) -> dict[str, Any]:
-        request: dict[str, Any] = {
-            "model": self.model,
-            "messages": build(dialect.structured),
-            dialect.tokens: self.max_tokens,
-        }
-        if dialect.structured:
-            request["response_format"] = _FORMAT
-        if dialect.temperature:
-            request["temperature"] = self._temperature
-        return request
-
-    def _other_dialect(self, dialect: _Dialect, error: openai.APIStatusError) -> _Dialect | None:
-        said = str(error.body).lower()
-        if dialect.structured and self._structured == "auto" and _ABOUT_FORMAT.search(said):
-            return replace(dialect, structured=False)
-        if dialect.tokens in said:
-            tokens: Literal["max_tokens", "max_completion_tokens"] = (
-                "max_completion_tokens" if dialect.tokens == "max_tokens" else "max_tokens"
-            )
-            return replace(dialect, tokens=tokens)
-        if dialect.temperature and "temperature" in said:
-            return replace(dialect, temperature=False)
+    def _other_variant(self, variant: _Variant, message: str) -> _Variant | None:
+        """The variant without what an error message complains about."""
+        if variant.structured and self._structured == "auto" and _ABOUT_FORMAT.search(message):
+            return replace(variant, structured=False)
+        if variant.tokens in message:
+            old = variant.tokens == "max_tokens"
+            return replace(variant, tokens="max_completion_tokens" if old else "max_tokens")
+        if variant.temperature and "temperature" in message:
+            return replace(variant, temperature=False)
         return None
 
     def _read(self, body: str) -> ChatReply:
-        who = f"{self.model} at {self._where}"
         if not body.strip():
-            raise ChatError(f"{who} answered with an empty body; try again.", "passing", Usage(1))
+            raise self._error("answered with an empty body; try again", "temporary", Usage(1))
         try:
             reply = json.loads(body)
         except (ValueError, RecursionError):
             reply = None
         if not isinstance(reply, dict):
-            raise ChatError(
-                f"{who} answered with something that is not a chat completion; check that the "
-                "address is that of an OpenAI-compatible API (it often ends in /v1).",
-                "lasting",
-                Usage(1),
+            cause = (
+                "answered with something that is not a chat completion; check that the address is "
+                "that of an OpenAI-compatible API (it often ends in /v1)"
             )
-        usage = _usage(reply)
-        choices = reply.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
+            raise self._error(cause, "permanent", Usage(1))
+        tokens = (_get(reply, "usage", name) for name in ("prompt_tokens", "completion_tokens"))
+        usage = Usage(1, *(n if isinstance(n, int) and n > 0 else 0 for n in tokens))
+        choice = _get(reply, "choices", 0)
         if not isinstance(choice, dict):
-            said = self._said(reply.get("error"))
-            cause = f"{who} answered without a choice{said}; try again."
-            raise ChatError(cause, "passing", usage)
-        message = choice.get("message")
-        message = message if isinstance(message, dict) else {}
-        finish, refusal = choice.get("finish_reason"), message.get("refusal")
-        text = self._hide(_content(message.get("content")))
+            cause = f"answered without a choice{self._quote(reply.get('error'))}; try again"
+            raise self._error(cause, "temporary", usage)
+        finish, refusal = choice.get("finish_reason"), _get(choice, "message", "refusal")
+        text = self.redact(_text(_get(choice, "message", "content")))
         if finish == "content_filter":
             cause = "was stopped by a content filter; take out the picture that it objects to"
         elif isinstance(refusal, str) and refusal.strip():
-            cause = f"refused to answer{self._said(refusal)}; ask with other words"
+            cause = f"refused to answer{self._quote(refusal)}; ask with other words"
         elif text.strip():
             return ChatReply(text, finish == "length", usage)
         elif finish == "length":
             cause = f"used up max_tokens={self.max_tokens} before it answered; raise max_tokens"
         else:
             cause = "gave an empty answer; try again or use another model"
-        raise ChatError(f"{who} {cause}.", "question", usage)
+        raise self._error(cause, "question", usage)
 
-    def _said(self, body: object) -> str:
-        # What a server says about an error comes in many shapes; one line of it, in brackets.
+    def _explain(self, error: Exception) -> ChatError:
+        """The `ChatError` for an exception of the SDK."""
+        if isinstance(error, openai.APIStatusError):
+            cause, mend = _STATUS.get(error.status_code, ("failed", "try again later"))
+            kind = _kind(error)
+            if kind == "question":
+                cause, mend = "was stopped by a content filter", "take out what it objects to"
+            said = f"(HTTP {error.status_code}){self._quote(error.body)}"
+            return self._error(f"{cause} {said}; {mend}", kind)
+        if isinstance(error, openai.APITimeoutError):
+            cause = f"did not answer within {self._timeout:g} s; raise the timeout or try again"
+            return self._error(cause, "temporary")
+        if not isinstance(error, openai.APIConnectionError):
+            cause = f"Asking {self._who} failed ({type(error).__name__}); try again."
+            return ChatError(cause, "temporary")
+        reason = error.__cause__
+        if type(reason).__name__ in ("ConnectError", "ProxyError", "UnsupportedProtocol"):
+            mend = "check the address and that the server runs"
+            return self._error(f"cannot be reached{self._quote(reason)}; {mend}", "permanent")
+        return ChatError(f"The connection to {self._who} broke; try again.", "temporary")
+
+    def _error(self, cause: str, kind: Kind, usage: Usage | None = None) -> ChatError:
+        return ChatError(f"{self._who} {cause}.", kind, usage)
+
+    def _quote(self, body: object) -> str:
+        """What a server says about an error, in one of many shapes, as one line in brackets."""
         for name in ("error", "message", "detail"):
             if isinstance(body, dict) and body.get(name):
                 body = body[name]
-        words = one_line(self._hide(str(body or "")[:4000], error=True), 200).rstrip(".")
-        return f" ({words})" if words else ""
-
-    def _explain(self, error: Exception) -> ChatError:
-        who = f"{self.model} at {self._where}"
-        if isinstance(error, openai.APITimeoutError):
-            cause = f"did not answer within {self._timeout:g} s; raise the timeout or try again"
-            return ChatError(f"{who} {cause}.", "passing")
-        if isinstance(error, openai.APIConnectionError):
-            reason = error.__cause__
-            if type(reason).__name__ in ("ConnectError", "ProxyError", "UnsupportedProtocol"):
-                cause = f"cannot be reached{self._said(reason)}"
-                mend = "check the address and that the server runs"
-                return ChatError(f"{who} {cause}; {mend}.", "lasting")
-            return ChatError(f"The connection to {who} broke; try again.", "passing")
-        if not isinstance(error, openai.APIStatusError):
-            return ChatError(f"Asking {who} failed ({type(error).__name__}); try again.", "passing")
-        status, kind = error.status_code, _kind(error)
-        cause, mend = _STATUS.get(status, ("failed", "try again later"))
-        if kind == "question":
-            cause, mend = "was stopped by a content filter", "take out what it objects to"
-        said = f" (HTTP {status}){self._said(error.body)}"
-        return ChatError(f"{who} {cause}{said}; {mend}.", kind)
+        line = one_line(self.redact(str(body or "")[:4000], error=True), 200).rstrip(".")
+        return f" ({line})" if line else ""
 
 
 def _kind(error: openai.APIStatusError) -> Kind:
     if "content_filter" in (error.code or ""):
         return "question"
-    passing = error.status_code >= 500 or error.status_code in (408, 409, 429)
-    return "passing" if passing and error.code != "insufficient_quota" else "lasting"
+    temporary = error.status_code >= 500 or error.status_code in (408, 409, 429)
+    return "temporary" if temporary and error.code != "insufficient_quota" else "permanent"
 
 
-def _content(content: object) -> str:
+def _get(value: Any, *path: str | int) -> Any:
+    """The value at a path of keys and indices in JSON; None if there is none."""
+    for key in path:
+        try:
+            value = value[key]
+        except (LookupError, TypeError):
+            return None
+    return value
+
+
+def _text(content: object) -> str:
     if isinstance(content, list):  # some servers answer in parts
-        parts = (part.get("text") for part in content if isinstance(part, dict))
+        parts = (_get(part, "text") for part in content)
         return "".join(part for part in parts if isinstance(part, str))
     return content if isinstance(content, str) else ""
-
-
-def _usage(reply: dict[str, Any]) -> Usage:
-    counted = reply.get("usage")
-    counted = counted if isinstance(counted, dict) else {}
-    tokens = (counted.get(name) for name in ("prompt_tokens", "completion_tokens"))
-    return Usage(1, *(n if isinstance(n, int) and n > 0 else 0 for n in tokens))

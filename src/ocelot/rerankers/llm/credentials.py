@@ -20,22 +20,22 @@ _HIDDEN = "[hidden]"
 
 
 class Secret(Protocol):
-    """What pydantic's SecretStr offers."""
+    """pydantic's SecretStr, or anything with its method."""
 
     def get_secret_value(self) -> str: ...
 
 
 class Redactor:
-    """Takes an API key out of texts; its repr shows nothing.
+    """Hides an API key in texts; its repr does not show the key.
 
-    Called with `error=True` it also hides what looks like another key or an Authorization
-    header, as servers echo them in their errors.
+    With `error=True` it also hides what looks like another key or an Authorization header, as
+    servers repeat them in their errors.
     """
 
-    __slots__ = ("_pattern",)
+    __slots__ = ("_pattern",)  # not in vars()
 
     def __init__(self, key: str) -> None:
-        # A short key ("EMPTY", "ollama") is a word as well: only whole words are hidden then.
+        # A short key ("EMPTY", "ollama") may be part of other words: hide only whole words.
         exact = re.escape(key) if len(key) >= 8 else rf"(?<!\w){re.escape(key)}(?!\w)"
         self._pattern = re.compile(exact) if key else _KEYS
 
@@ -45,10 +45,10 @@ class Redactor:
 
 
 def check_key(api_key: str | Secret | None, model: str, *, needed: bool) -> str:
-    """The key as plain text, "" for none.
+    """The key as plain text, "" if there is none.
 
     Raises:
-        ConfigurationError: It is `needed` and missing, or no HTTP header can hold it.
+        ConfigurationError: It is `needed` and missing, or an HTTP header cannot hold it.
     """
     value = api_key if isinstance(api_key, str) or api_key is None else api_key.get_secret_value()
     key = (value or "").strip()
@@ -59,17 +59,17 @@ def check_key(api_key: str | Secret | None, model: str, *, needed: bool) -> str:
         )
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise ConfigurationError(
-            f"The API key of the reranker {model} has characters that no key has "
+            f"The API key of the reranker {model} has characters that are not allowed in keys "
             "(a space, a line break or a letter outside ASCII); copy it again."
         )
     return key
 
 
 def check_address(address: str) -> str:
-    """The address of an API without a slash at its end.
+    """The address of an API without a trailing slash.
 
     Raises:
-        ConfigurationError: It is not http(s), names no host, or holds credentials.
+        ConfigurationError: It is not http(s), has no host, or holds credentials.
     """
     try:
         parts = urlsplit(address)

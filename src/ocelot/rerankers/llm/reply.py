@@ -1,25 +1,27 @@
-"""Read what a language model answered: a pure function that takes any string.
+"""Parse the reply of a language model: a pure function of any string.
 
-A reply may come as the JSON object that was asked for, as the tutorial's text form
+A reply may be the JSON object that was asked for or the tutorial's text form
 (``Ranked list: [3, 1, 2]`` / ``Reasons: …``), inside code fences or prose, after a chain of
-thought, cut off, or as nonsense. What is wrong is mended and named; the order is always complete.
+thought, cut off, or nonsense. Errors are repaired and named; the order is always complete.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ocelot.rerankers.base import complete_order
 from ocelot.rerankers.llm.prompt import one_line
 from ocelot.types import RankStatus
 
-__all__ = ["ParsedReply", "complete_order", "parse_reply"]
+__all__ = ["ParsedReply", "parse_reply"]
 
-_LIMIT = 20_000  # characters from the end that are read: bounds the time on hostile replies
-_ATTEMPTS = 300  # brackets that open no JSON; the same
+# Both bound the time that a hostile reply can take.
+_LIMIT = 20_000  # characters read, from the end
+_ATTEMPTS = 300  # opening brackets that do not start valid JSON
 _REASON_LIMIT = 2000
 _RANKING = ("ranking", "rankedlist", "rankinglist", "rankedindices", "order", "indices")
 _REASON = ("reason", "reasons", "explanation")
@@ -41,14 +43,14 @@ _OPENING = re.compile(r"[\[{]")
 
 @dataclass(frozen=True)
 class ParsedReply:
-    """What a reply says, made whole.
+    """The content of a reply, repaired where necessary.
 
     Attributes:
         order: A permutation of 0 … count-1, best first.
-        reason: Why the first is the first, on one line; "" when none was given.
-        match: Whether anything fits; None when the reply does not say.
+        reason: Why the first is the first, on one line; "" if none was given.
+        match: Whether anything fits; None if the reply does not say.
         status: "ok", "repaired", or "fallback" (retrieval order).
-        detail: What was repaired, or the cause of the fallback; "" when ok.
+        detail: What was repaired, or the cause of the fallback; "" if ok.
     """
 
     order: tuple[int, ...]
@@ -67,7 +69,7 @@ class _Answer:
 
 
 def parse_reply(text: str, count: int) -> ParsedReply:
-    """Read a reply about `count` candidates; never raises.
+    """Parse a reply about `count` candidates; never raises.
 
     >>> parse_reply('```json\\n{"ranking": [2, 0], "reason": "Spots.", "match": true}\\n```', 3)
     ParsedReply(order=(2, 0, 1), reason='Spots.', match=True, status='repaired', \
@@ -79,7 +81,7 @@ detail='1 missing index was appended')
     if not body:
         cause = "the reply ended in the model's thoughts" if text.strip() else "the reply is empty"
         return _fallback(count, cause)
-    answer = _from_json(body) or _mended_json(body)
+    answer = _from_json(body) or _repaired_json(body)
     if answer is None:
         labelled = _from_text(body)
         answer = labelled if labelled and labelled.indices else _bare_list(body, count) or labelled
@@ -87,16 +89,12 @@ detail='1 missing index was appended')
         return _fallback(count, "the reply holds no ranked list")
     reason = one_line(answer.reason, _REASON_LIMIT)
     if not answer.indices and answer.match is False:
-        # "Nothing fits" needs no list.
+        # If nothing fits, no list is needed.
         return ParsedReply(tuple(range(count)), reason, False)
     order, notes = complete_order(map(_as_index, answer.indices), count)
     if order is None:
-        cause = (
-            "the ranked list is empty"
-            if not answer.indices
-            else (f"the ranked list names none of the indices 0 to {count - 1}")
-        )
-        return _fallback(count, cause)
+        wrong = f"names none of the indices 0 to {count - 1}" if answer.indices else "is empty"
+        return _fallback(count, f"the ranked list {wrong}")
     if answer.note:
         notes.insert(0, answer.note)
     if not reason:
@@ -105,69 +103,33 @@ detail='1 missing index was appended')
     return ParsedReply(order, reason, answer.match, status, "; ".join(notes))
 
 
-def complete_order(
-    indices: Iterable[int | None], count: int
-) -> tuple[tuple[int, ...] | None, list[str]]:
-    """Make a permutation of 0 … count-1: known indices in the order given, then the rest.
-
-    Returns:
-        The permutation, or None when no index is known; and what was mended, one note each.
-
-    >>> complete_order([2, 7, 2], 3)
-    ((2, 0, 1), ['1 unknown index was dropped', '1 repeat was dropped', \
-'2 missing indices were appended'])
-    """
-    kept: dict[int, None] = {}
-    unknown = repeats = 0
-    for index in indices:
-        if index is None or not 0 <= index < count:
-            unknown += 1
-        elif index in kept:
-            repeats += 1
-        else:
-            kept[index] = None
-    if not kept:
-        return None, []
-    missing = [index for index in range(count) if index not in kept]
-    notes = [
-        f"{number} {one if number == 1 else many} {'was' if number == 1 else 'were'} {done}"
-        for number, one, many, done in (
-            (unknown, "unknown index", "unknown indices", "dropped"),
-            (repeats, "repeat", "repeats", "dropped"),
-            (len(missing), "missing index", "missing indices", "appended"),
-        )
-        if number
-    ]
-    return (*kept, *missing), notes
-
-
 def _fallback(count: int, cause: str) -> ParsedReply:
     return ParsedReply(tuple(range(count)), status="fallback", detail=cause)
 
 
 def _without_thoughts(text: str) -> str:
-    # Some chat templates put the opening tag into the prompt, so a closing tag may come alone.
+    # Some chat templates put the opening tag into the prompt, so there may be only a closing tag.
     end = max((found.end() for found in _THINK_CLOSE.finditer(text)), default=0)
     after = _THINK_OPEN.split(text[end:], maxsplit=1)[0]
     return after if after.strip() else _THINK_OPEN.split(text, maxsplit=1)[0] if end else after
 
 
 def _from_json(body: str) -> _Answer | None:
-    # The last answer counts: models correct themselves. One with a list goes before one without.
+    # The last answer counts, as models correct themselves; but those with a list come first.
     answers = [found for value in _values(body) for found in _answers(value)]
     return next((a for a in reversed(answers) if a.indices), answers[-1] if answers else None)
 
 
-def _mended_json(body: str) -> _Answer | None:
-    mended = re.sub(r",(?=\s{0,99}[\]}])", "", body)
-    answer = _from_json(mended) if mended != body else None
+def _repaired_json(body: str) -> _Answer | None:
+    repaired = re.sub(r",(?=\s{0,99}[\]}])", "", body)
+    answer = _from_json(repaired) if repaired != body else None
     if answer:
         answer.note = "the JSON had trailing commas"
     return answer
 
 
 def _values(text: str) -> Iterator[Any]:
-    # Each complete JSON object or array that is not inside another.
+    # All complete JSON objects and arrays that are not inside another.
     decoder = json.JSONDecoder()
     opening = _OPENING.search(text)
     attempts = _ATTEMPTS
@@ -211,7 +173,7 @@ def _from_text(body: str) -> _Answer | None:
     if last["list"] is not None and not last["end"]:
         note = "the ranked list was cut off"
         if indices and body[last.end("list") - 1].isdigit():
-            indices.pop()  # "1" may be the beginning of "12"
+            indices.pop()  # "1" may be the start of "12"
     rest = body[last.end() :]
     start = _REASONED.search(rest)
     reason = _AFTER_REASON.split(rest[start.end() :], maxsplit=1)[0] if start else ""
@@ -221,7 +183,7 @@ def _from_text(body: str) -> _Answer | None:
 
 
 def _bare_list(body: str, count: int) -> _Answer | None:
-    # "[3]" in prose is a mention; a list of several numbers, or alone, is an answer.
+    # "[3]" in prose only mentions an item; a list of several numbers, or alone, is an answer.
     lists = [value for value in _values(body) if isinstance(value, list)]
     for value in reversed(lists):
         known = [i for i in map(_as_index, value) if i is not None and 0 <= i < count]
@@ -231,20 +193,17 @@ def _bare_list(body: str, count: int) -> _Answer | None:
 
 
 def _as_index(value: Any) -> int | None:
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else None
+    for _ in range(4):  # levels of lists and objects around an index; hostile replies have more
+        if isinstance(value, dict):
+            value = next((value[key] for key in ("index", "item", "id") if key in value), None)
+        elif isinstance(value, list) and len(value) == 1:
+            value = value[0]
     if isinstance(value, str):
         found = _INDEX.fullmatch(value)
         return int(found[1]) if found else None
-    if isinstance(value, dict):
-        return next(
-            (_as_index(value[key]) for key in ("index", "item", "id") if key in value), None
-        )
-    return _as_index(value[0]) if isinstance(value, list) and len(value) == 1 else None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _as_bool(value: Any) -> bool | None:

@@ -1,12 +1,10 @@
-"""Rerank with a language model that looks at a panorama of the hits and gives its reason."""
+"""Rerank with a language model that sees a panorama of the hits and gives a reason."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -30,25 +28,25 @@ __all__ = ["LLMReranker"]
 class LLMReranker:
     """Asks a chat model that takes pictures: OpenAI, Azure OpenAI, or any compatible server.
 
-    A timeout, a refusal or nonsense never fails a search: the hits come back in retrieval order
-    with status "fallback" and the cause. The title, price and other metadata of the hits are
-    sent to the model with the pictures; file paths are not.
+    A timeout, a refusal or an unusable reply never fails a search: the hits keep retrieval
+    order, with the status "fallback" and the cause. The title, price and other metadata of the
+    hits are sent to the model with the pictures; file paths are not.
 
     Args:
-        model: The model's name; for Azure the deployment's.
+        model: The model's name; with Azure the deployment's.
         api_key: A string or a pydantic SecretStr; not needed with a `base_url`.
         base_url: Of a compatible server, e.g. "http://localhost:11434/v1".
         azure_endpoint, azure_api_version: Of an Azure OpenAI resource.
-        timeout: Seconds that a request may go without an answer.
-        retries: How often a request is tried again after a timeout, a broken connection, HTTP
+        timeout: Seconds to wait for an answer to a request.
+        retries: How often a request is repeated after a timeout, a broken connection, HTTP
             408, 409, 429 or 5xx. Waits as long as Retry-After says, up to two minutes.
-        max_tokens: Longest reply; models that think need more.
-        temperature: None leaves it to the server.
-        detail: How closely OpenAI looks at the panorama: "low" costs less and reads less.
+        max_tokens: Longest reply; reasoning models need more.
+        temperature: None to use the server's default.
+        detail: OpenAI's resolution of the panorama; "low" costs less and recognises less.
         window: Most candidates in one panorama, 2 to 25.
-        step: How far the windows over longer lists move; about half a window by default.
-        structured: Whether replies are bound to a JSON schema: "auto" where the endpoint can.
-        cache: A folder for answers, to ask the same thing only once.
+        step: How far windows over longer lists move; by default about half a window.
+        structured: Whether replies must follow a JSON schema; "auto" if the endpoint can.
+        cache: A folder for answers, so that the same question is asked only once.
         images: Where the hits' pictures are read from.
 
     Raises:
@@ -122,43 +120,38 @@ class LLMReranker:
         return self._chat.model
 
     def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
-        """Ask the model to rank `hits`; see :class:`ocelot.rerankers.base.Reranker`.
+        """Ask the model to rank `hits`; see `ocelot.rerankers.base.Reranker`.
 
-        In the ranking's usage, calls are the requests that got an answer.
+        The calls in the ranking's usage are the requests that were answered.
         """
         if not hits:
             return Ranking((), "There was nothing to rank.", self.name)
-        try:
-            image = query_picture(query)
-        except ImageError as error:
-            return _fallback(self.name, hits, str(error), Usage())
         key = ""
         if self._cache is not None:
-            key = self._key(query, image, hits)
+            key = self._key(query, hits)
             cached = self._cache.get(key, len(hits))
             if cached is not None:
                 return cached
-        run = _Run(self._chat, self._detail, query, image, hits, self._images)
+        try:
+            image = query_picture(query)
+        except ImageError as error:
+            return self._fallback(hits, str(error), Usage())
+        run = _Run(self._chat, self._detail, self._images, query, image, hits)
         order, replies = sweep(len(hits), self._window, self._step, run.judge)
         total = len(window_starts(len(hits), self._window, self._step))
-        ranking = self._conclude(hits, order, replies, total, run)
-        # An answer that may come out better next time is not kept.
-        lasting = ranking.status != "fallback" and not run.causes and not run.unseen
-        if self._cache is not None and lasting:
+        ranking = self._conclude(run, order, replies, total)
+        # An answer that may be better next time is not kept.
+        incomplete = ranking.status == "fallback" or run.causes or None in run.tiles.values()
+        if self._cache is not None and not incomplete:
             self._cache.put(key, ranking)
         return ranking
 
     def _conclude(
-        self,
-        hits: Sequence[Hit],
-        order: tuple[int, ...],
-        replies: list[ParsedReply],
-        total: int,
-        run: _Run,
+        self, run: _Run, order: tuple[int, ...], replies: list[ParsedReply], total: int
     ) -> Ranking:
         failed = total - sum(reply.status != "fallback" for reply in replies)
         if failed == total:
-            return _fallback(self.name, hits, run.causes[0], run.usage)
+            return self._fallback(run.hits, run.causes[0], run.usage)
         notes = [
             reply.detail if total == 1 else f"window {number} of {total}: {reply.detail}"
             for number, reply in enumerate(replies, 1)
@@ -172,7 +165,7 @@ class LLMReranker:
         judged = len(replies) == total and head.status != "fallback"
         return Ranking(
             order,
-            head.reason if judged else _unjudged(self.name, hits[order[0]]),
+            head.reason if judged else self._not_judged(run.hits[order[0]]),
             self.name,
             status="repaired" if notes else "ok",
             detail="; ".join(notes),
@@ -180,96 +173,68 @@ class LLMReranker:
             usage=run.usage,
         )
 
-    def _key(self, query: Query, image: Image.Image | None, hits: Sequence[Hit]) -> str:
-        pixels: list[Any] | None = None
-        if image is not None:
-            pixels = [image.size, hashlib.sha256(image.tobytes()).hexdigest()]
-            # One picture that looks like the sheet of several is asked about in other words.
-            pixels += [len(query.images)] if len(query.images) > 1 else []
-        # Pictures need no hash of their own: a hit's id is that of its content.
+    def _key(self, query: Query, hits: Sequence[Hit]) -> str:
         return cache_key(
             **self._options,
-            image=pixels,
+            images=query.reference_ids(),
             text=query.text,
-            hits=[[hit.id, dict(hit.metadata)] for hit in hits],
+            hits=[[hit.sha256, dict(hit.metadata)] for hit in hits],
         )
 
+    def _fallback(self, hits: Sequence[Hit], cause: str, usage: Usage) -> Ranking:
+        order, reason = tuple(range(len(hits))), self._not_judged(hits[0])
+        return Ranking(order, reason, self.name, status="fallback", detail=cause, usage=usage)
 
+    def _not_judged(self, first: Hit) -> str:
+        return f"Kept from the search (similarity {first.score:.2f}): {self.name} did not judge it."
+
+
+@dataclass
 class _Run:
-    # One call of `rerank`: what it cost, what went wrong, and the pictures it has loaded.
+    """One call of `rerank`: what it needs, what it cost, and why requests failed."""
 
-    def __init__(
-        self,
-        chat: Chat,
-        detail: Detail,
-        query: Query,
-        image: Image.Image | None,
-        hits: Sequence[Hit],
-        images: ImageStore,
-    ) -> None:
-        self._chat = chat
-        self._detail = detail
-        self._query = query
-        self._image = image
-        self._hits = hits
-        self._images = images
-        self._pictures: dict[int, Image.Image | None] = {}
-        self._passing = 0
-        self.usage = Usage()
-        self.causes: list[str] = []
-
-    @property
-    def unseen(self) -> bool:
-        """Whether a picture could not be shown."""
-        return None in self._pictures.values()
+    chat: Chat
+    detail: Detail
+    images: ImageStore
+    query: Query
+    image: Image.Image | None
+    hits: Sequence[Hit]
+    tiles: dict[int, Image.Image | None] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
+    causes: list[str] = field(default_factory=list)
+    temporary: int = 0  # failures of the endpoint that may pass
 
     def judge(self, positions: tuple[int, ...]) -> ParsedReply | None:
-        hits = [self._hits[position] for position in positions]
-        pictures = self._load(positions)
-        jpeg = encode_jpeg(compose_panorama(self._image, pictures, text=self._query.text))
+        """The model's reply about the hits at these positions; None if asking on is useless."""
+        hits = [self.hits[position] for position in positions]
+        new = [position for position in positions if position not in self.tiles]
+        tiles = load_tiles([self.hits[position] for position in new], self.images)
+        self.tiles.update(zip(new, tiles, strict=True))
+        candidates = [self.tiles[position] for position in positions]
+        jpeg = encode_jpeg(compose_panorama(self.image, candidates, text=self.query.text))
 
         def messages(structured: bool) -> Messages:
-            prompt = build_prompt(self._query, hits, structured=structured)
-            return build_messages(prompt, jpeg, detail=self._detail)
+            prompt = build_prompt(self.query, hits, structured=structured)
+            return build_messages(prompt, jpeg, detail=self.detail)
 
         try:
-            reply = self._chat.ask(messages)
+            reply = self.chat.ask(messages)
         except ChatError as error:
             self.causes.append(str(error))
             self.usage += error.usage
-            # An endpoint that has failed twice in spite of retries would only cost more time.
-            self._passing += error.kind == "passing"
-            if error.kind == "lasting" or self._passing > 1:
+            # After two failures in spite of retries, another request would only cost time.
+            self.temporary += error.kind == "temporary"
+            if error.kind == "permanent" or self.temporary > 1:
                 return None
             return ParsedReply(tuple(range(len(hits))), status="fallback", detail=str(error))
         self.usage += reply.usage
         parsed = parse_reply(reply.text, len(hits))
+        cut = f"cut at max_tokens={self.chat.max_tokens}"
         if parsed.status == "fallback":
-            cut = f", cut at max_tokens={self._chat.max_tokens}" if reply.cut else ""
-            self.causes.append(
-                f"{self._chat.model} gave no usable ranking: {parsed.detail}{cut}; "
-                + ("raise max_tokens." if reply.cut else "try again or use another model.")
-            )
+            mend = f", {cut}; raise max_tokens" if reply.cut else "; try again or use another model"
+            self.causes.append(f"{self.chat.model} gave no usable ranking: {parsed.detail}{mend}.")
         elif reply.cut:
-            cut = f"the reply was cut at max_tokens={self._chat.max_tokens}"
-            detail = f"{cut}; {parsed.detail}" if parsed.detail else cut
+            detail = "; ".join(filter(None, [f"the reply was {cut}", parsed.detail]))
             parsed = replace(parsed, status="repaired", detail=detail)
-        # Escapes in JSON may have spelt out what was hidden before parsing.
-        return replace(parsed, reason=self._chat.hide(parsed.reason))
-
-    def _load(self, positions: tuple[int, ...]) -> list[Image.Image | None]:
-        new = [position for position in positions if position not in self._pictures]
-        tiles = load_tiles([self._hits[position] for position in new], self._images)
-        self._pictures.update(zip(new, tiles, strict=True))
-        return [self._pictures[position] for position in positions]
-
-
-def _unjudged(name: str, first: Hit) -> str:
-    return f"Kept from the search (similarity {first.score:.2f}): {name} did not judge it."
-
-
-def _fallback(name: str, hits: Sequence[Hit], cause: str, usage: Usage) -> Ranking:
-    order = tuple(range(len(hits)))
-    return Ranking(
-        order, _unjudged(name, hits[0]), name, status="fallback", detail=cause, usage=usage
-    )
+        # JSON escapes may have hidden the key from the redaction before parsing.
+        return replace(parsed, reason=self.chat.redact(parsed.reason))

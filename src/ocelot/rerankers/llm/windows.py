@@ -1,10 +1,10 @@
 """Sliding windows: rank more candidates than fit into one panorama.
 
-The windows go from the tail to the head. Each puts its best first, and the next one overlaps it,
-so a good candidate climbs from anywhere to the top; see Sun et al., "Is ChatGPT Good at Search?
-Investigating Large Language Models as Re-Ranking Agents" (arXiv 2304.09542).
+The windows go from the tail to the head. Each puts its best candidates first and overlaps the next
+one, so a good candidate can climb from anywhere to the top; see Sun et al., "Is ChatGPT Good at
+Search? Investigating Large Language Models as Re-Ranking Agents" (arXiv 2304.09542).
 
-A judge that is consistent gets its first `window - step` candidates right, wherever they were.
+With a consistent judge the first `window - step` candidates are right, wherever they were.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ Reply = TypeVar("Reply", bound=ParsedReply)
 
 
 def window_starts(count: int, window: int, step: int) -> list[int]:
-    """Where each window starts, from the tail to the head: the last is 0.
+    """Where each window starts, from the tail to the head; the last one is 0.
 
-    As few windows as steps of at most `step` allow, spread evenly, so none is wasted on a
-    short rest.
+    There are as few windows as possible with steps of at most `step`, and they are spread evenly.
 
     >>> window_starts(20, 9, 5)
     [11, 7, 4, 0]
@@ -45,12 +44,12 @@ def sweep(
     """Rank positions 0 … count-1 window by window.
 
     Args:
-        judge: Given the positions in a window, in their present order, returns their new order
-            as a permutation of places in the window; None ends the sweep.
+        judge: Takes the positions in a window in their current order, and returns their new
+            order as a permutation of places in the window; None ends the sweep.
 
     Returns:
-        The order, always a complete permutation, and the replies in the order they came: as
-        many as windows unless the judge ended it.
+        The order, always a complete permutation, and the judge's replies: as many as windows,
+        unless the judge ended the sweep.
     """
     order = list(range(count))
     replies: list[Reply] = []

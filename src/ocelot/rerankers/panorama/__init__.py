@@ -1,1 +1,1 @@
-"""The numbered picture of a query and its candidates."""
+"""The numbered picture of a query and its candidates, for models that see."""

@@ -1,4 +1,4 @@
-"""One picture that shows a query and its numbered candidates, for a model that sees.
+"""One picture that shows a query and its numbered candidates, for a vision model.
 
 ::
 
@@ -10,8 +10,8 @@
                │3    ││4    │
                └─────┘└─────┘
 
-After the panorama of the Milvus tutorial "Multimodal RAG with Milvus": here pictures keep their
-shape, the query's label lies inside of the canvas, and numbers are readable on any picture.
+It follows the panorama of the Milvus tutorial "Multimodal RAG with Milvus", but pictures keep
+their shape, the query's label is inside the canvas, and numbers are readable on any picture.
 """
 
 from __future__ import annotations
@@ -40,20 +40,17 @@ from ocelot.types import Hit, Query
 
 __all__ = [
     "MAX_CANDIDATES",
-    "Box",
     "Layout",
     "compose_panorama",
     "panorama_layout",
     "panorama_of_hits",
-    "query_picture",
 ]
 
-MAX_CANDIDATES = 25
-MAX_SIDE = 2048  # larger pictures are scaled down by the services that read them
+MAX_CANDIDATES = 25  # as many fit into 2048 pixels; services scale larger pictures down
 
 _GAP = 10
 _BORDER = 6
-_LABEL = 38  # height of the strip that says "query"
+_LABEL = 38  # height of the strip with the word "query"
 _BLUE = (20, 70, 220)
 _RED = (215, 0, 20)
 _GREY = (225, 225, 225)
@@ -64,13 +61,13 @@ _TEXT_SIZE = 22
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things lie in a panorama, in pixels, boxes as (left, top, right, bottom).
+    """Where the parts of a panorama are, in pixels; boxes are (left, top, right, bottom).
 
     Attributes:
-        size: Width and height of the whole.
-        query: The query's tile, its blue border included.
+        size: Width and height of the panorama.
+        query: The query's tile, including its blue border.
         picture: The inside of the query's tile, under its label.
-        text: The room for the query's text under its tile.
+        text: The space for the query's text under its tile.
         cells: One box for each candidate, row by row.
     """
 
@@ -82,13 +79,13 @@ class Layout:
 
 
 def panorama_layout(count: int, text_lines: int = 0) -> Layout:
-    """Places for a query and `count` candidates in a grid close to a square.
+    """The layout of a query and `count` candidates in a nearly square grid.
 
     Columns by rows: 1 → 1 x 1, 2 → 2 x 1, 4 → 2 x 2, 5 → 3 x 2, 9 → 3 x 3, 12 → 4 x 3, 25 → 5 x 5.
 
     Args:
-        count: How many candidates, 1 to 25.
-        text_lines: Lines of text under the query; the height may depend on them, no more.
+        count: Number of candidates, 1 to 25.
+        text_lines: Lines of text under the query; only the height depends on them.
 
     Raises:
         InputError: `count` is not from 1 to 25.
@@ -101,7 +98,7 @@ def panorama_layout(count: int, text_lines: int = 0) -> Layout:
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     cell = TILE if count <= 9 else 256
-    side = cell if rows < 3 else cell * 4 // 3  # where there is height, show the query larger
+    side = cell if rows < 3 else cell * 4 // 3  # a larger query if the grid is high enough
     left = top = _GAP
     query = (left, top, left + side + 2 * _BORDER, top + _LABEL + side + 2 * _BORDER)
     picture = (left + _BORDER, top + _BORDER + _LABEL, query[2] - _BORDER, query[3] - _BORDER)
@@ -123,31 +120,25 @@ def panorama_layout(count: int, text_lines: int = 0) -> Layout:
 def compose_panorama(
     query_image: Image.Image | None,
     candidates: Sequence[Image.Image | None],
-    *,
     text: str | None = None,
-    first_index: int = 0,
-    max_side: int = MAX_SIDE,
 ) -> Image.Image:
     """Draw the query and its candidates into one picture.
 
     Args:
-        query_image: The query's picture, as `query_picture` gives it; without one its tile holds
-            the text.
-        candidates: 1 to 25 pictures in order; None draws a grey tile, "no picture".
-        text: What the query says, drawn under its picture, up to 6 lines; a sentence with
-            letters that the built-in font lacks is not drawn.
-        first_index: The number of the first candidate; the others count up from it.
-        max_side: Neither side of the result is longer than this, in pixels.
+        query_image: The query's RGB picture, as returned by `query_picture`; without one its
+            tile holds the text.
+        candidates: 1 to 25 RGB pictures in order; None draws a grey tile with "no picture".
+        text: The query's text, drawn under its picture, up to 6 lines; not drawn if it has
+            letters that the built-in font lacks.
 
     Returns:
-        RGB image.
+        RGB image, at most 2048 pixels a side.
 
     Raises:
         InputError: There are no candidates, or more than 25.
     """
     shown = query_image is not None
-    pictures = [query_image, *candidates]
-    return _compose(lambda: pictures, len(candidates), shown, text, first_index, max_side)
+    return _compose(lambda: [query_image, *candidates], len(candidates), shown, text)
 
 
 def _compose(
@@ -155,13 +146,11 @@ def _compose(
     count: int,
     shown: bool,
     text: str | None,
-    first_index: int = 0,
-    max_side: int = MAX_SIDE,
 ) -> Image.Image:
-    """Draw what takes no pictures, then ask for the pictures and paste them.
+    """Draw what needs no pictures while they are read, then paste them.
 
     Args:
-        pictures: Gives the query's (None unless `shown`), then `count` more.
+        pictures: Returns the query's picture (None unless `shown`), then `count` more.
         shown: Whether the query has a picture.
     """
     words, lines = drawable(text), list[str]()
@@ -186,7 +175,7 @@ def _compose(
     asked, *tiles = pictures()
     if asked is not None:
         paste(canvas, asked, layout.picture)
-    for index, (box, picture) in enumerate(zip(layout.cells, tiles, strict=True), first_index):
+    for index, (box, picture) in enumerate(zip(layout.cells, tiles, strict=True)):
         if picture is None:
             draw.rectangle(_inside(box), fill=_GREY)
             centred(draw, box, "no picture", font_of(26), INK)
@@ -195,12 +184,11 @@ def _compose(
         draw.rectangle(_inside(box), outline=_LINE)
         plate, shape = _number(index, (box[2] - box[0]) // 6)
         canvas.paste(plate, (box[0] + 3, box[1] + 3), shape)
-    canvas.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
     return canvas
 
 
 def panorama_of_hits(query: Query, hits: Sequence[Hit], images: ImageStore) -> Image.Image:
-    """The panorama of a query and 1 to 25 hits, with the pictures from their files.
+    """The panorama of a query and 1 to 25 hits.
 
     Args:
         images: Where the hits' pictures are read from.
@@ -209,12 +197,11 @@ def panorama_of_hits(query: Query, hits: Sequence[Hit], images: ImageStore) -> I
         InputError: There are no hits, or more than 25.
         ImageError: A picture of the query cannot be read.
     """
-    copies = images.small_copies(hits, TILE)
     left, top, right, bottom = panorama_layout(len(hits)).picture
 
     def load(hit: Hit | None) -> Image.Image | None:
         if hit is not None:
-            return load_tile(images, copies, hit)
+            return load_tile(images, hit)
         asked = query_picture(query)
         return None if asked is None else fitted(asked, (right - left, bottom - top))
 
@@ -223,7 +210,7 @@ def panorama_of_hits(query: Query, hits: Sequence[Hit], images: ImageStore) -> I
 
 @lru_cache(maxsize=4)
 def _query_frame(side: int) -> Image.Image:
-    """The blue border and the label of a query's tile whose inside has this side."""
+    """The blue border and label of a query's tile; `side` is that of its inside."""
     width, height = side + 2 * _BORDER, side + 2 * _BORDER + _LABEL
     frame = Image.new("RGB", (width, height), _BLUE)
     draw = ImageDraw.Draw(frame)
@@ -235,8 +222,8 @@ def _query_frame(side: int) -> Image.Image:
 
 @lru_cache(maxsize=64)
 def _number(index: int, size: int) -> tuple[Image.Image, Image.Image]:
-    """A number of this font size on its plate, and the plate's shape as a mask."""
-    # Red on a white plate: the plate is seen on dark and red pictures, its red rim on white ones.
+    """A number on its plate, in this font size, and the plate's shape as a mask."""
+    # Red on white: the plate is visible on dark and red pictures, its red rim on white ones.
     font = font_of(size)
     left, top, right, bottom = font.getbbox(str(index))
     height = round(bottom - top) + 18

@@ -1,4 +1,4 @@
-"""The reference pictures of a query as one picture: what a model that sees is shown of them."""
+"""The reference pictures of a query as one picture, for a vision model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from ocelot.images.decode import to_rgb
 from ocelot.rerankers.panorama.tiles import fitted
 from ocelot.types import Query
 
@@ -15,13 +14,13 @@ __all__ = ["Box", "contact_sheet", "paste", "query_picture"]
 
 Box = tuple[int, int, int, int]
 
-_SIDE = 800  # of a sheet, in pixels: twice the largest tile that it is shown in
+_SIDE = 800  # of a sheet, in pixels: twice the largest tile
 _GAP = 20
 _LINE = (185, 185, 185)
 
 
 def query_picture(query: Query) -> Image.Image | None:
-    """The query's picture; of several a contact sheet; None for a query of words.
+    """The query's picture; a contact sheet of several; None if it has none.
 
     Raises:
         ImageError: A picture cannot be read.
@@ -29,23 +28,23 @@ def query_picture(query: Query) -> Image.Image | None:
     if len(query.images) < 2:
         return query.images[0].rgb(_SIDE) if query.images else None
     pictures = []
-    for source in query.images:  # one at a time: each may be large
-        picture = source.rgb(_SIDE).copy()
+    for image in query.images:  # one at a time, as each may be large
+        picture = image.rgb(_SIDE).copy()
         picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
         pictures.append(picture)
     return contact_sheet(pictures)
 
 
 def contact_sheet(pictures: Sequence[Image.Image], side: int = _SIDE) -> Image.Image:
-    """Pictures in a grid close to a square, in reading order, on a white square.
+    """Pictures in a nearly square grid, in reading order, on a white square.
 
     Columns by rows: 2 → 2 x 1, 3 and 4 → 2 x 2, 5 and 6 → 3 x 2, 7 to 9 → 3 x 3. Each picture
-    keeps its shape and has a thin line around it, since many are white at their edges; a last
-    row that is not full stands in the middle.
+    keeps its shape and has a thin line around it, as many have white edges; a last row that is
+    not full is centred.
 
     Args:
-        pictures: One or more.
-        side: Of the result, in pixels.
+        pictures: One or more RGB images.
+        side: Width and height of the result, in pixels.
     """
     columns = math.ceil(math.sqrt(len(pictures)))
     rows = math.ceil(len(pictures) / columns)
@@ -64,11 +63,10 @@ def contact_sheet(pictures: Sequence[Image.Image], side: int = _SIDE) -> Image.I
 
 
 def paste(canvas: Image.Image, picture: Image.Image, box: Box) -> Box:
-    """Paste a picture as large as the box allows, centred, its shape kept; returns its place."""
-    side_x, side_y = box[2] - box[0], box[3] - box[1]
-    rgb = picture if picture.mode == "RGB" else to_rgb(picture.copy(), "the image").image
-    small = fitted(rgb, (side_x, side_y))
-    left = box[0] + (side_x - small.width) // 2
-    top = box[1] + (side_y - small.height) // 2
-    canvas.paste(small, (left, top))
-    return left, top, left + small.width, top + small.height
+    """Paste an RGB picture into a box, as large as fits, centred; return where it is."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    inner = fitted(picture, (width, height))
+    left = box[0] + (width - inner.width) // 2
+    top = box[1] + (height - inner.height) // 2
+    canvas.paste(inner, (left, top))
+    return left, top, left + inner.width, top + inner.height

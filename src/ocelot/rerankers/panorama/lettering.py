@@ -1,4 +1,4 @@
-"""Words in a panorama: what can be drawn of them, broken into lines, and drawn."""
+"""Text in a panorama."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLAIN = str.maketrans("\u2013\u2014\u2018\u2019\u201c\u201d", "--''\"\"")  # da
 
 @lru_cache(maxsize=16)
 def font_of(size: int) -> Font:
-    """The built-in font in this size."""
+    """Pillow's built-in font in this size."""
     return ImageFont.load_default(size=size)
 
 
@@ -32,9 +32,9 @@ def line_height(font: Font) -> int:
 
 
 def drawable(text: str | None) -> str:
-    """What can be drawn of a text, on one line; empty for nothing."""
-    # The built-in font is ASCII and little more. Accents may go, but a sentence that would lose
-    # letters is not drawn at all: half of it would mislead.
+    """The text on one line, reduced to what the font has; empty if that would lose letters."""
+    # The built-in font has little more than ASCII. Accents may be dropped, but a sentence that
+    # would lose letters is not drawn at all, as half a sentence misleads.
     clean = unicodedata.normalize("NFKD", " ".join((text or "")[:500].split()))
     clean = clean.translate(_PLAIN)
     if any(c.isalnum() and not c.isascii() for c in clean):
@@ -43,9 +43,9 @@ def drawable(text: str | None) -> str:
 
 
 def wrap(text: str, font: Font, width: int) -> list[str]:
-    """Lines of a text, none wider than `width` pixels."""
+    """The lines of a text, at most `width` pixels wide."""
 
-    # Greedy; a word wider than the line is cut. One character always fits.
+    # Greedy; a word wider than the line is cut. A line holds at least one character.
     def length(line: str) -> float:
         return sum(_advance(font, character) for character in line)
 
@@ -64,7 +64,7 @@ def wrap(text: str, font: Font, width: int) -> list[str]:
     return lines
 
 
-@lru_cache(maxsize=512)  # the font is slow to ask, and has so few letters
+@lru_cache(maxsize=512)  # measuring is slow, and there are few letters
 def _advance(font: Font, character: str) -> float:
     return font.getlength(character)
 
@@ -77,7 +77,7 @@ def centred(
     fill: str | tuple[int, int, int],
     weight: int = 0,
 ) -> None:
-    """Draw a text in the middle of a box."""
+    """Draw a text centred in a box."""
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     x = (box[0] + box[2] - left - right) / 2
     y = (box[1] + box[3] - top - bottom) / 2
@@ -85,7 +85,7 @@ def centred(
 
 
 def write(draw: ImageDraw.ImageDraw, box: Box, lines: list[str], font: Font) -> None:
-    """Draw as many lines as a box has room for; dots say that there are more."""
+    """Draw as many lines as fit into a box; an ellipsis marks that there are more."""
     height = line_height(font)
     room = (box[3] - box[1]) // height
     if len(lines) > room:

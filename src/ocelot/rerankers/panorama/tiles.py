@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import TypeVar
@@ -20,28 +20,27 @@ __all__ = ["TILE", "fitted", "in_threads", "load_tile", "load_tiles"]
 _S = TypeVar("_S")
 _T = TypeVar("_T")
 
-TILE = 300  # longer side of the largest cell that a candidate is shown in, pixels
+TILE = 300  # longer side of the largest cell for a candidate, pixels
 _THREADS = min(8, os.cpu_count() or 1)
+# Resizing takes most of a panorama's time: BOX needs less than half of BICUBIC's.
+_SMALLER, _LARGER = Image.Resampling.BOX, Image.Resampling.BILINEAR
 
 
 def load_tiles(hits: Sequence[Hit], images: ImageStore) -> list[Image.Image | None]:
-    """The picture of each hit, `TILE` pixels at its longer side; None where it cannot be read.
-
-    Read by several threads, as decoding is most of the work.
-    """
-    return in_threads(partial(load_tile, images, images.small_copies(hits, TILE)), hits)()
+    """The picture of each hit, `TILE` pixels at its longer side; None if it cannot be read."""
+    return in_threads(partial(load_tile, images), hits)()
 
 
 def in_threads(function: Callable[[_S], _T], values: Sequence[_S]) -> Callable[[], list[_T]]:
-    """Begin to apply `function` to each value.
+    """Start to apply `function` to each value in threads.
 
     Returns:
-        Lends the calling thread to what is left, then gives the results in order or raises an
-        error that `function` raised.
+        A function that helps with the remaining values in the calling thread, and returns the
+        results in order or raises an exception of `function`.
     """
     # The calling thread works too: waking it for each result would cost more than a thread saves.
     waiting = deque(enumerate(values))
-    made: dict[int, _T] = {}
+    results: dict[int, _T] = {}
 
     def work() -> None:
         while True:
@@ -49,7 +48,7 @@ def in_threads(function: Callable[[_S], _T], values: Sequence[_S]) -> Callable[[
                 place, value = waiting.popleft()
             except IndexError:
                 return
-            made[place] = function(value)
+            results[place] = function(value)
 
     helpers = [_threads().submit(work) for _ in range(min(_THREADS, len(values)) - 1)]
 
@@ -59,14 +58,14 @@ def in_threads(function: Callable[[_S], _T], values: Sequence[_S]) -> Callable[[
         finally:
             waiting.clear()
         for helper in helpers:
-            if not helper.cancel():  # has it begun?
+            if not helper.cancel():  # it has started
                 helper.result()
-        return [made[place] for place in range(len(values))]
+        return [results[place] for place in range(len(values))]
 
     return finish
 
 
-@cache  # kept, as starting them costs time in each panorama
+@cache  # starting threads for each panorama would take time
 def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_THREADS, "ocelot-tiles")
 
@@ -75,18 +74,19 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_threads.cache_clear)  # a fork has none of the threads
 
 
-def load_tile(images: ImageStore, small: Mapping[str, bytes], hit: Hit) -> Image.Image | None:
-    """A hit's picture, or None where it cannot be read."""
+def load_tile(images: ImageStore, hit: Hit) -> Image.Image | None:
+    """A hit's picture, `TILE` pixels at its longer side; None if it cannot be read."""
     try:
-        return fitted(images.picture(hit, TILE, small), (TILE, TILE))
+        return fitted(images.picture(hit, TILE, _SMALLER), (TILE, TILE))
     except (ImageError, ItemNotFound):
         return None
 
 
 def fitted(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
-    """An RGB picture made as large as the room allows, its shape kept."""
+    """An RGB picture made as large as fits, its shape kept.
+
+    `ImageOps.contain` does the same but fails on very long pictures.
+    """
     scale = min(room[0] / picture.width, room[1] / picture.height)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    if size == picture.size:
-        return picture
-    return picture.resize(size, Image.Resampling.BILINEAR)
+    return picture if size == picture.size else picture.resize(size, _LARGER)

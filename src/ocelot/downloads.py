@@ -1,0 +1,160 @@
+"""Fetch and unpack the data of the Milvus tutorials, a subset of Amazon Reviews 2023.
+
+The folder appears whole or not at all. Nothing outside of it is written, whatever the archive says.
+"""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+import httpx
+
+from ocelot.errors import DownloadError
+from ocelot.files import atomic_path
+from ocelot.images.decode import SUFFIXES
+
+__all__ = ["AMAZON_REVIEWS_URL", "Progress", "fetch_amazon_reviews"]
+
+AMAZON_REVIEWS_URL = (
+    "https://github.com/milvus-io/bootcamp/releases/download/data/amazon_reviews_2023_subset.tar.gz"
+)
+Progress = Callable[[int, "int | None"], None]
+
+
+def fetch_amazon_reviews(
+    directory: str | Path,
+    *,
+    url: str = AMAZON_REVIEWS_URL,
+    max_bytes: int = 2 * 2**30,
+    max_unpacked_bytes: int = 4 * 2**30,
+    max_files: int = 100_000,
+    timeout: float = 60.0,
+    progress: Progress | None = None,
+) -> Path:
+    """Fetch the pictures of the Milvus tutorials.
+
+    A second run fetches nothing. An archive that is already in the directory under its own name
+    is unpacked without a request, and stays. Proxies and certificates come from the usual
+    environment variables (HTTPS_PROXY, SSL_CERT_FILE).
+
+    Args:
+        directory: Gets a folder `amazon_reviews_2023_subset`. It is made where it is missing.
+        url: Another place with the same archive.
+        max_bytes: The largest archive to accept.
+        max_unpacked_bytes, max_files: The most content to accept in it.
+        timeout: Seconds without a byte after which the transfer is given up.
+        progress: Called with the bytes so far and the bytes in all, where these are known.
+
+    Returns:
+        The folder that holds the pictures.
+
+    Raises:
+        DownloadError: The archive cannot be fetched or written, is too large, damaged or unsafe,
+            or holds no pictures.
+    """
+    archive = Path(directory) / PurePosixPath(url.partition("?")[0]).name
+    folder = archive.with_name(archive.name.removesuffix(".tar.gz"))
+    if folder == archive:
+        raise DownloadError(f"Cannot fetch {url!r}: the address does not end in .tar.gz.")
+    if folder.exists():
+        return _pictures_in(folder)
+    found = archive.is_file()
+    try:
+        if not found:
+            _download(url, archive, max_bytes, timeout, progress)
+        with atomic_path(folder) as partial:
+            _unpack(archive, partial, max_unpacked_bytes, max_files)
+            _pictures_in(partial)
+    except OSError as error:
+        raise DownloadError(f"Cannot write to {directory}: {error.strerror or error}.") from error
+    finally:
+        if not found:
+            with suppress(OSError):
+                archive.unlink()
+    return _pictures_in(folder)
+
+
+def _download(
+    url: str, file: Path, max_bytes: int, timeout: float, progress: Progress | None
+) -> None:
+    shown = url
+    try:
+        # Without what may be secret: user, password and query.
+        shown = str(httpx.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
+        with (
+            httpx.stream("GET", url, follow_redirects=True, timeout=timeout) as response,
+            atomic_path(file) as partial,
+            open(partial, "wb") as output,
+        ):
+            if response.is_error:
+                raise DownloadError(
+                    f"Cannot fetch {shown}: the server answered {response.status_code} "
+                    f"{response.reason_phrase}; try again later, or save it as {file} yourself."
+                )
+            if url.startswith("https:") and response.url.scheme != "https":
+                raise DownloadError(f"Cannot fetch {shown}: it redirects from https to http.")
+            length = response.headers.get("Content-Length", "")
+            total = int(length) if length.isdecimal() else None
+            done = 0
+            for chunk in response.iter_raw():
+                done += len(chunk)
+                if max(done, total or 0) > max_bytes:
+                    raise DownloadError(
+                        f"{shown} has more than {max_bytes:,} bytes: raise the limit if the "
+                        "address is right."
+                    )
+                output.write(chunk)
+                if progress is not None:
+                    progress(done, total)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        cause = str(error).rstrip(".") or type(error).__name__
+        raise DownloadError(
+            f"Cannot fetch {shown}: {cause}; check the connection and the proxy settings, or save "
+            f"it as {file} yourself."
+        ) from error
+
+
+def _unpack(archive: Path, folder: Path, max_bytes: int, max_files: int) -> None:
+    def members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+        size = 0
+        for count, member in enumerate(tar, 1):
+            size += member.size
+            if count > max_files or size > max_bytes:
+                raise DownloadError(
+                    f"{archive} holds more than {max_files:,} files or {max_bytes:,} bytes: raise "
+                    "the limits if it is the right archive."
+                )
+            if not (member.isreg() or member.isdir()):  # filter="data" accepts some links
+                raise tarfile.SpecialFileError(member)
+            if not PurePosixPath(member.name).name.startswith("._"):  # macOS adds these
+                yield member
+
+    try:
+        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+            tar.extractall(folder, members(tar), filter="data")
+            while stream.read(2**20):  # gzip compares its checksum at the end
+                pass
+    except tarfile.FilterError as error:
+        raise DownloadError(
+            f"{archive} is not safe to unpack: {error}; fetch it from a place that you trust."
+        ) from error
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        cause = str(error).rstrip(".") or type(error).__name__
+        raise DownloadError(
+            f"{archive} is not a whole .tar.gz archive ({cause}): fetch it again."
+        ) from error
+
+
+def _pictures_in(folder: Path) -> Path:
+    """Return the folder at or below `folder` that holds the most pictures."""
+    pictures = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    folders = Counter(path.parent for path in pictures).most_common(1)
+    if not folders:
+        raise DownloadError(f"{folder} holds no pictures: move it away and fetch it again.")
+    return folders[0][0]

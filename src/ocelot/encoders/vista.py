@@ -1,0 +1,88 @@
+"""What the encoders of Visualized BGE share, without torch: preparing inputs and grouping them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ocelot.encoders.base import Encoder, Matrix
+from ocelot.model.geometry import ModelSpec
+from ocelot.model.preprocess import DECODE_MARGIN, Pixels, to_pixels
+from ocelot.model.tokenizer import TextTokenizer, chunks
+from ocelot.types import Input
+
+__all__ = ["Prepared", "VistaEncoder"]
+
+
+class Prepared(NamedTuple):
+    """One input, ready for the network.
+
+    Attributes:
+        pixels: uint8, shape (3, size, size); None without an image.
+        ids: Token ids from [CLS] to [SEP].
+    """
+
+    pixels: Pixels | None
+    ids: tuple[int, ...]
+
+
+class VistaEncoder(Encoder):
+    """A network of VISTA's design (arXiv 2406.04292); subclasses run it.
+
+    Attributes:
+        exact_resizing: See `ocelot.model.preprocess.to_pixels`.
+    """
+
+    exact_resizing = True
+
+    def __init__(self, spec: ModelSpec, tokenizer: TextTokenizer, reduced_decoding: bool) -> None:
+        self.name = spec.name
+        self.fingerprint = spec.fingerprint
+        self.geometry = spec.geometry
+        self.tokenizer = tokenizer
+        self.dimension = spec.geometry.dimension
+        side = spec.geometry.vision.image_size
+        self.decode_side = DECODE_MARGIN * side if reduced_decoding else None
+
+    def prepare(self, input: Input) -> Prepared:
+        """Decode, resize, crop and tokenise one input; thread-safe."""
+        if input.image is None:
+            return Prepared(None, self.tokenizer(input.text, self.geometry.longest_text))
+        image = input.image.rgb(self.decode_side)
+        pixels = to_pixels(image, self.geometry.vision.image_size, exact=self.exact_resizing)
+        return Prepared(pixels, self.tokenizer(input.text, self.geometry.longest_caption))
+
+    def embed(self, batch: Sequence[Prepared]) -> Matrix:
+        """Return the vectors in the order of the batch, which may have any length.
+
+        Inputs with and without an image run apart, and those of similar length together.
+        """
+        places: list[int] = []
+        rows: list[Any] = []
+        for with_image in (True, False):
+            kind = [n for n, one in enumerate(batch) if (one.pixels is not None) == with_image]
+            tokens = self.geometry.vision.tokens if with_image else 0
+            lengths = [tokens + len(batch[n].ids) for n in kind]
+            items, most = self._chunk_limits(with_image)
+            for chunk in chunks(lengths, items=items, tokens=most):
+                places.extend(kind[n] for n in chunk)
+                rows.append(self._run([batch[kind[n]] for n in chunk]))
+        vectors = np.empty((len(batch), self.dimension), dtype=np.float32)
+        if rows:
+            vectors[places] = self._join(rows)
+        return vectors
+
+    @abstractmethod
+    def _chunk_limits(self, with_image: bool) -> tuple[int, int]:
+        """Return the most inputs and the most tokens that run at once."""
+
+    @abstractmethod
+    def _run(self, chunk: Sequence[Prepared]) -> Any:
+        """Run the network on inputs that all have an image, or all have none; one row each."""
+
+    def _join(self, rows: Sequence[Any]) -> Matrix:
+        """Return the rows of all chunks as one matrix."""
+        return np.concatenate(rows)

@@ -1,0 +1,67 @@
+"""Files that are either whole or not there: written under another name, then renamed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+__all__ = ["atomic_path", "write_atomic"]
+
+
+@contextmanager
+def atomic_path(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
+    """Give a temporary path beside `path`, which is renamed to `path` at the end.
+
+    The caller writes a file (or makes a folder) at the temporary path. A reader then sees the
+    old content or the new one, never a part. On an error the temporary file is removed and
+    `path` stays as it was. Parent folders are made. A folder can only replace an empty one.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_path(Path(folder) / "made" / "note.txt") as partial:
+    ...         _ = partial.write_text("whole")
+    ...     (Path(folder) / "made" / "note.txt").read_text()
+    'whole'
+
+    Args:
+        durable: Whether the content and the name must outlast a power failure (fsync).
+
+    Raises:
+        OSError: The path cannot be written.
+    """
+    path = Path(path)
+    new = [folder for folder in path.parents if not folder.exists()] if durable else []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # It ends in .part, so that nothing takes a leftover of a killed process for a real file.
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        yield partial
+        if durable:
+            _sync(partial)
+        partial.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if durable:
+        for folder in (path.parent, *(made.parent for made in new)):
+            _sync(folder)
+
+
+def write_atomic(path: str | Path, data: bytes, *, durable: bool = False) -> None:
+    """Write `data` to `path`, whole or not at all; see `atomic_path`."""
+    with atomic_path(path, durable=durable) as partial:
+        partial.write_bytes(data)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,149 @@
+"""Sizes of a network's parts; without torch, so that they are known before it is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ocelot.errors import CheckpointError
+
+__all__ = ["ConvolutionConfig", "EvaConfig", "Geometry", "ModelSpec", "TextConfig"]
+
+
+@dataclass(frozen=True)
+class EvaConfig:
+    """Geometry of the EVA02 vision tower, in pixels and channels."""
+
+    image_size: int
+    patch_size: int
+    width: int
+    hidden: int
+    layers: int
+    head_size: int
+
+    @property
+    def grid(self) -> int:
+        """Patches along one side."""
+        return self.image_size // self.patch_size
+
+    @property
+    def tokens(self) -> int:
+        """Patch tokens of one image."""
+        return self.grid**2
+
+    @property
+    def heads(self) -> int:
+        return self.width // self.head_size
+
+
+@dataclass(frozen=True)
+class ConvolutionConfig:
+    """Geometry of the convolutional vision tower.
+
+    Attributes:
+        image_size: Pixels along one side.
+        widths: Channels of each stage. The stem and each stage halve the resolution. The last
+            width is that of the tokens.
+        depths: Residual blocks of each stage.
+    """
+
+    image_size: int
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        return self.widths[-1]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of one image."""
+        side: int = self.image_size // 2 ** (1 + len(self.widths))
+        return side * side
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """Geometry of the text tower.
+
+    Attributes:
+        positions: Rows of the position table.
+        first_position: Position of the first token of a text on its own: 0 for BERT, the
+            padding id + 1 for XLM-RoBERTa.
+        pad_id: Token id that fills short rows.
+        eps: Epsilon of the layer norms.
+    """
+
+    vocabulary: int
+    width: int
+    hidden: int
+    layers: int
+    heads: int
+    positions: int
+    token_types: int
+    first_position: int
+    pad_id: int
+    eps: float
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Everything needed to build the network."""
+
+    vision: EvaConfig | ConvolutionConfig
+    text: TextConfig
+
+    @property
+    def dimension(self) -> int:
+        """Width of the embedding."""
+        return self.text.width
+
+    @property
+    def longest_text(self) -> int:
+        """Most tokens of a text alone, special ones included."""
+        return self.text.positions - self.text.first_position
+
+    @property
+    def longest_caption(self) -> int:
+        """Most tokens of a text beside an image, special ones included."""
+        return self.text.positions - self.vision.tokens
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as in a checkpoint's `config.json`."""
+        kind = "eva02" if isinstance(self.vision, EvaConfig) else "convolution"
+        return {"vision": {"kind": kind} | asdict(self.vision), "text": asdict(self.text)}
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> Geometry:
+        """Return the geometry that `to_dict` described; other keys are ignored.
+
+        Raises:
+            CheckpointError: A key is missing or unknown, or a value has the wrong type.
+        """
+        try:
+            vision = dict(config["vision"])
+            kind = vision.pop("kind")
+            text = TextConfig(**config["text"])
+            if kind == "eva02":
+                return cls(EvaConfig(**vision), text)
+            if kind == "convolution":
+                vision |= {name: tuple(vision[name]) for name in ("widths", "depths")}
+                return cls(ConvolutionConfig(**vision), text)
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"The config does not describe a network: {error}.") from None
+        raise CheckpointError(f"The vision tower must be eva02 or convolution, was: {kind!r}.")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What is known of a checkpoint without its weights.
+
+    Attributes:
+        name: Shown to people and stored with collections.
+        fingerprint: SHA-256 over weights, geometry and tokenizer.
+    """
+
+    name: str
+    fingerprint: str
+    geometry: Geometry

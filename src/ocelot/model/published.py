@@ -1,0 +1,221 @@
+"""The published format of Visualized BGE: a `.pth`, and the text model's config and tokenizer.
+
+The geometry comes from the shapes of the tensors (`bge_encoder.*`, `bge_embeddings.*`,
+`model_visual.visual.*`, `visual_proj.*`) and from the text model's `config.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ocelot.errors import CheckpointError
+from ocelot.files import atomic_path
+from ocelot.images.decode import hash_bytes
+from ocelot.model.checkpoint import FORMAT, Checkpoint, sha256_of
+from ocelot.model.geometry import EvaConfig, Geometry, TextConfig
+from ocelot.model.tokenizer import TextTokenizer
+
+__all__ = ["read_published"]
+
+_VISION = "model_visual.visual."
+
+
+def read_published(
+    weights: Path, text: Path, *, name: str, copies: Path, expected: str | None = None
+) -> Checkpoint:
+    """Read a checkpoint in the published format.
+
+    The weights are converted once: a safetensors copy in `copies` is read from then on.
+
+    Args:
+        weights: The `.pth`.
+        text: The folder with the text model's config.json and tokenizer.
+        expected: SHA-256 that the weights must have, for published ones.
+
+    Raises:
+        CheckpointError: Files are missing, damaged or do not fit together.
+    """
+    config_file = text / "config.json"
+    try:
+        config = json.loads(config_file.read_text(encoding="utf-8"))
+    except OSError:
+        raise CheckpointError(f"The text model {text} has no readable config.json.") from None
+    except ValueError as error:
+        raise CheckpointError(f"{config_file} is not JSON: {error}.") from None
+    stat = weights.stat()
+    key = (FORMAT, str(weights.resolve()), stat.st_size, stat.st_mtime_ns, json.dumps(config))
+    copy = copies / f"{hash_bytes(repr(key).encode())[:32]}.safetensors"
+    found = _read_copy(copy)
+    digest = sha256_of(weights) if found is None else found[0]
+    if expected is not None and digest != expected:
+        raise CheckpointError(
+            f"{weights} is not the published file (SHA-256 {digest[:12]}…, expected "
+            f"{expected[:12]}…): delete it and fetch it again."
+        )
+    if found is None:
+        geometry, state = _convert(_load(weights), config)
+        _write_copy(copy, digest, geometry, state)
+    else:
+        _, geometry, state = found
+    tokenizer = TextTokenizer.load(text)
+    tokenizer_hash = hash_bytes(tokenizer.tokenizer.to_str().encode())
+    fingerprint = hash_bytes(f"{digest} {json.dumps(config)} {tokenizer_hash}".encode())
+    return Checkpoint(name, fingerprint, geometry, state, tokenizer)
+
+
+def _read_copy(copy: Path) -> tuple[str, Geometry, dict[str, Tensor]] | None:
+    try:
+        with safe_open(copy, "pt") as file:
+            notes = file.metadata()
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        return notes["sha256"], Geometry.from_dict(json.loads(notes["geometry"])), state
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, CheckpointError):
+        return None  # missing or damaged: it is made again
+
+
+def _write_copy(copy: Path, digest: str, geometry: Geometry, state: dict[str, Tensor]) -> None:
+    notes = {"sha256": digest, "geometry": json.dumps(geometry.to_dict())}
+    # If it cannot be written, the next start is slower and nothing else.
+    with suppress(OSError, SafetensorError), atomic_path(copy) as partial:
+        save_file({key: value.contiguous() for key, value in state.items()}, partial, notes)
+
+
+def _load(weights: Path) -> dict[str, Tensor]:
+    """Read the tensors of a `.pth` without executing anything in it."""
+    try:
+        state = torch.load(weights, map_location="cpu", weights_only=True, mmap=is_zipfile(weights))
+    except FileNotFoundError:
+        raise CheckpointError(f"There is no weights file {weights}.") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"Cannot read {weights} as weights ({type(error).__name__}): it is damaged or not a "
+            "PyTorch checkpoint. Fetch it again."
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise CheckpointError(f"{weights} holds no table of tensors: it is not a checkpoint.")
+    if "visual_proj.weight" not in state:
+        raise CheckpointError(
+            f"{weights} is not a Visualized BGE checkpoint: it has no visual_proj.weight."
+        )
+    return state
+
+
+def _convert(
+    state: Mapping[str, Tensor], text_config: Mapping[str, Any]
+) -> tuple[Geometry, dict[str, Tensor]]:
+    """Return the geometry, and the weights by their names in `Network`."""
+    try:
+        geometry = _geometry(state, text_config)
+        renamed = _rename(state, geometry)
+    except KeyError as error:
+        raise CheckpointError(
+            f"The checkpoint or its text model's config.json lacks {error.args[0]!r}: "
+            "they are not those of a Visualized BGE model."
+        ) from None
+    except TypeError as error:
+        raise CheckpointError(f"The text model's config.json cannot be used: {error}.") from None
+    return geometry, renamed
+
+
+def _geometry(state: Mapping[str, Tensor], text: Mapping[str, Any]) -> Geometry:
+    width, _, patch, _ = state[_VISION + "patch_embed.proj.weight"].shape
+    tokens = state[_VISION + "pos_embed"].shape[1] - 1
+    vision = EvaConfig(
+        image_size=round(tokens**0.5) * patch,
+        patch_size=patch,
+        width=width,
+        hidden=state[_VISION + "blocks.0.mlp.w1.weight"].shape[0],
+        layers=_count(state, r"model_visual\.visual\.blocks\.(\d+)\."),
+        head_size=state[_VISION + "rope.freqs_cos"].shape[1],
+    )
+    words = state["bge_embeddings.word_embeddings.weight"]
+    if text["vocab_size"] != words.shape[0]:
+        raise CheckpointError(
+            f"The text model has {text['vocab_size']:,} words and the weights have "
+            f"{words.shape[0]:,}: they do not belong together."
+        )
+    roberta = text["model_type"] == "xlm-roberta"
+    if not roberta and text["model_type"] != "bert":
+        raise CheckpointError(
+            f"The text model must be BERT or XLM-RoBERTa, was: {text['model_type']!r}."
+        )
+    return Geometry(
+        vision,
+        TextConfig(
+            vocabulary=words.shape[0],
+            width=words.shape[1],
+            hidden=state["bge_encoder.layer.0.intermediate.dense.weight"].shape[0],
+            layers=_count(state, r"bge_encoder\.layer\.(\d+)\."),
+            heads=text["num_attention_heads"],
+            positions=state["bge_embeddings.position_embeddings.weight"].shape[0],
+            token_types=state["bge_embeddings.token_type_embeddings.weight"].shape[0],
+            first_position=text["pad_token_id"] + 1 if roberta else 0,
+            pad_id=text["pad_token_id"],
+            eps=text["layer_norm_eps"],
+        ),
+    )
+
+
+def _count(state: Mapping[str, Tensor], pattern: str) -> int:
+    numbers = [int(found[1]) for key in state if (found := re.match(pattern, key))]
+    if not numbers:
+        raise KeyError(pattern.replace("\\", ""))
+    return 1 + max(numbers)
+
+
+def _rename(old: Mapping[str, Tensor], geometry: Geometry) -> dict[str, Tensor]:
+    new = {
+        "projection.weight": old["visual_proj.weight"],
+        "projection.bias": old["visual_proj.bias"],
+        "vision.cls": old[_VISION + "cls_token"].flatten(),
+        "vision.positions": old[_VISION + "pos_embed"][0],
+        "vision.cos": old[_VISION + "rope.freqs_cos"],
+        "vision.sin": old[_VISION + "rope.freqs_sin"],
+    }
+
+    def copy(target: str, source: str, parts: tuple[str, ...] = ("weight", "bias")) -> None:
+        for part in parts:
+            new[f"{target}.{part}"] = old[f"{source}.{part}"]
+
+    copy("vision.patches", _VISION + "patch_embed.proj")
+    assert isinstance(geometry.vision, EvaConfig)
+    for number in range(geometry.vision.layers):
+        there, here = f"{_VISION}blocks.{number}.", f"vision.blocks.{number}."
+        new[here + "attention.qkv.weight"] = torch.cat(
+            [old[f"{there}attn.{part}_proj.weight"] for part in "qkv"]
+        )
+        new[here + "attention.q_bias"] = old[there + "attn.q_bias"]
+        new[here + "attention.v_bias"] = old[there + "attn.v_bias"]
+        copy(here + "attention.norm", there + "attn.inner_attn_ln")
+        copy(here + "attention.proj", there + "attn.proj")
+        for mine, theirs in (("gate", "w1"), ("value", "w2"), ("norm", "ffn_ln"), ("out", "w3")):
+            copy(f"{here}mlp.{mine}", f"{there}mlp.{theirs}")
+        copy(here + "norm1", there + "norm1")
+        copy(here + "norm2", there + "norm2")
+    for mine, theirs in (("words", "word"), ("positions", "position"), ("types", "token_type")):
+        copy(f"embeddings.{mine}", f"bge_embeddings.{theirs}_embeddings", ("weight",))
+    copy("embeddings.norm", "bge_embeddings.LayerNorm")
+    for number in range(geometry.text.layers):
+        there, here = f"bge_encoder.layer.{number}.", f"encoder.layers.{number}."
+        for part in ("weight", "bias"):
+            new[f"{here}qkv.{part}"] = torch.cat(
+                [old[f"{there}attention.self.{name}.{part}"] for name in ("query", "key", "value")]
+            )
+        copy(here + "attention_out", there + "attention.output.dense")
+        copy(here + "attention_norm", there + "attention.output.LayerNorm")
+        copy(here + "hidden", there + "intermediate.dense")
+        copy(here + "out", there + "output.dense")
+        copy(here + "norm", there + "output.LayerNorm")
+    return new
