@@ -75,7 +75,7 @@ def create_app(
         Middleware(RequestLog, metrics=service.metrics, shutdown=shutdown),
         Middleware(
             TrustedHostMiddleware,
-            allowed_hosts=["*"] if hosts is None else list(hosts),
+            allowed_hosts=["*"] if hosts is None else [name.lower() for name in hosts],
             www_redirect=False,
         ),
         cors,
