@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocelot.cli import options
+from ocelot.cli.options import BATCH, ENCODER, Given, Json, takes
 from ocelot.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -26,20 +26,17 @@ def _evaluate() -> None:
 
 
 @app.command("triplets")
+@takes(ENCODER, BATCH)
 def triplets(
     queries: Annotated[Path, typer.Argument(metavar="QUERIES.jsonl")],
-    images: Annotated[Path, typer.Option("--images", metavar="DIR", help="The gallery.")],
-    encoder: options.EncoderName = None,
-    weights: options.Weights = None,
-    text_model: options.TextModel = None,
-    device: options.Device = None,
-    backend: options.Backend = None,
-    precision: options.Precision = None,
-    calibration: options.Calibration = None,
-    batch_size: options.Batch = None,
-    as_json: options.Json = False,
+    images: Annotated[
+        Path, typer.Option("--images", metavar="DIR", help="The folder of the gallery.")
+    ],
+    *,
+    given: Given,
+    as_json: Json = False,
 ) -> None:
-    """Composed retrieval on your own pictures, with image-only and text-only baselines.
+    """Measure composed retrieval on your own pictures, with image-only and text-only baselines.
 
     Each line: {"reference": "a.jpg" or null, "text": "…" or null, "targets": ["b.jpg", …]}.
     """
@@ -50,19 +47,16 @@ def triplets(
     from ocelot.settings import load_settings
     from ocelot.types import Failure
 
-    asked = read_triplets(queries)
+    queried = read_triplets(queries)
     if not images.is_dir():
         raise InputError(f"There is no folder {images}.")
-    settings = load_settings(
-        **options.encoder_settings(
-            encoder, weights, text_model, device, backend, precision, calibration
-        ),
-        batch_size=batch_size,
-    )
+    settings = load_settings(**given)
     found = list(scan([images]))
     pictures = [Path(file.path) for file in found if isinstance(file, File)]
     folder = images.absolute()
-    result = evaluate_triplets(build_encoder(settings, pictures=[images]), asked, folder, pictures)
+    result = evaluate_triplets(
+        build_encoder(settings, pictures=[images]), queried, folder, pictures
+    )
     failures = [file for file in found if isinstance(file, Failure)]
     result = replace(result, failures=(*failures, *result.failures))
     if as_json:
