@@ -137,9 +137,10 @@ def main() -> None:
         files = pictures_in(arguments.pictures)
         loop(Tutorial(load_checkpoint(arguments.encoder)), files, arguments.loop)
         return
+    from shop import write_catalogue
+
     import ocelot
     from ocelot.build import build_encoder
-    from ocelot.catalogue.write import write_catalogue
     from ocelot.settings import load_settings
 
     with tempfile.TemporaryDirectory() as temporary:

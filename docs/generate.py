@@ -213,15 +213,16 @@ _API = f"""\
 
 {_NOTICE}
 
-The HTTP API of `ocelot serve`; the page is at `/`. A running server describes its API at
-`/openapi.json` (OpenAPI 3.1), with its rerankers and limits.
+The API of `ocelot serve`, which also serves the page at `/`. A running server describes itself at
+`/openapi.json` (OpenAPI 3.1), with its own rerankers and limits.
 
-Where the server has API keys (`api_keys` in the [settings](settings.md)), send one as
+If the server asks for API keys (`api_keys` in the [settings](settings.md)), send one as
 `Authorization: Bearer KEY` or as `X-API-Key: KEY`; `/healthz` and `/readyz` need none.
 
-Every error is `application/problem+json`, as in RFC 9457: [ProblemDetails](#problemdetails), with
-one sentence in `detail`. With 429 and 503, the header `Retry-After` gives the seconds after which
-a retry makes sense, where one does. The statuses:
+Errors are `application/problem+json` (RFC 9457): [ProblemDetails](#problemdetails), with one
+sentence in `detail`. Only an unknown `Host` and a refused CORS preflight get 400 in plain text.
+With 429, and often with 503, the header `Retry-After` gives the seconds to wait before the next
+attempt. The statuses:
 
 | status | meaning |
 |---|---|
@@ -247,7 +248,7 @@ def api_page() -> str:
                 shown |= {_target(body["schema"]) for body in _bodies(operation).values()}
                 answers = operation["responses"].items()
                 found |= {code: one["description"] for code, one in answers if int(code) >= 400}
-    parts += ["## Values", "What is sent and answered as JSON."]
+    parts += ["## Values", "The JSON objects of requests and responses."]
     for name, schema in sorted(schemas.items()):
         if name not in shown:
             parts += [f"### {name}", schema["description"], _table("field", _fields(schema))]
@@ -335,7 +336,7 @@ def _table(what: str, rows: Iterable[tuple[str, str, str]]) -> str:
 
 
 def _meaning(described: Any) -> str:
-    return str(described.get("description", ""))
+    return " ".join(str(described.get("description", "")).split())
 
 
 def _target(schema: Any) -> str:
@@ -369,7 +370,7 @@ def _type(schema: Any) -> str:
 
 def _with_default(schema: Any) -> str:
     default = schema.get("default")
-    return _type(schema) + ("" if default is None else f" (`{json.dumps(default)}`)")
+    return _type(schema) + ("" if default in (None, []) else f" (`{json.dumps(default)}`)")
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from ocelot.images.decode import hash_bytes
 from ocelot.web import describe
 from tests.web.conftest import app_of, index, service_in
 
-EXAMPLES = 100
+EXAMPLES = 50
 APPS: list[Any] = []  # the one that answers
 IDS: list[str] = []  # of the stored items
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,127}")

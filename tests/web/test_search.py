@@ -278,7 +278,7 @@ def test_a_form_that_does_not_fit_names_the_field(
 
 
 def test_a_file_in_the_wrong_place_is_named(client: TestClient) -> None:
-    for name in ("text", "photo"):
+    for name in ("text", "photo", "rerank", "keep_reference", "limit"):
         response = client.post("/v1/search", files={name: b"a file"})
         assert (response.status_code, response.json()["field"]) == (422, name)
 

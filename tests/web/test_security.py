@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from ocelot.errors import ConfigurationError
 from ocelot.service import Service
-from ocelot.web.security import login
+from ocelot.web.page import login
 from ocelot.web.security.keys import COOKIE, SESSION_SECONDS, Keys, Sessions
 from tests.web.conftest import MakeClient, app_of, client_of
 

@@ -18,8 +18,8 @@ from ocelot.settings import Settings
 from ocelot.web.api import collection, health, items, search
 from ocelot.web.api.openapi import complete
 from ocelot.web.api.problems import HANDLERS
+from ocelot.web.page import login
 from ocelot.web.paths import is_page
-from ocelot.web.security import login
 from ocelot.web.security.body_limits import BodyLimits
 from ocelot.web.security.headers import SecurityHeaders
 from ocelot.web.security.keys import Keys, RequireKey, Sessions
@@ -75,7 +75,7 @@ def create_app(
         Middleware(RequestLog, metrics=service.metrics, shutdown=shutdown),
         Middleware(
             TrustedHostMiddleware,
-            allowed_hosts=["*"] if hosts is None else list(hosts),
+            allowed_hosts=["*"] if hosts is None else [name.lower() for name in hosts],
             www_redirect=False,
         ),
         cors,

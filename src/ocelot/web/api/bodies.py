@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from ocelot.web.api.problems import Refusal
+from ocelot.web.api.problems import Problem
 
 __all__ = ["FORM", "FormRoute", "JSONRoute", "check_charset"]
 
@@ -37,12 +37,12 @@ def check_charset(request: Request) -> None:
     """Check that a form is in UTF-8, as browsers send it: codecs such as unicode_escape are unsafe.
 
     Raises:
-        Refusal: The form names another charset (415).
+        Problem: The form names another charset (415).
     """
     _, parameters = parse_options_header(request.headers.get("content-type"))
     charset = parameters.get(b"charset", b"utf-8").decode("latin-1")
     if charset.lower() not in ("utf-8", "utf8"):
-        raise Refusal(415, f"The form is in {charset[:40]}; send it in UTF-8.")
+        raise Problem(415, f"The form is in {charset[:40]}; send it in UTF-8.")
 
 
 class JSONRoute(APIRoute):
@@ -55,7 +55,7 @@ class JSONRoute(APIRoute):
             if self.body_field is not None:
                 _check_encoding(request)
                 if (given := _media_type(request.headers)) != JSON:
-                    raise Refusal(
+                    raise Problem(
                         415,
                         f"The Content-Type {given[:80]!r} cannot be read here; send {JSON}, or a "
                         f"{FORM} where one is described.",
@@ -92,13 +92,13 @@ class FormRoute(APIRoute):
         for name in form:
             is_list = name in fields and get_origin(fields[name].annotation) is list
             if not is_list and len(form.getlist(name)) > 1:
-                raise Refusal(422, f"The field {name} is given more than once.", field=name)
+                raise Problem(422, f"The field {name} is given more than once.", field=name)
 
 
 def _check_encoding(request: Request) -> None:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
-        raise Refusal(415, f"The body is encoded ({encoding[:40]}); send it without encoding.")
+        raise Problem(415, f"The body is encoded ({encoding[:40]}); send it without encoding.")
 
 
 class _Parser(MultiPartParser):
@@ -124,8 +124,8 @@ async def _read_form(request: Request) -> FormData:
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        raise Refusal(400, f"The form cannot be read: {error.message.rstrip('.')}.") from None
+        raise Problem(400, f"The form cannot be read: {error.message.rstrip('.')}.") from None
     if not parser.ended:
         await form.close()
-        raise Refusal(400, "The form is cut off: the boundary at its end is missing.")
+        raise Problem(400, "The form is cut off: the boundary at its end is missing.")
     return form

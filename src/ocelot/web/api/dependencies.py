@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ocelot.images.file import ImageFile
 from ocelot.service import Service
-from ocelot.web.api.problems import STOPPING, Refusal
+from ocelot.web.api.problems import stopping
 from ocelot.web.api.requests import ImageData, ImageOfItem
 
 __all__ = ["CurrentService", "load_images"]
@@ -19,7 +19,7 @@ __all__ = ["CurrentService", "load_images"]
 async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     if service.closed:
-        raise Refusal(503, STOPPING.detail)
+        raise stopping()
     return service
 
 

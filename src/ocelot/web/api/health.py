@@ -10,7 +10,7 @@ from ocelot.errors import OcelotError
 from ocelot.service import Service
 from ocelot.web.api.dependencies import CurrentService
 from ocelot.web.api.openapi import problems
-from ocelot.web.api.problems import STOPPING, Refusal
+from ocelot.web.api.problems import Problem, stopping
 from ocelot.web.api.responses import Health
 
 __all__ = ["router"]
@@ -39,11 +39,11 @@ async def health() -> Health:
 async def readiness(request: Request, service: CurrentService) -> Health:
     """Whether the encoder is loaded and the database answers; 503 while the server stops."""
     if request.app.state.shutdown.begun:
-        raise Refusal(503, STOPPING.detail)
+        raise stopping()
     try:
         await service.ready()
     except OcelotError as error:
-        raise Refusal(503, "The database does not answer now.") from error
+        raise Problem(503, "The database does not answer now.") from error
     return Health(status="ready")
 
 

@@ -56,7 +56,7 @@ async def add_item_form(
     openapi_extra=or_form("ItemForm"),
 )
 async def add_item(request: ItemRequest, service: CurrentService, response: Response) -> Item:
-    """Store a picture and make it searchable. The same content twice is one item."""
+    """The picture can be found as soon as this is answered. The same content twice is one item."""
     (image,) = await load_images(service, [request.image])
     item, created = await service.add(image, request.metadata)
     if created:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -35,56 +35,23 @@ from ocelot.errors import (
 )
 from ocelot.web.api.requests import TAGS
 
-__all__ = ["HANDLERS", "MEDIA_TYPE", "STOPPING", "Problem", "Refusal", "problem_of"]
+__all__ = ["HANDLERS", "MEDIA_TYPE", "Problem", "problem_of", "stopping"]
 
 MEDIA_TYPE = "application/problem+json"
 _URN = "urn:ocelot:problem:"
-_FULL = Match.FULL
 _log = logging.getLogger("ocelot.web")
 
 
-@dataclass(frozen=True)
-class Problem:
-    """An error response.
-
-    Attributes:
-        status: HTTP status code.
-        detail: One sentence.
-        title: Title of this kind of problem; the status's phrase when empty.
-        type: Name of this kind for programs; "about:blank" when the status is enough.
-        more: Further members, such as `field` and `errors`.
-        headers: Response headers.
-    """
-
-    status: int
-    detail: str
-    title: str = ""
-    type: str = "about:blank"
-    more: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def body(self) -> dict[str, Any]:
-        """The members of the JSON object."""
-        return {
-            "type": self.type,
-            "title": self.title or HTTPStatus(self.status).phrase,
-            "status": self.status,
-            "detail": self.detail,
-            **self.more,
-        }
-
-    def response(self) -> Response:
-        """The HTTP response. It is plain ASCII, for what it quotes may hold lone surrogates."""
-        return Response(json.dumps(self.body()), self.status, dict(self.headers), MEDIA_TYPE)
-
-
-class Refusal(Exception):
-    """Ends a request with an error response.
+class Problem(Exception):
+    """An error response; raise it to end a request.
 
     Args:
         status: HTTP status code.
         detail: One sentence.
-        field: The field of the request that cannot be used.
+        title: Title of this kind of problem; by default the status's phrase.
+        type: Name of this kind for programs; "about:blank" when the status is enough.
+        headers: Response headers.
+        **more: Further members, such as `field` and `errors`.
     """
 
     def __init__(
@@ -92,11 +59,25 @@ class Refusal(Exception):
         status: int,
         detail: str,
         *,
-        field: str | None = None,
+        title: str = "",
+        type: str = "about:blank",
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
     ) -> None:
         super().__init__(detail)
-        more = {} if field is None else {"field": field}
-        self.problem = Problem(status, detail, more=more)
+        self.status, self.detail, self.type = status, detail, type
+        self.title = title or HTTPStatus(status).phrase
+        self.headers = dict(headers or {})
+        self._more = more
+
+    def body(self) -> dict[str, Any]:
+        """The members of the JSON object."""
+        known = {name: getattr(self, name) for name in ("type", "title", "status", "detail")}
+        return known | self._more
+
+    def response(self) -> Response:
+        """The HTTP response. It is plain ASCII, for what it quotes may hold lone surrogates."""
+        return Response(json.dumps(self.body()), self.status, self.headers, MEDIA_TYPE)
 
 
 @dataclass(frozen=True)
@@ -141,14 +122,18 @@ _SENTENCES = {
     404: "There is nothing at this path.",
     405: "This path does not support this method.",
 }
-STOPPING = Problem(503, "The server is stopping; try again later.", headers={"Connection": "close"})
-_UNEXPECTED = Problem(500, "Internal error; the server's log says more.")
+
+
+def stopping() -> Problem:
+    """The response when the server stops."""
+    detail = "The server is stopping; try again later."
+    return Problem(503, detail, headers={"Connection": "close"})
 
 
 def problem_of(error: Exception) -> Problem:
     """The response to an exception; errors of the server are logged."""
-    if isinstance(error, Refusal):
-        return error.problem
+    if isinstance(error, Problem):
+        return error
     if isinstance(error, OcelotError):
         return _of_ocelot(error)
     if isinstance(error, RequestValidationError):
@@ -157,7 +142,7 @@ def problem_of(error: Exception) -> Problem:
         detail = _SENTENCES.get(error.status_code, str(error.detail))
         return Problem(error.status_code, detail, headers=error.headers or {})
     _log.error("A request failed with an unexpected error.", exc_info=error)
-    return _UNEXPECTED
+    return Problem(500, "Internal error; the server's log says more.")
 
 
 def _of_ocelot(error: OcelotError) -> Problem:
@@ -168,7 +153,9 @@ def _of_ocelot(error: OcelotError) -> Problem:
     if isinstance(error, (Overloaded, RequestTimeout)):
         headers["Retry-After"] = str(getattr(error, "retry_after", 5))
     detail = kind.detail or str(error)
-    return Problem(kind.status, detail, kind.title, f"{_URN}{kind.name}", headers=headers)
+    return Problem(
+        kind.status, detail, title=kind.title, type=f"{_URN}{kind.name}", headers=headers
+    )
 
 
 def _of_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
@@ -179,16 +166,16 @@ def _of_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
     if first["type"] == "missing" and first["loc"] == ("body",):
         return Problem(400, "The request has no body.")
     listed = [{"field": _name(error["loc"]), "message": _message(error)} for error in errors]
-    field, message = listed[0]["field"], listed[0]["message"]
+    field = listed[0]["field"]
     named = f"field {field}" if field else "request"
-    more: dict[str, Any] = {"field": field} if field else {}
+    more: dict[str, Any] = {**({"field": field} if field else {}), "errors": listed}
     kind = _KINDS[InputError]
     return Problem(
         kind.status,
-        f"The {named} cannot be used: {message}.",
-        kind.title,
-        f"{_URN}{kind.name}",
-        {**more, "errors": listed},
+        f"The {named} cannot be used: {listed[0]['message']}.",
+        title=kind.title,
+        type=f"{_URN}{kind.name}",
+        **more,
     )
 
 
@@ -207,23 +194,23 @@ def _message(error: Mapping[str, Any]) -> str:
 async def _answer(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     if problem.status == 405:
-        problem = replace(problem, headers={"Allow": ", ".join(_methods(request))})
+        problem.headers["Allow"] = ", ".join(_methods(request))
     return problem.response()
 
 
 def _methods(request: Request) -> list[str]:
     """The methods of a path; Starlette names those of its first route only."""
-    routes = request.app.routes
-    found = [
-        method
-        for method in ("DELETE", "GET", "POST")
-        if any(route.matches({**request.scope, "method": method})[0] is _FULL for route in routes)
-    ]
+
+    def is_known(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    found = [method for method in ("DELETE", "GET", "POST") if is_known(method)]
     return found + ["HEAD"] * ("GET" in found)
 
 
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
-    Refusal: _answer,
+    Problem: _answer,
     OcelotError: _answer,
     RequestValidationError: _answer,
     HTTPException: _answer,

@@ -11,7 +11,6 @@ from fastapi import UploadFile
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     PlainValidator,
@@ -44,6 +43,7 @@ __all__ = [
 ]
 
 Json = dict[str, Any]
+Model = TypeVar("Model", bound=Any)
 
 MAX_EMBEDDED = 32
 TAGS = ("<data>", "<item>")  # pydantic adds the names of alternatives to the place of an error
@@ -127,6 +127,10 @@ _File = Annotated[
 ]
 
 
+class _Request(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    pass
+
+
 def _any_of(**least: Json) -> Any:
     """Alternatives of a JSON schema: one of these fields is there and is not empty."""
     return [{"required": [name], "properties": {name: schema}} for name, schema in least.items()]
@@ -135,13 +139,13 @@ def _any_of(**least: Json) -> Any:
 _SOME_TEXT = {"type": "string", "pattern": _NOT_BLANK}
 
 
-class ImageData(BaseModel, extra="forbid", strict=True):
+class ImageData(_Request, strict=True):
     """A picture in the request."""
 
     base64: _Base64
 
 
-class ImageOfItem(BaseModel, extra="forbid", strict=True):
+class ImageOfItem(_Request, strict=True):
     """The picture of a stored item."""
 
     id: ItemId
@@ -164,65 +168,50 @@ def _reranker(value: Any) -> Any:
     return value
 
 
-Model = TypeVar("Model", bound=Any)
-
-
 def _not_empty(model: Model, has_image: bool) -> Model:
     if not has_image and not (model.text or "").strip():
         raise PydanticCustomError("empty", "give a picture, a text, or both")
     return model
 
 
-class _SearchOptions(BaseModel):
+class _SearchOptions(_Request):
     """The fields that a search has in JSON and in a form."""
 
-    text: Annotated[
-        Text,
-        Field(description="What is wanted, or how it differs from the pictures."),
-    ] = None
+    text: Text = None
+    """What is wanted, or how it differs from the pictures."""
     limit: HitLimit = 9
     filter: Filter = None
     min_score: MinScore = None
     rerank: Annotated[
         bool | str | None,
         PlainValidator(_reranker),
-        WithJsonSchema(
-            {
-                "anyOf": [{"type": "boolean"}, {"type": "string"}, {"type": "null"}],
-                "description": "Whether to rerank, or the name of a reranker; by default as the "
-                "server is set up.",
-            }
-        ),
+        WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string"}, {"type": "null"}]}),
     ] = None
-    keep_reference: Annotated[
-        bool,
-        Field(strict=True, description="Also return the query's own pictures and exact copies."),
-    ] = False
+    """Whether to rerank, or the name of a reranker; by default as the server is set up."""
+    keep_reference: Annotated[bool, Field(strict=True)] = False
+    """Also return the query's own pictures and their exact copies."""
 
 
-class SearchRequest(_SearchOptions):
+class SearchRequest(
+    _SearchOptions,
+    strict=True,
+    json_schema_extra={
+        "anyOf": _any_of(images={"type": "array", "minItems": 1}, text=_SOME_TEXT),
+        "examples": [
+            {
+                "images": [{"id": EXAMPLE_ID}],
+                "text": "phone case with this image theme",
+                "limit": 9,
+                "filter": 'price < 30 and category == "Phone cases"',
+            },
+            {"text": "blue kettle", "rerank": False},
+        ],
+    },
+):
     """A query: at least one picture, or a text."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={
-            "anyOf": _any_of(images={"type": "array", "minItems": 1}, text=_SOME_TEXT),
-            "examples": [
-                {
-                    "images": [{"id": EXAMPLE_ID}],
-                    "text": "phone case with this image theme",
-                    "limit": 9,
-                    "filter": 'price < 30 and category == "Phone cases"',
-                },
-                {"text": "blue kettle", "rerank": False},
-            ],
-        },
-    )
-
-    images: Annotated[
-        list[Image], Field(max_length=MAX_REFERENCES, description="Reference pictures.")
-    ] = []
+    images: Annotated[list[Image], Field(max_length=MAX_REFERENCES)] = []
+    """Reference pictures."""
 
     @model_validator(mode="after")
     def _is_not_empty(self) -> Self:
@@ -230,7 +219,7 @@ class SearchRequest(_SearchOptions):
 
 
 def _describe_form(schema: Json) -> None:
-    """A form cannot say null."""
+    """A form has no null."""
     for field in schema["properties"].values():
         kinds = [kind for kind in field.pop("anyOf", ()) if kind != {"type": "null"}]
         if kinds:
@@ -239,21 +228,18 @@ def _describe_form(schema: Json) -> None:
     schema["anyOf"] = _any_of(image={"minItems": 1}, image_id={"minItems": 1}, text=_SOME_TEXT)
 
 
-class SearchForm(_SearchOptions):
+class SearchForm(_SearchOptions, json_schema_extra=_describe_form):
     """A `SearchRequest` as a form."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_describe_form)
-
-    image: Annotated[list[_File], Field(max_length=MAX_REFERENCES, description="Image files.")] = []
-    image_id: Annotated[
-        list[ItemId],
-        Field(max_length=MAX_REFERENCES, description="Ids of items whose pictures to use."),
-    ] = []
+    image: Annotated[list[_File], Field(max_length=MAX_REFERENCES)] = []
+    """Image files."""
+    image_id: Annotated[list[ItemId], Field(max_length=MAX_REFERENCES)] = []
+    """Ids of items whose pictures to use."""
 
     @field_validator("rerank", "keep_reference", mode="before")
     @classmethod
-    def _read_boolean(cls, value: str) -> bool | str:
-        return {"true": True, "false": False}.get(value.lower(), value)
+    def _read_boolean(cls, value: Any) -> Any:
+        return {"true": True, "false": False}.get(str(value).lower(), value)
 
     @model_validator(mode="after")
     def _is_not_empty(self) -> Self:
@@ -267,27 +253,23 @@ class SearchForm(_SearchOptions):
         return SearchRequest.model_construct(images=[*images, *items], **options)
 
 
-_METADATA = "The item's own fields; if left out, an item that is stored keeps its own."
-
-
-class ItemRequest(BaseModel):
+class ItemRequest(
+    _Request,
+    strict=True,
+    json_schema_extra={
+        "examples": [
+            {
+                "image": {"base64": _EXAMPLE_IMAGE},
+                "metadata": {"title": "Leopard phone case", "price": 12.5},
+            }
+        ]
+    },
+):
     """A picture to store."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "image": {"base64": _EXAMPLE_IMAGE},
-                    "metadata": {"title": "Leopard phone case", "price": 12.5},
-                }
-            ]
-        },
-    )
-
     image: ImageData
-    metadata: Annotated[Json | None, Field(description=_METADATA)] = None
+    metadata: Json | None = None
+    """The item's own fields; without it, an item that is stored keeps its own."""
 
 
 def _json_object(value: Any) -> Json:
@@ -301,25 +283,22 @@ def _json_object(value: Any) -> Json:
     return found
 
 
-class ItemForm(BaseModel, extra="forbid"):
+class ItemForm(_Request):
     """An `ItemRequest` as a form."""
 
     image: _File
     metadata: Annotated[
-        Json | None,
-        BeforeValidator(_json_object),
-        WithJsonSchema({"type": "object", "description": f"{_METADATA} As JSON."}),
+        Json | None, BeforeValidator(_json_object), WithJsonSchema({"type": "object"})
     ] = None
+    """The item's own fields as JSON; without it, an item that is stored keeps its own."""
 
 
-class EmbeddingItem(BaseModel):
+class EmbeddingItem(
+    _Request,
+    strict=True,
+    json_schema_extra={"anyOf": _any_of(image={"type": "object"}, text=_SOME_TEXT)},
+):
     """A picture, a text, or both, to encode into one vector."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={"anyOf": _any_of(image={"type": "object"}, text=_SOME_TEXT)},
-    )
 
     image: Image | None = None
     text: Text = None
@@ -329,17 +308,15 @@ class EmbeddingItem(BaseModel):
         return _not_empty(self, self.image is not None)
 
 
-class EmbeddingRequest(BaseModel):
+class EmbeddingRequest(
+    _Request,
+    strict=True,
+    json_schema_extra={
+        "examples": [
+            {"items": [{"image": {"id": EXAMPLE_ID}, "text": "in blue"}, {"text": "a kettle"}]}
+        ]
+    },
+):
     """Items to encode."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={
-            "examples": [
-                {"items": [{"image": {"id": EXAMPLE_ID}, "text": "in blue"}, {"text": "a kettle"}]}
-            ]
-        },
-    )
 
     items: Annotated[list[EmbeddingItem], Field(min_length=1, max_length=MAX_EMBEDDED)]

@@ -13,7 +13,7 @@ from ocelot.types import Input, Query
 from ocelot.web.api.bodies import FORM, FormRoute, JSONRoute
 from ocelot.web.api.dependencies import CurrentService, load_images
 from ocelot.web.api.openapi import EVENTS, or_form, problems
-from ocelot.web.api.problems import Refusal
+from ocelot.web.api.problems import Problem
 from ocelot.web.api.requests import EmbeddingRequest, SearchForm, SearchRequest
 from ocelot.web.api.responses import Embeddings, SearchAnswer
 from ocelot.web.api.stream import events
@@ -78,7 +78,7 @@ def _check_limits(limits: Limits, query: SearchRequest) -> None:
         ("filter", len(query.filter or ""), limits.filter_length),
     ):
         if size > most:
-            raise Refusal(
+            raise Problem(
                 422, f"The field {field} cannot be used: {size} is over {most}.", field=field
             )
 
@@ -95,7 +95,7 @@ def _reranker(choice: bool | str | None, service: Service) -> str | None:
     if choice in names:
         return str(choice)
     known = f"this server has {', '.join(names)}" if names else "this server has none"
-    raise Refusal(422, f"There is no such reranker: {known}.", field="rerank")
+    raise Problem(422, f"There is no such reranker: {known}.", field="rerank")
 
 
 @router.post(

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocelot.errors import Overloaded
 from ocelot.service import Limits
-from ocelot.web.api.problems import STOPPING, Problem, problem_of
+from ocelot.web.api.problems import Problem, problem_of, stopping
 from ocelot.web.security.shutdown import Shutdown
 
 __all__ = ["BodyLimits"]
@@ -109,18 +109,18 @@ class BodyLimits:
         """The next part of a body, or why it is not waited for any longer."""
         left = until - asyncio.get_running_loop().time()
         coming = asyncio.ensure_future(receive())
-        stopping = asyncio.ensure_future(self._stopped())
+        ending = asyncio.ensure_future(self._stopped())
         try:
             await asyncio.wait(
-                {coming, stopping}, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED
+                {coming, ending}, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED
             )
             if coming.done():
                 return coming.result()
-            return STOPPING if stopping.done() else self._late
+            return stopping() if ending.done() else self._late
         finally:
             coming.cancel()
-            stopping.cancel()
-            await asyncio.wait({coming, stopping})
+            ending.cancel()
+            await asyncio.wait({coming, ending})
 
     async def _stopped(self) -> None:
         await self._shutdown.wait()

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocelot.service import Metrics
-from ocelot.web.api.problems import STOPPING, problem_of
+from ocelot.web.api.problems import problem_of, stopping
 from ocelot.web.paths import PLAIN, is_page
 from ocelot.web.security.shutdown import Shutdown, first_of
 
@@ -73,7 +73,7 @@ class RequestLog:
             if not self._shutdown.begun:
                 raise
             if not status:  # the time for running requests is over
-                await STOPPING.response()(scope, receive, watched)
+                await stopping().response()(scope, receive, watched)
         finally:
             seconds, route = time.perf_counter() - started, _route(inner)
             method = scope["method"] if scope["method"] in _METHODS else "other"
@@ -125,6 +125,6 @@ class CancelOnDisconnect:
         if disconnected:
             self._metrics.abandoned.inc()
         elif work.cancelled() and not began:  # by the service, which is closing
-            await STOPPING.response()(scope, receive, send)
+            await stopping().response()(scope, receive, send)
         else:
             work.result()

@@ -1,0 +1,91 @@
+"""The login of browsers: a form that exchanges an API key for a session."""
+
+from __future__ import annotations
+
+import html
+import re
+from functools import cache
+from importlib.resources import files
+from string import Template
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from ocelot.web.api.bodies import check_charset
+from ocelot.web.api.problems import Problem
+from ocelot.web.security.keys import COOKIE, SESSION_SECONDS, Keys, Sessions
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+_LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")  # a path, without backslashes
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+@router.get("/login")
+async def show(request: Request) -> Response:
+    """The login form."""
+    return _form(request.query_params.get("next", "/"))
+
+
+@router.post("/login")
+async def enter(request: Request) -> Response:
+    """Start a session and go on to the page that the browser asked for."""
+    check_charset(request)
+    try:
+        async with request.form(max_files=0, max_fields=8, max_part_size=8192) as form:
+            key, target = (str(form.get(name, "")) for name in ("key", "next"))
+    except HTTPException:
+        raise Problem(400, "The form cannot be read.") from None
+    keys: Keys = request.app.state.keys
+    sessions: Sessions = request.app.state.sessions
+    if not keys.accept(key.strip().encode("utf-8", "replace")):
+        return _form(target, "This key is wrong.", 401)
+    response = RedirectResponse(_local(target), 303)
+    response.set_cookie(
+        COOKIE,
+        sessions.ticket(),
+        max_age=SESSION_SECONDS,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return response
+
+
+@router.post("/logout")
+async def leave(request: Request) -> Response:
+    """End the session in this browser."""
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(
+        COOKIE, httponly=True, samesite="strict", secure=request.url.scheme == "https"
+    )
+    return response
+
+
+def _form(target: str, error: str = "", status: int = 200) -> Response:
+    text = f'<p class="wrong" role="alert">{html.escape(error)}</p>\n' if error else ""
+    page = _page().substitute(next=html.escape(_local(target)), error=text)
+    headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return HTMLResponse(page, status, headers)
+
+
+@cache
+def _page() -> Template:
+    return Template(files("ocelot.web.page").joinpath("login.html").read_text(encoding="utf-8"))
+
+
+def _local(target: str) -> str:
+    """The target if it is a path of this server, else "/".
+
+    >>> _local("/v1/collection"), _local("//evil.example"), _local("https://evil.example")
+    ('/v1/collection', '/', '/')
+    """
+    return target if _LOCAL.fullmatch(target) else "/"
