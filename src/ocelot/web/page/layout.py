@@ -35,13 +35,11 @@ _SESSIONS = 500  # pages whose fields Gradio remembers
 _AT_ONCE = 512  # events of all pages
 
 
-def create_page(
-    service: Service, shutdown: Shutdown, *, demo: int = 900, locked: bool = False
-) -> FastAPI:
+def create_page(service: Service, shutdown: Shutdown, **options: Any) -> FastAPI:
     """The page as an app of its own, with the middleware that only it needs.
 
     Args:
-        demo, locked: See `mount_page`.
+        **options: Options of `mount_page`.
     """
     middleware = [
         Middleware(PagePolicy),
@@ -50,7 +48,7 @@ def create_page(
         Middleware(CORSMiddleware),
     ]
     app = FastAPI(openapi_url=None, middleware=middleware)
-    return mount_page(app, service, demo=demo, locked=locked)
+    return mount_page(app, service, **options)
 
 
 def mount_page(
