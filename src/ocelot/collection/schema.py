@@ -158,7 +158,9 @@ def _build_index(
     wanted = MilvusClient.prepare_index_params()
     wanted.add_index("vector", index_type=index, metric_type="COSINE", params=params)
     try:
-        client.create_index(name, wanted, timeout=max(timeout, 600.0))
+        # Lite only notes the index here, and pymilvus sleeps before it asks whether it is ready.
+        wait = database.deployment != "lite"
+        client.create_index(name, wanted, timeout=max(timeout, 600.0), sync=wait)
     except MilvusException as error:
         if rpc_code(error) is not None:
             raise
