@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ocelot.encoders.base import encode_query
 from ocelot.errors import ConfigurationError, InputError, ItemNotFound
 from ocelot.images.store import ImageStore
-from ocelot.indexing import Progress, Record, add_record, add_records, index_images
+from ocelot.indexing import Progress, add_record, add_records, index_images
 from ocelot.indexing.writer import forget_images
 from ocelot.render import ResultRenderer
 from ocelot.types import Hit, IndexReport, Item, Query, Result
@@ -101,10 +101,10 @@ class Engine:
             paths,
             self.collection,
             self.encoder,
+            self.images,
             metadata=metadata,
             prune=prune,
             batch_size=batch_size,
-            images=self.images,
             progress=progress,
         )
 
@@ -135,8 +135,9 @@ class Engine:
             MetadataError: The metadata cannot be stored.
             EncoderError, CollectionError, StorageError: Encoding or storing failed.
         """
-        record = Record(image, metadata, id)
-        return self.get(add_record(record, self.collection, self.encoder, self.images))
+        return self.get(
+            add_record(image, self.collection, self.encoder, self.images, metadata=metadata, id=id)
+        )
 
     def add_many(
         self,

@@ -206,9 +206,8 @@ def test_every_format_and_every_kind_of_broken_file(collection, encoder, tmp_pat
 
 
 def test_wrong_arguments(collection, encoder, folder):
-    for wrong in ({"batch_size": 0}, {"workers": -1}):
-        with pytest.raises(InputError, match="1 or more"):
-            index_images(folder, collection, encoder, **wrong)
+    with pytest.raises(InputError, match="1 or more"):
+        index_images(folder, collection, encoder, batch_size=0)
     encoder.fingerprint = "other"
     with pytest.raises(EncoderMismatch):
         index_images(folder, collection, encoder)
@@ -267,7 +266,7 @@ def test_look_ahead_is_bounded(collection, folder, tmp_path):
             waiting.append(Counting.prepared - self.embedded)
             return super().embed(batch)
 
-    index_images(folder, collection, Counting(), batch_size=2, workers=2)
+    index_images(folder, collection, Counting(), batch_size=2)
     assert max(waiting) <= 2 + 3 * 2 + 1
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ocelot.errors import EncoderError, EncoderMismatch, ImageError, InputError, MetadataError
 from ocelot.images.store import ImageStore
-from ocelot.indexing import Record, add_record, add_records, index_images
+from ocelot.indexing import add_record, add_records, index_images
 from tests.indexing.pictures import HistogramEncoder, hash_file, picture
 
 
@@ -303,7 +303,9 @@ def test_what_was_encoded_before_a_failure_stays(shop, files):
 
 
 def test_one_picture(collection, encoder, images, files, tmp_path):
-    add = lambda *record: add_record(Record(*record), collection, encoder, images)  # noqa: E731
+    def add(image, metadata=None, id=None):
+        return add_record(image, collection, encoder, images, metadata=metadata, id=id)
+
     id = add(files[0], {"n": 1})
     assert id == hash_file(files[0])
     assert add(files[0], {"n": 2}, "x") == "x"
@@ -326,7 +328,7 @@ def test_one_picture(collection, encoder, images, files, tmp_path):
 
 
 def test_more_copies_than_a_row_can_list(collection, encoder, images, files, tmp_path):
-    id = add_record(Record(files[0]), collection, encoder, images)
+    id = add_record(files[0], collection, encoder, images)
     (row,) = collection.get([id])
     many = {f"/a/long/enough/path/{number:06}.jpg": 1 for number in range(1_600)}
     collection.upsert([type(row)(id, many, row.size, vector=row.vector)])
@@ -336,4 +338,4 @@ def test_more_copies_than_a_row_can_list(collection, encoder, images, files, tmp
         for number in range(100):
             renamed = copy.rename(copy.with_name(f"{number:03}" + "x" * 200 + ".png"))
             copy = renamed
-            add_record(Record(copy), collection, encoder, images)
+            add_record(copy, collection, encoder, images)

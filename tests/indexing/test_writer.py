@@ -14,7 +14,7 @@ from ocelot.collection import Collection, EncoderIdentity, Row, row_bytes
 from ocelot.errors import CollectionError
 from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
-from ocelot.indexing import Record, add_record, index_images
+from ocelot.indexing import add_record, index_images
 from ocelot.indexing import writer as writing
 from ocelot.indexing.writer import Writer
 from tests.indexing.pictures import HistogramEncoder, hash_file, picture
@@ -83,7 +83,8 @@ def test_an_interruption_of_the_last_wait_loses_nothing(tmp_path, monkeypatch):
         wait, interrupted = Writer._wait, []
 
         def interrupt(writer):
-            if writer._pending.updates and not interrupted:
+            removals = [one.remove for one in writer._pending.changes.values()]
+            if any(removals) and not interrupted:
                 interrupted.append(True)
                 raise KeyboardInterrupt
             wait(writer)
@@ -110,7 +111,7 @@ def test_content_that_another_adds_meanwhile_keeps_what_was_said_of_it(tmp_path)
                 for file, upload in zip(files, uploads, strict=True):
                     shutil.copy(file, upload)
                     said = {"title": f"upload {file.name}"}
-                    add_record(Record(upload, said), collection, self, ImageStore())
+                    add_record(upload, collection, self, ImageStore(), metadata=said)
             return super().embed(batch)
 
     encoder = Meanwhile()
@@ -160,7 +161,7 @@ def test_an_update_finds_a_row_that_was_just_added(collection, written):
     (row,) = rows(0, 1)
     with Writer(collection, ImageStore()) as writer:
         writer.add([row], {})
-        writer.update(row.id).add["/copy.jpg"] = 2
+        writer.update(row.id, add={"/copy.jpg": 2})
     (stored,) = collection.get([row.id])
     assert stored.paths == {**row.paths, "/copy.jpg": 2}
 

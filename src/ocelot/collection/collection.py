@@ -34,6 +34,7 @@ from ocelot.collection.rows import (
     EncoderIdentity,
     Row,
     chunks,
+    entity_of,
     hit_of,
     messages,
     row_of,
@@ -47,12 +48,12 @@ from ocelot.errors import (
 )
 
 if TYPE_CHECKING:
+    from ocelot.encoders.base import Matrix
     from ocelot.types import Hit, Vector
 
 __all__ = ["Collection"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
-_UNUSABLE = "A vector must be finite and not all zeros."
 _CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
 
 
@@ -172,27 +173,8 @@ class Collection:
                 self._client.upsert(self.name, entities, timeout=self._timeout)
 
     def _entities(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        for row in rows:
-            if row.vector is None:
-                raise InputError(f"The row {row.id} has no vector.")
-            if np.shape(row.vector) != (self.identity.dimension,):
-                self._checked(row.vector)
-        matrix = np.array([row.vector for row in rows], dtype=np.float32)
-        if not np.isfinite(matrix).all() or not matrix.any(axis=1).all():
-            raise InputError(_UNUSABLE)
-        return [
-            {
-                **row.metadata,
-                "id": row.id,
-                "paths": row.paths,
-                "size": row.size,
-                "width": row.width,
-                "height": row.height,
-                "vector": vector,
-                **({} if row.sha256 == row.id else {"sha256": row.sha256}),
-            }
-            for row, vector in zip(rows, matrix, strict=True)
-        ]
+        matrix = self._checked([row.vector for row in rows])
+        return [entity_of(row, vector) for row, vector in zip(rows, matrix, strict=True)]
 
     def _blank_old_metadata(self, entities: Sequence[dict[str, Any]]) -> None:
         # Lite merges an upsert into the old row, so a field that is gone must be set to null.
@@ -229,7 +211,7 @@ class Collection:
             FilterError: Milvus does not accept the filter.
             CollectionError: Milvus failed.
         """
-        query = self._checked(vector)
+        (query,) = self._checked([vector])
         ids, contents = frozenset(exclude), frozenset(exclude_content)
         most = MAX_RESULTS - len(ids) - len(contents)
         if not 1 <= limit <= most:
@@ -257,10 +239,10 @@ class Collection:
     def _find(
         self, query: Vector, wanted: int, expression: str, fields: list[str]
     ) -> list[dict[str, Any]]:
-        def ask(thorough: bool) -> list[dict[str, Any]]:
-            params = search_params(self._index, self.deployment, wanted, thorough)
-            return list(
-                self._client.search(
+        with self._mapped("search"), self._filtered(expression):
+            for thorough in (False, True):
+                params = search_params(self._index, self.deployment, wanted, thorough)
+                (found,) = self._client.search(
                     self.name,
                     data=[query.tolist()],
                     anns_field="vector",
@@ -270,15 +252,11 @@ class Collection:
                     search_params={"metric_type": "COSINE", "params": params},
                     consistency_level=self._consistency,
                     timeout=self._timeout,
-                )[0]
-            )
-
-        with self._mapped("search"), self._filtered(expression):
-            found = ask(thorough=False)
-            # An approximate index may miss rows that match a filter: search again, wider.
-            if len(found) < wanted and search_params(self._index, self.deployment, 1, True):
-                found = ask(thorough=True)
-            return found
+                )
+                # An approximate index may miss rows that match a filter: search again, wider.
+                if len(found) >= wanted or not params:
+                    break
+            return list(found)
 
     def get(self, ids: Iterable[str]) -> tuple[Row, ...]:
         """The rows with these ids, with vectors, in this order; unknown ids are left out."""
@@ -410,16 +388,19 @@ class Collection:
         """Close the database; a local one can then be opened by other processes."""
         self._database.close()
 
-    def _checked(self, vector: Vector | Sequence[float]) -> Vector:
-        array = np.asarray(vector, dtype=np.float32)
-        if array.shape != (self.identity.dimension,):
-            raise InputError(
-                f"A vector of the collection {self.name!r} must have shape "
-                f"({self.identity.dimension},), was: {array.shape}."
-            )
-        if not np.isfinite(array).all() or not array.any():
-            raise InputError(_UNUSABLE)
-        return array
+    def _checked(self, vectors: Sequence[Vector | Sequence[float] | None]) -> Matrix:
+        """Vectors as a matrix, shape (n, dimension)."""
+        for vector in vectors:
+            shape = np.shape(vector) if vector is not None else ()
+            if shape != (self.identity.dimension,):
+                raise InputError(
+                    f"A vector of the collection {self.name!r} must have shape "
+                    f"({self.identity.dimension},), was: {shape}."
+                )
+        matrix = np.array(vectors, dtype=np.float32)
+        if not np.isfinite(matrix).all() or not matrix.any(axis=1).all():
+            raise InputError("A vector must be finite and not all zeros.")
+        return matrix
 
     @contextmanager
     def _filtered(self, expression: str) -> Iterator[None]:
@@ -437,7 +418,7 @@ class Collection:
     @contextmanager
     def _mapped(self, doing: str) -> Iterator[None]:
         try:
-            with quiet():
+            with quiet:
                 yield
         except (MilvusException, grpc.RpcError, ValueError) as error:
             if self._database.closed:

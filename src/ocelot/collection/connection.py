@@ -6,8 +6,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,23 +35,20 @@ class _Quiet:
         self._calls = 0
         self._levels: list[int] = []
 
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        loggers = [logging.getLogger(name) for name in _LOGGERS]
+    def __enter__(self) -> None:
         with self._lock:
             self._calls += 1
             if self._calls == 1:
-                self._levels = [logger.level for logger in loggers]
-                for logger in loggers:
-                    logger.setLevel(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._calls -= 1
-                if not self._calls:
-                    for logger, level in zip(loggers, self._levels, strict=True):
-                        logger.setLevel(level)
+                self._levels = [logging.getLogger(name).level for name in _LOGGERS]
+                for name in _LOGGERS:
+                    logging.getLogger(name).setLevel(logging.CRITICAL)
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._calls -= 1
+            if not self._calls:
+                for name, level in zip(_LOGGERS, self._levels, strict=True):
+                    logging.getLogger(name).setLevel(level)
 
 
 quiet = _Quiet()
@@ -108,7 +104,7 @@ class Database:
                     f"The folder of the database {shown} cannot be made "
                     f"({error.strerror}); choose another path."
                 ) from error
-        with cls._lock, quiet(), _start_errors() as reasons:
+        with cls._lock, quiet:
             try:
                 # How long to wait for an address that does not answer.
                 client = MilvusClient(
@@ -119,15 +115,15 @@ class Database:
                     **({"grpc_options": _NO_PINGS} if path else {}),
                 )
             except Exception as error:
-                reason = reasons[0] if reasons else error
-                raise failure(reason, shown, "open") from error
+                reason = _start_error(path) if path else None
+                raise failure(reason or error, shown, "open") from error
             if path:
                 cls._users[path] = cls._users.get(path, 0) + 1
             return cls(client, shown, path, timeout)
 
     def close(self) -> None:
         """Disconnect; stop the embedded server if nobody else in this process uses it."""
-        with self._lock, quiet():
+        with self._lock, quiet:
             if self.closed:
                 return
             self.closed = True
@@ -151,66 +147,58 @@ def nothing_stored(shown: str, name: str = "ocelot") -> CollectionError:
     )
 
 
-@contextmanager
-def _start_errors() -> Iterator[list[BaseException]]:
-    """Collect why an embedded database does not start: pymilvus logs the reason and drops it."""
-    reasons: list[BaseException] = []
+def _start_error(path: str) -> Exception | None:
+    """Why the embedded server does not start: pymilvus does not say, so start it once more."""
+    from milvus_lite.adapter.grpc.server import start_server_in_thread
 
-    class Catcher(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.exc_info and record.exc_info[1]:
-                reasons.append(record.exc_info[1])
-
-    logger = logging.getLogger("milvus_lite.server_manager")
-    before, catcher = (logger.level, logger.propagate), Catcher()
-    logger.addHandler(catcher)
-    logger.setLevel(logging.ERROR)
-    logger.propagate = False
     try:
-        yield reasons
-    finally:
-        logger.removeHandler(catcher)
-        logger.setLevel(before[0])
-        logger.propagate = before[1]
+        server, database, _ = start_server_in_thread(data_dir=path, host="127.0.0.1", port=0)
+    except Exception as error:
+        return error
+    server.stop(grace=0)
+    database.close()
+    return None
 
 
 def failure(error: BaseException, shown: str, doing: str) -> CollectionError:
     """Map an error of Milvus, gRPC or the file system to one sentence."""
+    code = rpc_code(error)
     if type(error).__name__ == "DataDirLockedError":
-        return DatabaseUnavailable(
+        sentence = (
             f"The database {shown} is in use by another process, and a local database serves one "
             "process at a time: wait for it or stop it, or use a Milvus server."
         )
-    if isinstance(error, (FileExistsError, NotADirectoryError)):
-        return DatabaseUnavailable(
+    elif isinstance(error, (FileExistsError, NotADirectoryError)):
+        sentence = (
             f"The database {shown} cannot be opened: a file is where a Milvus Lite 3 folder "
             "should be (older versions kept a single file); move it away or choose another path."
         )
-    if isinstance(error, OSError):
-        return DatabaseUnavailable(
+    elif isinstance(error, OSError):
+        sentence = (
             f"The database {shown} cannot be opened ({error.strerror or error}); "
             "check the permissions and the disk, or choose another path."
         )
-    code = rpc_code(error)
-    if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-        return DatabaseUnavailable(
+    elif code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+        sentence = (
             f"Milvus at {shown} refused the credentials; check the token (user:password or an "
             "API key)."
         )
-    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-        return DatabaseUnavailable(
+    elif code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        sentence = (
             f"Milvus at {shown} does not answer; check the address, and that the server runs."
         )
-    if code is grpc.StatusCode.UNIMPLEMENTED or "UNIMPLEMENTED" in str(error):
-        return DatabaseUnavailable(
+    elif code is grpc.StatusCode.UNIMPLEMENTED or "UNIMPLEMENTED" in str(error):
+        sentence = (
             f"The server at {shown} is not Milvus; check the host and the port (usually 19530)."
         )
-    if not isinstance(error, (MilvusException, grpc.RpcError)):
-        return DatabaseUnavailable(
+    elif not isinstance(error, (MilvusException, grpc.RpcError)):
+        sentence = (
             f"The database {shown} cannot be opened: its files are damaged "
             f"({type(error).__name__}); restore a copy, or index into another path."
         )
-    return CollectionError(f"Milvus at {shown} could not {doing}: {cause(error)}.")
+    else:
+        return CollectionError(f"Milvus at {shown} could not {doing}: {cause(error)}.")
+    return DatabaseUnavailable(sentence)
 
 
 def rpc_code(error: BaseException | None) -> grpc.StatusCode | None:

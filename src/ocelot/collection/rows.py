@@ -26,6 +26,7 @@ __all__ = [
     "check_id",
     "chunks",
     "clean_metadata",
+    "entity_of",
     "hit_of",
     "is_missing",
     "messages",
@@ -278,19 +279,26 @@ def check_id(value: str, sha256: str | None = None) -> None:
         )
 
 
+def entity_of(row: Row, vector: Vector) -> dict[str, Any]:
+    """What Milvus stores for a row."""
+    entity = {name: getattr(row, name) for name in _SCALARS}
+    if row.sha256 != row.id:
+        entity["sha256"] = row.sha256
+    return {**row.metadata, **entity, "vector": vector}
+
+
 def row_of(entity: Mapping[str, Any]) -> Row:
     """The row that Milvus returned as an entity."""
-    size, width, height = (int(entity[name]) for name in ("size", "width", "height"))
-    sha256 = entity.get("sha256") or ""
+    vector = entity.get("vector")
     return Row(
-        entity["id"],
-        entity["paths"],
-        size,
-        width,
-        height,
-        _metadata(entity),
-        _vector(entity),
-        sha256,
+        **{name: entity[name] for name in _SCALARS},
+        metadata={
+            key: value
+            for key, value in entity.items()
+            if key not in _RESERVED and value is not None
+        },
+        vector=None if vector is None else np.asarray(vector, dtype=np.float32),
+        sha256=entity.get("sha256") or "",
     )
 
 
@@ -298,17 +306,6 @@ def hit_of(entity: Mapping[str, Any], score: float, rank: int) -> Hit:
     """The hit for an entity that a search returned."""
     row = row_of(entity)
     return Hit(**vars(row.item), score=score, rank=rank, vector=row.vector)
-
-
-def _vector(entity: Mapping[str, Any]) -> Vector | None:
-    vector = entity.get("vector")
-    return None if vector is None else np.asarray(vector, dtype=np.float32)
-
-
-def _metadata(entity: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value for key, value in entity.items() if key not in _RESERVED and value is not None
-    }
 
 
 def chunks(ids: Iterable[str]) -> Iterator[list[str]]:

@@ -3,14 +3,13 @@
 from ocelot.indexing.folders import index_images
 from ocelot.indexing.metadata import MetadataTable, find_metadata, read_metadata
 from ocelot.indexing.pipeline import Progress
-from ocelot.indexing.records import Record, add_record, add_records
+from ocelot.indexing.records import add_record, add_records
 from ocelot.indexing.scan import File, scan
 
 __all__ = [
     "File",
     "MetadataTable",
     "Progress",
-    "Record",
     "add_record",
     "add_records",
     "find_metadata",

@@ -13,20 +13,26 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ocelot.errors import MetadataError
 from ocelot.types import Failure
 
-__all__ = ["MetadataTable", "MetadataTables", "find_metadata", "read_metadata"]
+__all__ = [
+    "MetadataTable",
+    "MetadataTables",
+    "find_metadata",
+    "metadata_files",
+    "read_metadata",
+]
 
 _NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _COLUMN = "file_name"
 _INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,299})")
 _NUMBER = re.compile(r"(?i)[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|nan")
-_Line = tuple[int, Mapping[str, Any]]
-_Fail = Callable[[int, str], None]
+_Line = tuple[int, Mapping[str, Any] | str]  # its number, and its cells or why they are unusable
 
 
 @dataclass(frozen=True)
@@ -57,16 +63,9 @@ class MetadataTables:
         Raises:
             MetadataError: A table cannot be used.
         """
-        folders = dict.fromkeys(
-            root if os.path.isdir(root) else os.path.dirname(root) for root in roots
-        )
-        if named is not None:
-            table = read_metadata(os.path.expanduser(named))
-            return cls(tuple((os.path.join(folder, ""), table) for folder in folders))
-        found = ((folder, find_metadata(folder)) for folder in folders)
-        return cls(
-            tuple((os.path.join(folder, ""), read_metadata(path)) for folder, path in found if path)
-        )
+        files = metadata_files(roots, named)
+        read = {path: read_metadata(path) for path in dict.fromkeys(files.values())}
+        return cls(tuple((os.path.join(folder, ""), read[path]) for folder, path in files.items()))
 
     def __bool__(self) -> bool:
         return bool(self.tables)
@@ -91,6 +90,14 @@ class MetadataTables:
                 reason = f"{missing} of its lines name files that do not exist"
                 failures.append(Failure(table.path, reason))
         return failures
+
+
+def metadata_files(roots: Iterable[str], named: str | Path | None = None) -> dict[str, Path]:
+    """Each indexed folder -> the metadata file in it, or the one `named` for all of them."""
+    folders = [root if os.path.isdir(root) else os.path.dirname(root) for root in roots]
+    if named is not None:
+        return dict.fromkeys(folders, Path(os.path.abspath(os.path.expanduser(named))))
+    return {folder: path for folder in folders if (path := find_metadata(folder))}
 
 
 def find_metadata(folder: str | Path) -> Path | None:
@@ -123,28 +130,29 @@ def read_metadata(path: str | Path) -> MetadataTable:
     if reader is None:
         raise MetadataError(f"{path} is not a metadata file; it must be .csv, .jsonl or .parquet.")
     failures: list[Failure] = []
-
-    def fail(line: int, reason: str) -> None:
-        failures.append(Failure(f"{path}:{line}", reason))
-
     fields: dict[str, Mapping[str, Any]] = {}
     try:
-        for number, line in reader(path, fail):
-            name = line.get(_COLUMN)
-            if not isinstance(name, str) or not name.strip():
-                fail(number, f"it has no {_COLUMN}")
-                continue
-            target = os.path.normpath(os.path.join(os.path.dirname(path), name.strip()))
-            if target in fields:
-                fail(number, f"an earlier line is for {name}, too; this later one is used")
-            fields[target] = {key: value for key, value in line.items() if key != _COLUMN}
+        for number, line in reader(path):
+            name = None if isinstance(line, str) else line.get(_COLUMN)
+            reason = ""
+            if isinstance(line, str):
+                reason = line
+            elif not isinstance(name, str) or not name.strip():
+                reason = f"it has no {_COLUMN}"
+            else:
+                target = os.path.normpath(os.path.join(os.path.dirname(path), name.strip()))
+                if target in fields:
+                    reason = f"an earlier line is for {name}, too; this later one is used"
+                fields[target] = {key: value for key, value in line.items() if key != _COLUMN}
+            if reason:
+                failures.append(Failure(f"{path}:{number}", reason))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise MetadataError(f"The metadata file {path} cannot be read: {reason}.") from error
     return MetadataTable(path, fields, tuple(failures))
 
 
-def _read_csv(path: str, fail: _Fail) -> Iterator[_Line]:
+def _read_csv(path: str) -> Iterator[_Line]:
     # With the csv module: pyarrow.csv gives no line numbers, and reads 00123 as a number.
     with open(path, encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file, strict=True)
@@ -158,12 +166,12 @@ def _read_csv(path: str, fail: _Fail) -> Iterator[_Line]:
             try:
                 cells = next(rows, None)
             except csv.Error as error:
-                fail(rows.line_num, f"it is not CSV ({error})")
+                yield rows.line_num, f"it is not CSV ({error})"
                 continue
             if cells is None:
                 break
             if any(cells) and len(cells) != len(header):
-                fail(rows.line_num, f"it has {len(cells)} cells, and the header {len(header)}")
+                yield rows.line_num, f"it has {len(cells)} cells, and the header {len(header)}"
             elif any(cells):
                 named = zip(header, cells, strict=True)
                 lines.append((rows.line_num, {key: cell for key, cell in named if cell.strip()}))
@@ -185,35 +193,31 @@ def _type_of(cells: Iterable[str]) -> Callable[[str], Any]:
     return str
 
 
-def _read_jsonl(path: str, fail: _Fail) -> Iterator[_Line]:
-    columns: dict[str, None] = {}
+def _read_jsonl(path: str) -> Iterator[_Line]:
     lines: list[_Line] = []
-    reasons: list[str] = []
     with open(path, encoding="utf-8-sig") as file:
         for number, text in enumerate(file, 1):
             if not text.strip():
                 continue
             try:
                 line = json.loads(text)
-                reason = "" if isinstance(line, dict) else "it is not a JSON object"
             except (ValueError, RecursionError) as error:
-                reason = f"it is not JSON ({error})"
-            if reason:
-                fail(number, reason)
-                reasons.append(f"of line {number}: {reason}")
+                line = f"it is not JSON ({error})"
             else:
-                columns.update(dict.fromkeys(line))
-                lines.append((number, line))
-    if reasons and not lines:
+                line = line if isinstance(line, dict) else "it is not a JSON object"
+            lines.append((number, line))
+    usable = [line for _, line in lines if isinstance(line, dict)]
+    if lines and not usable:
+        number, reason = lines[0]
         raise MetadataError(
-            f"The metadata file {path} cannot be used because {reasons[0]}; write one JSON object "
-            "to a line."
+            f"The metadata file {path} cannot be used because of line {number}: {reason}; write "
+            "one JSON object to a line."
         )
-    _require_column(path, columns)
+    _require_column(path, dict.fromkeys(chain.from_iterable(usable)))
     yield from lines
 
 
-def _read_parquet(path: str, fail: _Fail) -> Iterator[_Line]:
+def _read_parquet(path: str) -> Iterator[_Line]:
     import pyarrow.parquet  # takes a while, and few need it
 
     try:
@@ -225,11 +229,7 @@ def _read_parquet(path: str, fail: _Fail) -> Iterator[_Line]:
         raise MetadataError(f"The metadata file {path} is not Parquet: {error}.") from error
 
 
-_READERS: dict[str, Callable[[str, _Fail], Iterator[_Line]]] = {
-    ".csv": _read_csv,
-    ".jsonl": _read_jsonl,
-    ".parquet": _read_parquet,
-}
+_READERS = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
 
 
 def _require_column(path: str, columns: Iterable[str]) -> None:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ocelot.collection import Collection, EncoderIdentity, Row
 from ocelot.encoders.base import Encoder
@@ -22,16 +22,18 @@ from ocelot.errors import EncoderError, EncoderMismatch, ImageError, InputError,
 from ocelot.images.file import ImageFile
 from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
-from ocelot.indexing.writer import RowUpdate, Writer
+from ocelot.indexing.writer import Writer
 from ocelot.types import Failure, IndexReport, Input
 
-__all__ = ["Loaded", "Progress", "Run"]
+if TYPE_CHECKING:
+    from ocelot.types import Vector
+
+__all__ = ["Job", "Progress", "Run"]
 
 _REPORT_EVERY = 500  # pictures between two calls of `progress`, at most
 
 _Self = TypeVar("_Self", bound="Run")
-_T = TypeVar("_T")
-_Done = TypeVar("_Done")
+_Job = TypeVar("_Job", bound="Job")
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,41 @@ class Progress:
     failed: int
 
 
-class Loaded(NamedTuple):
-    """A picture that is ready to encode.
+@dataclass
+class Job:
+    """A picture on its way; each step fills in what it finds.
 
     Attributes:
-        size: Width and height in pixels.
+        name: For messages.
+        path: Its file; "" if it has none yet.
+        id: The id of its row; "" until it is read.
+        size: Bytes of its file.
+        width, height: Pixels; 0 until it is loaded.
+        metadata: None keeps what is stored.
         prepared: What the encoder's `prepare` returned.
         thumbnail: A small copy as a JPEG file; None if none is needed.
+        error: Why it cannot be used.
     """
 
-    size: tuple[int, int]
-    prepared: Any
-    thumbnail: bytes | None
+    name: str
+    path: str = ""
+    mtime_ns: int = 0
+    id: str = ""
+    sha256: str = ""
+    size: int = 0
+    width: int = 0
+    height: int = 0
+    metadata: Mapping[str, Any] | None = None
+    prepared: Any = None
+    thumbnail: bytes | None = None
+    error: InputError | None = None
+
+    def row(self, vector: Vector) -> Row:
+        """Its row, once it is encoded."""
+        paths, metadata = {self.path: self.mtime_ns}, self.metadata or {}
+        return Row(
+            self.id, paths, self.size, self.width, self.height, metadata, vector, self.sha256
+        )
 
 
 class Run:
@@ -67,7 +92,6 @@ class Run:
         images: Keeps small copies of large pictures, and uploads.
         folders: Indexed folders: paths below them whose files are gone are dropped.
         batch_size: Pictures encoded at once; by default the encoder's choice.
-        workers: Threads that load; by default one for each core.
         progress: Called now and then from the calling thread.
 
     Attributes:
@@ -76,7 +100,7 @@ class Run:
 
     Raises:
         EncoderMismatch: The collection holds another encoder's vectors.
-        InputError: A number is below 1.
+        InputError: The batch size is below 1.
     """
 
     def __init__(
@@ -87,7 +111,6 @@ class Run:
         *,
         folders: Sequence[str] = (),
         batch_size: int | None = None,
-        workers: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
         identity = EncoderIdentity.of(encoder)
@@ -96,9 +119,8 @@ class Run:
                 f"The collection {collection.name!r} holds vectors of {collection.identity}, "
                 f"not of {identity}: choose that encoder, or another collection."
             )
-        for name, number in (("batch size", batch_size), ("number of workers", workers)):
-            if number is not None and number < 1:
-                raise InputError(f"The {name} must be 1 or more, was: {number}.")
+        if batch_size is not None and batch_size < 1:
+            raise InputError(f"The batch size must be 1 or more, was: {batch_size}.")
         self.collection = collection
         self.encoder = encoder
         self.batch_size = batch_size or encoder.batch_size
@@ -108,20 +130,47 @@ class Run:
         self.total = self.done = self.unchanged = self.encoded = 0
         self.relocated = self.updated = 0
         self._progress = progress
-        self._threads = ThreadPoolExecutor(workers or _cores(), "ocelot-load")
-        self._batch: list[tuple[Row, Loaded]] = []
+        self._threads = ThreadPoolExecutor(_cores(), "ocelot-load")
+        self._batch: list[Job] = []
         self._started = time.perf_counter()
 
     def __enter__(self: _Self) -> _Self:
         return self
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, *error: Any) -> None:
         try:
             self._threads.shutdown(cancel_futures=True)
         finally:
-            self.writer.__exit__(kind, error, trace)
+            self.writer.__exit__(*error)
 
-    def load(self, image: ImageFile) -> Loaded:
+    def ahead(
+        self, work: Callable[[_Job], None], jobs: Iterable[_Job | None], count: int
+    ) -> Iterator[_Job]:
+        """Do `work` in threads, at most `count` jobs ahead, and yield the jobs in their order.
+
+        An `InputError` of `work` becomes the job's error; a job with an error is passed on as it
+        is. A None among `jobs` is not passed on: it is a barrier, and the next job is taken only
+        after the caller is done with all earlier ones.
+        """
+
+        def run(job: _Job) -> _Job:
+            try:
+                if job.error is None:
+                    work(job)
+            except InputError as error:
+                job.error = error
+            return job
+
+        waiting: deque[Future[_Job]] = deque()
+        for job in jobs:
+            if job is not None:
+                waiting.append(self._threads.submit(run, job))
+            while waiting and (job is None or len(waiting) >= count):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def load(self, job: Job, image: ImageFile) -> None:
         """Decode and prepare a picture. Thread-safe.
 
         Raises:
@@ -132,37 +181,27 @@ class Run:
             decoded = image.decoded(self.encoder.decode_side, keep=True)
             if thumbnails is not None and thumbnails.keeps and thumbnails.wanted(*decoded.size):
                 thumbnail = thumbnails.make(image.decoded(Thumbnails.SIDE, keep=True).image)
-            return Loaded(decoded.size, self.encoder.prepare(Input(image)), thumbnail)
+            prepared = self.encoder.prepare(Input(image))
         except OcelotError:
             raise
         except Exception as error:  # an encoder may raise anything
             reason = f"it cannot be prepared ({type(error).__name__}: {error})"
             raise ImageError(image.name, reason) from error
+        job.width, job.height = decoded.size
+        job.prepared, job.thumbnail = prepared, thumbnail
 
-    def ahead(
-        self, work: Callable[[_T], _Done], items: Iterable[_T], count: int
-    ) -> Iterator[_Done]:
-        """Results of `work`, done in threads, in order; takes at most `count` items ahead."""
-        waiting: deque[Future[_Done]] = deque()
-        for item in items:
-            waiting.append(self._threads.submit(work, item))
-            if len(waiting) >= count:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-    def add(self, row: Row, loaded: Loaded) -> None:
-        """Encode a picture with the next batch, and write its row, given without the vector."""
-        self._batch.append((row, loaded))
+    def add(self, job: Job) -> None:
+        """Encode a loaded picture with the next batch, and write its row."""
+        self._batch.append(job)
         if len(self._batch) >= self.batch_size:
             self.encode()
 
-    def update(self, id: str) -> RowUpdate:
-        """The change of a stored or added row, for the caller to fill in."""
-        if not self.writer.has_room_for(id):
+    def update(self, id: str, **changes: Any) -> None:
+        """Change a row that is stored or was added; see `Writer.update`."""
+        self.writer.update(id, **changes)
+        if self.writer.is_full:
             self.encode()  # the row may still wait for its vector
             self.writer.hand_over()
-        return self.writer.update(id)
 
     def encode(self) -> None:
         """Encode what waits, and pass it to the writer.
@@ -174,7 +213,7 @@ class Run:
         if not batch:
             return
         try:
-            vectors = self.encoder.embed_checked([loaded.prepared for _, loaded in batch])
+            vectors = self.encoder.embed_checked([job.prepared for job in batch])
         except OcelotError:
             raise
         except Exception as error:  # an encoder may raise anything
@@ -185,8 +224,8 @@ class Run:
             ) from error
         self.encoded += len(batch)
         self.writer.add(
-            [replace(row, vector=vector) for (row, _), vector in zip(batch, vectors, strict=True)],
-            {row.sha256: loaded.thumbnail for row, loaded in batch if loaded.thumbnail},
+            [job.row(vector) for job, vector in zip(batch, vectors, strict=True)],
+            {job.sha256: job.thumbnail for job in batch if job.thumbnail},
         )
         self._report_progress()
 
@@ -201,12 +240,16 @@ class Run:
         if self.done % _REPORT_EVERY == 0:
             self._report_progress()
 
-    def finish(self) -> IndexReport:
-        """Encode and write what waits, and report what was done."""
+    def finish(self, *, flush: bool = True) -> IndexReport:
+        """Encode and write what waits, and report what was done.
+
+        Args:
+            flush: Whether to make later reads quicker, which takes a while.
+        """
         self.encode()
         self.writer.finish()
         self._report_progress()
-        return IndexReport(
+        report = IndexReport(
             found=self.done,
             unchanged=self.unchanged,
             encoded=self.encoded,
@@ -216,6 +259,9 @@ class Run:
             failures=(*self.failures, *self.writer.failures),
             seconds=time.perf_counter() - self._started,
         )
+        if flush and self.writer.wrote:
+            self.collection.flush()
+        return report
 
     def _report_progress(self) -> None:
         if self._progress is not None:

@@ -21,32 +21,28 @@ from ocelot.errors import ImageError, InputError
 from ocelot.images.fetch import public_name
 from ocelot.images.file import ImageFile, ImageSource
 from ocelot.images.store import ImageStore
-from ocelot.indexing.pipeline import Loaded, Progress, Run
+from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.types import IndexReport
 
-__all__ = ["Record", "add_record", "add_records"]
+__all__ = ["add_record", "add_records"]
 
 
-@dataclass(frozen=True)
-class Record:
-    """A picture to store.
-
-    Attributes:
-        image: Anything that `ImageFile.of` takes.
-        metadata: The item's own fields; None keeps the stored ones.
-        id: By default the hash of the content.
-    """
-
-    image: ImageSource | None
-    metadata: Mapping[str, Any] | None = None
-    id: str | None = None
-
-
-def add_record(record: Record, collection: Collection, encoder: Encoder, images: ImageStore) -> str:
-    """Store one picture; return its id. Errors as of `Engine.add`."""
-    with _RecordRun(collection, encoder, images, workers=1) as run:
-        (job,) = run.store([record], strict=True)
-        report = run.finish()
+def add_record(
+    image: ImageSource,
+    collection: Collection,
+    encoder: Encoder,
+    images: ImageStore,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    id: str | None = None,
+) -> str:
+    """Store one picture; return its id. See `Engine.add`."""
+    job = _RecordJob(_name(image, 0), metadata=metadata, source=image, own_id=id)
+    with _RecordRun(collection, encoder, images) as run:
+        run.store([job])
+        report = run.finish(flush=False)
+    if job.error is not None:
+        raise job.error
     for failure in report.failures:
         raise InputError(f"Cannot store {failure.path}: {failure.reason}.")
     return job.id
@@ -67,107 +63,92 @@ def add_records(
     rows = _rows_of(records)
     with _RecordRun(collection, encoder, images, batch_size=batch_size, progress=progress) as run:
         run.total = len(records) if hasattr(records, "__len__") else 0
-        for _ in run.store(_record_of(row, image, id) for row in rows):
-            pass
-        report = run.finish()
-        if run.writer.wrote:
-            collection.flush()
-    return report
+        run.store(_job_of(row, number, image, id) for number, row in enumerate(rows))
+        return run.finish()
 
 
 @dataclass
-class _Job:
-    """A record on its way; each stage fills in what it finds."""
+class _RecordJob(Job):
+    """A record on its way.
 
-    name: str  # for messages
-    record: Record | InputError
+    Attributes:
+        source: The picture as it was given, until it is read.
+        image: The picture as a file, until it is loaded.
+        own_id: The id that was given.
+        stored: The row with this id when it was looked up.
+        is_stored: Whether its content is stored under this id, or an earlier record has it.
+        is_repeated: Whether an earlier record of this run has the same id and content.
+    """
+
+    source: ImageSource | None = None
     image: ImageFile | None = None
-    id: str = ""
-    sha256: str = ""
-    size: int = 0
-    metadata: Mapping[str, Any] | None = None  # None keeps the stored metadata
-    stored: Row | None = None  # the row with this id when it was looked up
-    is_stored: bool = False  # the content is stored under this id, or an earlier record has it
-    is_repeated: bool = False  # an earlier record of this run has the same id
-    loaded: Loaded | None = None
-    path: str = ""  # the given file, or the one among the uploads
-    mtime_ns: int = 0
-    error: InputError | None = None
+    own_id: str | None = None
+    stored: Row | None = None
+    is_stored: bool = False
+    is_repeated: bool = False
 
 
 class _RecordRun(Run):
     """A run over records."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def store(self, jobs: Iterable[_RecordJob]) -> None:
         self._contents: dict[str, str] = {}  # id -> content hash, of the records looked up so far
         self._unusable: dict[str, InputError] = {}  # content hash -> why it cannot be used
-
-    def store(
-        self, records: Iterable[Record | InputError], *, strict: bool = False
-    ) -> Iterator[_Job]:
-        """Store records; yields each when it is done or waits to be encoded.
-
-        Args:
-            strict: Whether to raise the error of a record that cannot be used.
-        """
-        jobs = (_Job(_name(record, n), record) for n, record in enumerate(records))
         opened = self.ahead(self._open, jobs, self.batch_size)
         for job in self.ahead(self._load, self._look_up(opened), 2 * self.batch_size):
-            self._take(job)
-            if strict and job.error is not None:
-                raise job.error
+            try:
+                self._take(job)
+            except InputError as error:
+                job.error = error
+                self.fail(job.name, error)
             self.count()
-            yield job
 
-    def _open(self, job: _Job) -> _Job:
+    def _open(self, job: _RecordJob) -> None:
         """Read and hash the picture, and check the rest; runs in threads."""
-        try:
-            if isinstance(job.record, InputError):
-                raise job.record
-            source, id = job.record.image, job.record.id
-            image = ImageFile.of(source)  # type: ignore[arg-type]  # None is refused, too
-            job.image, job.sha256, job.size = image, image.id, len(image.data)
-            job.id = image.id if id is None else id
-            check_id(job.id, job.sha256)
-            if job.record.metadata is not None:
-                job.metadata = clean_metadata(job.record.metadata)
-            if isinstance(source, (str, os.PathLike)) and Path(image.name).is_file():
-                job.path = os.path.abspath(image.name)
-            job.record = Record(None, None, job.id)  # the source may hold much memory
-        except InputError as error:
-            job.error = error
-        return job
+        source, job.source = job.source, None  # it may hold much memory
+        image = ImageFile.of(source)  # type: ignore[arg-type]  # None is refused, too
+        job.image, job.sha256, job.size = image, image.id, len(image.data)
+        job.id = image.id if job.own_id is None else job.own_id
+        check_id(job.id, job.sha256)
+        if job.metadata is not None:
+            job.metadata = clean_metadata(job.metadata)
+        if isinstance(source, (str, os.PathLike)) and Path(image.name).is_file():
+            job.path = os.path.abspath(image.name)
 
-    def _look_up(self, jobs: Iterator[_Job]) -> Iterator[_Job]:
-        """Find out, for a batch at once, what is stored under the ids."""
+    def _look_up(self, jobs: Iterator[_RecordJob]) -> Iterator[_RecordJob | None]:
+        """Find out, for a batch at once, what is stored under the ids; see `ahead`."""
         while batch := list(islice(jobs, self.batch_size)):
-            usable = [job for job in batch if job.error is None]
-            rows = {row.id: row for row in self.collection.get(job.id for job in usable)}
-            for job in usable:
-                job.stored = rows.get(job.id)
-                job.is_repeated = job.id in self._contents
-                stored = job.stored.sha256 if job.stored else ""
-                job.is_stored = self._contents.get(job.id, stored) == job.sha256
-                self._contents[job.id] = job.sha256
-            yield from batch
+            usable = [job.id for job in batch if job.error is None]
+            rows = {row.id: row for row in self.collection.get(usable)}
+            for job in batch:
+                if job.error is None:
+                    earlier = self._contents.get(job.id)
+                    job.is_repeated = earlier == job.sha256
+                    if earlier is not None and not job.is_repeated:
+                        yield None  # this one replaces the earlier record: write that first
+                        self.encode()
+                        self.writer.finish()
+                        rows |= {row.id: row for row in self.collection.get([job.id])}
+                    self._contents[job.id] = job.sha256
+                    job.stored = rows.get(job.id)
+                    is_same = job.stored is not None and job.stored.sha256 == job.sha256
+                    job.is_stored = job.is_repeated or is_same
+                yield job
 
-    def _load(self, job: _Job) -> _Job:
+    def _load(self, job: _RecordJob) -> None:
         """Prepare the picture if it is new, and give it a file; runs in threads."""
-        if job.error is not None:
-            return job
+        assert job.image is not None
         try:
             if not job.is_stored:
-                assert job.image is not None
-                job.loaded = self.load(job.image)
+                self.load(job, job.image)
             if not job.is_repeated:
                 self._keep(job)
         except InputError as error:
-            job.error = self._unusable[job.sha256] = error
-        return job
+            self._unusable[job.sha256] = error
+            raise
 
-    def _keep(self, job: _Job) -> None:
-        """Give the picture a file among the uploads if it has none, and let go of its data."""
+    def _keep(self, job: _RecordJob) -> None:
+        """Give the picture a file among the uploads if it has none, and drop its data."""
         image, job.image = job.image, None
         assert image is not None
         if not job.path:
@@ -177,42 +158,20 @@ class _RecordRun(Run):
         except OSError as error:
             raise ImageError(job.name, error.strerror or str(error)) from error
 
-    def _take(self, job: _Job) -> None:
+    def _take(self, job: _RecordJob) -> None:
         """Queue what is to be encoded or updated."""
-        try:
-            if job.error is not None:
-                raise job.error
-            if job.is_repeated:
-                self._settle_earlier(job)
-            if job.is_stored:
-                self._update(job)
-            else:
-                self._add(job)
-        except InputError as error:
-            job.error = error
-            self.fail(job.name, error)
-
-    def _settle_earlier(self, job: _Job) -> None:
-        """Write the earlier record with this id, if this one replaces it."""
-        if not job.is_stored:
-            self.encode()
-            self.writer.finish()
-            job.stored = next(iter(self.collection.get([job.id])), None)
-        elif job.sha256 in self._unusable:  # it is not stored after all
-            raise self._unusable[job.sha256]
-        self._keep(job)  # only now: the replaced item's file, perhaps the same, was removed
-
-    def _add(self, job: _Job) -> None:
-        assert job.loaded is not None
-        kept = job.stored.metadata if job.stored else {}
-        metadata = kept if job.metadata is None else job.metadata
-        paths = {job.path: job.mtime_ns}
-        row = Row(job.id, paths, job.size, *job.loaded.size, metadata, sha256=job.sha256)
-        self.add(row, job.loaded)
-
-    def _update(self, job: _Job) -> None:
-        """Give a stored picture another path or other metadata."""
+        if job.is_repeated and job.error is None:
+            job.error = self._unusable.get(job.sha256)  # it is not stored after all
+        if job.error is not None:
+            raise job.error
+        if job.is_repeated:
+            self._keep(job)
         row = job.stored
+        if not job.is_stored:
+            if row is not None and job.metadata is None:
+                job.metadata = row.metadata
+            self.add(job)
+            return
         if row is not None and not job.is_repeated:
             is_same = job.metadata is None or job.metadata == row.metadata
             if is_same and row.paths.get(job.path) == job.mtime_ns:
@@ -222,10 +181,7 @@ class _RecordRun(Run):
             self.relocated += is_same
         else:
             self.relocated += 1
-        update = self.update(job.id)
-        update.add[job.path] = job.mtime_ns
-        if job.metadata is not None:
-            update.metadata = job.metadata
+        self.update(job.id, add={job.path: job.mtime_ns}, metadata=job.metadata)
 
 
 def _rows_of(source: Any) -> Iterator[Any]:
@@ -242,24 +198,31 @@ def _rows_of(source: Any) -> Iterator[Any]:
     return iter(source)
 
 
-def _record_of(row: Any, image: str, id: str) -> Record | InputError:
-    """The record of a row, or why there is none."""
+def _job_of(row: Any, number: int, image: str, id: str) -> _RecordJob:
+    """The job for a record, with an error if it has no picture."""
     if not isinstance(row, Mapping):
-        return InputError(f"it must be a mapping, was: {type(row).__name__}")
+        error = InputError(f"it must be a mapping, was: {type(row).__name__}")
+        return _RecordJob(f"record {number}", error=error)
     source = row.get(image)
     if isinstance(source, Mapping):  # an undecoded picture of a `datasets.Dataset`
         source = source.get("bytes") or source.get("path")
     if is_missing(source):
-        return InputError(f"it has no picture under the key {image!r}")
+        error = InputError(f"it has no picture under the key {image!r}")
+        return _RecordJob(f"record {number}", error=error)
     metadata = {str(key): value for key, value in row.items() if key not in (image, id)}
     given = row.get(id)
     if isinstance(given, float) and given.is_integer():  # pandas' integers beside missing values
         given = int(given)
-    return Record(source, metadata or None, None if is_missing(given) else str(given))
+    return _RecordJob(
+        _name(source, number),
+        metadata=metadata or None,
+        source=source,
+        own_id=None if is_missing(given) else str(given),
+    )
 
 
-def _name(record: Record | InputError, number: int) -> str:
-    source = None if isinstance(record, InputError) else record.image
+def _name(source: Any, number: int) -> str:
+    """What messages call a record."""
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         return public_name(source)
     return os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"record {number}"

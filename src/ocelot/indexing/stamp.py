@@ -22,7 +22,7 @@ from pathlib import Path
 from ocelot.errors import ImageError
 from ocelot.files import write_atomic
 from ocelot.images.file import ImageFile
-from ocelot.indexing.metadata import find_metadata
+from ocelot.indexing.metadata import metadata_files
 from ocelot.indexing.scan import File, roots_of, scan
 from ocelot.settings import cache_folder
 from ocelot.types import Failure, IndexReport
@@ -85,11 +85,8 @@ class Stamp:
             MetadataError: A folder has several metadata files.
         """
         roots = roots_of(paths)
-        named = "" if metadata is None else os.path.abspath(os.path.expanduser(metadata))
-        folders = (root if os.path.isdir(root) else os.path.dirname(root) for root in roots)
-        beside = [named] if named else [find_metadata(folder) for folder in folders]
-        tables = tuple(str(table) for table in beside if table)
-        run = repr((roots, named, [str(option) for option in options]))
+        tables = tuple(map(str, metadata_files(roots, metadata).values()))
+        run = repr((roots, tables if metadata else "", [str(option) for option in options]))
         digest = hashlib.sha256(run.encode(errors="surrogateescape"))
         found = 0
         for one in scan(roots):

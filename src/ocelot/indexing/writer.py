@@ -1,4 +1,4 @@
-"""Rows and updates on their way to Milvus: gathered, and written in one thread.
+"""Changes on their way to Milvus: gathered, and written in one thread.
 
     add, update ─▶ pending ─ enough, or old enough ─▶ in flight ─▶ stored
 
@@ -8,9 +8,9 @@ One write is in flight while the next gathers; a full one waits for it, so memor
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from ocelot.collection import Collection, Row, row_bytes
@@ -19,7 +19,7 @@ from ocelot.images.store import ImageStore
 from ocelot.indexing.scan import is_gone
 from ocelot.types import Failure, Item
 
-__all__ = ["RowUpdate", "Writer", "forget_images"]
+__all__ = ["Writer", "forget_images"]
 
 BYTES = 8 * 2**20  # of rows in one message
 SECONDS = 1.0  # the longest that a row waits while others come
@@ -27,33 +27,23 @@ UPDATES = 256  # rows read and written again at once
 
 
 @dataclass
-class RowUpdate:
-    """A change to a row that needs no encoding.
+class _Change:
+    """What is to become of one row; `metadata` None keeps the old."""
 
-    Attributes:
-        add: Paths that the row gains -> their modification times.
-        remove: Paths that it loses.
-        metadata: Its new metadata; None keeps the old.
-    """
-
-    add: dict[str, int] = field(default_factory=dict)
-    remove: set[str] = field(default_factory=set)
+    row: Row | None = None  # new content
+    add: dict[str, int] = field(default_factory=dict)  # paths -> modification times
+    remove: set[str] = field(default_factory=set)  # paths
     metadata: Mapping[str, object] | None = None
 
 
-@dataclass
 class _Pending:
-    """The content of one write: the rows first, then the updates, which may be of these rows."""
+    """The content of one write."""
 
-    rows: list[Row] = field(default_factory=list)
-    thumbnails: dict[str, bytes] = field(default_factory=dict)
-    updates: dict[str, RowUpdate] = field(default_factory=dict)
-    bytes: int = 0
-    since: float = field(default_factory=time.monotonic)
-
-    @property
-    def is_due(self) -> bool:
-        return self.bytes >= BYTES or time.monotonic() - self.since >= SECONDS
+    def __init__(self) -> None:
+        self.changes: defaultdict[str, _Change] = defaultdict(_Change)
+        self.thumbnails: dict[str, bytes] = {}
+        self.bytes = 0
+        self.since = time.monotonic()
 
 
 class Writer:
@@ -92,11 +82,10 @@ class Writer:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
-            if error is None:
-                self.finish()
-            else:
-                with suppress(OcelotError):  # the first error is the one to report
-                    self.finish()
+            self.finish()
+        except OcelotError:
+            if error is None:  # else that error is the one to report
+                raise
         finally:
             self._thread.shutdown()
 
@@ -109,21 +98,42 @@ class Writer:
         Raises:
             CollectionError: An earlier write failed.
         """
-        if not self._pending.rows and not self._pending.updates:
+        if not self._pending.changes:
             self._pending = _Pending()
-        self._pending.rows += rows
+        for row in rows:
+            self._pending.changes[row.id].row = row
         self._pending.thumbnails |= thumbnails
         self._pending.bytes += sum(map(row_bytes, rows)) + sum(map(len, thumbnails.values()))
-        if self._pending.is_due:
+        if self.is_full or time.monotonic() - self._pending.since >= SECONDS:
             self.hand_over()
 
-    def has_room_for(self, id: str) -> bool:
-        """Return True if `update` takes this id before the next `hand_over`."""
-        return id in self._pending.updates or len(self._pending.updates) < UPDATES
+    def update(
+        self,
+        id: str,
+        *,
+        add: Mapping[str, int] | None = None,
+        remove: Iterable[str] = (),
+        metadata: Mapping[str, object] | None = None,
+    ) -> None:
+        """Change a row that is stored, or is added before the next `hand_over`.
 
-    def update(self, id: str) -> RowUpdate:
-        """The change of a stored or added row, for the caller to fill in; written after rows."""
-        return self._pending.updates.setdefault(id, RowUpdate())
+        Args:
+            add: Paths that it gains -> their modification times.
+            remove: Paths that it loses.
+            metadata: None keeps the old.
+        """
+        if id not in self._pending.changes:
+            self._pending.bytes += BYTES // UPDATES
+        change = self._pending.changes[id]
+        change.add |= add or {}
+        change.remove |= set(remove)
+        if metadata is not None:
+            change.metadata = metadata
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits that it should be handed over."""
+        return self._pending.bytes >= BYTES
 
     def hand_over(self) -> None:
         """Start writing what waits as soon as the write before is done.
@@ -132,7 +142,7 @@ class Writer:
             CollectionError: The write before failed.
         """
         self._wait()
-        if self._pending.rows or self._pending.updates:
+        if self._pending.changes:
             self._in_flight = self._thread.submit(self._write, self._pending)
             self._pending = _Pending()
 
@@ -154,49 +164,51 @@ class Writer:
     def _write(self, pending: _Pending) -> None:
         """Runs in the one writing thread, so reads here see all earlier writes."""
         self.wrote = True
-        stored = {row.id: row for row in self._collection.get(row.id for row in pending.rows)}
-        new, replaced = [], []
-        for row in pending.rows:
-            old = stored.get(row.id)
-            if old is None:
-                new.append(row)
-            elif old.sha256 != row.sha256:
-                replaced.append(row)
-                self._gone.append(_without(old, row.paths))
-            else:  # another thread or process has added it meanwhile: its metadata stays
-                update = pending.updates.setdefault(row.id, RowUpdate())
-                update.add |= row.paths
-                if update.metadata is None and row.metadata:
-                    update.metadata = row.metadata
+        stored = {row.id: row for row in self._collection.get(pending.changes)}
+        new, changed, gone = [], [], []
+        for id, change in pending.changes.items():
+            old = stored.get(id)
+            row = change.row or old
+            if row is None:  # another thread or process has removed it meanwhile
+                continue
+            if change.row is not None and old is not None:
+                if old.sha256 != row.sha256:
+                    self._gone.append(_without(old, row.paths))
+                else:  # another thread or process has added it meanwhile: its metadata stays
+                    change.add |= row.paths
+                    if change.metadata is None and row.metadata:
+                        change.metadata = row.metadata
+                    row = old
+            updated = self._updated(row, change)
+            if updated is None:
+                gone.append(id)
+                self._gone.append(_without(row, row.paths))
+            elif old is None:
+                new.append(updated)
+            elif updated != old:
+                changed.append(updated)
         self._collection.upsert(new, fresh=True)
-        self._collection.upsert(replaced)
+        self._collection.upsert(changed)
         if self._images.thumbnails is not None:
             self._images.thumbnails.put(pending.thumbnails)
-        changed, gone = [], []
-        for row in self._collection.get(pending.updates):
-            updated = self._updated(row, pending.updates[row.id])
-            if updated is None:
-                gone.append(row.id)
-                self._gone.append(_without(row, row.paths))
-            elif updated != row:
-                changed.append(updated)
-        self._collection.upsert(changed)
         self.removed += self._collection.delete(gone)
 
-    def _updated(self, row: Row, update: RowUpdate) -> Row | None:
-        """The row with an update; None if no path is left, itself if it cannot take it."""
-        paths = {path: at for path, at in row.paths.items() if path not in update.remove}
-        if update.add:  # perhaps the new path of a renamed file
+    def _updated(self, row: Row, change: _Change) -> Row | None:
+        """The row with a change; None if no path is left, itself if it cannot take it."""
+        if not change.add and not change.remove and change.metadata is None:
+            return row
+        paths = {path: at for path, at in row.paths.items() if path not in change.remove}
+        if change.add:  # perhaps the new path of a renamed file
             paths = {path: at for path, at in paths.items() if not is_gone(path, self.folders)}
-        paths |= update.add
+        paths |= change.add
         if not paths:
             return None
-        metadata = row.metadata if update.metadata is None else update.metadata
+        metadata = row.metadata if change.metadata is None else change.metadata
         try:
             return replace(row, paths=paths, metadata=metadata)
         except InputError as error:
             reason = str(error).rstrip(".")
-            self.failures.extend(Failure(path, reason) for path in update.add)
+            self.failures.extend(Failure(path, reason) for path in change.add)
             return row
 
 
