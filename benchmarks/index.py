@@ -87,7 +87,7 @@ def clocks() -> Iterator[Counter[str]]:
     watch(Encoder, "embed_checked", "encode, this thread")
     watch(Collection, "upsert", "Milvus, client")
     watch(Collection, "flush", "Milvus, flush")
-    watch(folders.StoredFiles, "read", "known rows")
+    watch(folders.StoredFiles, "__init__", "known rows")
     try:
         yield spent
     finally:

@@ -28,7 +28,7 @@ def shop(tmp_path, monkeypatch):
 
 
 def stamp_of(place, metadata=None, options=("ocelot", "1")):
-    return Stamp.of([place / "shop"], metadata, place / "x.db", options=options)
+    return Stamp([place / "shop"], metadata, place / "x.db", options=options)
 
 
 def rows_of(place, **options):

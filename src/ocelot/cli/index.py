@@ -99,7 +99,7 @@ def _stamp(settings: Settings, paths: list[Path], metadata: Path | None) -> Stam
         return None
     computed = (settings.backend, settings.precision, settings.device)
     options = (__version__, settings.collection, settings.index, encoder, *computed)
-    return Stamp.of(paths, metadata, settings.db, options=options)
+    return Stamp(paths, metadata, settings.db, options=options)
 
 
 def index_with_progress(

@@ -26,7 +26,6 @@ import numpy as np
 from pymilvus import MilvusException
 
 from ocelot.collection.connection import Database, cause, failure, quiet, rpc_code
-from ocelot.collection.indexes import MAX_RESULTS, listed, search_params
 from ocelot.collection.rows import (
     WITH_METADATA,
     WITHOUT_METADATA,
@@ -39,7 +38,13 @@ from ocelot.collection.rows import (
     messages,
     row_of,
 )
-from ocelot.collection.schema import built_index, load_collection
+from ocelot.collection.schema import (
+    MAX_RESULTS,
+    built_index,
+    listed,
+    load_collection,
+    search_params,
+)
 from ocelot.errors import (
     CollectionError,
     ConfigurationError,
@@ -367,16 +372,9 @@ class Collection:
         with self._mapped("describe"):
             built = built_index(self._database, self.name)
             version = str(self._client.get_server_version(timeout=self._timeout))
-        return CollectionInfo(
-            uri=self.uri,
-            name=self.name,
-            deployment=self.deployment,
-            version=version,
-            index=str(built.get("index_type", "")),
-            metric=str(built.get("metric_type", "")),
-            count=self.count(),
-            encoder=self.identity,
-        )
+        index, metric = (str(built.get(key, "")) for key in ("index_type", "metric_type"))
+        place = (self.uri, self.name, self.deployment, version)
+        return CollectionInfo(*place, index, metric, self.count(), self.identity)
 
     def drop(self) -> None:
         """Remove the collection with all its rows, and close."""

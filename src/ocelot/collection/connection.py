@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import grpc
 from pymilvus import MilvusClient, MilvusException
 
-from ocelot.collection.indexes import INDEXES
 from ocelot.errors import CollectionError, ConfigurationError, DatabaseUnavailable
 
 __all__ = ["Database", "cause", "failure", "nothing_stored", "quiet", "rpc_code"]
@@ -79,8 +78,8 @@ class Database:
         self.writing: AbstractContextManager[object] = nullcontext()
         if path:
             self.writing = self._writers.setdefault(path, threading.RLock())
-        kind = "lite" if path else str(client.get_server_type())
-        self.deployment = kind if kind in INDEXES else "server"
+        is_zilliz = not path and client.get_server_type() == "zilliz"
+        self.deployment = "lite" if path else "zilliz" if is_zilliz else "server"
 
     @classmethod
     def connect(cls, uri: str, token: str | None, timeout: float, *, create: bool) -> Database:

@@ -1,24 +1,32 @@
-"""Creating a collection, or checking an existing one, until it can be searched."""
+"""Creating a collection, or checking an existing one, until it can be searched; index types."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from ocelot.collection.connection import Database, cause, nothing_stored, rpc_code
-from ocelot.collection.indexes import AUTO_INDEX, INDEXES, index_type, listed
 from ocelot.collection.rows import EncoderIdentity
 from ocelot.errors import CollectionError, EncoderMismatch
 
-__all__ = ["built_index", "load_collection"]
+__all__ = ["MAX_RESULTS", "built_index", "listed", "load_collection", "search_params"]
 
 log = logging.getLogger(__name__)
 
 _SCHEMA_VERSION = "1"
+MAX_RESULTS = 16_384  # Milvus's own window for one search or query
+_INDEXES = {
+    "lite": ("FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX"),
+    "server": ("FLAT", "HNSW", "IVF_FLAT", "IVF_SQ8", "DISKANN", "AUTOINDEX"),
+    "zilliz": ("AUTOINDEX",),
+}
+# Lite's graph search loses hits under a filter, and its exact search is fast enough for the
+# sizes one process holds.
+_AUTO_INDEX = {"lite": "FLAT", "server": "AUTOINDEX", "zilliz": "AUTOINDEX"}
 
 
 def load_collection(
@@ -43,7 +51,7 @@ def load_collection(
         EncoderMismatch: The collection was made with another encoder.
         CollectionError: There is no such collection, or no such index.
     """
-    index = index_type(index.upper(), database.deployment, database.shown)
+    index = _index_type(index.upper(), database.deployment, database.shown)
     client, timeout = database.client, database.timeout
     is_new = not client.has_collection(name, timeout=timeout)
     if is_new:
@@ -63,7 +71,7 @@ def load_collection(
             name, identity.runtime, encoder.runtime or "another runtime",
         )  # fmt: skip
     built = built_index(database, name)
-    wanted = index or built.get("index_type") or AUTO_INDEX[database.deployment]
+    wanted = index or built.get("index_type") or _AUTO_INDEX[database.deployment]
     if not built or (create and built["index_type"] != wanted):
         try:
             _build_index(database, name, wanted, dict(index_params), replace=bool(built))
@@ -166,5 +174,34 @@ def _build_index(
             raise
         raise CollectionError(
             f"Milvus at {database.shown} cannot make the index {index} "
-            f"({cause(error)}); it has {listed(INDEXES[database.deployment])}."
+            f"({cause(error)}); it has {listed(_INDEXES[database.deployment])}."
         ) from error
+
+
+def _index_type(index: str, deployment: str, shown: str) -> str:
+    """Check a type of index; "" stands for the default one."""
+    if index in ("", "AUTO"):
+        return ""
+    index = "IVF_FLAT" if index == "IVF" else index
+    # Lite accepts any name and fails later, in the background; a server refuses at once.
+    if deployment == "lite" and index not in _INDEXES["lite"]:
+        raise CollectionError(
+            f"The local database {shown} has no index {index!r}; it has {listed(_INDEXES['lite'])}."
+        )
+    return index
+
+
+def search_params(index: str, deployment: str, wanted: int, thorough: bool) -> dict[str, int]:
+    """Search parameters of an approximate index; {} if the index has none."""
+    if index.startswith("HNSW") or (index == "AUTOINDEX" and deployment == "lite"):
+        return {"ef": max(wanted, MAX_RESULTS if thorough else 128)}
+    if index.startswith("IVF"):
+        return {"nprobe": 65_536 if thorough else 32}
+    if index == "DISKANN":
+        return {"search_list": max(wanted, 100)}
+    return {}
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as text: "a, b or c"."""
+    return ", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else names[0]

@@ -9,10 +9,13 @@ the next run finds and removes.
 
 from __future__ import annotations
 
+import json
 import os
+import struct
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ocelot.collection import Collection, clean_metadata
 from ocelot.encoders.base import Encoder
@@ -22,12 +25,12 @@ from ocelot.images.store import ImageStore
 from ocelot.indexing.metadata import MetadataTables
 from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.indexing.scan import File, is_gone, roots_of, scan
-from ocelot.indexing.stored import StoredFile, StoredFiles, metadata_hash
 from ocelot.types import IndexReport
 
-__all__ = ["index_images"]
+__all__ = ["StoredFile", "StoredFiles", "index_images", "metadata_hash"]
 
 _AHEAD = 3  # batches loaded before they are needed
+_ENTRY = struct.Struct("=32sqqq")
 
 
 def index_images(
@@ -41,20 +44,12 @@ def index_images(
     batch_size: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> IndexReport:
-    """Bring a collection up to date with folders or files of pictures; see `Engine.index`.
-
-    Raises:
-        EncoderMismatch: The collection holds another encoder's vectors.
-    """
+    """Bring a collection up to date with folders or files of pictures; see `Engine.index`."""
     roots = roots_of(paths)
-    with _FolderRun(
-        collection,
-        encoder,
-        images or ImageStore(),
-        folders=[os.path.join(root, "") for root in roots if os.path.isdir(root)],
-        batch_size=batch_size,
-        progress=progress,
-    ) as run:
+    folders = [os.path.join(root, "") for root in roots if os.path.isdir(root)]
+    options = {"folders": folders, "batch_size": batch_size, "progress": progress}
+    run = _FolderRun(collection, encoder, images or ImageStore(), **options)
+    with run:
         return run.index(roots, MetadataTables.beside(roots, metadata), prune)
 
 
@@ -74,15 +69,13 @@ class _FolderRun(Run):
             else:
                 self.failures.append(found)
         self.total = len(files)
-        self._stored = StoredFiles.read(self.collection, metadata=bool(tables))
+        self._stored = StoredFiles(self.collection, metadata=bool(tables))
         changed = (
             Job(file.path, file.path, file.mtime_ns)
             for file in files
             if not self._is_unchanged(file)
         )
-        for job in self.ahead(self._read, changed, _AHEAD * self.batch_size):
-            self._take(job)
-            self.count()
+        self.take_all(self.ahead(self._read, changed, _AHEAD * self.batch_size))
         self.encode()
         self._settle({file.path for file in files} if prune else None)
         return self.finish()
@@ -106,14 +99,12 @@ class _FolderRun(Run):
         if bytes.fromhex(job.id) not in self._stored.ids:
             self.load(job, image)
 
-    def _take(self, job: Job) -> None:
-        """Queue what is to be encoded or updated."""
+    def take(self, job: Job) -> None:
         id = bytes.fromhex(job.id)
         if id:  # the file has no other content any more
             self._remove_path(job.path, keep=id)
         if job.error is not None:
-            self.fail(job.name, job.error)
-            return
+            raise job.error
         _, job.metadata = self._fields(job.path)
         if id not in self._stored.ids:
             self._stored.ids.add(id)
@@ -168,3 +159,47 @@ class _FolderRun(Run):
         self.writer.hand_over()  # removals are written after all that was added
         for row, paths in self._removals.items():
             self.update(row, remove=paths)
+
+
+class StoredFile(NamedTuple):
+    """What a row says about one of its paths."""
+
+    id: bytes  # SHA-256 of the content, 32 bytes
+    size: int  # bytes
+    mtime_ns: int
+    metadata_hash: int  # of the row's metadata; 0 if that was not read
+
+
+class StoredFiles:
+    """All paths and contents of a collection, packed: a run over many files keeps them in memory.
+
+    Rows whose ids are not content hashes are left out: they belong to whoever added them.
+
+    Attributes:
+        ids: Contents that are stored or about to be; grows during the run.
+    """
+
+    def __init__(self, collection: Collection, *, metadata: bool) -> None:
+        self.ids: set[bytes] = set()
+        self._entries: dict[str, bytes] = {}
+        for row in collection.iterate(metadata=metadata):
+            if row.id != row.sha256:
+                continue
+            id = bytes.fromhex(row.id)
+            self.ids.add(id)
+            hashed = metadata_hash(row.metadata) if metadata else 0
+            for path, mtime_ns in row.paths.items():
+                entry = _ENTRY.pack(id, row.size, mtime_ns, hashed)
+                self._entries[path] = self._entries.get(path, b"") + entry
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def at(self, path: str) -> list[StoredFile]:
+        """What the rows with this path say about it: one row, or several after an interruption."""
+        return [StoredFile(*entry) for entry in _ENTRY.iter_unpack(self._entries.get(path, b""))]
+
+
+def metadata_hash(metadata: Mapping[str, object]) -> int:
+    """A hash to compare metadata within one process."""
+    return hash(json.dumps(metadata, sort_keys=True))

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,7 +33,6 @@ __all__ = ["Job", "Progress", "Run"]
 
 _REPORT_EVERY = 500  # pictures between two calls of `progress`, at most
 
-_Self = TypeVar("_Self", bound="Run")
 _Job = TypeVar("_Job", bound="Job")
 
 
@@ -49,32 +49,20 @@ class Progress:
 
 @dataclass
 class Job:
-    """A picture on its way; each step fills in what it finds.
+    """A picture on its way; each step fills in what it finds."""
 
-    Attributes:
-        name: For messages.
-        path: Its file; "" if it has none yet.
-        id: The id of its row; "" until it is read.
-        size: Bytes of its file.
-        width, height: Pixels; 0 until it is loaded.
-        metadata: None keeps what is stored.
-        prepared: What the encoder's `prepare` returned.
-        thumbnail: A small copy as a JPEG file; None if none is needed.
-        error: Why it cannot be used.
-    """
-
-    name: str
+    name: str  # for messages
     path: str = ""
     mtime_ns: int = 0
     id: str = ""
     sha256: str = ""
-    size: int = 0
+    size: int = 0  # bytes of the file
     width: int = 0
     height: int = 0
-    metadata: Mapping[str, Any] | None = None
-    prepared: Any = None
-    thumbnail: bytes | None = None
-    error: InputError | None = None
+    metadata: Mapping[str, Any] | None = None  # None keeps what is stored
+    prepared: Any = None  # what the encoder's `prepare` returned
+    thumbnail: bytes | None = None  # a small copy as a JPEG file, if one is needed
+    error: InputError | None = None  # why it cannot be used
 
     def row(self, vector: Vector) -> Row:
         """Its row, once it is encoded."""
@@ -84,19 +72,14 @@ class Job:
         )
 
 
-class Run:
+class Run(AbstractContextManager["Run"]):
     """One run: loads in threads ahead, encodes in batches, writes behind. A context manager.
 
-    Args:
-        collection: Opened with this encoder's identity.
-        images: Keeps small copies of large pictures, and uploads.
-        folders: Indexed folders: paths below them whose files are gone are dropped.
-        batch_size: Pictures encoded at once; by default the encoder's choice.
-        progress: Called now and then from the calling thread.
+    A subclass makes the jobs and implements `take`.
 
-    Attributes:
-        failures, total, done, unchanged, encoded, relocated, updated: Counts so far, as of
-            `IndexReport` and `Progress`.
+    Args:
+        folders: Indexed folders: paths below them whose files are gone are dropped.
+        batch_size, progress: As of `Engine.index`.
 
     Raises:
         EncoderMismatch: The collection holds another encoder's vectors.
@@ -134,14 +117,25 @@ class Run:
         self._batch: list[Job] = []
         self._started = time.perf_counter()
 
-    def __enter__(self: _Self) -> _Self:
-        return self
-
     def __exit__(self, *error: Any) -> None:
         try:
             self._threads.shutdown(cancel_futures=True)
         finally:
             self.writer.__exit__(*error)
+
+    def take(self, job: Any) -> None:
+        """Decide what becomes of a job: call `add` or `update`, or raise its error."""
+        raise NotImplementedError
+
+    def take_all(self, jobs: Iterable[Job]) -> None:
+        """Take jobs as they come; those that cannot be used become failures."""
+        for job in jobs:
+            try:
+                self.take(job)
+            except InputError as error:
+                job.error = error
+                self.fail(job.name, error)
+            self.count()
 
     def ahead(
         self, work: Callable[[_Job], None], jobs: Iterable[_Job | None], count: int
@@ -171,11 +165,7 @@ class Run:
             yield waiting.popleft().result()
 
     def load(self, job: Job, image: ImageFile) -> None:
-        """Decode and prepare a picture. Thread-safe.
-
-        Raises:
-            InputError: The picture cannot be used; mostly an `ImageError`.
-        """
+        """Decode and prepare a picture; `InputError` if it cannot be used. Thread-safe."""
         thumbnails, thumbnail = self.images.thumbnails, None
         try:
             decoded = image.decoded(self.encoder.decode_side, keep=True)
@@ -204,11 +194,7 @@ class Run:
             self.writer.hand_over()
 
     def encode(self) -> None:
-        """Encode what waits, and pass it to the writer.
-
-        Raises:
-            EncoderError: The encoder failed.
-        """
+        """Encode what waits, and pass it to the writer; `EncoderError` if that fails."""
         batch, self._batch = self._batch, []
         if not batch:
             return
@@ -241,11 +227,7 @@ class Run:
             self._report_progress()
 
     def finish(self, *, flush: bool = True) -> IndexReport:
-        """Encode and write what waits, and report what was done.
-
-        Args:
-            flush: Whether to make later reads quicker, which takes a while.
-        """
+        """Encode and write what waits; with `flush`, later reads are quicker."""
         self.encode()
         self.writer.finish()
         self._report_progress()

@@ -38,7 +38,8 @@ def add_record(
 ) -> str:
     """Store one picture; return its id. See `Engine.add`."""
     job = _RecordJob(_name(image, 0), metadata=metadata, source=image, own_id=id)
-    with _RecordRun(collection, encoder, images) as run:
+    run = _RecordRun(collection, encoder, images)
+    with run:
         run.store([job])
         report = run.finish(flush=False)
     if job.error is not None:
@@ -61,7 +62,8 @@ def add_records(
 ) -> IndexReport:
     """Store many pictures in batches; see `Engine.add_many`."""
     rows = _rows_of(records)
-    with _RecordRun(collection, encoder, images, batch_size=batch_size, progress=progress) as run:
+    run = _RecordRun(collection, encoder, images, batch_size=batch_size, progress=progress)
+    with run:
         run.total = len(records) if hasattr(records, "__len__") else 0
         run.store(_job_of(row, number, image, id) for number, row in enumerate(rows))
         return run.finish()
@@ -69,23 +71,14 @@ def add_records(
 
 @dataclass
 class _RecordJob(Job):
-    """A record on its way.
+    """A record on its way."""
 
-    Attributes:
-        source: The picture as it was given, until it is read.
-        image: The picture as a file, until it is loaded.
-        own_id: The id that was given.
-        stored: The row with this id when it was looked up.
-        is_stored: Whether its content is stored under this id, or an earlier record has it.
-        is_repeated: Whether an earlier record of this run has the same id and content.
-    """
-
-    source: ImageSource | None = None
-    image: ImageFile | None = None
+    source: ImageSource | None = None  # as it was given, until it is read
+    image: ImageFile | None = None  # until it is loaded
     own_id: str | None = None
-    stored: Row | None = None
-    is_stored: bool = False
-    is_repeated: bool = False
+    stored: Row | None = None  # the row with this id when it was looked up
+    is_repeated: bool = False  # an earlier record of this run has the same id and content
+    is_stored: bool = False  # so has the collection, or an earlier record
 
 
 class _RecordRun(Run):
@@ -95,13 +88,7 @@ class _RecordRun(Run):
         self._contents: dict[str, str] = {}  # id -> content hash, of the records looked up so far
         self._unusable: dict[str, InputError] = {}  # content hash -> why it cannot be used
         opened = self.ahead(self._open, jobs, self.batch_size)
-        for job in self.ahead(self._load, self._look_up(opened), 2 * self.batch_size):
-            try:
-                self._take(job)
-            except InputError as error:
-                job.error = error
-                self.fail(job.name, error)
-            self.count()
+        self.take_all(self.ahead(self._load, self._look_up(opened), 2 * self.batch_size))
 
     def _open(self, job: _RecordJob) -> None:
         """Read and hash the picture, and check the rest; runs in threads."""
@@ -158,8 +145,7 @@ class _RecordRun(Run):
         except OSError as error:
             raise ImageError(job.name, error.strerror or str(error)) from error
 
-    def _take(self, job: _RecordJob) -> None:
-        """Queue what is to be encoded or updated."""
+    def take(self, job: _RecordJob) -> None:
         if job.is_repeated and job.error is None:
             job.error = self._unusable.get(job.sha256)  # it is not stored after all
         if job.error is not None:

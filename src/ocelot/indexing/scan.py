@@ -16,17 +16,11 @@ __all__ = ["File", "is_gone", "roots_of", "scan"]
 
 
 class File(NamedTuple):
-    """An image file.
+    """An image file."""
 
-    Attributes:
-        path: Absolute path.
-        size: Size in bytes.
-        mtime_ns: Modification time in nanoseconds.
-    """
-
-    path: str
-    size: int
-    mtime_ns: int
+    path: str  # absolute
+    size: int  # bytes
+    mtime_ns: int  # modification time, nanoseconds
 
 
 def roots_of(paths: str | Path | Iterable[str | Path]) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ocelot.errors import ImageError
 from ocelot.files import write_atomic
@@ -32,81 +32,61 @@ __all__ = ["LastRun", "Stamp"]
 _DAYS = 90  # how long a stamp is kept
 
 
-@dataclass(frozen=True)
-class LastRun:
-    """What the last run left, if nothing has changed since.
+class LastRun(NamedTuple):
+    """What the last run left, if nothing has changed since."""
 
-    Attributes:
-        report: All files unchanged, except those that failed and still do.
-        rows: Number of rows in the collection.
-    """
-
-    report: IndexReport
-    rows: int
+    report: IndexReport  # all files unchanged, except those that failed and still do
+    rows: int  # in the collection
 
 
-@dataclass(frozen=True)
 class Stamp:
-    """The inputs of a run as they are now. Made by `of`, before the run.
+    """The inputs of a run as they are now; made before the run.
+
+    Args:
+        paths, metadata: As of `index_images`.
+        database: Folder of the local database.
+        options: Everything else that the result of the run depends on: the collection, the
+            version, the settings, the encoder's files.
 
     Attributes:
-        found: Number of image files.
-        inputs: Digest of all inputs.
-        tables: Paths of the metadata files.
-        database: Folder of the local database.
         file: The stamp of the last run.
+
+    Raises:
+        InputError: None of `paths` exists.
+        MetadataError: A folder has several metadata files.
     """
 
-    found: int
-    inputs: str
-    tables: tuple[str, ...]
-    database: str
-    file: Path
-
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         paths: Iterable[str | Path],
         metadata: str | Path | None,
         database: str | Path,
         *,
         options: Iterable[object] = (),
-    ) -> Stamp:
-        """Collect the inputs of a run.
-
-        Args:
-            paths, metadata: As of `index_images`.
-            database: Folder of the local database.
-            options: Everything else that the result of the run depends on: the collection, the
-                version, the settings, the encoder's files.
-
-        Raises:
-            InputError: None of `paths` exists.
-            MetadataError: A folder has several metadata files.
-        """
+    ) -> None:
         roots = roots_of(paths)
-        tables = tuple(map(str, metadata_files(roots, metadata).values()))
-        run = repr((roots, tables if metadata else "", [str(option) for option in options]))
+        self._tables = [str(table) for table in metadata_files(roots, metadata).values()]
+        self._database = os.path.realpath(os.path.expanduser(database))
+        run = repr(
+            (roots, metadata is not None and self._tables, [str(option) for option in options])
+        )
         digest = hashlib.sha256(run.encode(errors="surrogateescape"))
-        found = 0
+        self._found = 0
         for one in scan(roots):
-            if isinstance(one, File):
-                found += 1
-                digest.update(f"{one.path}\0{one.size}\0{one.mtime_ns}\n".encode())
-            else:
-                digest.update(f"{one.path}\0{one.reason}\n".encode())
-        for table in tables:
+            self._found += isinstance(one, File)
+            state = (one.size, one.mtime_ns) if isinstance(one, File) else one.reason
+            digest.update(f"{one.path}\0{state}\n".encode())
+        for table in self._tables:
             digest.update(_state(table).encode())
-        place = os.path.realpath(os.path.expanduser(database))
-        name = hashlib.sha256(f"{place}\n{run}".encode(errors="surrogateescape")).hexdigest()
-        file = cache_folder() / "runs" / f"{name[:32]}.json"
-        return cls(found, digest.hexdigest(), tables, place, file)
+        self._inputs = digest.hexdigest()
+        place = f"{self._database}\n{run}".encode(errors="surrogateescape")
+        self.file = cache_folder() / "runs" / f"{hashlib.sha256(place).hexdigest()[:32]}.json"
 
     def load(self) -> LastRun | None:
         """What the last run left if there is nothing to do; None if there may be."""
         try:
             note = json.loads(self.file.read_text(encoding="utf-8"))
-            if (note["inputs"], note["database"]) != (self.inputs, _state(self.database)):
+            if (note["inputs"], note["database"]) != (self._inputs, _state(self._database)):
                 return None
             failures = tuple(Failure(*failure) for failure in note["failures"])
             rows = int(note["rows"])
@@ -115,19 +95,14 @@ class Stamp:
         tried = [failure for failure in failures if self._is_of_a_picture(failure)]
         if not all(map(_fails_again, tried)):
             return None
-        unchanged = self.found - len({failure.path for failure in tried})
-        return LastRun(IndexReport(self.found, unchanged, failures=failures), rows)
+        unchanged = self._found - len({failure.path for failure in tried})
+        return LastRun(IndexReport(self._found, unchanged, failures=failures), rows)
 
     def save(self, rows: int, failures: Iterable[Failure] = ()) -> None:
-        """Write the stamp, right after a run has closed its database.
-
-        Args:
-            rows: Number of rows in the collection.
-            failures: Those of the run.
-        """
+        """Write the stamp, right after a run has closed its database with so many rows."""
         note = {
-            "inputs": self.inputs,
-            "database": _state(self.database),
+            "inputs": self._inputs,
+            "database": _state(self._database),
             "rows": rows,
             "failures": [(failure.path, failure.reason) for failure in failures],
         }
@@ -139,14 +114,11 @@ class Stamp:
 
     def _is_of_a_picture(self, failure: Failure) -> bool:
         """Return True if an image file failed; tables and other paths are in the digest."""
-        return failure.path not in self.tables and os.path.isfile(failure.path)
+        return failure.path not in self._tables and os.path.isfile(failure.path)
 
 
 def _fails_again(failure: Failure) -> bool:
-    """Return True if a picture cannot be used for the same reason as before.
-
-    Also False if it can be decoded and the reason was another, such as its metadata.
-    """
+    """Return True if a picture cannot be decoded, for the same reason as before."""
     try:
         ImageFile.of(Path(failure.path)).rgb()
     except ImageError as error:
@@ -158,16 +130,9 @@ def _state(path: str | Path) -> str:
     """Digest of the names, sizes and times of a file or of a folder's files; "" if missing."""
     if not os.path.exists(path):
         return ""
-    files = [str(path)]
-    if os.path.isdir(path):
-        # Reading touches the lock file.
-        files = [
-            os.path.join(folder, name)
-            for folder, _, names in os.walk(path)
-            for name in names
-            if name != "LOCK"
-        ]
-    digest = hashlib.sha256()
+    below = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+    files = [file for file in below or [str(path)] if os.path.basename(file) != "LOCK"]
+    digest = hashlib.sha256()  # reading touches the lock file
     for file in sorted(files):
         with suppress(OSError):
             status = os.stat(file)

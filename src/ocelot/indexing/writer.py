@@ -28,19 +28,19 @@ UPDATES = 256  # rows read and written again at once
 
 @dataclass
 class _Change:
-    """What is to become of one row; `metadata` None keeps the old."""
+    """What is to become of one row."""
 
-    row: Row | None = None  # new content
-    add: dict[str, int] = field(default_factory=dict)  # paths -> modification times
-    remove: set[str] = field(default_factory=set)  # paths
-    metadata: Mapping[str, object] | None = None
+    row: Row | None = None  # new content; None keeps the stored one
+    add: dict[str, int] = field(default_factory=dict)  # paths it gains -> modification times
+    remove: set[str] = field(default_factory=set)  # paths it loses
+    metadata: Mapping[str, object] | None = None  # None keeps the stored one
 
 
 class _Pending:
     """The content of one write."""
 
     def __init__(self) -> None:
-        self.changes: defaultdict[str, _Change] = defaultdict(_Change)
+        self.changes: defaultdict[str, _Change] = defaultdict(_Change)  # by id
         self.thumbnails: dict[str, bytes] = {}
         self.bytes = 0
         self.since = time.monotonic()
@@ -50,25 +50,17 @@ class Writer:
     """Writes to a collection behind the thread that calls it; a context manager.
 
     Whatever was added is written when the context ends, also after an error or an interruption;
-    if Milvus itself failed, what was not written yet is lost. Call `finish` within the context:
-    an interruption of that wait then ends the context, which waits again.
-
-    Args:
-        images: Where small copies go, after their rows.
-        folders: Indexed folders: paths below them whose files are gone are dropped.
-
-    Attributes:
-        failures: Files whose rows could not take another path.
-        removed: Number of rows that lost their last path.
-        wrote: Whether anything was written.
+    if Milvus itself failed, what was not written yet is lost, and each method may raise its
+    `CollectionError`. Call `finish` within the context: an interruption of that wait then ends
+    the context, which waits again.
     """
 
     def __init__(
         self, collection: Collection, images: ImageStore, folders: Sequence[str] = ()
     ) -> None:
-        self.folders = folders
-        self.failures: list[Failure] = []
-        self.removed = 0
+        self.folders = folders  # paths below them whose files are gone are dropped
+        self.failures: list[Failure] = []  # files whose rows could not take another path
+        self.removed = 0  # rows that lost their last path
         self.wrote = False
         self._collection = collection
         self._images = images
@@ -90,14 +82,7 @@ class Writer:
             self._thread.shutdown()
 
     def add(self, rows: Sequence[Row], thumbnails: Mapping[str, bytes]) -> None:
-        """Write rows, each with a new id or with new content for its id.
-
-        Args:
-            thumbnails: Small copies by content hash.
-
-        Raises:
-            CollectionError: An earlier write failed.
-        """
+        """Write rows with new content, and then small copies by content hash."""
         if not self._pending.changes:
             self._pending = _Pending()
         for row in rows:
@@ -115,13 +100,7 @@ class Writer:
         remove: Iterable[str] = (),
         metadata: Mapping[str, object] | None = None,
     ) -> None:
-        """Change a row that is stored, or is added before the next `hand_over`.
-
-        Args:
-            add: Paths that it gains -> their modification times.
-            remove: Paths that it loses.
-            metadata: None keeps the old.
-        """
+        """Change the paths or the metadata of a row that is stored or was added; see `_Change`."""
         if id not in self._pending.changes:
             self._pending.bytes += BYTES // UPDATES
         change = self._pending.changes[id]
@@ -136,22 +115,14 @@ class Writer:
         return self._pending.bytes >= BYTES
 
     def hand_over(self) -> None:
-        """Start writing what waits as soon as the write before is done.
-
-        Raises:
-            CollectionError: The write before failed.
-        """
+        """Start writing what waits as soon as the write before is done."""
         self._wait()
         if self._pending.changes:
             self._in_flight = self._thread.submit(self._write, self._pending)
             self._pending = _Pending()
 
     def finish(self) -> None:
-        """Wait until all is written, and remove the images of rows that are gone.
-
-        Raises:
-            CollectionError: A write failed.
-        """
+        """Wait until all is written, and remove the images of rows that are gone."""
         self.hand_over()
         self._wait()
         forget_images(self._collection, self._images, self._gone)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ocelot.collection import EncoderIdentity, Row
-from ocelot.indexing.stored import StoredFiles, metadata_hash
+from ocelot.indexing.folders import StoredFiles, metadata_hash
 
 IDS = [hashlib.sha256(bytes([n])).hexdigest() for n in range(3)]
 ROWS = [
@@ -25,7 +25,7 @@ def test_every_claim_to_a_path_comes_back(open_collection, metadata):
     collection.upsert(
         [Row("own", {"/a.jpg": 7, "/o": 8}, 4, vector=np.ones(4, np.float32), sha256=IDS[2])]
     )  # left out: it belongs to whoever added it
-    known = StoredFiles.read(collection, metadata=metadata)
+    known = StoredFiles(collection, metadata=metadata)
     assert {id.hex() for id in known.ids} == set(IDS)
     assert set(known) == {path for row in ROWS for path in row.paths}
     for path in known:
