@@ -23,7 +23,7 @@ from ocelot.render import ResultRenderer
 from ocelot.types import Hit, IndexReport, Item, Query, Result
 
 if TYPE_CHECKING:
-    from ocelot.collection import Collection
+    from ocelot.collection import Collection, Row
     from ocelot.encoders.base import Encoder
     from ocelot.images.file import ImageSource
     from ocelot.rerankers.base import Reranker
@@ -272,11 +272,10 @@ class Engine:
             InputError, FilterError, CollectionError: As in `search`.
         """
         _check_numbers(limit, min_score)
-        rows = self.collection.get([id])
-        if not rows or rows[0].vector is None:
-            raise ItemNotFound(f"There is no item with the id {id}.")
+        vector = self._row(id).vector
+        assert vector is not None
         return self.collection.search(
-            rows[0].vector, limit=int(limit), filter=filter, exclude=[id], min_score=min_score
+            vector, limit=int(limit), filter=filter, exclude=[id], min_score=min_score
         )
 
     def get(self, id: str) -> Item:
@@ -285,10 +284,7 @@ class Engine:
         Raises:
             ItemNotFound: There is no such item.
         """
-        rows = self.collection.get([id])
-        if not rows:
-            raise ItemNotFound(f"There is no item with the id {id}.")
-        return rows[0].item
+        return self._row(id).item
 
     def items(self, *, filter: str | None = None) -> Iterator[Item]:
         """Iterate over the items in order of ids.
@@ -299,18 +295,10 @@ class Engine:
         Raises:
             FilterError: Milvus does not accept the filter.
         """
-        for row in self.collection.iterate(filter=filter):
-            yield row.item
+        return (row.item for row in self.collection.iterate(filter=filter))
 
     def count(self, *, filter: str | None = None) -> int:
-        """Count the items.
-
-        Args:
-            filter: A Milvus expression over the metadata; by default all items.
-
-        Raises:
-            FilterError: Milvus does not accept the filter.
-        """
+        """Count the items, all of them or those that a filter selects, as for `items`."""
         return self.collection.count(filter)
 
     def delete(self, ids: str | Iterable[str]) -> int:
@@ -334,14 +322,17 @@ class Engine:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def _row(self, id: str) -> Row:
+        for row in self.collection.get([id]):
+            return row
+        raise ItemNotFound(f"There is no item with the id {id}.")
+
     def _reranker_of(self, wanted: bool | Reranker | None) -> Reranker | None:
-        if wanted is None:
-            return self.reranker
+        if wanted is not None and not isinstance(wanted, bool):
+            return wanted
         if wanted is False:
             return None
-        if wanted is not True:
-            return wanted
-        if self.reranker is None:
+        if wanted is True and self.reranker is None:
             raise ConfigurationError(
                 "The engine has no reranker: open it with reranker='fusion' or reranker='llm', or "
                 "pass one as rerank=."

@@ -47,8 +47,7 @@ def index_images(
     """Bring a collection up to date with folders or files of pictures; see `Engine.index`."""
     roots = roots_of(paths)
     folders = [os.path.join(root, "") for root in roots if os.path.isdir(root)]
-    options = {"folders": folders, "batch_size": batch_size, "progress": progress}
-    run = _FolderRun(collection, encoder, images or ImageStore(), **options)
+    run = _FolderRun(collection, encoder, images or ImageStore(), batch_size, progress, folders)
     with run:
         return run.index(roots, MetadataTables.beside(roots, metadata), prune)
 

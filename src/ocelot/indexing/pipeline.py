@@ -78,8 +78,8 @@ class Run(AbstractContextManager["Run"]):
     A subclass makes the jobs and implements `take`.
 
     Args:
-        folders: Indexed folders: paths below them whose files are gone are dropped.
         batch_size, progress: As of `Engine.index`.
+        folders: Indexed folders: paths below them whose files are gone are dropped.
 
     Raises:
         EncoderMismatch: The collection holds another encoder's vectors.
@@ -91,10 +91,9 @@ class Run(AbstractContextManager["Run"]):
         collection: Collection,
         encoder: Encoder,
         images: ImageStore,
-        *,
-        folders: Sequence[str] = (),
         batch_size: int | None = None,
         progress: Callable[[Progress], None] | None = None,
+        folders: Sequence[str] = (),
     ) -> None:
         identity = EncoderIdentity.of(encoder)
         if not identity.is_comparable(collection.identity):
@@ -127,7 +126,7 @@ class Run(AbstractContextManager["Run"]):
         """Decide what becomes of a job: call `add` or `update`, or raise its error."""
         raise NotImplementedError
 
-    def take_all(self, jobs: Iterable[Job]) -> None:
+    def take_all(self, jobs: Iterable[_Job]) -> None:
         """Take jobs as they come; those that cannot be used become failures."""
         for job in jobs:
             try:

@@ -62,7 +62,7 @@ def add_records(
 ) -> IndexReport:
     """Store many pictures in batches; see `Engine.add_many`."""
     rows = _rows_of(records)
-    run = _RecordRun(collection, encoder, images, batch_size=batch_size, progress=progress)
+    run = _RecordRun(collection, encoder, images, batch_size, progress)
     with run:
         run.total = len(records) if hasattr(records, "__len__") else 0
         run.store(_job_of(row, number, image, id) for number, row in enumerate(rows))
