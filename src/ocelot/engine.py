@@ -264,12 +264,7 @@ class Engine:
     ) -> tuple[Hit, ...]:
         """Find the items closest to a stored one, which is left out. Nothing is encoded.
 
-        Args:
-            limit, filter, min_score: As in `search`.
-
-        Raises:
-            ItemNotFound: There is no such item.
-            InputError, FilterError, CollectionError: As in `search`.
+        Arguments and errors are as in `search`; `ItemNotFound` if there is no such item.
         """
         _check_numbers(limit, min_score)
         vector = self._row(id).vector
@@ -279,26 +274,15 @@ class Engine:
         )
 
     def get(self, id: str) -> Item:
-        """A stored item.
-
-        Raises:
-            ItemNotFound: There is no such item.
-        """
+        """A stored item; `ItemNotFound` if there is none with this id."""
         return self._row(id).item
 
     def items(self, *, filter: str | None = None) -> Iterator[Item]:
-        """Iterate over the items in order of ids.
-
-        Args:
-            filter: A Milvus expression over the metadata; by default all items.
-
-        Raises:
-            FilterError: Milvus does not accept the filter.
-        """
+        """Iterate over the items in order of ids; `filter` selects some, as in `search`."""
         return (row.item for row in self.collection.iterate(filter=filter))
 
     def count(self, *, filter: str | None = None) -> int:
-        """Count the items, all of them or those that a filter selects, as for `items`."""
+        """Count the items; `filter` selects some, as in `search`."""
         return self.collection.count(filter)
 
     def delete(self, ids: str | Iterable[str]) -> int:

@@ -66,24 +66,18 @@ class Collection:
     """One Milvus collection of pictures under one encoder. Made by `open`; a context manager.
 
     Safe to use from several threads.
-
-    Attributes:
-        uri: Address of the database, without credentials.
-        name: Name of the collection.
-        deployment: "lite", "server" or "zilliz".
-        identity: The encoder whose vectors are stored.
     """
 
-    identity: EncoderIdentity
+    identity: EncoderIdentity  # of the encoder whose vectors are stored
 
     def __init__(self, database: Database, name: str, consistency: str) -> None:
         self.name = name
-        self.uri = database.shown
-        self.deployment = database.deployment
+        self.uri = database.shown  # without credentials
+        self.deployment = database.deployment  # "lite", "server" or "zilliz"
         self._database = database
         self._client = database.client
         self._timeout = database.timeout
-        self._consistency = consistency
+        self._reading = {"consistency_level": consistency, "timeout": database.timeout}
         self._index = ""
 
     def __repr__(self) -> str:
@@ -171,15 +165,12 @@ class Collection:
             CollectionError: Milvus refused.
         """
         for some in messages(rows):
-            entities = self._entities(some)
+            matrix = self._checked([row.vector for row in some])
+            entities = list(map(entity_of, some, matrix))
             with self._mapped("write to"), self._database.writing:
                 if self.deployment == "lite" and not fresh:
                     self._blank_old_metadata(entities)
                 self._client.upsert(self.name, entities, timeout=self._timeout)
-
-    def _entities(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        matrix = self._checked([row.vector for row in rows])
-        return [entity_of(row, vector) for row, vector in zip(rows, matrix, strict=True)]
 
     def _blank_old_metadata(self, entities: Sequence[dict[str, Any]]) -> None:
         # Lite merges an upsert into the old row, so a field that is gone must be set to null.
@@ -244,7 +235,7 @@ class Collection:
     def _find(
         self, query: Vector, wanted: int, expression: str, fields: list[str]
     ) -> list[dict[str, Any]]:
-        with self._mapped("search"), self._filtered(expression):
+        with self._mapped("search", expression):
             for thorough in (False, True):
                 params = search_params(self._index, self.deployment, wanted, thorough)
                 (found,) = self._client.search(
@@ -255,8 +246,7 @@ class Collection:
                     filter=expression,
                     output_fields=fields,
                     search_params={"metric_type": "COSINE", "params": params},
-                    consistency_level=self._consistency,
-                    timeout=self._timeout,
+                    **self._reading,
                 )
                 # An approximate index may miss rows that match a filter: search again, wider.
                 if len(found) >= wanted or not params:
@@ -291,16 +281,9 @@ class Collection:
             yield from self._query(f"id in {json.dumps(chunk)}", fields)
 
     def _query(self, expression: str, fields: list[str], limit: int | None = None) -> list[Any]:
-        bound = {} if limit is None else {"limit": limit}
+        options = self._reading if limit is None else {**self._reading, "limit": limit}
         return list(
-            self._client.query(
-                self.name,
-                filter=expression,
-                output_fields=fields,
-                consistency_level=self._consistency,
-                timeout=self._timeout,
-                **bound,
-            )
+            self._client.query(self.name, filter=expression, output_fields=fields, **options)
         )
 
     def delete(self, ids: Iterable[str]) -> int:
@@ -317,7 +300,7 @@ class Collection:
         Raises:
             FilterError: Milvus does not accept the filter.
         """
-        with self._mapped("count"), self._filtered(filter or ""):
+        with self._mapped("count", filter or ""):
             # A server's statistics miss rows in unsealed segments; a query does not.
             return int(self._query(filter or "", ["count(*)"])[0]["count(*)"])
 
@@ -347,7 +330,7 @@ class Collection:
             low, high = ranges.pop()
             bounds = [f'id >= "{low}"', *([f'id < "{high}"'] if high else [])]
             expression = " and ".join([*bounds, *([f"({filter})"] if filter else [])])
-            with self._mapped("read"), self._filtered(filter or ""):
+            with self._mapped("read", filter or ""):
                 page = self._query(expression, fields, window)
             page.sort(key=lambda entity: str(entity["id"]))
             if len(page) >= window:
@@ -373,8 +356,16 @@ class Collection:
             built = built_index(self._database, self.name)
             version = str(self._client.get_server_version(timeout=self._timeout))
         index, metric = (str(built.get(key, "")) for key in ("index_type", "metric_type"))
-        place = (self.uri, self.name, self.deployment, version)
-        return CollectionInfo(*place, index, metric, self.count(), self.identity)
+        return CollectionInfo(
+            self.uri,
+            self.name,
+            self.deployment,
+            version,
+            index,
+            metric,
+            self.count(),
+            self.identity,
+        )
 
     def drop(self) -> None:
         """Remove the collection with all its rows, and close."""
@@ -401,20 +392,8 @@ class Collection:
         return matrix
 
     @contextmanager
-    def _filtered(self, expression: str) -> Iterator[None]:
-        """Map Milvus's error about a filter, if the filter is the cause."""
-        try:
-            yield
-        except MilvusException as error:
-            if not expression or rpc_code(error) is not None:
-                raise
-            self._query("", ["id"], 1)  # fails too if the filter is not the cause
-            raise FilterError(
-                f"The filter {expression!r} cannot be used: {cause(error)}."
-            ) from error
-
-    @contextmanager
-    def _mapped(self, doing: str) -> Iterator[None]:
+    def _mapped(self, doing: str, filter: str = "") -> Iterator[None]:
+        """Map errors of Milvus to sentences; a `FilterError` if the filter is the cause."""
         try:
             with quiet:
                 yield
@@ -423,6 +402,12 @@ class Collection:
                 raise CollectionError(
                     f"The collection {self.name!r} is closed; open it again."
                 ) from None
+            if filter and isinstance(error, MilvusException) and rpc_code(error) is None:
+                with self._mapped(doing):
+                    self._query("", ["id"], 1)  # fails too if the filter is not the cause
+                raise FilterError(
+                    f"The filter {filter!r} cannot be used: {cause(error)}."
+                ) from error
             if isinstance(error, ValueError):
                 raise
             raise failure(error, self.uri, f"{doing} the collection {self.name!r}") from error

@@ -54,14 +54,7 @@ quiet = _Quiet()
 
 
 class Database:
-    """A connection, and for a local database the embedded server behind it.
-
-    Attributes:
-        client: The `MilvusClient`.
-        shown: The address without credentials.
-        deployment: "lite", "server" or "zilliz".
-        writing: Must be held during each write.
-    """
+    """A connection, and for a local database the embedded server behind it."""
 
     _lock = threading.Lock()
     _users: dict[str, int] = {}  # noqa: RUF012  (guarded by _lock)
@@ -69,12 +62,12 @@ class Database:
 
     def __init__(self, client: Any, shown: str, path: str | None, timeout: float) -> None:
         self.client = client
-        self.shown = shown
+        self.shown = shown  # the address without credentials
         self.timeout = timeout
         self.closed = False
         self._path = path
-        # Lite does not lock its write-ahead log: two writes at once corrupt it, and what follows
-        # is lost when the process dies.
+        # To be held during each write: Lite does not lock its write-ahead log. Two writes at once
+        # corrupt it, and what follows is lost when the process dies.
         self.writing: AbstractContextManager[object] = nullcontext()
         if path:
             self.writing = self._writers.setdefault(path, threading.RLock())
@@ -103,15 +96,12 @@ class Database:
                     f"The folder of the database {shown} cannot be made "
                     f"({error.strerror}); choose another path."
                 ) from error
+        options = {"grpc_options": _NO_PINGS} if path else {}
+        wait = min(timeout, 10.0)  # for an address that does not answer
         with cls._lock, quiet:
             try:
-                # How long to wait for an address that does not answer.
                 client = MilvusClient(
-                    uri=uri,
-                    token=token or "",
-                    timeout=min(timeout, 10.0),
-                    dedicated=True,
-                    **({"grpc_options": _NO_PINGS} if path else {}),
+                    uri, token=token or "", timeout=wait, dedicated=True, **options
                 )
             except Exception as error:
                 reason = _start_error(path) if path else None

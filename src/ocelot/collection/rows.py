@@ -158,9 +158,7 @@ def clean_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
         while name in _RESERVED or (name != str(key) and name in metadata):
             name += "_"
         cleaned[name] = plain
-    if not _may_exceed(cleaned):
-        return cleaned
-    size = len(json.dumps(cleaned, ensure_ascii=False).encode())
+    size = len(json.dumps(cleaned, ensure_ascii=False).encode()) if _may_exceed(cleaned) else 0
     if size > _MAX_JSON_BYTES:
         longest = max(cleaned, key=lambda name: len(str(cleaned[name])))
         raise MetadataError(
@@ -200,14 +198,12 @@ def _plain(value: Any, name: str) -> Any:
         value = value.item()
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, bool):
-        return value
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**63 else str(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if is_missing(value):
+    if is_missing(value) or (isinstance(value, float) and math.isinf(value)):
         return None
+    if isinstance(value, float):
+        return value
     if isinstance(value, Mapping):
         return {_text(str(key)): _plain(part, name) for key, part in value.items()}
     if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):

@@ -41,15 +41,8 @@ def load_collection(
 ) -> tuple[EncoderIdentity, str]:
     """Create the collection if it is missing, check it, build its index, and load it.
 
-    Args:
-        As of `Collection.open`.
-
-    Returns:
-        The encoder whose vectors it holds, and the type of its index.
-
-    Raises:
-        EncoderMismatch: The collection was made with another encoder.
-        CollectionError: There is no such collection, or no such index.
+    Arguments and errors are as of `Collection.open`. Returns the encoder whose vectors it holds,
+    and the type of its index.
     """
     index = _index_type(index.upper(), database.deployment, database.shown)
     client, timeout = database.client, database.timeout

@@ -112,7 +112,10 @@ class Run(AbstractContextManager["Run"]):
         self.total = self.done = self.unchanged = self.encoded = 0
         self.relocated = self.updated = 0
         self._progress = progress
-        self._threads = ThreadPoolExecutor(_cores(), "ocelot-load")
+        usable = (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        )
+        self._threads = ThreadPoolExecutor(usable, "ocelot-load")
         self._batch: list[Job] = []
         self._started = time.perf_counter()
 
@@ -249,10 +252,3 @@ class Run(AbstractContextManager["Run"]):
             self._progress(
                 Progress(self.done, self.total, self.unchanged, self.encoded, len(self.failures))
             )
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
