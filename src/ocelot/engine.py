@@ -255,12 +255,7 @@ class Engine:
         return result.reranked(ranking, rerank=seconds, total=total)
 
     def similar(
-        self,
-        id: str,
-        *,
-        limit: int = 9,
-        filter: str | None = None,
-        min_score: float | None = None,
+        self, id: str, *, limit: int = 9, filter: str | None = None, min_score: float | None = None
     ) -> tuple[Hit, ...]:
         """Find the items closest to a stored one, which is left out. Nothing is encoded.
 

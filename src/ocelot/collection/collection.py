@@ -38,19 +38,8 @@ from ocelot.collection.rows import (
     messages,
     row_of,
 )
-from ocelot.collection.schema import (
-    MAX_RESULTS,
-    built_index,
-    listed,
-    load_collection,
-    search_params,
-)
-from ocelot.errors import (
-    CollectionError,
-    ConfigurationError,
-    FilterError,
-    InputError,
-)
+from ocelot.collection.schema import MAX_RESULTS, built_index, load_collection, search_params
+from ocelot.errors import CollectionError, ConfigurationError, FilterError, InputError
 
 if TYPE_CHECKING:
     from ocelot.encoders.base import Matrix
@@ -132,7 +121,7 @@ class Collection:
             )
         if consistency not in _CONSISTENCY:
             raise ConfigurationError(
-                f"The consistency {consistency!r} is unknown; take one of {listed(_CONSISTENCY)}."
+                f"The consistency {consistency!r} is unknown; take one of {', '.join(_CONSISTENCY)}."
             )
         database = Database.connect(os.fspath(uri), token, timeout, create=create)
         try:

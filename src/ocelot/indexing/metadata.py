@@ -20,13 +20,7 @@ from typing import Any
 from ocelot.errors import MetadataError
 from ocelot.types import Failure
 
-__all__ = [
-    "MetadataTable",
-    "MetadataTables",
-    "find_metadata",
-    "metadata_files",
-    "read_metadata",
-]
+__all__ = ["MetadataTable", "MetadataTables", "find_metadata", "metadata_files", "read_metadata"]
 
 _NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _COLUMN = "file_name"
@@ -37,17 +31,11 @@ _Line = tuple[int, Mapping[str, Any] | str]  # its number, and its cells or why 
 
 @dataclass(frozen=True)
 class MetadataTable:
-    """The fields of each picture.
+    """The fields of each picture."""
 
-    Attributes:
-        path: The file that was read.
-        fields: Absolute path of a picture -> its fields, without `file_name`.
-        failures: Lines that could not be used, and why.
-    """
-
-    path: str
-    fields: Mapping[str, Mapping[str, Any]]
-    failures: tuple[Failure, ...] = ()
+    path: str  # of the file that was read
+    fields: Mapping[str, Mapping[str, Any]]  # absolute path of a picture -> without `file_name`
+    failures: tuple[Failure, ...] = ()  # lines that could not be used
 
 
 @dataclass(frozen=True)
