@@ -89,9 +89,6 @@ class Engine:
             batch_size: Pictures encoded at once; by default the encoder's choice.
             progress: Called now and then from the calling thread.
 
-        Returns:
-            Counts, and the files that could not be used, with reasons.
-
         Raises:
             InputError: None of the paths exists, or the batch size is below 1.
             MetadataError: The metadata file cannot be used.
@@ -160,9 +157,6 @@ class Engine:
                 hash. All other keys are metadata.
             batch_size: Pictures encoded at once; by default the encoder's choice.
             progress: Called now and then from the calling thread.
-
-        Returns:
-            Counts, and the records that could not be used, with reasons.
 
         Raises:
             InputError: The records are of another type, or the batch size is below 1.

@@ -47,7 +47,7 @@ def test_csv_is_typed_by_whole_columns(tmp_path):
         str(tmp_path / "c.jpg"): {"price": 1000.0},
     }
     assert isinstance(table.fields[str(tmp_path / "sub/b.jpg")]["price"], float)
-    (failure,) = MetadataTables.beside([str(tmp_path)]).failures()
+    (failure,) = MetadataTables([str(tmp_path)]).failures()
     assert failure.reason.startswith("3 of its lines")
 
 

@@ -16,7 +16,7 @@ from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
 from ocelot.indexing import add_record, index_images
 from ocelot.indexing import writer as writing
-from ocelot.indexing.writer import Writer
+from ocelot.indexing.writer import Change, Writer
 from tests.indexing.pictures import HistogramEncoder, hash_file, picture
 
 
@@ -161,7 +161,7 @@ def test_an_update_finds_a_row_that_was_just_added(collection, written):
     (row,) = rows(0, 1)
     with Writer(collection, ImageStore()) as writer:
         writer.add([row], {})
-        writer.update(row.id, add={"/copy.jpg": 2})
+        writer.update(row.id, Change(add={"/copy.jpg": 2}))
     (stored,) = collection.get([row.id])
     assert stored.paths == {**row.paths, "/copy.jpg": 2}
 

@@ -121,7 +121,7 @@ class Collection:
             )
         if consistency not in _CONSISTENCY:
             raise ConfigurationError(
-                f"The consistency {consistency!r} is unknown; take one of {', '.join(_CONSISTENCY)}."
+                f"The consistency {consistency!r} is unknown; take {', '.join(_CONSISTENCY)}."
             )
         database = Database.connect(os.fspath(uri), token, timeout, create=create)
         try:
@@ -246,10 +246,9 @@ class Collection:
         """The rows with these ids, with vectors, in this order; unknown ids are left out."""
         wanted = list(dict.fromkeys(ids))
         with self._mapped("read"):
-            found = {
-                entity["id"]: entity for entity in self._by_ids(wanted, [*WITH_METADATA, "vector"])
-            }
-        return tuple(row_of(found[id]) for id in wanted if id in found)
+            entities = list(self._by_ids(wanted, [*WITH_METADATA, "vector"]))
+        rows = {entity["id"]: row_of(entity) for entity in entities}
+        return tuple(rows[id] for id in wanted if id in rows)
 
     def known(self, ids: Iterable[str]) -> set[str]:
         """Which of these ids are stored."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ocelot.errors import InputError, MetadataError
+from ocelot.errors import EncoderMismatch, InputError, MetadataError
 from ocelot.types import Hit, Item
 
 if TYPE_CHECKING:
@@ -68,9 +68,14 @@ class EncoderIdentity:
     def __str__(self) -> str:
         return f"{self.name} ({self.fingerprint[:12]}, {self.dimension} dimensions)"
 
-    def is_comparable(self, other: EncoderIdentity) -> bool:
-        """Return True if vectors of both can be compared, whatever their names and runtimes."""
-        return (self.fingerprint, self.dimension) == (other.fingerprint, other.dimension)
+    def check(self, other: EncoderIdentity, collection: str) -> None:
+        """Raise an `EncoderMismatch` if the collection's vectors are not comparable to others."""
+        # Whatever the names and runtimes.
+        if (self.fingerprint, self.dimension) != (other.fingerprint, other.dimension):
+            raise EncoderMismatch(
+                f"The collection {collection} was made with the encoder {self}, not with {other}: "
+                "choose that encoder, or index into another collection or database."
+            )
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from ocelot.collection.connection import Database, cause, nothing_stored, rpc_code
 from ocelot.collection.rows import EncoderIdentity
-from ocelot.errors import CollectionError, EncoderMismatch
+from ocelot.errors import CollectionError
 
-__all__ = ["MAX_RESULTS", "built_index", "listed", "load_collection", "search_params"]
+__all__ = ["MAX_RESULTS", "built_index", "load_collection", "search_params"]
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +52,13 @@ def load_collection(
             raise nothing_stored(database.shown, name)
         _create(database, name, encoder, consistency)
     identity = _stored_identity(database, name)
-    if encoder is not None and not encoder.is_comparable(identity):
-        raise EncoderMismatch(
-            f"The collection {name!r} in {database.shown} was made with the encoder "
-            f"{identity}, not with {encoder}: choose that encoder, or "
-            "index into another collection or database."
-        )
-    if encoder is not None and encoder.runtime != identity.runtime != "":
-        log.info(
-            "The collection %r was made with %s and is used with %s: scores differ slightly.",
-            name, identity.runtime, encoder.runtime or "another runtime",
-        )  # fmt: skip
+    if encoder is not None:
+        identity.check(encoder, f"{name!r} in {database.shown}")
+        if encoder.runtime != identity.runtime != "":
+            log.info(
+                "The collection %r was made with %s and is used with %s: scores differ slightly.",
+                name, identity.runtime, encoder.runtime or "another runtime",
+            )  # fmt: skip
     built = built_index(database, name)
     wanted = index or built.get("index_type") or _AUTO_INDEX[database.deployment]
     if not built or (create and built["index_type"] != wanted):
@@ -167,7 +163,7 @@ def _build_index(
             raise
         raise CollectionError(
             f"Milvus at {database.shown} cannot make the index {index} "
-            f"({cause(error)}); it has {listed(_INDEXES[database.deployment])}."
+            f"({cause(error)}); it has {', '.join(_INDEXES[database.deployment])}."
         ) from error
 
 
@@ -179,7 +175,8 @@ def _index_type(index: str, deployment: str, shown: str) -> str:
     # Lite accepts any name and fails later, in the background; a server refuses at once.
     if deployment == "lite" and index not in _INDEXES["lite"]:
         raise CollectionError(
-            f"The local database {shown} has no index {index!r}; it has {listed(_INDEXES['lite'])}."
+            f"The local database {shown} has no index {index!r}; "
+            f"it has {', '.join(_INDEXES['lite'])}."
         )
     return index
 
@@ -193,8 +190,3 @@ def search_params(index: str, deployment: str, wanted: int, thorough: bool) -> d
     if index == "DISKANN":
         return {"search_list": max(wanted, 100)}
     return {}
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as text: "a, b or c"."""
-    return ", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else names[0]

@@ -25,6 +25,7 @@ from ocelot.images.store import ImageStore
 from ocelot.indexing.metadata import MetadataTables
 from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.indexing.scan import File, is_gone, roots_of, scan
+from ocelot.indexing.writer import Change
 from ocelot.types import IndexReport
 
 __all__ = ["StoredFile", "StoredFiles", "index_images", "metadata_hash"]
@@ -49,7 +50,7 @@ def index_images(
     folders = [os.path.join(root, "") for root in roots if os.path.isdir(root)]
     run = _FolderRun(collection, encoder, images or ImageStore(), batch_size, progress, folders)
     with run:
-        return run.index(roots, MetadataTables.beside(roots, metadata), prune)
+        return run.index(roots, MetadataTables(roots, metadata), prune)
 
 
 class _FolderRun(Run):
@@ -111,7 +112,7 @@ class _FolderRun(Run):
         else:
             self.relocated += 1
             metadata = None if id in self._described else job.metadata
-            self.update(job.id, add={job.path: job.mtime_ns}, metadata=metadata)
+            self.update(job.id, Change(add={job.path: job.mtime_ns}, metadata=metadata))
         if job.metadata is not None:
             self._described.add(id)
 
@@ -133,7 +134,7 @@ class _FolderRun(Run):
         self._described.add(row.id)
         if metadata_hash(fields) != row.metadata_hash:
             self.updated += 1
-            self.update(row.id.hex(), metadata=fields)
+            self.update(row.id.hex(), Change(metadata=fields))
 
     def _fields(self, path: str) -> tuple[bool, Mapping[str, object] | None]:
         """Whether a table covers `path`, and the table's line if that can be stored."""
@@ -150,14 +151,14 @@ class _FolderRun(Run):
         """Do what is only certain at the end: remove metadata and paths that are gone."""
         for id in self._undescribed - self._described:
             self.updated += 1
-            self.update(id.hex(), metadata={})
+            self.update(id.hex(), Change(metadata={}))
         if present is not None:
             for path in self._stored:
                 if path not in present and is_gone(path, self.writer.folders):
                     self._remove_path(path)
         self.writer.hand_over()  # removals are written after all that was added
         for row, paths in self._removals.items():
-            self.update(row, remove=paths)
+            self.update(row, Change(remove=paths))
 
 
 class StoredFile(NamedTuple):

@@ -38,22 +38,18 @@ class MetadataTable:
     failures: tuple[Failure, ...] = ()  # lines that could not be used
 
 
-@dataclass(frozen=True)
 class MetadataTables:
-    """The tables of one run: pairs of a folder, with its final separator, and its table."""
+    """The tables of one run: the one in each indexed folder, or the one `named` for all of them.
 
-    tables: tuple[tuple[str, MetadataTable], ...]
+    Raises:
+        MetadataError: A table cannot be used.
+    """
 
-    @classmethod
-    def beside(cls, roots: Iterable[str], named: str | Path | None = None) -> MetadataTables:
-        """Read the table in each indexed folder, or the one `named` for all of them.
-
-        Raises:
-            MetadataError: A table cannot be used.
-        """
+    def __init__(self, roots: Iterable[str], named: str | Path | None = None) -> None:
         files = metadata_files(roots, named)
-        read = {path: read_metadata(path) for path in dict.fromkeys(files.values())}
-        return cls(tuple((os.path.join(folder, ""), read[path]) for folder, path in files.items()))
+        tables = {path: read_metadata(path) for path in set(files.values())}
+        # Pairs of a folder, with its final separator, and its table.
+        self.tables = [(os.path.join(folder, ""), tables[path]) for folder, path in files.items()]
 
     def __bool__(self) -> bool:
         return bool(self.tables)

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ocelot.collection import Collection, EncoderIdentity, Row
 from ocelot.encoders.base import Encoder
-from ocelot.errors import EncoderError, EncoderMismatch, ImageError, InputError, OcelotError
+from ocelot.errors import EncoderError, ImageError, InputError, OcelotError
 from ocelot.images.file import ImageFile
 from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
-from ocelot.indexing.writer import Writer
+from ocelot.indexing.writer import Change, Writer
 from ocelot.types import Failure, IndexReport, Input
 
 if TYPE_CHECKING:
@@ -95,12 +95,7 @@ class Run(AbstractContextManager["Run"]):
         progress: Callable[[Progress], None] | None = None,
         folders: Sequence[str] = (),
     ) -> None:
-        identity = EncoderIdentity.of(encoder)
-        if not identity.is_comparable(collection.identity):
-            raise EncoderMismatch(
-                f"The collection {collection.name!r} holds vectors of {collection.identity}, "
-                f"not of {identity}: choose that encoder, or another collection."
-            )
+        collection.identity.check(EncoderIdentity.of(encoder), f"{collection.name!r}")
         if batch_size is not None and batch_size < 1:
             raise InputError(f"The batch size must be 1 or more, was: {batch_size}.")
         self.collection = collection
@@ -188,9 +183,9 @@ class Run(AbstractContextManager["Run"]):
         if len(self._batch) >= self.batch_size:
             self.encode()
 
-    def update(self, id: str, **changes: Any) -> None:
-        """Change a row that is stored or was added; see `Writer.update`."""
-        self.writer.update(id, **changes)
+    def update(self, id: str, change: Change) -> None:
+        """Change the paths or the metadata of a row that is stored or was added."""
+        self.writer.update(id, change)
         if self.writer.is_full:
             self.encode()  # the row may still wait for its vector
             self.writer.hand_over()

@@ -22,6 +22,7 @@ from ocelot.images.fetch import public_name
 from ocelot.images.file import ImageFile, ImageSource
 from ocelot.images.store import ImageStore
 from ocelot.indexing.pipeline import Job, Progress, Run
+from ocelot.indexing.writer import Change
 from ocelot.types import IndexReport
 
 __all__ = ["add_record", "add_records"]
@@ -37,7 +38,7 @@ def add_record(
     id: str | None = None,
 ) -> str:
     """Store one picture; return its id. See `Engine.add`."""
-    job = _RecordJob(_name(image, 0), metadata=metadata, source=image, own_id=id)
+    job = _RecordJob(_name(image, 0), metadata=metadata, image=image, own_id=id)
     run = _RecordRun(collection, encoder, images)
     with run:
         run.store([job])
@@ -73,8 +74,7 @@ def add_records(
 class _RecordJob(Job):
     """A record on its way."""
 
-    source: ImageSource | None = None  # as it was given, until it is read
-    image: ImageFile | None = None  # until it is loaded
+    image: Any = None  # as it was given, then an `ImageFile`; None once it is loaded
     own_id: str | None = None
     stored: Row | None = None  # the row with this id when it was looked up
     is_repeated: bool = False  # an earlier record of this run has the same id and content
@@ -92,9 +92,9 @@ class _RecordRun(Run):
 
     def _open(self, job: _RecordJob) -> None:
         """Read and hash the picture, and check the rest; runs in threads."""
-        source, job.source = job.source, None  # it may hold much memory
-        image = ImageFile.of(source)  # type: ignore[arg-type]  # None is refused, too
-        job.image, job.sha256, job.size = image, image.id, len(image.data)
+        source = job.image
+        image = job.image = ImageFile.of(source)
+        job.sha256, job.size = image.id, len(image.data)
         job.id = image.id if job.own_id is None else job.own_id
         check_id(job.id, job.sha256)
         if job.metadata is not None:
@@ -124,7 +124,6 @@ class _RecordRun(Run):
 
     def _load(self, job: _RecordJob) -> None:
         """Prepare the picture if it is new, and give it a file; runs in threads."""
-        assert job.image is not None
         try:
             if not job.is_stored:
                 self.load(job, job.image)
@@ -137,7 +136,6 @@ class _RecordRun(Run):
     def _keep(self, job: _RecordJob) -> None:
         """Give the picture a file among the uploads if it has none, and drop its data."""
         image, job.image = job.image, None
-        assert image is not None
         if not job.path:
             job.path = str(self.images.uploads.keep(image, job.id))
         try:
@@ -167,7 +165,7 @@ class _RecordRun(Run):
             self.relocated += is_same
         else:
             self.relocated += 1
-        self.update(job.id, add={job.path: job.mtime_ns}, metadata=job.metadata)
+        self.update(job.id, Change(add={job.path: job.mtime_ns}, metadata=job.metadata))
 
 
 def _rows_of(source: Any) -> Iterator[Any]:
@@ -202,7 +200,7 @@ def _job_of(row: Any, number: int, image: str, id: str) -> _RecordJob:
     return _RecordJob(
         _name(source, number),
         metadata=metadata or None,
-        source=source,
+        image=source,
         own_id=None if is_missing(given) else str(given),
     )
 

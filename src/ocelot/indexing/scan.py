@@ -67,10 +67,8 @@ def is_gone(path: str, folders: Iterable[str]) -> bool:
         return False
     try:
         os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, (FileNotFoundError, NotADirectoryError))
     return False
 
 

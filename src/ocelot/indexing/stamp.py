@@ -48,9 +48,6 @@ class Stamp:
         options: Everything else that the result of the run depends on: the collection, the
             version, the settings, the encoder's files.
 
-    Attributes:
-        file: The stamp of the last run.
-
     Raises:
         InputError: None of `paths` exists.
         MetadataError: A folder has several metadata files.
@@ -80,6 +77,7 @@ class Stamp:
             digest.update(_state(table).encode())
         self._inputs = digest.hexdigest()
         place = f"{self._database}\n{run}".encode(errors="surrogateescape")
+        # Where the last run left its stamp.
         self.file = cache_folder() / "runs" / f"{hashlib.sha256(place).hexdigest()[:32]}.json"
 
     def load(self) -> LastRun | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +19,7 @@ from ocelot.images.store import ImageStore
 from ocelot.indexing.scan import is_gone
 from ocelot.types import Failure, Item
 
-__all__ = ["Writer", "forget_images"]
+__all__ = ["Change", "Writer", "forget_images"]
 
 BYTES = 8 * 2**20  # of rows in one message
 SECONDS = 1.0  # the longest that a row waits while others come
@@ -27,7 +27,7 @@ UPDATES = 256  # rows read and written again at once
 
 
 @dataclass
-class _Change:
+class Change:
     """What is to become of one row."""
 
     row: Row | None = None  # new content; None keeps the stored one
@@ -40,7 +40,7 @@ class _Pending:
     """The content of one write."""
 
     def __init__(self) -> None:
-        self.changes: defaultdict[str, _Change] = defaultdict(_Change)  # by id
+        self.changes: defaultdict[str, Change] = defaultdict(Change)  # by id
         self.thumbnails: dict[str, bytes] = {}
         self.bytes = 0
         self.since = time.monotonic()
@@ -92,22 +92,15 @@ class Writer:
         if self.is_full or time.monotonic() - self._pending.since >= SECONDS:
             self.hand_over()
 
-    def update(
-        self,
-        id: str,
-        *,
-        add: Mapping[str, int] | None = None,
-        remove: Iterable[str] = (),
-        metadata: Mapping[str, object] | None = None,
-    ) -> None:
-        """Change the paths or the metadata of a row that is stored or was added; see `_Change`."""
+    def update(self, id: str, change: Change) -> None:
+        """Change the paths or the metadata of a row that is stored or was added."""
         if id not in self._pending.changes:
             self._pending.bytes += BYTES // UPDATES
-        change = self._pending.changes[id]
-        change.add |= add or {}
-        change.remove |= set(remove)
-        if metadata is not None:
-            change.metadata = metadata
+        pending = self._pending.changes[id]
+        pending.add |= change.add
+        pending.remove |= change.remove
+        if change.metadata is not None:
+            pending.metadata = change.metadata
 
     @property
     def is_full(self) -> bool:
@@ -164,7 +157,7 @@ class Writer:
             self._images.thumbnails.put(pending.thumbnails)
         self.removed += self._collection.delete(gone)
 
-    def _updated(self, row: Row, change: _Change) -> Row | None:
+    def _updated(self, row: Row, change: Change) -> Row | None:
         """The row with a change; None if no path is left, itself if it cannot take it."""
         if not change.add and not change.remove and change.metadata is None:
             return row
