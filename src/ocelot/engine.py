@@ -132,9 +132,8 @@ class Engine:
             MetadataError: The metadata cannot be stored.
             EncoderError, CollectionError, StorageError: Encoding or storing failed.
         """
-        return self.get(
-            add_record(image, self.collection, self.encoder, self.images, metadata=metadata, id=id)
-        )
+        parts = (self.collection, self.encoder, self.images)
+        return self.get(add_record(image, *parts, metadata=metadata, id=id))
 
     def add_many(
         self,

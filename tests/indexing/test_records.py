@@ -192,6 +192,16 @@ def test_records_with_the_same_id(shop, files):
     assert kept == {path for row in rows.values() for path in row.paths} - {str(files[0])}
 
 
+def test_a_repeated_record_keeps_the_metadata_of_the_first(shop, files):
+    """Not those of the content that both replace."""
+    shop([{"image": files[0], "id": "x", "n": 1}])
+    report = shop([{"image": files[1], "id": "x", "n": 2}, {"image": files[1], "id": "x"}])
+    assert tally(report) == {"found": 2, "encoded": 1, "relocated": 1}
+    assert shop([{"image": files[2], "id": "x"}]).encoded == 1
+    (row,) = stored(shop.collection).values()
+    assert (row.sha256, row.metadata) == (hash_file(files[2]), {"n": 2})
+
+
 def test_a_broken_picture_does_not_spoil_its_id(shop, files):
     good = {"image": files[0], "id": "x"}
     assert shop([good]).encoded == 1

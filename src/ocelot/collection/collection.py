@@ -270,9 +270,8 @@ class Collection:
 
     def _query(self, expression: str, fields: list[str], limit: int | None = None) -> list[Any]:
         options = self._reading if limit is None else {**self._reading, "limit": limit}
-        return list(
-            self._client.query(self.name, filter=expression, output_fields=fields, **options)
-        )
+        found = self._client.query(self.name, filter=expression, output_fields=fields, **options)
+        return list(found)
 
     def delete(self, ids: Iterable[str]) -> int:
         """Remove rows; return how many there were."""

@@ -69,8 +69,7 @@ class EncoderIdentity:
         return f"{self.name} ({self.fingerprint[:12]}, {self.dimension} dimensions)"
 
     def check(self, other: EncoderIdentity, collection: str) -> None:
-        """Raise an `EncoderMismatch` if the collection's vectors are not comparable to others."""
-        # Whatever the names and runtimes.
+        """Raise an `EncoderMismatch` if vectors of both differ; names and runtimes may differ."""
         if (self.fingerprint, self.dimension) != (other.fingerprint, other.dimension):
             raise EncoderMismatch(
                 f"The collection {collection} was made with the encoder {self}, not with {other}: "

@@ -117,11 +117,10 @@ def read_metadata(path: str | Path) -> MetadataTable:
     fields: dict[str, Mapping[str, Any]] = {}
     try:
         for number, line in reader(path):
-            name = None if isinstance(line, str) else line.get(_COLUMN)
             reason = ""
             if isinstance(line, str):
                 reason = line
-            elif not isinstance(name, str) or not name.strip():
+            elif not isinstance(name := line.get(_COLUMN), str) or not name.strip():
                 reason = f"it has no {_COLUMN}"
             else:
                 target = os.path.normpath(os.path.join(os.path.dirname(path), name.strip()))

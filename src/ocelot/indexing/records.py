@@ -76,9 +76,8 @@ class _RecordJob(Job):
 
     image: Any = None  # as it was given, then an `ImageFile`; None once it is loaded
     own_id: str | None = None
-    stored: Row | None = None  # the row with this id when it was looked up
     is_repeated: bool = False  # an earlier record of this run has the same id and content
-    is_stored: bool = False  # so has the collection, or an earlier record
+    stored: Row | None = None  # the row with the same id and content when it was looked up
 
 
 class _RecordRun(Run):
@@ -117,18 +116,21 @@ class _RecordRun(Run):
                         self.writer.finish()
                         rows |= {row.id: row for row in self.collection.get([job.id])}
                     self._contents[job.id] = job.sha256
-                    job.stored = rows.get(job.id)
-                    is_same = job.stored is not None and job.stored.sha256 == job.sha256
-                    job.is_stored = job.is_repeated or is_same
+                    row = None if job.is_repeated else rows.get(job.id)
+                    if row is not None and row.sha256 == job.sha256:
+                        job.stored = row
+                    elif row is not None and job.metadata is None:
+                        job.metadata = row.metadata  # the content is replaced
                 yield job
 
     def _load(self, job: _RecordJob) -> None:
         """Prepare the picture if it is new, and give it a file; runs in threads."""
+        if job.is_repeated:
+            return
         try:
-            if not job.is_stored:
+            if job.stored is None:
                 self.load(job, job.image)
-            if not job.is_repeated:
-                self._keep(job)
+            self._keep(job)
         except InputError as error:
             self._unusable[job.sha256] = error
             raise
@@ -150,21 +152,17 @@ class _RecordRun(Run):
             raise job.error
         if job.is_repeated:
             self._keep(job)
-        row = job.stored
-        if not job.is_stored:
-            if row is not None and job.metadata is None:
-                job.metadata = row.metadata
+            self.relocated += 1
+        elif job.stored is None:
             self.add(job)
             return
-        if row is not None and not job.is_repeated:
-            is_same = job.metadata is None or job.metadata == row.metadata
-            if is_same and row.paths.get(job.path) == job.mtime_ns:
+        else:
+            is_same = job.metadata is None or job.metadata == job.stored.metadata
+            if is_same and job.stored.paths.get(job.path) == job.mtime_ns:
                 self.unchanged += 1
                 return
             self.updated += not is_same
             self.relocated += is_same
-        else:
-            self.relocated += 1
         self.update(job.id, Change(add={job.path: job.mtime_ns}, metadata=job.metadata))
 
 

@@ -84,12 +84,10 @@ def _below(folder: str) -> Iterator[File | Failure]:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _below(entry.path)
-        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-            found = _file(entry.path)
-            if not isinstance(found, Failure) or not (
-                entry.is_symlink() and os.path.isdir(entry.path)
-            ):
-                yield found
+        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES and not (
+            entry.is_symlink() and os.path.isdir(entry.path)
+        ):
+            yield _file(entry.path)
 
 
 def _file(path: str) -> File | Failure:

@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from ocelot.collection import Collection, Row, row_bytes
@@ -46,7 +47,7 @@ class _Pending:
         self.since = time.monotonic()
 
 
-class Writer:
+class Writer(AbstractContextManager["Writer"]):
     """Writes to a collection behind the thread that calls it; a context manager.
 
     Whatever was added is written when the context ends, also after an error or an interruption;
@@ -68,9 +69,6 @@ class Writer:
         self._gone: list[Item] = []
         self._thread = ThreadPoolExecutor(1, "ocelot-write")
         self._in_flight: Future[None] | None = None
-
-    def __enter__(self) -> Writer:
-        return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
