@@ -11,7 +11,7 @@ QUICK ?= --quick
 
 .PHONY: demo serve test lint docs bench install browser clean
 
-demo: $(VENV)/installed  ## draw a shop, index it, ask it for a leopard phone case
+demo: $(VENV)/installed  ## index a drawn shop, ask it for a leopard phone case
 	$(BIN)/ocelot demo demo
 
 serve: demo  ## the same shop as a web page and an HTTP API

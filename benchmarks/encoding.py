@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from models import random_checkpoint
+from shop import write_catalogue
 from torch.utils.flop_counter import FlopCounterMode
 from turns import Side, in_turns, report
 from tutorial import Tutorial, check
 
 from ocelot.build import build_encoder
-from ocelot.catalogue.write import write_catalogue
 from ocelot.encoders import VisualizedBGE
 from ocelot.encoders.base import Encoder
 from ocelot.encoders.weights import load_checkpoint

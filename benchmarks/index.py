@@ -1,4 +1,4 @@
-"""`ocelot index` against the tutorial's loop: the same files, the same model, all included.
+"""`ocelot index` and the tutorial's loop: the same files, the same model, from start to end.
 
     python benchmarks/index.py [--pictures DIR] [--quick]
 
@@ -57,7 +57,8 @@ def clocks() -> Iterator[Counter[str]]:
     """Seconds that threads spend in the steps of indexing: their own processor time, and waits."""
     from ocelot.collection import Collection
     from ocelot.encoders.base import Encoder
-    from ocelot.indexing import pipeline, reader
+    from ocelot.images import file
+    from ocelot.indexing import folders, pipeline
 
     spent: Counter[str] = Counter()
     lock = threading.Lock()
@@ -79,14 +80,14 @@ def clocks() -> Iterator[Counter[str]]:
         restore.append((owner, name, inner))
         setattr(owner, name, watched)
 
-    watch(reader, "read_file", "read")
-    watch(reader, "hash_bytes", "read")
-    watch(reader, "decode", "decode")
-    watch(reader.Reader, "__call__", "in the readers")
+    watch(file, "read_file", "read")
+    watch(file, "hash_bytes", "read")
+    watch(file, "decode", "decode")
+    watch(pipeline.Run, "load", "load")
     watch(Encoder, "embed_checked", "encode, this thread")
     watch(Collection, "upsert", "Milvus, client")
     watch(Collection, "flush", "Milvus, flush")
-    watch(pipeline.Known, "read", "known rows")
+    watch(folders.StoredFiles, "read", "known rows")
     try:
         yield spent
     finally:
@@ -103,7 +104,7 @@ def shares(run: Callable[[], object]) -> dict[str, object]:
     steps = {
         "read and hash": spent["read"],
         "decode": spent["decode"],
-        "prepare": spent["in the readers"] - spent["read"] - spent["decode"],
+        "prepare": spent["load"] - spent["decode"],
         "encode (calling thread)": spent["encode, this thread"],
         "Milvus (client)": spent["Milvus, client"] + spent["Milvus, flush"],
     }
@@ -136,9 +137,10 @@ def main() -> None:
         files = pictures_in(arguments.pictures)
         loop(Tutorial(load_checkpoint(arguments.encoder)), files, arguments.loop)
         return
+    from shop import write_catalogue
+
     import ocelot
     from ocelot.build import build_encoder
-    from ocelot.catalogue.write import write_catalogue
     from ocelot.settings import load_settings
 
     with tempfile.TemporaryDirectory() as temporary:

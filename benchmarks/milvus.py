@@ -31,7 +31,7 @@ _numbers = count()
 
 
 def drawn(rows: int, dimension: int) -> list[dict[str, Any]]:
-    """Rows as pymilvus takes them."""
+    """Rows in the form that pymilvus takes."""
     vectors = np.random.default_rng(0).normal(size=(rows, dimension)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return [

@@ -20,9 +20,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
+from shop import write_catalogue
 from turns import Side, in_turns, ratios, report
 
-from ocelot.catalogue.write import write_catalogue
 from ocelot.images.decode import encode_jpeg, hash_bytes
 from ocelot.images.file import ImageFile
 from ocelot.images.store import ImageStore

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from shop import write_benchmark
 from turns import machine
 
 from ocelot.encoders.base import Encoder, Matrix
@@ -26,7 +27,6 @@ from ocelot.encoders.openvino.calibration import TEXTS
 from ocelot.encoders.openvino.encoder import Calibration, OpenVINOEncoder
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.evaluation import read_triplets
-from ocelot.training.benchmark import write_benchmark
 from ocelot.types import Input
 
 RUNTIMES = ("torch fp32", "torch bf16", "openvino fp32", "openvino bf16", "openvino int8")

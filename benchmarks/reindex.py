@@ -3,8 +3,8 @@
     python benchmarks/reindex.py [--files 100000] [--quick]
 
 The files are tiny pictures made here. Their rows are written with random vectors, which such a
-run does not look at. Measured are `ocelot index` as a process of its own: with what the run before
-left behind (a stamp), and without it, when the database must be opened and all rows read.
+run does not read. Each run is a process of its own: with the stamp that the run before left, and
+without it, when the database must be opened and all rows read.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def index(folder: Path, db: Path, peaks: list[int]) -> None:
 
 
 def check(folder: Path, db: Path, files: int) -> None:
-    """That a run finds all of them, and all unchanged."""
+    """Check that a run finds all files, all of them unchanged."""
     command = [sys.executable, "-m", "ocelot", "index", str(folder), "--db", str(db), "--json"]
     said = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     assert said["found"] == said["unchanged"] == said["total"] == files, said

@@ -28,13 +28,13 @@ from typing import Any
 
 import numpy as np
 import server
+from shop import write_catalogue
 from turns import report
 
 import ocelot
 from ocelot.build import build_encoder
-from ocelot.catalogue.write import write_catalogue
 from ocelot.collection import Collection, EncoderIdentity, Row
-from ocelot.encoders.base import Encoder
+from ocelot.encoders.base import Encoder, EncoderWrapper
 from ocelot.encoders.batching import BatchingEncoder
 from ocelot.encoders.caching import CachingEncoder
 from ocelot.engine import Engine
@@ -65,21 +65,19 @@ class Clock:
         return timed
 
 
-class TimedEncoder(Encoder):
+class TimedEncoder(EncoderWrapper):
     """An encoder whose calls are timed."""
 
     def __init__(self, encoder: Encoder, clock: Clock) -> None:
-        self.name, self.dimension = encoder.name, encoder.dimension
-        self.fingerprint, self.batch_size = encoder.fingerprint, encoder.batch_size
-        self.runtime, self.decode_side = encoder.runtime, encoder.decode_side
+        super().__init__(encoder)
         self._prepare = clock.around("encoder", encoder.prepare)
-        self._embed = clock.around("encoder", encoder.embed)
+        self._embed_checked = clock.around("encoder", encoder.embed_checked)
 
-    def prepare(self, item: Input) -> Any:
-        return self._prepare(item)
+    def prepare(self, input: Input) -> Any:
+        return self._prepare(input)
 
-    def embed(self, batch: Sequence[Any]) -> Any:
-        return self._embed(batch)
+    def embed_checked(self, batch: Sequence[Any]) -> Any:
+        return self._embed_checked(batch)
 
 
 def fill(collection: Collection, encoder: Encoder, shop: Path, count: int) -> None:
@@ -117,10 +115,10 @@ def queries(shop: Path, count: int, first: int) -> Iterator[tuple[bytes, str]]:
 
 
 def in_library(
-    engine: Engine, clock: Clock, asked: Iterator[tuple[bytes, str]]
+    engine: Engine, clock: Clock, queries: Iterator[tuple[bytes, str]]
 ) -> dict[str, list[float]]:
     spent: dict[str, list[float]] = {name: [] for name in PARTS}
-    for picture, text in asked:
+    for picture, text in queries:
         clock.seconds.clear()
         started = time.perf_counter()
         result = engine.search(image=picture, text=text)
@@ -130,11 +128,11 @@ def in_library(
 
 
 def over_http(
-    port: int, clock: Clock, asked: Iterator[tuple[bytes, str]]
+    port: int, clock: Clock, queries: Iterator[tuple[bytes, str]]
 ) -> dict[str, list[float]]:
     spent: dict[str, list[float]] = {name: [] for name in PARTS}
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    for picture, text in asked:
+    for picture, text in queries:
         sent = {"images": [{"base64": base64.b64encode(picture).decode()}], "text": text}
         body = json.dumps({**sent, "rerank": False})
         clock.seconds.clear()

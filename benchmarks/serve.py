@@ -167,8 +167,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.seconds, arguments.pictures = 8.0, 200
+    from shop import write_catalogue
+
     import ocelot
-    from ocelot.catalogue.write import write_catalogue
 
     with tempfile.TemporaryDirectory() as folder:
         shop = write_catalogue(Path(folder) / "shop", arguments.pictures)

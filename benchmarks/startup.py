@@ -17,10 +17,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from shop import write_catalogue
 from turns import Side, in_turns, report
 
 import ocelot
-from ocelot.catalogue.write import write_catalogue
 
 HELP, SEARCH = 0.3, 2.5  # goals, in seconds
 
@@ -47,13 +47,13 @@ def main() -> None:
         db = str(folder / "shop.db")
         with ocelot.open(db, reranker=None) as engine:
             engine.index(shop.directory / "images", metadata=shop.metadata)
-        asked = ["-i", str(shop.query), "-t", "phone case with this image theme", "--db", db]
+        query = ["-i", str(shop.query), "-t", "phone case with this image theme", "--db", db]
         seconds = in_turns(
             [
                 process("import torch", "-c", "import torch"),
                 process("python", "-c", ""),
                 process("ocelot --help", "-m", "ocelot", "--help"),
-                process("ocelot search", "-m", "ocelot", "search", *asked),
+                process("ocelot search", "-m", "ocelot", "search", *query),
             ],
             3 if arguments.quick else arguments.rounds,
         )

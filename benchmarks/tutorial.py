@@ -19,7 +19,6 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from ocelot.catalogue.write import write_catalogue
 from ocelot.encoders import VisualizedBGE
 from ocelot.encoders.weights import load_checkpoint
 from ocelot.model.checkpoint import Checkpoint, build
@@ -154,6 +153,8 @@ def check(checkpoint: Checkpoint, pictures: list[Path]) -> float:
 
 def main() -> None:
     """Check that both compute the same vectors."""
+    from shop import write_catalogue
+
     with tempfile.TemporaryDirectory() as folder:
         write_catalogue(Path(folder), 4)
         pictures = sorted(Path(folder, "images").iterdir())

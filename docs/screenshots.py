@@ -1,6 +1,6 @@
 """Takes the pictures of the page in docs/images: `python docs/screenshots.py`.
 
-Draws the demo catalogue of 900 pictures, serves it, and asks for the leopard phone case in a real
+Serves the demo shop and asks for the leopard phone case in a real
 Chromium (`chromium`, `chromium-browser` or `google-chrome` on the PATH). Fusion reranks, so nothing
 is asked of any other host. Takes a minute.
 """
@@ -47,7 +47,7 @@ def main() -> None:
         settings = load_settings(db=f"{folder}/shop.db", reranker="fusion")
         service = build_service(settings)
         try:
-            service.fill_with_demo(900)
+            service.fill_with_demo()
             app = create_app(service, settings)
             listener = socket.create_server(("127.0.0.1", 0))
             server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))

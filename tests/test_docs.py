@@ -8,7 +8,6 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,12 +21,12 @@ from ocelot.errors import ConfigurationError
 from ocelot.settings import Settings, load_settings
 from ocelot.training.config import (
     DataConfig,
-    GroupsConfig,
     NetworkConfig,
     OptimiserConfig,
+    TrainConfig,
     read_config,
 )
-from ocelot.training.own import read_own
+from ocelot.training.triplets import read_triplet_file
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -233,7 +232,7 @@ def test_example_files_of_training_are_accepted(tmp_path: Path) -> None:
     assert examples
     for body in examples:
         (tmp_path / "run.toml").write_text(body, encoding="utf-8")
-        read_config(tmp_path / "run.toml")
+        read_config(tmp_path / "run.toml", TrainConfig)
 
 
 def test_example_triplets_are_accepted(tmp_path: Path) -> None:
@@ -244,7 +243,7 @@ def test_example_triplets_are_accepted(tmp_path: Path) -> None:
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).touch()
         (tmp_path / "own.jsonl").write_text(body, encoding="utf-8")
-        read_own(tmp_path / "own.jsonl")
+        read_triplet_file(tmp_path / "own.jsonl")
 
 
 def settings_of_training(section: str) -> str:
@@ -261,19 +260,17 @@ def test_every_training_setting_is_documented_with_its_default(name: str, sectio
     rows = re.findall(r"^\| `(\w+)` \|(.*?)\| .+ \|$", settings_of_training(name), re.M)
     documented = {setting: default.strip() for setting, default in rows}
     declared = {
-        setting.name: "" if setting.default is MISSING else f"`{json.dumps(setting.default)}`"
-        for setting in fields(section)
+        setting: "" if field.is_required() else f"`{json.dumps(field.default)}`"
+        for setting, field in section.model_fields.items()
     }
     assert documented == declared and len(rows) == len(declared)
 
 
-def test_every_maker_is_documented() -> None:
-    page = (DOCS / "training.md").read_text(encoding="utf-8")
-    _, _, table = page.partition("| maker |")
-    makers = re.findall(r"^\| `(\w+)` \|", table.partition("\n\n")[0], re.M)
-    assert set(makers) == {setting.name for setting in fields(GroupsConfig)}
-    listed = re.findall(r"`(\w+)`", settings_of_training("groups"))
-    assert set(listed) - {"0"} == set(makers)
+def test_the_example_of_a_batch_source_runs() -> None:
+    (body,) = (body for body, _ in blocks(DOCS / "training.md", "python"))
+    Path("colours.toml").write_text("[optimiser]\nsteps = 1\n", encoding="utf-8")
+    exec(compile(body, "training.md", "exec"), {"__name__": "training"})
+    assert Path("runs/colours/encoder").is_dir()
 
 
 # Links

@@ -1,6 +1,6 @@
 """Fetch and unpack the data of the Milvus tutorials, a subset of Amazon Reviews 2023.
 
-The folder appears whole or not at all. Nothing outside of it is written, whatever the archive says.
+The folder appears whole or not at all, and nothing is written outside of it.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ocelot.catalogue.write import write_catalogue
+from tests.shop import write_shop
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ def ocelot(
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A drawn shop of 60 pictures; read-only."""
+    """A shop of 60 pictures; read-only."""
     folder = tmp_path_factory.mktemp("shop")
-    write_catalogue(folder, 60, 5)
+    write_shop(folder)
     return folder
 
 

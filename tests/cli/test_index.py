@@ -53,7 +53,7 @@ def small(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """One entry for each engine that is built, which a stamp spares; engines are built."""
+    """One entry for each engine that is built; with a valid stamp none is."""
     inner, built = build.build_engine, []
 
     def build_engine(settings: Settings, **options: Any) -> Engine:
@@ -107,7 +107,7 @@ def test_int8_is_calibrated_though_nothing_is_new(
     assert offered == [3]
 
 
-def test_an_edited_folder_of_weights_is_looked_into(
+def test_an_edited_folder_of_weights_is_read_again(
     ocelot: Command, small: Path, opened: list[str], tmp_path: Path
 ) -> None:
     bundled = Path(build.__file__).parent / "assets" / "ocelot-tiny"
@@ -120,7 +120,7 @@ def test_an_edited_folder_of_weights_is_looked_into(
     assert outcome.code == 1 and "config.json" in outcome.err
 
 
-def test_an_encoder_that_is_not_on_this_disk_is_for_the_run_to_find(
+def test_an_encoder_that_is_not_on_this_disk_fails_in_the_run(
     ocelot: Command, small: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "w.pth").write_bytes(b"")
@@ -128,7 +128,7 @@ def test_an_encoder_that_is_not_on_this_disk_is_for_the_run_to_find(
     assert outcome.code == 1 and "none" in outcome.err
 
 
-def test_bad_files_are_told_again_without_looking(
+def test_bad_files_are_reported_again_from_the_stamp(
     ocelot: Command, small: Path, opened: list[str]
 ) -> None:
     (small / "text.jpg").write_text("I am no picture")

@@ -46,7 +46,7 @@ def test_json_is_complete(ocelot: Command, shop: Path, indexed: Path) -> None:
     assert "KEY" not in outcome.err
 
 
-def test_the_reference_is_left_out_unless_asked_for(
+def test_the_reference_is_left_out_unless_it_is_kept(
     ocelot: Command, shop: Path, indexed: Path
 ) -> None:
     picture = sorted((shop / "images").iterdir())[3]
@@ -79,8 +79,8 @@ def test_several_pictures_search_with_the_mean_of_their_vectors(
     assert len(found) == 50 and not {str(file) for file in given} & set(found)
 
     encoder = build_encoder(load_settings())
-    asked = encoder.encode([Input(file, "in blue") for file in given]).astype(float).mean(axis=0)
-    cosines = encoder.encode([Input(file) for file in files]) @ asked / np.linalg.norm(asked)
+    mean = encoder.encode([Input(file, "in blue") for file in given]).astype(float).mean(axis=0)
+    cosines = encoder.encode([Input(file) for file in files]) @ mean / np.linalg.norm(mean)
     expected = dict(zip(map(str, files), cosines.tolist(), strict=True))
     assert found == pytest.approx({path: expected[path] for path in found}, abs=1e-3)
     left_out = set(expected) - set(found) - {str(file) for file in given}
@@ -88,7 +88,7 @@ def test_several_pictures_search_with_the_mean_of_their_vectors(
     assert max(expected[path] for path in left_out) <= min(found.values()) + 1e-3
     with Image.open(panorama) as drawn, Image.open(given[0]) as plain:
         assert drawn.width > drawn.height > plain.height
-    assert "3 of the 3" in page.read_text(encoding="utf-8")
+    assert "Picture 3 of 3" in page.read_text(encoding="utf-8")
 
 
 def test_json_of_one_picture_or_none(ocelot: Command, shop: Path, indexed: Path) -> None:
@@ -136,7 +136,7 @@ def test_without_hits_there_is_a_page_but_no_panorama(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         ([], 2, "--image, --text, or both"),
         (["--text", "  "], 2, "--image, --text, or both"),
@@ -153,12 +153,12 @@ def test_without_hits_there_is_a_page_but_no_panorama(
     ],
 )
 def test_bad_input_is_one_sentence(
-    ocelot: Command, indexed: Path, arguments: list[str], code: int, said: str
+    ocelot: Command, indexed: Path, arguments: list[str], code: int, message: str
 ) -> None:
     outcome = ocelot("search", "--db", indexed, *arguments)
     assert outcome.code == code
     errors = [line for line in outcome.err.splitlines() if line.startswith("Error: ")]
-    assert len(errors) == 1 and said in errors[0]
+    assert len(errors) == 1 and message in errors[0]
 
 
 def test_an_empty_place_says_how_to_fill_it(ocelot: Command) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from tests.cli.conftest import Command
+from tests.cli.test_train import write_run
 
 SOURCE = str(Path(__file__).parents[2] / "src")
 
@@ -65,7 +66,7 @@ def test_an_ascii_terminal(ocelot: Command, tmp_path: Path) -> None:
 
 
 def test_train_into_a_file(ocelot: Command, tmp_path: Path) -> None:
-    config = Path(__file__).parents[2] / "configs" / "ocelot-tiny" / "1-drawings.toml"
+    config = write_run(Path())
     (tmp_path / "file").write_text("")
-    outcome = ocelot("train", config, "--output", tmp_path / "file")
+    outcome = ocelot("train", config, "--output", tmp_path / "file", "--initial", "ocelot-tiny")
     assert outcome.code == 2 and "Cannot write" in outcome.err

@@ -21,10 +21,9 @@ START = ("--initial", GOLDEN / "weights.pth", "--text-model", GOLDEN, "--device"
 CONFIG = """
 name = "mine"
 [data]
-triplets = "pictures/own.jsonl"
-validation = "pictures/own.jsonl"
-[groups]
-own = 3
+triplets = "pictures/triplets.jsonl"
+validation = "pictures/triplets.jsonl"
+batch_size = 3
 [optimiser]
 steps = 2
 evaluate_every = 1
@@ -32,7 +31,7 @@ bf16 = false
 """
 
 
-def write_own(folder: Path) -> Path:
+def write_run(folder: Path) -> Path:
     """A configuration, and six triplets in a folder beside it."""
     pictures = folder / "pictures"
     pictures.mkdir()
@@ -43,37 +42,37 @@ def write_own(folder: Path) -> Path:
         Image.fromarray(pixels).resize((64, 64)).save(pictures / f"{number}.png")
         target = f"{(number + 1) % 6}.png"
         lines.append({"reference": f"{number}.png", "text": "make it red", "target": target})
-    (pictures / "own.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    file = folder / "own.toml"
+    (pictures / "triplets.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    file = folder / "run.toml"
     file.write_text(CONFIG)
     return file
 
 
 def test_fine_tuning_on_own_triplets(ocelot: Command) -> None:
-    write_own(Path())
-    done = ocelot("train", "own.toml", "--output", "run", *START)
+    write_run(Path())
+    done = ocelot("train", "run.toml", "--output", "run", *START)
     assert (done.code, done.err) == (0, "")
     *steps, last = done.out.splitlines()
     for number, line in enumerate(steps, 1):
         pattern = (
             rf"step {number}/2  loss \d\.\d+  accuracy \d\.\d+  \d+ queries/s  0 min left"
-            r"  held-out R@1: own \d\.\d+"
+            r"  held-out R@1: validation \d\.\d+"
         )
         assert re.fullmatch(pattern, line)
     assert len(steps) == 2
     assert last == "The encoder is in run/encoder: use it with --encoder run/encoder."
     assert VisualizedBGE.load("run/encoder", device="cpu").name == "mine"
-    again = ocelot("train", "own.toml", "--output", "run", *START)
+    again = ocelot("train", "run.toml", "--output", "run", *START)
     assert (again.code, again.out.splitlines()) == (0, [last])
 
 
-def test_two_processes_train_together_and_one_speaks(
+def test_two_processes_train_together_and_one_prints(
     bare_environment: None, tmp_path: Path
 ) -> None:
-    write_own(tmp_path)
+    write_run(tmp_path)
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
-        *("-m", "ocelot", "train", "own.toml", "--output", "run", *map(str, START)),
+        *("-m", "ocelot", "train", "run.toml", "--output", "run", *map(str, START)),
     ]
     own = {
         "OMP_NUM_THREADS": "1",
@@ -93,17 +92,18 @@ def test_two_processes_train_together_and_one_speaks(
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        (("own = 3", "own = 3\ndrawings = 1"), (), "[network]"),
-        (("own = 3", "views = 3"), START, "views needs photographs"),
-        (("steps = 2", "steps = 2\nspeed = 1"), START, "no setting 'speed'"),
-        (("own.jsonl", "none.jsonl"), START, "none.jsonl"),
-        (("[groups]", "[groups]"), (*START[:-1], "tpu"), "'tpu' cannot be used here"),
+        (("", ""), (), "[network]"),
+        (('triplets = "pictures/triplets.jsonl"', ""), START, "triplets"),
+        (("steps = 2", "steps = 2\nspeed = 1"), START, "speed"),
+        (("[optimiser]", "[groups]\nviews = 3\n[optimiser]"), START, "groups"),
+        (("triplets.jsonl", "none.jsonl"), START, "none.jsonl"),
+        (("", ""), (*START[:-1], "tpu"), "'tpu' cannot be used here"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(
     ocelot: Command, change: tuple[str, str], options: tuple[object, ...], message: str
 ) -> None:
-    file = write_own(Path())
+    file = write_run(Path())
     file.write_text(CONFIG.replace(*change))
     outcome = ocelot("train", file, "--output", "run", *options)
     assert outcome.code == 2
@@ -114,15 +114,3 @@ def test_what_is_wrong_is_one_sentence(
 def test_a_missing_configuration_is_named(ocelot: Command) -> None:
     outcome = ocelot("train", "none.toml", "--output", "run")
     assert outcome.code == 2 and "none.toml" in outcome.err
-
-
-def test_without_opencv_photographs_cannot_be_cut_out(
-    ocelot: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    photographs = json.dumps(str(DATA / "photographs"))
-    config = f"[data]\nphotographs = {photographs}\n[groups]\nviews = 2\n[optimiser]\nsteps = 1\n"
-    Path("views.toml").write_text(config)
-    outcome = ocelot("train", "views.toml", "--output", "run", *START)
-    assert outcome.code == 2
-    assert outcome.err.count("\n") == 1 and "pip install 'ocelot-search[train]'" in outcome.err

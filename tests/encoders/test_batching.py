@@ -1,4 +1,4 @@
-"""Many threads on one encoder: who shares a batch, who waits for whom, and what goes wrong."""
+"""Many threads on one encoder: shared batches, waiting, cancelling, errors, closing."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_each_of_many_threads_gets_its_own_answer() -> None:
     assert sum(sizes) == 6 * len(queries)
 
 
-def test_it_passes_for_the_encoder_that_it_wraps() -> None:
+def test_it_has_the_attributes_of_the_wrapped_encoder() -> None:
     staged = Staged()
     with BatchingEncoder(staged) as shared:
         for attribute in ("name", "dimension", "fingerprint", "batch_size"):
@@ -136,7 +136,7 @@ def test_it_passes_for_the_encoder_that_it_wraps() -> None:
         assert shared.batch_size == 3
 
 
-def test_whoever_comes_while_the_model_works_shares_the_next_batch() -> None:
+def test_calls_during_a_batch_share_the_next_one() -> None:
     staged, sizes = Staged(held=True), []
     with BatchingEncoder(staged, window=0, observe=sizes.append) as shared:
         first = start(shared.encode, ["first"])
@@ -153,7 +153,7 @@ def test_whoever_comes_while_the_model_works_shares_the_next_batch() -> None:
     assert staged.threads == {MODEL_THREAD}
 
 
-def test_a_batch_is_never_larger_than_asked_and_keeps_callers_whole() -> None:
+def test_a_batch_has_at_most_its_size_and_keeps_calls_whole() -> None:
     staged, sizes = Staged(held=True), []
     with BatchingEncoder(staged, window=0, batch_size=4, observe=sizes.append) as shared:
         first = start(shared.encode, ["first"])
@@ -208,7 +208,7 @@ def test_a_lone_caller_never_waits_for_the_window() -> None:
             np.testing.assert_allclose(rows, expected(text), atol=1e-6)
 
 
-def test_it_waits_for_one_who_is_preparing() -> None:
+def test_it_waits_for_a_caller_that_is_preparing() -> None:
     staged = Staged()
     with BatchingEncoder(staged, window=LONG) as shared:
         slow = start(shared.encode, ["slow"])
@@ -319,7 +319,7 @@ def test_each_caller_gets_an_error_of_its_own() -> None:
     assert len(staged.batches[1]) == 2
 
 
-def test_work_that_nobody_waits_for_never_reaches_the_model() -> None:
+def test_cancelled_work_never_reaches_the_model() -> None:
     staged, gone = Staged(held=True), threading.Event()
 
     def ask_and_go() -> Any:
@@ -343,7 +343,7 @@ def test_work_that_nobody_waits_for_never_reaches_the_model() -> None:
     assert [sorted(batch) for batch in staged.batches] == [["first"], ["a", "b"]]
 
 
-def test_work_that_was_given_up_is_not_even_prepared() -> None:
+def test_cancelled_work_is_not_prepared() -> None:
     asked = []
     with BatchingEncoder(Staged()) as shared, cancellable(lambda: True):
         shared.prepare = asked.append  # type: ignore[method-assign, assignment]
@@ -352,7 +352,7 @@ def test_work_that_was_given_up_is_not_even_prepared() -> None:
     assert not asked
 
 
-def test_an_inner_and_an_outer_caller_may_both_give_up() -> None:
+def test_an_inner_and_an_outer_caller_can_both_cancel() -> None:
     def fail() -> bool:
         raise RuntimeError
 
@@ -366,7 +366,7 @@ def test_an_inner_and_an_outer_caller_may_both_give_up() -> None:
         shared.encode(["a"])  # what held inside holds no longer
 
 
-def test_who_gives_up_speaks_for_one_thread() -> None:
+def test_cancelling_affects_one_thread_only() -> None:
     with BatchingEncoder(Staged()) as shared, cancellable(lambda: True):
         rows = start(shared.encode, ["a"]).result(PATIENCE)
     np.testing.assert_allclose(rows, expected("a"), atol=1e-6)

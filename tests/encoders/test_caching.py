@@ -1,4 +1,4 @@
-"""What is remembered of queries, and that nothing is ever remembered wrongly."""
+"""The cache of query vectors: what it keeps, and that it never returns a wrong one."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ def test_a_picture_is_known_by_its_content(tmp_path: Path) -> None:
     assert not np.array_equal(rows[0], rows[1])
 
 
-def test_what_it_gives_may_be_written_to() -> None:
+def test_returned_rows_may_be_changed() -> None:
     encoder = CachingEncoder(Counting())
     rows = encoder.encode(["a"])
     rows[:] = 7
     np.testing.assert_array_equal(encoder.encode(["a"]), Counting().encode(["a"]))
 
 
-def test_those_not_asked_for_longest_make_room() -> None:
+def test_the_least_recently_used_are_dropped() -> None:
     counted = Counting()
     encoder = CachingEncoder(counted, max_items=2)
     for text in ("a", "bb", "a", "ccc", "a", "bb"):
@@ -161,7 +161,7 @@ def test_indexing_passes_through() -> None:
     assert counted.closed
 
 
-def test_errors_name_the_file_and_are_not_remembered(tmp_path: Path) -> None:
+def test_errors_name_the_file_and_are_not_cached(tmp_path: Path) -> None:
     encoder = CachingEncoder(Counting())
     path = tmp_path / "broken.png"
     path.write_bytes(b"no picture")
@@ -176,7 +176,7 @@ def test_errors_name_the_file_and_are_not_remembered(tmp_path: Path) -> None:
         encoder.encode([Query([png("red"), png("blue")])])
 
 
-def test_it_tells_how_much_was_known() -> None:
+def test_the_observer_gets_the_numbers_of_hits_and_misses() -> None:
     told: list[tuple[int, int]] = []
 
     def observe(kept: int, new: int) -> None:
@@ -202,7 +202,7 @@ def test_fusion_encodes_only_the_parts() -> None:
     assert vector.shape == (4,)
 
 
-def test_who_gives_up_leaves_nothing_behind() -> None:
+def test_a_cancelled_call_leaves_nothing_in_the_cache() -> None:
     with BatchingEncoder(Counting()) as batching:
         encoder = CachingEncoder(batching)
         with cancellable(lambda: True), pytest.raises(Abandoned):

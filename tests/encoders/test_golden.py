@@ -1,4 +1,4 @@
-"""Embeddings against those that the original implementation computed (tests/data/golden)."""
+"""Embeddings compared with those of the original implementation (tests/data/golden)."""
 
 from __future__ import annotations
 

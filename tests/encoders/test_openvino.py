@@ -1,4 +1,4 @@
-"""OpenVINO against the reference vectors and against torch; its cache; int8 and its calibration."""
+"""OpenVINO compared with the reference vectors and torch; its cache; int8 calibration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from ocelot.build import build_encoder, build_engine
-from ocelot.catalogue.write import write_catalogue
 from ocelot.collection import Collection
 from ocelot.encoders.base import Encoder
 from ocelot.encoders.openvino.cache import read_graphs
@@ -27,6 +26,7 @@ from ocelot.errors import ConfigurationError
 from ocelot.settings import load_settings
 from ocelot.types import Input, Query
 from tests.encoders.test_golden import MODELS, Golden
+from tests.shop import write_shop
 
 PICTURES = 32
 
@@ -45,7 +45,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
-    write_catalogue(folder, PICTURES, 3)
+    write_shop(folder, PICTURES)
     return folder / "images"
 
 
@@ -394,9 +394,9 @@ def test_indexing_calibrates_on_what_it_indexes(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"backend": "torch", "precision": "int8"}, "torch does not compute in int8"),
-        ({"backend": "openvino", "precision": "fp16"}, "fp32, bf16 or int8, was: 'fp16'"),
-        ({"backend": "openvino", "device": "cuda"}, "on the processor, not on 'cuda'"),
+        ({"backend": "torch", "precision": "int8"}, r"torch.*int8"),
+        ({"backend": "openvino", "precision": "fp16"}, r"openvino.*'fp16'"),
+        ({"backend": "openvino", "device": "cuda"}, r"openvino.*'cuda'"),
         ({"backend": "tvm"}, "setting backend cannot be used"),
         ({"precision": "int4"}, "setting precision cannot be used"),
     ],

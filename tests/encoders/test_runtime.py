@@ -1,4 +1,4 @@
-"""The choice of device, number format and batch; and the order of what runs together."""
+"""Choice of device, number format and batch size; grouping of inputs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from ocelot.catalogue.plan import plan
-from ocelot.catalogue.render import render_product
+from ocelot.assets import demo_shop
 from ocelot.encoders.runtime import DeviceCopier, best_batch_size, choose_dtype
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.model.geometry import EvaConfig, Geometry, TextConfig
@@ -31,9 +31,9 @@ def exact() -> VisualizedBGE:
 
 def drawn(folder: Path, side: int, count: int) -> list[Path]:
     files = []
-    for number, product in enumerate(plan(count, 7)):
-        files.append(folder / f"{number}.jpg")
-        render_product(product, 7).resize((side, side)).save(files[-1], quality=92)
+    for picture in sorted((demo_shop() / "images").iterdir())[:count]:
+        files.append(folder / picture.name)
+        Image.open(picture).resize((side, side)).save(files[-1], quality=92)
     return files
 
 

@@ -1,4 +1,4 @@
-"""Loading: what goes wrong says so in a sentence; texts that are too long are cut."""
+"""Loading: errors are one clear sentence; texts that are too long are cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluation end to end, with an encoder whose every score is known."""
+"""Evaluation from end to end, with an encoder whose scores are known."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "grey"
 
 
 def by_colour(image: Image.Image | None, text: str | None) -> Any:
-    """Pictures point where their mean colour does; a colour's name overrules the picture."""
+    """A vector in the direction of the mean colour, or of the colour that the text names."""
     if text in COLOURS:
         return np.array(COLOURS[text]) + 1.0
     return np.array([1.0, 1, 1]) if image is None else np.asarray(image).mean((0, 1)) + 1.0
@@ -114,7 +114,7 @@ def test_names_that_are_not_in_the_gallery(gallery: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("{", "line 2 is not JSON"),
         ("[1]", "line 2 is not a JSON object"),
@@ -126,11 +126,11 @@ def test_names_that_are_not_in_the_gallery(gallery: Path, tmp_path: Path) -> Non
         ('{"reference": "a", "text": "b", "targets": ["a"]}', "the only target is the reference"),
     ],
 )
-def test_a_bad_line_is_named(tmp_path: Path, line: str, said: str) -> None:
+def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
     file = tmp_path / "queries.jsonl"
     good = '{"reference": "a", "text": null, "targets": ["b"], "note": "further keys are fine"}'
     file.write_text(f"{good}\n{line}\n")
-    with pytest.raises(MetadataError, match=said):
+    with pytest.raises(MetadataError, match=message):
         read_triplets(file)
     file.write_text(good + "\n\n")
     assert read_triplets(file) == [TripletQuery("a", None, ("b",))]

@@ -1,4 +1,4 @@
-"""What is done to a network for speed leaves its function as it was."""
+"""Changes of a network for speed do not change what it computes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pixels for the network: the quick resizing against Pillow's, and the normalisation."""
+"""Pixels for the network: the fast resizing compared with Pillow, and the normalisation."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,15 @@ from ocelot.encoders.weights import load_checkpoint
 from ocelot.engine import Engine
 from ocelot.rerankers import FusionReranker, LLMReranker
 from ocelot.settings import load_settings
-from ocelot.training.config import DataConfig, GroupsConfig, OptimiserConfig, TrainConfig
+from ocelot.training.batch import BatchSource
+from ocelot.training.config import DataConfig, OptimiserConfig, TrainConfig
 from ocelot.training.loop import train
-from ocelot.training.run import Run
+from ocelot.training.source import TripletSource
+from ocelot.training.trainer import Trainer
 from ocelot.types import Hit, IndexReport, Item, Query, Ranking
 from ocelot.web import create_app
+from recipes.ocelot_tiny.config import GroupsConfig, PhotographsConfig, RecipeConfig
+from recipes.ocelot_tiny.source import RecipeSource
 from tests.rerankers import chat_server
 from tests.rerankers.chat_server import ChatServer, Reply, completion, ranking
 
@@ -520,7 +524,7 @@ def _requests(place: Place, client: TestClient) -> Iterator[tuple[str, Any]]:
     yield "bad filter", search(text="a dress", filter="price <")
     yield "unknown id", client.get(f"/v1/items/{unknown}")
     yield "unknown id in a search", search(images=[{"id": unknown}])
-    yield "bad id", client.get("/v1/items/nothing")
+    yield "bad id", client.get("/v1/items/-nothing")
     yield "unknown field", search(text="a dress", colour="red")
     yield "limit too large", search(text="a dress", limit=101)
     yield "neither image nor text", search(limit=3)
@@ -606,17 +610,41 @@ def training(place: Place) -> Any:
     Three on own triplets, and one on the shop's photographs, which are cut out and recoloured.
     """
     told = {}
-    file = _triplets(place)
-    own = DataConfig(triplets=str(file), validation=str(file), augmentation=0.5)
-    photographs = DataConfig(photographs=str(place.shop), articles="clothing/", augmentation=0.5)
-    groups = GroupsConfig(own=6)
-    makers = GroupsConfig(recolourings=2, views=3, words=2)
+    file = str(_triplets(place))
+
+    def on_triplets(name: str, augmentation: float, **options: Any) -> dict[str, Any]:
+        config = TrainConfig(
+            name=f"record {name}",
+            seed=3,
+            data=DataConfig(
+                triplets=file, validation=file, batch_size=6, augmentation=augmentation
+            ),
+            optimiser=_optimiser(**options),
+        )
+        return _trained(place, name, config, TripletSource(config))
+
     with one_thread():
-        told["plain"] = _trained(place, "plain", replace(own, augmentation=0.0), groups)
-        told["augmented"] = _trained(place, "augmented", own, groups)
-        told["chunks and memory"] = _trained(place, "chunks", own, groups, chunk=7, memory=16)
-        told["photographs"] = _trained(place, "photographs", photographs, makers)
+        told["plain"] = on_triplets("plain", 0.0)
+        told["augmented"] = on_triplets("augmented", 0.5)
+        told["chunks and memory"] = on_triplets("chunks", 0.5, chunk=7, memory=16)
+        config = RecipeConfig(
+            name="record photographs",
+            seed=3,
+            data=DataConfig(augmentation=0.5),
+            photographs=PhotographsConfig(folder=str(place.shop), articles="clothing/"),
+            groups=GroupsConfig(recolourings=2, views=3, words=2),
+            optimiser=_optimiser(),
+        )
+        source = RecipeSource(config, place.folder / "runs" / "photographs")
+        told["photographs"] = _trained(place, "photographs", config, source)
     return told
+
+
+def _optimiser(**options: Any) -> OptimiserConfig:
+    return OptimiserConfig(
+        steps=STEPS, learning_rate=3e-4, warmup=2, average=0.8, bf16=False, evaluate_every=1,
+        **options,
+    )  # fmt: skip
 
 
 def _triplets(place: Place) -> Path:
@@ -635,25 +663,13 @@ def _triplets(place: Place) -> Path:
     return file
 
 
-def _trained(
-    place: Place, name: str, data: DataConfig, groups: GroupsConfig, **options: Any
-) -> dict[str, Any]:
-    config = TrainConfig(
-        name=f"record {name}",
-        seed=3,
-        network=None,
-        data=data,
-        groups=groups,
-        optimiser=OptimiserConfig(
-            steps=STEPS, learning_rate=3e-4, warmup=2, average=0.8, bf16=False, evaluate_every=1,
-            **options,
-        ),
-    )  # fmt: skip
+def _trained(place: Place, name: str, config: TrainConfig, source: BatchSource) -> dict[str, Any]:
     reports: list[Any] = []
     folder = place.folder / "runs" / name
     with exact_losses() as losses:
         written = train(
             config,
+            source,
             folder,
             initial=load_checkpoint("ocelot-tiny"),
             device="cpu",
@@ -694,18 +710,18 @@ def _trained(
 def exact_losses() -> Iterator[list[float]]:
     """The loss of each step with every digit; reports round them to four."""
     told: list[float] = []
-    advance = Run.advance
+    advance = Trainer.advance
 
-    def listened(run: Run, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def listened(run: Trainer, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
         loss, accuracy = advance(run, batch)
         told.append(float(loss))
         return loss, accuracy
 
-    Run.advance = listened  # type: ignore[method-assign]
+    Trainer.advance = listened  # type: ignore[method-assign]
     try:
         yield told
     finally:
-        Run.advance = advance  # type: ignore[method-assign]
+        Trainer.advance = advance  # type: ignore[method-assign]
 
 
 RECORDS: Mapping[str, Callable[[Place], Any]] = {

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from ocelot.build import build_service
-from ocelot.catalogue.write import write_catalogue
 from ocelot.service import Service
 from ocelot.settings import load_settings
+from tests.shop import write_shop
 
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A drawn shop of 60 pictures; read-only."""
+    """A shop of 60 pictures; read-only."""
     folder = tmp_path_factory.mktemp("service-shop")
-    write_catalogue(folder, 60, 5)
+    write_shop(folder)
     return folder
 
 

@@ -26,6 +26,7 @@ from ocelot.service import Limits, Service
 from ocelot.service.images import small
 from ocelot.settings import load_settings
 from ocelot.types import Hit, Query, Ranking
+from tests.shop import write_shop
 
 QUESTION = "phone case with this image theme"
 
@@ -38,6 +39,12 @@ def picture(colour: str, size: tuple[int, int] = (40, 30)) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", size, colour).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+@pytest.fixture
+def small_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A demo shop of 60 pictures."""
+    monkeypatch.setattr("ocelot.assets._DEMO_SHOP", write_shop(tmp_path / "small"))
 
 
 @pytest.fixture
@@ -229,17 +236,17 @@ def test_overview_tells_what_can_be_filtered(filled: Service, service: Service) 
     assert "fresh" in {facet.key for facet in asyncio.run(service.overview()).facets}
 
 
-def test_the_demo_is_drawn_once_at_a_time(service: Service) -> None:
+def test_the_demo_is_indexed_once_at_a_time(service: Service, small_demo: None) -> None:
     seen = []
 
     def watch(progress: object) -> None:
         seen.append(progress)
-        with pytest.raises(Overloaded, match="being drawn already"):
-            service.fill_with_demo(60)
+        with pytest.raises(Overloaded, match="already"):
+            service.fill_with_demo()
 
-    assert service.fill_with_demo(60, watch).encoded == 60
+    assert service.fill_with_demo(watch).encoded == 60
     assert seen
-    assert service.fill_with_demo(60).unchanged == 60
+    assert service.fill_with_demo().unchanged == 60
 
 
 class _Blocked:

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from ocelot.errors import ConfigurationError
+from ocelot.model.preprocess import normalise
 from ocelot.model.tokenizer import TextTokenizer
-from ocelot.training.batch import LONGEST, Batch, collate, embed, parts
-from ocelot.training.triplets import OPEN, Query, Traits
+from ocelot.training.batch import LONGEST, WILDCARD, Batch, Query, collate, embed, parts
 from tests.training import made
 
 
@@ -94,14 +94,16 @@ def test_pictures_that_nobody_asks_with_still_get_gradients(words: TextTokenizer
 
 
 def test_collate(words: TextTokenizer) -> None:
-    traits = [Traits(item=1), Traits(kind=2)]
+    pixels = 255 * torch.rand(2, 3, 4, 4)
+    labels = [(1, 7), (2, WILDCARD)]
     queries = [
-        Query(None, "shirt", 1, OPEN._replace(kind=2)),
-        Query(0, None, 0, OPEN._replace(item=1)),
-        Query(1, "shirt " * 100, 0, OPEN),
+        Query(None, "shirt", 1, (2, 7)),
+        Query(0, None, 0, (1, WILDCARD)),
+        Query(1, "shirt " * 100, 0, (WILDCARD, WILDCARD)),
     ]
-    batch = collate(torch.zeros(2, 3, 4, 4), traits, queries, words)
-    assert batch.traits.tolist() == [list(one) for one in traits]
+    batch = collate(pixels, labels, queries, words)
+    assert torch.equal(batch.pixels, normalise(pixels, pixels.device))
+    assert batch.labels.tolist() == [list(one) for one in labels]
     assert batch.references.tolist() == [-1, 0, 1]
     assert batch.targets.tolist() == [1, 0, 0]
     assert batch.wanted.tolist() == [list(query.wanted) for query in queries]
@@ -117,5 +119,5 @@ def test_a_batch_moves_to_another_device(words: TextTokenizer) -> None:
 
 
 def test_a_batch_of_no_queries_is_refused(words: TextTokenizer) -> None:
-    with pytest.raises(ConfigurationError, match="asks for nothing"):
-        collate(torch.zeros(1, 3, 4, 4), [Traits()], [], words)
+    with pytest.raises(ConfigurationError, match="no queries"):
+        collate(torch.zeros(1, 3, 4, 4), [(0,)], [], words)

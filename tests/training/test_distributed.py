@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ocelot.training.batch import Batch
-from ocelot.training.distributed import Team, join
-from ocelot.training.run import Run
+from ocelot.training.distributed import ProcessGroup, process_group
+from ocelot.training.trainer import Trainer
 from tests.training import made
 
 OPTIONS: dict[str, Any] = {"memory": 30}
@@ -40,7 +40,7 @@ def joined(batches: list[Batch]) -> Batch:
     pairs = list(zip(batches, first, strict=True))
     return Batch(
         pixels=torch.cat([batch.pixels for batch in batches]),
-        traits=torch.cat([batch.traits for batch in batches]),
+        labels=torch.cat([batch.labels for batch in batches]),
         references=torch.cat([moved(batch.references, start) for batch, start in pairs]),
         targets=torch.cat([moved(batch.targets, start) for batch, start in pairs]),
         wanted=torch.cat([batch.wanted for batch in batches]),
@@ -50,21 +50,21 @@ def joined(batches: list[Batch]) -> Batch:
     )
 
 
-def new_run(folder: Path, team: Team) -> Run:
+def new_trainer(folder: Path, group: ProcessGroup) -> Trainer:
     vocabulary = made.tokenizer().tokenizer.get_vocab_size()
-    return Run(made.config(**OPTIONS), folder, made.network(vocabulary), "", team)
+    return Trainer(made.config(**OPTIONS), folder, made.network(vocabulary), "", group)
 
 
-def told(run: Run, batch: Batch) -> dict[str, Any]:
+def told(trainer: Trainer, batch: Batch) -> dict[str, Any]:
     """What one step did."""
-    loss, accuracy = run.advance(batch)
+    loss, accuracy = trainer.advance(batch)
     return {
         "loss": loss,
         "accuracy": accuracy,
-        "gradients": {name: p.grad for name, p in run.network.named_parameters()},
-        "weights": {name: p.detach().clone() for name, p in run.network.named_parameters()},
-        "log_scale": run.log_scale.detach().clone(),
-        "memory": [rows.clone() for rows in run.memory.recall()],
+        "gradients": {name: p.grad for name, p in trainer.network.named_parameters()},
+        "weights": {name: p.detach().clone() for name, p in trainer.network.named_parameters()},
+        "log_scale": trainer.log_scale.detach().clone(),
+        "memory": [rows.clone() for rows in trainer.memory.values()],
     }
 
 
@@ -78,16 +78,16 @@ def worker(rank: int, port: int, folder: Path) -> None:
         "MASTER_PORT": str(port),
     }
     torch.set_num_threads(1)
-    with join("cpu") as team:
+    with process_group("cpu") as group:
         rows = torch.arange(SIZES[rank])[:, None] + 100 * rank
-        gathered, mine = team.gather(rows)
-        run = new_run(folder, team)
-        steps = [told(run, batches(step)[rank]) for step in range(2)]
-        run.save()
-        team.wait()
+        gathered, mine = group.gather(rows)
+        trainer = new_trainer(folder, group)
+        steps = [told(trainer, batches(step)[rank]) for step in range(2)]
+        trainer.save()
+        group.barrier()
         saved = sorted(file.name for file in folder.glob("state*"))
         result = {
-            "team": (team.rank, team.size, team.first),
+            "group": (group.rank, group.size, group.is_main),
             "gathered": gathered,
             "mine": (mine.start, mine.stop),
             "steps": steps,
@@ -99,22 +99,22 @@ def worker(rank: int, port: int, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each of two processes saw."""
-    folder = tmp_path_factory.mktemp("team")
+    folder = tmp_path_factory.mktemp("group")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     context = multiprocessing.get_context("spawn")
-    team = [context.Process(target=worker, args=(rank, port, folder)) for rank in range(2)]
-    for process in team:
+    processes = [context.Process(target=worker, args=(rank, port, folder)) for rank in range(2)]
+    for process in processes:
         process.start()
-    for process in team:
+    for process in processes:
         process.join()
-    assert [process.exitcode for process in team] == [0, 0]
+    assert [process.exitcode for process in processes] == [0, 0]
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
 def test_each_process_has_its_place(results: list[dict[str, Any]]) -> None:
-    assert [result["team"] for result in results] == [(0, 2, True), (1, 2, False)]
+    assert [result["group"] for result in results] == [(0, 2, True), (1, 2, False)]
     assert [result["saved"] for result in results] == [["state.pt"], ["state.pt"]]
 
 
@@ -137,25 +137,25 @@ def test_processes_stay_equal(results: list[dict[str, Any]]) -> None:
 def test_the_team_does_what_one_process_does(
     results: list[dict[str, Any]], tmp_path: Path, one_thread: None
 ) -> None:
-    run = new_run(tmp_path, Team(0, 1, torch.device("cpu")))
-    alone = told(run, joined(batches(0)))
-    team = results[1]["steps"][0]
-    assert float(team["loss"]) == pytest.approx(float(alone["loss"]), abs=1e-5)
-    assert team["accuracy"] == alone["accuracy"]
+    trainer = new_trainer(tmp_path, ProcessGroup(0, 1, torch.device("cpu")))
+    alone = told(trainer, joined(batches(0)))
+    group = results[1]["steps"][0]
+    assert float(group["loss"]) == pytest.approx(float(alone["loss"]), abs=1e-5)
+    assert group["accuracy"] == alone["accuracy"]
     assert max(value.abs().max() for value in alone["gradients"].values()) > 1e-2
     for name, value in alone["gradients"].items():
-        torch.testing.assert_close(team["gradients"][name], value, atol=1e-5, rtol=0, msg=name)
-    torch.testing.assert_close(team["log_scale"], alone["log_scale"])
-    assert torch.equal(team["memory"][1], alone["memory"][1])
+        torch.testing.assert_close(group["gradients"][name], value, atol=1e-5, rtol=0, msg=name)
+    torch.testing.assert_close(group["log_scale"], alone["log_scale"])
+    assert torch.equal(group["memory"][1], alone["memory"][1])
 
 
 def test_a_process_alone_is_first_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with join("cpu") as team:
-        assert (team.rank, team.size, team.first) == (0, 1, True)
-        assert team.device == torch.device("cpu")
+    with process_group("cpu") as group:
+        assert (group.rank, group.size, group.is_main) == (0, 1, True)
+        assert group.device == torch.device("cpu")
         rows = torch.ones(3, 2, requires_grad=True)
-        gathered, mine = team.gather(rows)
+        gathered, mine = group.gather(rows)
         assert torch.equal(gathered, rows) and not gathered.requires_grad
         assert mine == slice(0, 3)
-        team.wait()
+        group.barrier()

@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from ocelot.catalogue.render import render_product
-from ocelot.catalogue.vocabulary import Product
 from ocelot.encoders import VisualizedBGE
 from ocelot.encoders.weights import load_checkpoint
 from ocelot.errors import ConfigurationError, MetadataError
 from ocelot.model.checkpoint import Checkpoint
 from ocelot.training import report
-from ocelot.training.config import DataConfig, GroupsConfig, OptimiserConfig, TrainConfig
+from ocelot.training.config import DataConfig, OptimiserConfig, TrainConfig
 from ocelot.training.loop import train
-from ocelot.training.own import read_own
+from ocelot.training.source import TripletSource
+from ocelot.training.triplets import read_triplet_file
+from recipes.ocelot_tiny.catalogue.render import render_product
+from recipes.ocelot_tiny.catalogue.vocabulary import Product
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "tiny-base"
 COLOURS = ("red", "blue")
@@ -54,41 +55,45 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 for colour, name in zip(COLOURS, names[1:], strict=True):
                     text = f"make it {colour}"
                     lines.append({"reference": names[0], "text": text, "target": name})
-    (folder / "own.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    (folder / "triplets.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     return folder
 
 
-def config(shop: Path, steps: int, *, own: int = 16, chunk: int = 0) -> TrainConfig:
-    file = str(shop / "own.jsonl")
+def config(shop: Path, steps: int, *, batch_size: int = 16, **options: Any) -> TrainConfig:
+    file = str(shop / "triplets.jsonl")
+    optimiser: dict[str, Any] = {
+        "learning_rate": 3e-3, "warmup": 5, "average": 0.8, "bf16": False, "evaluate_every": 0,
+    }  # fmt: skip
     return TrainConfig(
         name="own",
         seed=1,
-        network=None,
-        data=DataConfig(triplets=file, validation=file, augmentation=0.2),
-        groups=GroupsConfig(own=own),
-        optimiser=OptimiserConfig(
-            steps=steps, learning_rate=3e-3, warmup=5, average=0.8, chunk=chunk, bf16=False,
-            evaluate_every=0,
-        ),
-    )  # fmt: skip
+        data=DataConfig(triplets=file, validation=file, augmentation=0.2, batch_size=batch_size),
+        optimiser=OptimiserConfig(steps=steps, **(optimiser | options)),
+    )
+
+
+def fit(settings: TrainConfig, folder: Path, **options: Any) -> Path:
+    return train(settings, TripletSource(settings), folder, **options)
 
 
 def recall(encoder: VisualizedBGE, shop: Path) -> float:
-    """R@1 of the shop's queries among its 24 pictures, the query's own left out."""
-    own = read_own(shop / "own.jsonl")
-    gallery = encoder.encode([(file, None) for file in own.files])
-    queries = encoder.encode([(own.files[line.reference or 0], line.text) for line in own.lines])
+    """R@1 of the shop's queries among its 24 pictures, the query's file left out."""
+    file = read_triplet_file(shop / "triplets.jsonl")
+    gallery = encoder.encode([(picture, None) for picture in file.pictures])
+    references = [one.reference or 0 for one in file.triplets]
+    texts = [one.text for one in file.triplets]
+    shown = [file.pictures[number] for number in references]
+    queries = encoder.encode(list(zip(shown, texts, strict=True)))
     scores = queries @ gallery.T
-    scores[np.arange(len(queries)), [line.reference or 0 for line in own.lines]] = -2
-    return float(np.mean(scores.argmax(axis=1) == [line.target for line in own.lines]))
+    scores[np.arange(len(queries)), references] = -2
+    return float(np.mean(scores.argmax(axis=1) == [one.target for one in file.triplets]))
 
 
 def test_it_learns_and_the_encoder_loads(tmp_path: Path, start: Checkpoint, shop: Path) -> None:
     before = VisualizedBGE(start, device="cpu", dtype="fp32")
-    learns = config(shop, 24)
-    learns = replace(learns, optimiser=replace(learns.optimiser, evaluate_every=24))
+    learns = config(shop, 24, evaluate_every=24)
     reports: list[report.StepReport] = []
-    folder = train(learns, tmp_path / "run", initial=start, progress=reports.append, device="cpu")
+    folder = fit(learns, tmp_path / "run", initial=start, progress=reports.append, device="cpu")
     after = VisualizedBGE.load(folder, device="cpu", dtype="fp32")
     assert after.name == "own" and after.geometry == start.geometry
     query = [(shop / "1.png", "make it red")]
@@ -96,7 +101,7 @@ def test_it_learns_and_the_encoder_loads(tmp_path: Path, start: Checkpoint, shop
     # By chance one query in 23 finds its target.
     assert recall(before, shop) <= 0.25
     assert recall(after, shop) >= 0.6
-    assert reports[-1].held_out == {"own": pytest.approx(recall(after, shop), abs=0.13)}
+    assert reports[-1].held_out == {"validation": pytest.approx(recall(after, shop), abs=0.13)}
     assert report.read(tmp_path / "run") == reports
     assert (tmp_path / "run" / "metrics.png").is_file()
 
@@ -108,18 +113,18 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_a_kill_and_chunks_change_nothing(tmp_path: Path, start: Checkpoint, shop: Path) -> None:
-    whole = config(shop, 4, own=5)
+    whole = config(shop, 4, batch_size=5)
     expected = VisualizedBGE.load(
-        train(whole, tmp_path / "whole", initial=start), device="cpu", dtype="fp32"
+        fit(whole, tmp_path / "whole", initial=start), device="cpu", dtype="fp32"
     )
-    train(whole, tmp_path / "killed", initial=start, stop_after=2)
-    train(whole, tmp_path / "killed", initial=start)
+    fit(whole, tmp_path / "killed", initial=start, stop_after=2)
+    fit(whole, tmp_path / "killed", initial=start)
     resumed = weights(tmp_path / "killed")
     for name, value in weights(tmp_path / "whole").items():
         assert torch.equal(resumed[name], value), name
     # Weights without an influence, such as keys' biases, drift apart by rounding: embeddings
     # tell.
-    folder = train(config(shop, 4, own=5, chunk=4), tmp_path / "chunks", initial=start)
+    folder = fit(config(shop, 4, batch_size=5, chunk=4), tmp_path / "chunks", initial=start)
     chunks = VisualizedBGE.load(folder, device="cpu", dtype="fp32")
     asked = [(shop / "1.png", "make it red"), (shop / "2.png", None), (None, "make it blue")]
     near = np.abs(chunks.encode(asked) - expected.encode(asked)).max()
@@ -136,7 +141,7 @@ def test_a_broken_picture_does_not_stop_a_run(
     shutil.copytree(shop, copy)
     (copy / "2.png").write_bytes(b"broken")
     with caplog.at_level(logging.WARNING, "ocelot"):
-        train(config(copy, 2), tmp_path / "run", initial=start)
+        fit(config(copy, 2), tmp_path / "run", initial=start)
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 1 and str(copy / "2.png") in told[0]
 
@@ -148,23 +153,23 @@ def test_what_cannot_be_trained_on_is_said_first(
     shutil.copytree(shop, copy)
     for picture in copy.glob("*.png"):
         picture.write_bytes(b"broken")
-    with pytest.raises(ConfigurationError, match=r"Every line of .*own\.jsonl"):
-        train(config(copy, 2), tmp_path / "run", initial=start)
+    with pytest.raises(ConfigurationError, match=r"Every line of .*triplets\.jsonl"):
+        fit(config(copy, 2), tmp_path / "run", initial=start)
     (copy / "1.png").unlink()
     with pytest.raises(MetadataError, match=r"line 1: there is no picture .*1\.png"):
-        train(config(copy, 2), tmp_path / "run", initial=start)
+        fit(config(copy, 2), tmp_path / "run", initial=start)
 
 
 def test_other_triplets_do_not_resume(tmp_path: Path, start: Checkpoint, shop: Path) -> None:
     copy = tmp_path / "shop"
     shutil.copytree(shop, copy)
-    train(config(copy, 1, own=2), tmp_path / "run", initial=start)
-    lines = (copy / "own.jsonl").read_text().splitlines()
-    (copy / "own.jsonl").write_text("\n".join(lines[1:]))
+    fit(config(copy, 1, batch_size=2), tmp_path / "run", initial=start)
+    lines = (copy / "triplets.jsonl").read_text().splitlines()
+    (copy / "triplets.jsonl").write_text("\n".join(lines[1:]))
     with pytest.raises(ConfigurationError, match="another configuration"):
-        train(config(copy, 1, own=2), tmp_path / "run", initial=start)
+        fit(config(copy, 1, batch_size=2), tmp_path / "run", initial=start)
 
 
 def test_an_unknown_device_is_named(tmp_path: Path, start: Checkpoint, shop: Path) -> None:
     with pytest.raises(ConfigurationError, match="'tpu' cannot be used here"):
-        train(config(shop, 1), tmp_path / "run", initial=start, device="tpu")
+        fit(config(shop, 1), tmp_path / "run", initial=start, device="tpu")

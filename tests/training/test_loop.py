@@ -1,9 +1,9 @@
-"""Micro runs on made photographs: they learn, can be killed, and resume with the same data."""
+"""Short runs on made pictures: they learn, can be killed, and resume with the same data."""
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import replace
+import random
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,35 +12,59 @@ import torch
 from ocelot.encoders import VisualizedBGE
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import read_folder
+from ocelot.model.tokenizer import TextTokenizer
 from ocelot.training import report
-from ocelot.training.config import (
-    DataConfig,
-    GroupsConfig,
-    NetworkConfig,
-    OptimiserConfig,
-    TrainConfig,
-)
+from ocelot.training.batch import Batch, Query, collate
+from ocelot.training.config import DataConfig, NetworkConfig, OptimiserConfig, TrainConfig
+from ocelot.training.distributed import ProcessGroup
 from ocelot.training.loop import train
-from ocelot.training.photographs import Album
-from ocelot.training.pictures import StencilPool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+COLOURS = {"red": 0, "green": 1, "blue": 2}
+
+
+class Squares:
+    """A `BatchSource` of squares with a band; each is asked for in every colour."""
+
+    fingerprint = "squares"
+
+    def texts(self) -> Iterable[str]:
+        return [f"the same in {colour}" for colour in COLOURS]
+
+    def open(self, size: int, tokenizer: TextTokenizer, group: ProcessGroup) -> None:
+        self.size, self.tokenizer = size, tokenizer
+
+    def batch(self, step: int, rank: int) -> Batch:
+        rng = random.Random(f"{step}/{rank}")
+        generator = torch.Generator().manual_seed(rng.getrandbits(60))
+        pixels = 60 * torch.rand(12, 3, self.size, self.size, generator=generator)
+        labels = [(number // 3, number % 3) for number in range(12)]
+        for number, (item, colour) in enumerate(labels):
+            pixels[number, colour] += 150
+            pixels[number, :, item * self.size // 4 : (item + 1) * self.size // 4] = 255
+        queries = [
+            Query((number // 3) * 3 + rng.randrange(3), f"the same in {name}", number, label)
+            for number, label in enumerate(labels)
+            for name, colour in COLOURS.items()
+            if colour == label[1]
+        ]
+        return collate(pixels, labels, queries, self.tokenizer)
+
+    def held_out(self) -> Mapping[str, Batch]:
+        return {"squares": self.batch(-1, 0)}
+
 
 @pytest.fixture
-def micro(photographs: Path) -> TrainConfig:
+def micro() -> TrainConfig:
     return TrainConfig(
         name="micro",
         seed=3,
         network=NetworkConfig(
-            image_size=32, vision_widths=(8, 16, 32), vision_depths=(1, 1, 1),
+            image_size=16, vision_widths=(8, 16), vision_depths=(1, 1),
             width=32, hidden=64, layers=2, heads=2, positions=80,
         ),
-        data=DataConfig(
-            photographs=str(photographs), articles="clothing/", vocabulary=900, stencil_views=1,
-            augmentation=0.5,
-        ),
-        groups=GroupsConfig(recolourings=3, views=3, prints=2, words=4),
+        data=DataConfig(vocabulary=400),
         optimiser=OptimiserConfig(
             steps=6, learning_rate=3e-3, warmup=5, average=0.8, memory=20, bf16=False,
             save_every=2, evaluate_every=0,
@@ -48,51 +72,35 @@ def micro(photographs: Path) -> TrainConfig:
     )  # fmt: skip
 
 
-@pytest.fixture
-def prepared(tmp_path: Path, photographs: Path, album: Album, stencils: StencilPool) -> Path:
-    """A folder for runs in which photographs and stencils lie ready."""
-    folder = tmp_path / "prepared"
-    folder.mkdir()
-    for name, kept in (("prepared", "photographs"), ("stencils", "stencils")):
-        for file in photographs.parent.glob(f"{name}.*"):
-            shutil.copy(file, folder / f"{kept}{file.suffix}")
-    return folder
-
-
-def longer(config: TrainConfig, steps: int, **options: int) -> TrainConfig:
-    return replace(config, optimiser=replace(config.optimiser, steps=steps, **options))
+def with_optimiser(config: TrainConfig, **options: float) -> TrainConfig:
+    optimiser = config.optimiser.model_copy(update=options)
+    return config.model_copy(update={"optimiser": optimiser})
 
 
 def test_it_learns_and_writes_an_encoder_that_loads(micro: TrainConfig, tmp_path: Path) -> None:
-    (tmp_path / "held_out.txt").write_text("clothing/t-shirt-4.png\ngrocery/4.png\n")
-    data = replace(micro.data, held_out=str(tmp_path / "held_out.txt"), augmentation=0.3)
-    groups = GroupsConfig(recolourings=2, views=6, prints=1, words=6)
-    config = longer(replace(micro, data=data, groups=groups), 40, memory=0, evaluate_every=40)
+    config = with_optimiser(micro, steps=40, memory=0, evaluate_every=40, learning_rate=5e-3)
     reports: list[report.StepReport] = []
-    folder = train(config, tmp_path / "run", progress=reports.append, device="cpu")
+    folder = train(config, Squares(), tmp_path / "run", progress=reports.append, device="cpu")
     assert [line.step for line in reports] == [20, 40]
-    # Chance is 1 in some 18 candidates.
     assert reports[-1].loss + 0.15 < reports[0].loss < 3
     assert reports[-1].accuracy > reports[0].accuracy
-    assert list(reports[-1].held_out) == ["recolourings", "views", "prints"]
+    # By chance one query in 11 finds its target.
+    assert list(reports[-1].held_out) == ["squares"] and reports[-1].held_out["squares"] > 0.2
     assert report.read(tmp_path / "run") == reports
+    assert (tmp_path / "run" / "metrics.png").is_file()
     encoder = VisualizedBGE.load(folder, device="cpu")
     assert encoder.name == "micro"
-    vectors = encoder.encode([(None, "a blue shirt"), (None, "leopard phone case")])
+    vectors = encoder.encode([(None, "in blue"), (None, "in red")])
     assert vectors.shape == (2, 32)
     assert (vectors[0] != vectors[1]).any()
 
 
-def test_a_killed_run_resumes_to_the_same_weights(
-    micro: TrainConfig, prepared: Path, tmp_path: Path
-) -> None:
+def test_a_killed_run_resumes_to_the_same_weights(micro: TrainConfig, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    for folder in (whole, killed):
-        shutil.copytree(prepared, folder)
-    train(micro, whole, device="cpu")
-    train(micro, killed, stop_after=3, device="cpu")
+    train(micro, Squares(), whole, device="cpu")
+    train(micro, Squares(), killed, stop_after=3, device="cpu")
     (killed / "state.part").write_bytes(b"a kill while saving leaves this")
-    train(micro, killed, device="cpu")
+    train(micro, Squares(), killed, device="cpu")
     expected, resumed = (
         torch.load(folder / "state.pt", weights_only=True) for folder in (whole, killed)
     )
@@ -106,37 +114,31 @@ def test_a_killed_run_resumes_to_the_same_weights(
 
 
 def test_a_run_can_start_from_a_checkpoint_with_other_words_and_pictures(
-    micro: TrainConfig, prepared: Path, tmp_path: Path
+    micro: TrainConfig, tmp_path: Path
 ) -> None:
-    (prepared / "stencils.npy").unlink()
-    config = replace(longer(micro, 2), groups=GroupsConfig(recolourings=2))
-    shutil.copytree(prepared, tmp_path / "first")
-    first = read_folder(train(config, tmp_path / "first", device="cpu"))
-    slow = replace(config.optimiser, learning_rate=1e-7)
-    data = replace(config.data, vocabulary=1000, image_size=48)
-    second = replace(config, network=None, data=data, optimiser=slow)
-    shutil.copytree(prepared, tmp_path / "second")
-    later = read_folder(train(second, tmp_path / "second", initial=first, device="cpu"))
-    assert later.geometry.vision.image_size == 48
-    assert later.geometry.text.vocabulary == 1000
-    assert later.tokenizer.tokenizer.get_vocab_size() == 1000
+    config = with_optimiser(micro, steps=1)
+    first = read_folder(train(config, Squares(), tmp_path / "first", device="cpu"))
+    data = config.data.model_copy(update={"vocabulary": 172, "image_size": 32})
+    slow = with_optimiser(config, learning_rate=1e-7)
+    second = slow.model_copy(update={"network": None, "data": data})
+    written = train(second, Squares(), tmp_path / "second", initial=first, device="cpu")
+    later = read_folder(written)
+    assert later.geometry.vision.image_size == 32
+    assert later.geometry.text.vocabulary == later.tokenizer.tokenizer.get_vocab_size() == 172
+    assert first.geometry.text.vocabulary > 172
     for name in ("projection.weight", "encoder.layers.0.out.weight"):
         torch.testing.assert_close(later.state[name], first.state[name], atol=1e-3, rtol=0)
     with pytest.raises(ConfigurationError, match="another configuration"):
-        train(config, tmp_path / "second", device="cpu")
+        train(config, Squares(), tmp_path / "second", device="cpu")
 
 
-def test_what_cannot_be_trained_is_said(micro: TrainConfig, prepared: Path) -> None:
+def test_what_cannot_be_trained_is_refused(micro: TrainConfig, tmp_path: Path) -> None:
+    bare = micro.model_copy(update={"network": None})
     with pytest.raises(ConfigurationError, match="--initial"):
-        train(replace(micro, network=None), prepared, device="cpu")
-    (prepared / "state.pt").write_bytes(b"not a state")
+        train(bare, Squares(), tmp_path, device="cpu")
+    small = micro.model_copy(update={"data": DataConfig(vocabulary=9)})
+    with pytest.raises(ConfigurationError, match=r"\[data\] vocabulary"):
+        train(small, Squares(), tmp_path, device="cpu")
+    (tmp_path / "state.pt").write_bytes(b"not a state")
     with pytest.raises(ConfigurationError, match=r"state\.pt is damaged"):
-        train(micro, prepared, device="cpu")
-
-
-def test_articles_that_are_not_there_are_missed(
-    micro: TrainConfig, photographs: Path, tmp_path: Path
-) -> None:
-    data = replace(micro.data, photographs=str(photographs), articles="shoes/")
-    with pytest.raises(ConfigurationError, match="cut out"):
-        train(replace(micro, data=data), tmp_path, device="cpu")
+        train(micro, Squares(), tmp_path, device="cpu")

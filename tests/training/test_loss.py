@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ocelot.training.loss import contrastive_loss
+from ocelot.training.batch import WILDCARD
+from ocelot.training.loss import accepts, contrastive_loss
 
 SCALE = torch.tensor(2.0)
 THREE = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
@@ -119,3 +120,13 @@ def test_gradients_pull_the_pair_together() -> None:
     nearer = queries.detach() - 0.5 * queries.grad
     before = (queries.detach() * candidates).sum(1)
     assert ((nearer * candidates).sum(1) > before).all()
+
+
+def test_a_picture_answers_with_equal_labels() -> None:
+    wanted = torch.tensor([[1, 2], [1, WILDCARD], [WILDCARD, WILDCARD]])
+    labels = torch.tensor([[1, 2], [1, 3], [WILDCARD, 2], [4, 4]])
+    assert accepts(wanted, labels).tolist() == [
+        [True, False, True, False],
+        [True, True, True, False],
+        [True, True, True, True],
+    ]

@@ -18,7 +18,7 @@ def line(step: int, **held_out: float) -> StepReport:
 
 def test_what_is_appended_is_read(tmp_path: Path) -> None:
     assert report.read(tmp_path) == []
-    lines = [line(20), line(40, own=0.5, drawings=0.25), line(60)]
+    lines = [line(20), line(40, validation=0.5, drawings=0.25), line(60)]
     for one in lines:
         report.append(tmp_path, one)
     assert report.read(tmp_path) == lines
@@ -29,9 +29,9 @@ def test_what_is_appended_is_read(tmp_path: Path) -> None:
 def test_later_lines_are_forgotten(tmp_path: Path) -> None:
     report.forget_after(tmp_path, 0)
     for step in (20, 40, 60):
-        report.append(tmp_path, line(step, own=0.5))
+        report.append(tmp_path, line(step, validation=0.5))
     report.forget_after(tmp_path, 40)
-    assert report.read(tmp_path) == [line(20, own=0.5), line(40, own=0.5)]
+    assert report.read(tmp_path) == [line(20, validation=0.5), line(40, validation=0.5)]
     report.append(tmp_path, line(60))
     assert [one.step for one in report.read(tmp_path)] == [20, 40, 60]
     report.forget_after(tmp_path, 0)
@@ -42,7 +42,7 @@ def test_later_lines_are_forgotten(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cut", (1, 2, 3, 9, 20, 30, 50))
 def test_a_line_that_a_kill_cut_short_is_left_out(tmp_path: Path, cut: int) -> None:
     report.append(tmp_path, line(20))
-    report.append(tmp_path, line(40, own=0.5))
+    report.append(tmp_path, line(40, validation=0.5))
     file = tmp_path / "metrics.csv"
     file.write_bytes(file.read_bytes()[:-cut])
     report.forget_after(tmp_path, 60)
@@ -77,7 +77,7 @@ def test_without_matplotlib_the_log_says_so_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    report._say_what_is_missing.cache_clear()
+    report._warn_of_matplotlib.cache_clear()
     report.append(tmp_path, line(20))
     with caplog.at_level(logging.WARNING, "ocelot"):
         report.plot(tmp_path)

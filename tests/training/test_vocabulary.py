@@ -5,43 +5,33 @@ import string
 
 import pytest
 
-from ocelot.training.vocabulary import SPECIAL, build_tokenizer, english_words
-from ocelot.training.wording import every_text
-from ocelot.training.words import KIND_WORDS
+from ocelot.training.vocabulary import build_tokenizer
 
-SIZE = 7000
+TEXTS = ["the same shirt in navy", "skating, skated and skates", "A shirt in turquoise", "shirt!"]
 
 
 @pytest.fixture(scope="module")
-def texts() -> list[str]:
-    return list(every_text(random.Random(0), repeats=1))
+def vocabulary() -> dict[str, int]:
+    return build_tokenizer(TEXTS, 900).tokenizer.get_vocab()
 
 
-@pytest.fixture(scope="module")
-def vocabulary(texts: list[str]) -> dict[str, int]:
-    return build_tokenizer(texts, SIZE).tokenizer.get_vocab()
+def test_words_of_the_texts_are_one_token_each(vocabulary: dict[str, int]) -> None:
+    words = ["shirt", "in", "the", "navy", "same", "skated", "turquoise"]
+    assert set(words) <= set(vocabulary)
+    assert vocabulary["shirt"] < vocabulary["in"] < vocabulary["the"] < vocabulary["turquoise"]
+    tokens = build_tokenizer(TEXTS, 900).tokenizer.encode("Turquoise SHIRT").tokens
+    assert tokens == ["[CLS]", "turquoise", "shirt", "[SEP]"]
 
 
-def test_the_list_is_sorted_words() -> None:
-    words = english_words()
-    assert list(words) == sorted(set(words))
-    assert len(words) > 3000
-    assert all(word.isalpha() and word.isascii() and word.islower() for word in words)
-    assert {"sofa", "turquoise", "tuesday", "really"} <= set(words)
+def test_pieces_that_several_words_share_are_learned(vocabulary: dict[str, int]) -> None:
+    assert {"skat", "ska"} <= set(vocabulary)
+    tokens = build_tokenizer(TEXTS, 900).tokenizer.encode("skatable!").tokens
+    assert tokens == ["[CLS]", "skat", "##able", "!", "[SEP]"]
 
 
-def test_listed_words_and_wordings_are_one_token(
-    texts: list[str], vocabulary: dict[str, int]
-) -> None:
-    assert set(english_words()) <= set(vocabulary)
-    nouns = " ".join(noun for nouns in KIND_WORDS.values() for noun in nouns)
-    tokenizer = build_tokenizer(texts, SIZE).tokenizer
-    assert not [piece for piece in tokenizer.encode(nouns).tokens if piece.startswith("##")]
-
-
-@pytest.mark.parametrize("size", [400, 900, SIZE])
-def test_no_ascii_text_is_unknown(texts: list[str], size: int) -> None:
-    tokenizer = build_tokenizer(texts, size).tokenizer
+@pytest.mark.parametrize("size", [250, 900])
+def test_no_ascii_text_is_unknown(size: int) -> None:
+    tokenizer = build_tokenizer(TEXTS, size).tokenizer
     assert tokenizer.get_vocab_size() <= size
     rng = random.Random(size)
     for _ in range(300):
@@ -50,21 +40,15 @@ def test_no_ascii_text_is_unknown(texts: list[str], size: int) -> None:
 
 
 def test_special_tokens_come_first_and_padding_is_zero(vocabulary: dict[str, int]) -> None:
-    assert [vocabulary[word] for word in SPECIAL] == [0, 1, 2, 3]
+    assert [vocabulary[word] for word in ("[PAD]", "[UNK]", "[CLS]", "[SEP]")] == [0, 1, 2, 3]
     assert sorted(vocabulary.values()) == list(range(len(vocabulary)))
-    assert len(vocabulary) <= SIZE
 
 
-def test_an_unseen_word_falls_into_pieces(texts: list[str]) -> None:
-    tokens = build_tokenizer(texts, SIZE).tokenizer.encode("Skateboardless!").tokens
-    assert tokens == ["[CLS]", "skateboard", "##less", "!", "[SEP]"]
-
-
-def test_the_same_texts_give_the_same_tokenizer(texts: list[str]) -> None:
-    one, two = (build_tokenizer(order, SIZE) for order in (texts, texts[::-1]))
+def test_the_same_texts_give_the_same_tokenizer() -> None:
+    one, two = (build_tokenizer(order, 900) for order in (TEXTS, TEXTS[::-1]))
     assert one.tokenizer.to_str() == two.tokenizer.to_str()
 
 
-def test_a_size_without_room_is_refused(texts: list[str]) -> None:
+def test_a_size_without_room_is_refused() -> None:
     with pytest.raises(ValueError, match="at least"):
-        build_tokenizer(texts, 100)
+        build_tokenizer(TEXTS, 100)

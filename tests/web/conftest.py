@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from ocelot.build import build_collection, build_encoder
-from ocelot.catalogue.write import write_catalogue
 from ocelot.encoders.base import Encoder
 from ocelot.encoders.batching import BatchingEncoder
 from ocelot.engine import Engine
@@ -20,6 +19,7 @@ from ocelot.rerankers.fusion import FusionReranker
 from ocelot.service import Service
 from ocelot.settings import Settings
 from ocelot.web import create_app
+from tests.shop import write_shop
 
 MakeClient = Callable[..., TestClient]
 MakeService = Callable[..., Service]
@@ -27,9 +27,9 @@ MakeService = Callable[..., Service]
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A drawn shop of 60 pictures; read-only."""
+    """A shop of 60 pictures; read-only."""
     folder = tmp_path_factory.mktemp("server-shop")
-    write_catalogue(folder, 60, 5)
+    write_shop(folder)
     return folder
 
 

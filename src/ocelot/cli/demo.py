@@ -18,28 +18,28 @@ QUESTION = "phone case with this image theme"
 
 def demo(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to work.")] = Path("demo"),
-    count: Annotated[int, typer.Option(help="Pictures in the shop.", min=10)] = 900,
 ) -> None:
-    """Draw a shop, index it, ask it for a leopard phone case, and show the answer."""
-    from ocelot.catalogue.write import write_catalogue
+    """Index a drawn shop, ask it for a leopard phone case, and show the answer."""
+    from ocelot.assets import copy_demo_shop, demo_shop_size
     from ocelot.errors import InputError
     from ocelot.types import Query
 
     started = time.perf_counter()
+    shop = directory / "shop"
     try:
-        shop = write_catalogue(directory / "shop", count, 0)
+        copy_demo_shop(shop)
     except OSError as error:
         raise InputError(f"Cannot write to {directory}: {error.strerror or error}.") from None
-    typer.echo(f"1. A shop of {shop.images} pictures is in {directory / 'shop'}.")
+    typer.echo(f"1. A shop of {demo_shop_size()} pictures is in {shop}.")
 
     import ocelot
 
     with ocelot.open(directory / "shop.db") as engine:
-        report = index_with_progress(engine, [directory / "shop" / "images"], shop.metadata)
+        report = index_with_progress(engine, [shop / "images"], shop / "metadata.csv")
         typer.echo("2. Indexed with Milvus Lite: ", nl=False)
         print_report(report, engine.count(), str(directory / "shop.db"))
-        typer.echo(f'3. Asking with {shop.query.name} and "{QUESTION}":\n')
-        result = engine.search(Query(shop.query, QUESTION))
+        typer.echo(f'3. Asking with leopard.jpg and "{QUESTION}":\n')
+        result = engine.search(Query(shop / "leopard.jpg", QUESTION))
     print_result(result)
     if result.ranking is not None and result.ranking.reranker == "fusion":
         typer.echo(NO_KEY)

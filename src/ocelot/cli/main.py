@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ocelot import __version__
-from ocelot.cli import catalogue, demo, evaluate, index, info, search, serve, train
+from ocelot.cli import data, demo, evaluate, index, info, search, serve, train
 from ocelot.errors import ConfigurationError, InputError, OcelotError
 
 __all__ = ["app", "run"]
@@ -31,11 +31,10 @@ app.command("index")(index.index)
 app.command("search")(search.search)
 app.command("serve")(serve.serve)
 app.command("info")(info.info)
-app.command("catalogue")(catalogue.catalogue)
 app.command("train")(train.train)
 app.command("demo")(demo.demo)
 app.add_typer(evaluate.app, name="evaluate")
-app.add_typer(catalogue.data, name="data")
+app.add_typer(data.app, name="data")
 
 
 def _version(asked: bool) -> None:
@@ -60,8 +59,8 @@ def options(
     warnings.simplefilter("ignore")  # odd EXIF, large pictures: what matters is an error
 
 
-def run() -> None:
-    """Run the `ocelot` command.
+def run(command: typer.Typer = app) -> None:
+    """Run a command, by default `ocelot`.
 
     Exit codes: 0 done; 1 it failed; 2 the input or a setting cannot be used; 130 interrupted.
     """
@@ -69,7 +68,7 @@ def run() -> None:
         if isinstance(stream, io.TextIOWrapper):  # an ASCII locale must not fail
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        command()
     except SystemExit as stop:
         if stop.code == _INTERRUPTED:  # typer says nothing about Ctrl-C
             typer.echo("Interrupted. Finished work is kept; run it again to continue.", err=True)

@@ -117,17 +117,3 @@ def takes(*groups: Mapping[str, OptionInfo]) -> Callable[[Callable[..., None]], 
         return run
 
     return decorate
-
-
-# evaluate.py still names these one by one.
-Batch = Annotated[str | None, BATCH["batch_size"]]
-EncoderName = Annotated[str | None, ENCODER["encoder"]]
-Weights = Annotated[str | None, typer.Option("--weights-file", hidden=True)]
-Device = Annotated[str | None, ENCODER["device"]]
-Backend = Annotated[str | None, ENCODER["backend"]]
-Precision = Annotated[str | None, ENCODER["precision"]]
-Calibration = Annotated[str | None, ENCODER["calibration"]]
-
-
-def encoder_settings(encoder: Any, weights: Any, *others: Any) -> dict[str, Any]:
-    return dict(zip(ENCODER, (weights or encoder, *others), strict=True))

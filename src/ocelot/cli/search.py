@@ -152,7 +152,7 @@ def _short(path: str) -> str:
 
 
 def save_outputs(result: Result, panorama: Path | None, html: Path | None) -> None:
-    """Write the panorama and the page, where they are asked for."""
+    """Write the panorama and the page, where a path is given."""
     if panorama is not None and not result.hits:
         typer.echo(f"There are no hits, so {panorama} is not written.", err=True)
     elif panorama is not None:

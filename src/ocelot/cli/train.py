@@ -12,58 +12,64 @@ from ocelot.cli import options
 from ocelot.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from ocelot.training.report import StepReport
+    from ocelot.training.batch import BatchSource
+    from ocelot.training.config import TrainConfig
 
-__all__ = ["train"]
+__all__ = ["Config", "DeviceName", "Initial", "Output", "run", "train"]
+
+Config = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="See docs/training.md.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="The run's folder.")]
+Initial = Annotated[
+    str | None,
+    typer.Option(help="Start from this encoder: a name, .pth or folder.", show_default=False),
+]
+DeviceName = Annotated[
+    str | None, typer.Option(help="cpu, cuda, mps. [a GPU if there is one]", show_default=False)
+]
 
 
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="See docs/training.md.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The run's folder.")],
-    initial: Annotated[
-        str | None,
-        typer.Option(help="Start from this encoder: a name, .pth or folder.", show_default=False),
-    ] = None,
+    config: Config,
+    output: Output,
+    initial: Initial = None,
     text_model: options.TextModel = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, mps; a GPU where there is one.")
-    ] = None,
+    device: DeviceName = None,
 ) -> None:
-    """Train or fine-tune an encoder. Run the same command after an interruption to resume.
+    """Train or fine-tune an encoder on triplets. Run the command again to resume.
 
     On several GPUs: torchrun --nproc-per-node N -m ocelot train …
     """
-    from ocelot.encoders.weights import load_checkpoint
-    from ocelot.training.config import read_config
-    from ocelot.training.loop import train as run
+    from ocelot.training.config import TrainConfig, read_config
+    from ocelot.training.source import TripletSource
 
-    settings = read_config(config)
+    settings = read_config(config, TrainConfig)
+    run(settings, TripletSource(settings), output, initial, text_model, device)
+
+
+def run(
+    config: TrainConfig,
+    source: BatchSource,
+    output: Path,
+    initial: str | None,
+    text_model: Path | None,
+    device: str | None,
+) -> None:
+    """Train, and print what happens."""
+    from ocelot.encoders.weights import load_checkpoint
+    from ocelot.training.loop import train
+
     start = None if initial is None else load_checkpoint(initial, text_model)
     try:
-        folder = run(
-            settings,
+        folder = train(
+            config,
+            source,
             output,
             initial=start,
             device=device,
-            progress=lambda report: typer.echo(_line(report)),
+            progress=lambda report: typer.echo(str(report)),
         )
     except OSError as error:
         cause = error.strerror or str(error)
         raise ConfigurationError(f"Cannot write to {output}: {cause}.") from None
-    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes only the first one speaks
+    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes only the first one prints
         typer.echo(f"The encoder is in {folder}: use it with --encoder {folder}.")
-
-
-def _line(report: StepReport) -> str:
-    minutes = round(report.seconds_left / 60)
-    parts = [
-        f"step {report.step}/{report.steps}",
-        f"loss {report.loss:.3f}",
-        f"accuracy {report.accuracy:.3f}",
-        f"{report.rate:.0f} queries/s",
-        f"{minutes // 60} h {minutes % 60} min left" if minutes >= 60 else f"{minutes} min left",
-    ]
-    if report.held_out:
-        recalls = ", ".join(f"{name} {recall:.3f}" for name, recall in report.held_out.items())
-        parts.append(f"held-out R@1: {recalls}")
-    return "  ".join(parts)

@@ -220,16 +220,16 @@ def _may_exceed(fields: Mapping[str, Any]) -> bool:
 def _plain(value: Any, name: str) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
-    if is_missing(value):
-        return None
-    if isinstance(value, bool):
-        return value
     if isinstance(value, str):
         return _text(value)
+    if isinstance(value, bool):
+        return value
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**63 else str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if is_missing(value):
+        return None
     if isinstance(value, Mapping):
         return {_text(str(key)): _plain(part, name) for key, part in value.items()}
     if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
@@ -280,25 +280,29 @@ def check_id(value: str, sha256: str | None = None) -> None:
 
 def row_of(entity: Mapping[str, Any]) -> Row:
     """The row that Milvus returned as an entity."""
-    return Row(**_common(entity), paths=entity["paths"], size=int(entity["size"]))
+    size, width, height = (int(entity[name]) for name in ("size", "width", "height"))
+    sha256 = entity.get("sha256") or ""
+    return Row(
+        entity["id"],
+        entity["paths"],
+        size,
+        width,
+        height,
+        _metadata(entity),
+        _vector(entity),
+        sha256,
+    )
 
 
 def hit_of(entity: Mapping[str, Any], score: float, rank: int) -> Hit:
     """The hit for an entity that a search returned."""
-    paths = tuple(sorted(entity["paths"]))
-    return Hit(**_common(entity), paths=paths, score=score, rank=rank)
+    row = row_of(entity)
+    return Hit(**vars(row.item), score=score, rank=rank, vector=row.vector)
 
 
-def _common(entity: Mapping[str, Any]) -> dict[str, Any]:
+def _vector(entity: Mapping[str, Any]) -> Vector | None:
     vector = entity.get("vector")
-    return {
-        "id": str(entity["id"]),
-        "width": int(entity["width"]),
-        "height": int(entity["height"]),
-        "metadata": _metadata(entity),
-        "vector": None if vector is None else np.asarray(vector, dtype=np.float32),
-        "sha256": str(entity.get("sha256") or ""),
-    }
+    return None if vector is None else np.asarray(vector, dtype=np.float32)
 
 
 def _metadata(entity: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from cachetools import LRUCache, TTLCache
 
+from ocelot.assets import copy_demo_shop
 from ocelot.collection.rows import check_id
 from ocelot.encoders.base import Matrix
 from ocelot.engine import Engine
@@ -265,23 +266,19 @@ class Service:
         """
         await self._checks.run(self._engine.count)
 
-    def fill_with_demo(
-        self, count: int = 900, progress: Callable[[Progress], None] | None = None
-    ) -> IndexReport:
-        """Draw the demo catalogue beside the uploads and index it. Blocks; call it in a thread.
+    def fill_with_demo(self, progress: Callable[[Progress], None] | None = None) -> IndexReport:
+        """Copy the demo shop beside the uploads and index it. Blocks; call it in a thread.
 
         Raises:
-            Overloaded: Somebody is at it already.
+            Overloaded: It is being filled already.
         """
-        from ocelot.catalogue.write import write_catalogue
-
         if not self._filling.acquire(blocking=False):
-            raise Overloaded("The demo catalogue is being drawn already; wait for it.", 10)
+            raise Overloaded("The demo shop is being indexed already; wait for it.", 10)
         try:
-            shop = write_catalogue(self._engine.images.uploads.folder / "demo", count)
+            shop = copy_demo_shop(self._engine.images.uploads.folder / "demo")
             return self._engine.index(
-                shop.directory / "images",
-                metadata=shop.metadata,
+                shop / "images",
+                metadata=shop / "metadata.csv",
                 batch_size=8,  # so that no query waits long behind a batch
                 progress=progress,
             )

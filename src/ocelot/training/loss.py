@@ -1,4 +1,4 @@
-"""Contrastive loss with chosen negatives and without false ones."""
+"""Contrastive loss that leaves out false negatives."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ocelot.training.triplets import ANY
+from ocelot.training.batch import WILDCARD
 
 __all__ = ["accepts", "contrastive_loss"]
 
 
-def accepts(wanted: Tensor, traits: Tensor) -> Tensor:
-    """Which pictures answer which queries, though they need not be the drawn pair.
+def accepts(wanted: Tensor, labels: Tensor) -> Tensor:
+    """Compute which pictures answer which queries; see `ocelot.training.batch.Batch`.
 
     Args:
-        wanted: What queries ask for, shape (n, traits); see `ocelot.training.triplets.Traits`.
-        traits: What pictures show, shape (m, traits).
+        wanted: What queries ask for, shape (n, k).
+        labels: What pictures show, shape (m, k).
 
     Returns:
         Bool, shape (n, m).
     """
-    asked, shown = wanted[:, None], traits[None]
-    return ((asked == shown) | (asked == ANY) | (shown == ANY)).all(dim=2)
+    asked, shown = wanted[:, None], labels[None]
+    return ((asked == shown) | (asked == WILDCARD) | (shown == WILDCARD)).all(dim=2)
 
 
 def contrastive_loss(
@@ -33,9 +33,9 @@ def contrastive_loss(
     Args:
         queries: Unit rows, shape (n, d).
         candidates: Unit rows, shape (m, d).
-        targets: The candidate that each query means, shape (n,).
-        ignore: Bool, shape (n, m): pairs that fit each other although they are not the drawn
-            pair, and so count neither way. The drawn pairs are not read.
+        targets: The candidate that answers each query, shape (n,).
+        ignore: Bool, shape (n, m): pairs that fit although the candidate is not the query's
+            target; they count neither way. The values at the targets are not read.
         scale: Inverse temperature, a scalar.
 
     Returns:
@@ -46,7 +46,7 @@ def contrastive_loss(
     own = torch.zeros_like(ignore)
     own[rows, targets] = True
     logits = (scale * queries @ candidates.T).masked_fill(ignore & ~own, float("-inf"))
-    # From each meant candidate back to the queries: another query that it answers does not count.
+    # From each target back to the queries: other queries that it answers do not count.
     back = logits[:, targets].T
     shared = own[:, targets].T & ~torch.eye(n, dtype=torch.bool, device=queries.device)
     back = back.masked_fill(shared, float("-inf"))

@@ -1,4 +1,4 @@
-"""What moves the weights: AdamW, its schedule, and the moving average that is shipped."""
+"""AdamW, its schedule, and the moving average of the weights, which becomes the encoder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["moving_average", "new_optimiser", "schedule"]
 
 
 def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """How a weight's average takes in its next value; it forgets faster at first."""
+    """Return the rule by which an average takes in the next value; it forgets faster at first."""
 
     def mix(average: Tensor, value: Tensor, count: Tensor | int) -> Tensor:
         if not average.is_floating_point():
@@ -27,7 +27,7 @@ def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Ten
 
 
 def schedule(step: int, options: OptimiserConfig) -> float:
-    """Learning rate at a step: linear warm-up, then half a cosine down to its share."""
+    """Learning rate at a step: linear warm-up, then half a cosine down to the final share."""
     if step < options.warmup:
         return options.learning_rate * (step + 1) / options.warmup
     done = (step - options.warmup) / max(1, options.steps - options.warmup)
@@ -38,14 +38,13 @@ def schedule(step: int, options: OptimiserConfig) -> float:
 def new_optimiser(
     network: Network, log_scale: nn.Parameter, options: OptimiserConfig
 ) -> torch.optim.Optimizer:
-    """AdamW; each group has its own `pace`, a factor to the schedule's rate."""
+    """AdamW; weight decay is for matrices alone."""
     matrices = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
     return torch.optim.AdamW(
         [
-            {"params": matrices, "weight_decay": options.weight_decay, "pace": 1.0},
-            {"params": others, "weight_decay": 0.0, "pace": 1.0},
-            {"params": [log_scale], "weight_decay": 0.0, "pace": 1.0},
+            {"params": matrices, "weight_decay": options.weight_decay},
+            {"params": [*others, log_scale], "weight_decay": 0.0},
         ],
         lr=options.learning_rate,
         betas=(0.9, 0.98),

@@ -1,4 +1,4 @@
-"""What a run tells of itself: lines of `metrics.csv`, and `metrics.png`, their picture."""
+"""The metrics of a run: `metrics.csv`, and `metrics.png`, its plot."""
 
 from __future__ import annotations
 
@@ -22,13 +22,12 @@ class StepReport:
     """One line of `metrics.csv`.
 
     Attributes:
-        loss, accuracy: Means since the last report; accuracy is the share of queries whose own
+        loss, accuracy: Means since the last report; accuracy is the share of queries whose
             target came first among all candidates.
         temperature: Of the softmax.
         rate: Queries per second since the last report.
-        seconds_left: Until the last step, at the present pace.
-        held_out: R@1 of each kind of query on what is never trained on, where it was measured
-            at this step.
+        seconds_left: Until the last step, at the present rate.
+        held_out: R@1 of each held-out search, if it was measured at this step.
     """
 
     step: int
@@ -41,14 +40,29 @@ class StepReport:
     seconds_left: float
     held_out: Mapping[str, float] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """One line for people."""
+        hours, minutes = divmod(round(self.seconds_left / 60), 60)
+        parts = [
+            f"step {self.step}/{self.steps}",
+            f"loss {self.loss:.3f}",
+            f"accuracy {self.accuracy:.3f}",
+            f"{self.rate:.0f} queries/s",
+            f"{hours} h {minutes} min left" if hours else f"{minutes} min left",
+        ]
+        if self.held_out:
+            recalls = ", ".join(f"{name} {recall:.3f}" for name, recall in self.held_out.items())
+            parts.append(f"held-out R@1: {recalls}")
+        return "  ".join(parts)
+
 
 def append(folder: Path, report: StepReport) -> None:
-    """Write a report as the last line of the run's metrics."""
+    """Append a report to the run's metrics."""
     _write(folder / _FILE, [report])
 
 
 def read(folder: Path) -> list[StepReport]:
-    """The run's reports so far; a line that a kill has cut short is left out."""
+    """Read the run's reports; a line that a kill has cut short is left out."""
     file = folder / _FILE
     if not file.is_file():
         return []
@@ -59,7 +73,7 @@ def read(folder: Path) -> list[StepReport]:
 
 
 def forget_after(folder: Path, step: int) -> None:
-    """Drop the lines of later steps: they are run again, and reported again."""
+    """Drop the lines of later steps: they will run and be reported again."""
     kept = [report for report in read(folder) if report.step <= step]
     partial = folder / "metrics.part"
     partial.unlink(missing_ok=True)
@@ -68,7 +82,7 @@ def forget_after(folder: Path, step: int) -> None:
 
 
 def _write(file: Path, reports: list[StepReport]) -> None:
-    """Write lines at a file's end, under their names where it is new."""
+    """Append lines to a file, with a header if it is new."""
     with open(file, "a", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(StepReport.__dataclass_fields__))
         if not stream.tell():
@@ -92,7 +106,7 @@ def _report(row: Mapping[str, str]) -> StepReport | None:
 def plot(folder: Path) -> None:
     """Draw loss, accuracy, held-out recalls and learning rate over the steps: `metrics.png`.
 
-    Without matplotlib the log says so, and nothing is drawn.
+    Without matplotlib nothing is drawn, and the log says so once.
     """
     reports = read(folder)
     if not reports:
@@ -100,7 +114,7 @@ def plot(folder: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        _say_what_is_missing()
+        _warn_of_matplotlib()
         return
     steps = [report.step for report in reports]
     figure = Figure(figsize=(8, 9), layout="constrained")
@@ -127,5 +141,5 @@ def plot(folder: Path) -> None:
 
 
 @cache
-def _say_what_is_missing() -> None:
+def _warn_of_matplotlib() -> None:
     log.warning("metrics.png is not drawn without matplotlib: pip install 'ocelot-search[train]'.")

@@ -1,4 +1,4 @@
-"""The network that a run begins with: a new one, or a checkpoint's, adapted where asked."""
+"""The network that a run starts with: a new one, or an adapted checkpoint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHORTEST_TEXT = 16  # tokens that there must be room for beside an image
 
 
 def new_network(config: NetworkConfig, vocabulary: int) -> Network:
-    """A fresh network of a geometry, from the current torch seed."""
+    """Build a network with random weights from the current torch seed."""
     text = TextConfig(
         vocabulary=vocabulary,
         width=config.width,
@@ -43,11 +43,11 @@ def new_network(config: NetworkConfig, vocabulary: int) -> Network:
 
 
 def adapted_network(initial: Checkpoint, tokenizer: TextTokenizer, image_size: int = 0) -> Network:
-    """A checkpoint's network, for other sub-words and another picture size.
+    """Build a checkpoint's network for other sub-words and another picture size.
 
     Args:
-        tokenizer: The checkpoint's own, or one with other sub-words: those that both have keep
-            their embeddings, a new one begins as the mean of the pieces it was spelled with.
+        tokenizer: The checkpoint's own, or one with other sub-words. Sub-words of both keep their
+            embeddings; a new one starts as the mean of the pieces that it was made of before.
         image_size: Pixels along one side; 0 keeps the checkpoint's.
 
     Raises:

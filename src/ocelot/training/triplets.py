@@ -1,110 +1,126 @@
-"""What a batch is to hold, as a plan: pictures to be made, and what is asked of them."""
+"""Files of triplets: JSON lines of reference, text, target and further negatives.
+
+::
+
+    {"reference": "red.jpg", "text": "in blue", "target": "blue.jpg", "negatives": ["navy.jpg"]}
+    {"reference": null, "text": "a striped mug", "target": "mugs/7.jpg"}
+
+Names are relative to the file's folder.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+import json
+import logging
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from ocelot.catalogue.vocabulary import Product
-from ocelot.training.colours import RGB
-from ocelot.training.drawings import Theme
-from ocelot.training.photographs import Photograph
+from ocelot.errors import MetadataError
+from ocelot.images.decode import hash_bytes
+from ocelot.model.tokenizer import TextTokenizer
 
-__all__ = ["ANY", "NONE", "OPEN", "Draft", "Query", "Shot", "Source", "Traits"]
+__all__ = ["Triplet", "TripletFile", "cut_texts", "read_triplet_file"]
 
-ANY = -1  # fits everything, and leaves open what fits
-NONE = -2  # fits nothing that is asked for
-
-
-class Traits(NamedTuple):
-    """What a picture shows, or what a query asks for, as numbers that tensors compare.
-
-    A query accepts a picture when each trait is equal, or ANY on either side.
-    """
-
-    item: int = NONE
-    kind: int = NONE
-    sort: int = NONE
-    printed: int = NONE
-    colour: int = NONE
-    shade: int = NONE
-
-
-OPEN = Traits(*[ANY] * len(Traits._fields))
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Shot:
-    """One picture to be made.
-
-    Attributes:
-        source: "photograph", "stencil" and "file" are numbers within their pools; "drawing" is
-            a product or a theme.
-        setting: Of a photograph: "own" keeps its background, "elsewhere" puts the cut-out
-            article before another, "close" takes a part of it.
-        colour: What the article is recoloured to.
-        printed: The photograph that is printed on the article or the stencil.
-    """
-
-    source: str
-    subject: int | Product | Theme
-    traits: Traits
-    setting: str = "own"
-    colour: RGB | None = None
-    printed: int | None = None
-
-
-@dataclass(frozen=True)
-class Query:
-    """A query and its answer; pictures are numbers within the draft."""
+class Triplet:
+    """One triplet; pictures are numbers within `TripletFile.pictures`."""
 
     reference: int | None
     text: str | None
     target: int
-    wanted: Traits
+    negatives: tuple[int, ...]
+
+    @property
+    def pictures(self) -> tuple[int, ...]:
+        """All pictures that it names."""
+        reference = () if self.reference is None else (self.reference,)
+        return (*reference, self.target, *self.negatives)
 
 
-@dataclass
-class Draft:
-    """The plan of one batch."""
-
-    shots: list[Shot] = field(default_factory=list)
-    queries: list[Query] = field(default_factory=list)
-
-    def add(self, shot: Shot) -> int:
-        """The picture's number."""
-        self.shots.append(shot)
-        return len(self.shots) - 1
-
-    def ask(self, reference: int | None, text: str | None, target: int, wanted: Traits) -> None:
-        """A query whose answer is the picture `target`."""
-        self.queries.append(Query(reference, text, target, wanted))
-
-
-class Source:
-    """What drafts are drawn from.
-
-    Args:
-        photographs: In the order of their pool.
-        stencils: Kind and style of each empty product that can be printed on.
+@dataclass(frozen=True)
+class TripletFile:
+    """A file of triplets.
 
     Attributes:
-        articles, whole: Numbers of the photographs that are cut out, and of the others, by kind.
-        products: Numbers of the stencils by kind.
+        pictures: Every picture that it names, once.
+        fingerprint: SHA-256 of the file.
     """
 
-    def __init__(
-        self,
-        photographs: Sequence[Photograph] = (),
-        stencils: Sequence[tuple[str, int]] = (),
-    ) -> None:
-        self.photographs, self.stencils = photographs, stencils
-        self.articles: dict[str, list[int]] = {}
-        self.whole: dict[str, list[int]] = {}
-        self.products: dict[str, list[int]] = {}
-        for number, photograph in enumerate(photographs):
-            group = self.articles if photograph.article else self.whole
-            group.setdefault(photograph.kind, []).append(number)
-        for number, (kind, _) in enumerate(stencils):
-            self.products.setdefault(kind, []).append(number)
+    path: Path
+    pictures: tuple[Path, ...]
+    triplets: tuple[Triplet, ...]
+    fingerprint: str
+
+
+def read_triplet_file(path: Path) -> TripletFile:
+    """Read a file of triplets and check that its pictures exist.
+
+    Raises:
+        MetadataError: The file cannot be read, a line (the message has its number) is wrong, or
+            a picture is missing.
+    """
+    try:
+        data = path.read_bytes()
+        text = data.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        cause = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise MetadataError(f"Cannot read {path}: {cause}.") from None
+    numbers: dict[Path, int] = {}
+    triplets = [
+        _triplet(line, numbers, path.parent, f"{path}, line {number}")
+        for number, line in enumerate(text.split("\n"), 1)
+        if line.strip()
+    ]
+    if not triplets:
+        raise MetadataError(f"{path} holds no triplets: write one JSON object to a line.")
+    return TripletFile(path, tuple(numbers), tuple(triplets), hash_bytes(data))
+
+
+def _triplet(line: str, numbers: dict[Path, int], folder: Path, where: str) -> Triplet:
+    try:
+        entry: Any = json.loads(line)
+    except (ValueError, RecursionError):
+        raise MetadataError(f"{where} is not JSON.") from None
+    if not isinstance(entry, dict):
+        raise MetadataError(f"{where} is not a JSON object.")
+    reference, text, target = (entry.get(key) for key in ("reference", "text", "target"))
+    for name, value in (("reference", reference), ("text", text)):
+        if value is not None and not isinstance(value, str):
+            raise MetadataError(f"{where}: {name} must be text or null, was: {value!r}.")
+    text = (text or "").strip() or None
+    if not (reference or text):
+        raise MetadataError(f"{where} has neither a reference nor a text.")
+    if not isinstance(target, str) or not target:
+        raise MetadataError(f"{where}: target must be a file name, was: {target!r}.")
+    negatives = entry.get("negatives") or []
+    if not isinstance(negatives, list) or not all(isinstance(name, str) for name in negatives):
+        raise MetadataError(f"{where}: negatives must be a list of file names.")
+
+    def number(name: str) -> int:
+        path = Path(os.path.normpath(folder / name))
+        if path not in numbers and not path.is_file():
+            raise MetadataError(f"{where}: there is no picture {path}.")
+        return numbers.setdefault(path, len(numbers))
+
+    seen = number(reference) if reference else None
+    return Triplet(seen, text, number(target), tuple(map(number, negatives)))
+
+
+def cut_texts(file: TripletFile, tokenizer: TextTokenizer, longest: int) -> TripletFile:
+    """Cut texts to so many tokens; the log says once how many were longer."""
+    triplets = []
+    for triplet in file.triplets:
+        tokens = tokenizer.tokenizer.encode(triplet.text or "")
+        if triplet.text and len(tokens.ids) > longest:
+            end = tokens.offsets[longest - 2][1]  # the last token closes the text
+            triplet = replace(triplet, text=triplet.text[:end])
+        triplets.append(triplet)
+    cut = sum(new is not old for new, old in zip(triplets, file.triplets, strict=True))
+    if cut:
+        log.warning("%s: texts cut to their first %d tokens: %d.", file.path, longest, cut)
+    return replace(file, triplets=tuple(triplets))

@@ -1,19 +1,16 @@
-"""A WordPiece tokenizer of whole words: the wordings', common English, and pieces for the rest."""
+"""A WordPiece tokenizer that is built from texts: their words, and pieces for all others."""
 
 from __future__ import annotations
 
 import string
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from importlib import resources
 
 from ocelot.model.tokenizer import TextTokenizer, word_piece
 
-__all__ = ["SPECIAL", "build_tokenizer", "english_words"]
+__all__ = ["build_tokenizer"]
 
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
-
+_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 _CHARACTERS = string.ascii_lowercase + string.digits
 _ENDINGS = """
 s es ed d er ers r or ors est ing ings ly y ies ied ier iest al ally able ible age ance ant
@@ -22,45 +19,37 @@ tions sion th en ern ery ette ess ic ical wear ware man woman men house like pro
 """
 
 
-@lru_cache(maxsize=1)
-def english_words() -> tuple[str, ...]:
-    """Common English words, lower-case and sorted."""
-    file = resources.files("ocelot.training") / "english.txt"
-    return tuple(file.read_text(encoding="ascii").split())
-
-
 def build_tokenizer(texts: Iterable[str], size: int) -> TextTokenizer:
-    """A lower-casing tokenizer of at most `size` sub-words; the same texts give the same one.
+    """Build a lower-casing tokenizer of at most `size` sub-words.
 
-    Letters and digits come first, alone and as continuations, so no ASCII text is unknown;
-    then the words of the texts, the most frequent first, the list of English words, and
-    pieces that are frequent in it.
+    Letters and digits come first, alone and as continuations, so that no ASCII text is unknown;
+    then the words of the texts, the most frequent first, and pieces that several words share.
 
     Raises:
         ValueError: `size` leaves no room for the characters and endings.
     """
-    base = [*SPECIAL, *_CHARACTERS, *string.punctuation]
+    base = [*_SPECIAL, *_CHARACTERS, *string.punctuation]
     base += [f"##{piece}" for piece in (*_CHARACTERS, *_ENDINGS.split())]
     pieces = list(dict.fromkeys(base))
     if size < len(pieces):
         raise ValueError(f"size must be at least {len(pieces)}, was: {size}")
-    words = sorted(english_words(), key=lambda word: (len(word), word))
-    pieces = list(dict.fromkeys([*pieces, *_words(texts), *words, *_frequent_pieces(words)]))
+    words = _words(texts)
+    pieces = list(dict.fromkeys([*pieces, *words, *_frequent_pieces(words)]))
     return TextTokenizer(word_piece(pieces[:size]))
 
 
 def _words(texts: Iterable[str]) -> list[str]:
-    """The words of texts as the tokenizer splits them, by falling frequency."""
-    framed = word_piece(list(SPECIAL))
+    """The words of texts as the tokenizer splits them, the most frequent and short ones first."""
+    splitter = word_piece(list(_SPECIAL))
     counts: Counter[str] = Counter()
     for text in texts:
-        plain = framed.normalizer.normalize_str(text)
-        counts.update(word for word, _ in framed.pre_tokenizer.pre_tokenize_str(plain))
-    return sorted(counts, key=lambda word: (-counts[word], word))
+        plain = splitter.normalizer.normalize_str(text)
+        counts.update(word for word, _ in splitter.pre_tokenizer.pre_tokenize_str(plain))
+    return sorted(counts, key=lambda word: (-counts[word], len(word), word))
 
 
 def _frequent_pieces(words: Iterable[str]) -> list[str]:
-    """Pieces that several words share, those first that spare the most tokens."""
+    """Pieces that several words share; those that save the most tokens come first."""
     counts = Counter(piece for word in words for piece in _pieces(word))
     frequent = [piece for piece in counts if counts[piece] >= 3]
     return sorted(frequent, key=lambda piece: (-counts[piece] * len(piece.lstrip("#")), piece))

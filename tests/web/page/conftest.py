@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from ocelot.build import build_service
-from ocelot.catalogue.write import write_catalogue
 from ocelot.service import Service
 from ocelot.settings import load_settings
 from ocelot.web import add_page, create_app, stop_streams
 from ocelot.web.page import create_page
 from tests.rerankers.chat_server import ChatServer
+from tests.shop import write_shop
 from tests.uvicorn_server import WebServer
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -42,9 +42,9 @@ def plain_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A drawn shop of 60 pictures; read-only."""
+    """A shop of 60 pictures; read-only."""
     folder = tmp_path_factory.mktemp("ui-shop")
-    write_catalogue(folder, 60, 5)
+    write_shop(folder)
     return folder
 
 
@@ -71,10 +71,10 @@ def service(
 
 
 @contextmanager
-def serving(service: Service, *, demo: int = 24, port: int = 0) -> Iterator[str]:
+def serving(service: Service, *, port: int = 0) -> Iterator[str]:
     """The address of a server in a thread of its own."""
     app = create_app(service, load_settings(), page=False)
-    add_page(app, create_page(service, app.state.shutdown, demo=demo))
+    add_page(app, create_page(service, app.state.shutdown))
     server = WebServer(app, port=port)
     server.start()
     try:

@@ -22,6 +22,7 @@ from ocelot.service import Service
 from ocelot.settings import load_settings
 from ocelot.web.page.folder import use_own_folder
 from tests.rerankers.chat_server import ChatServer, Reply, error, ranking
+from tests.shop import write_shop
 from tests.web.page.conftest import serving
 
 THEME = "phone case with this image theme"
@@ -527,10 +528,11 @@ def empty(plain_environment: None, tmp_path: Path) -> Iterator[Service]:
         made.close()
 
 
-def test_an_empty_collection_is_filled_with_the_demo_catalogue(
-    visit: Visit, empty: Service
+def test_an_empty_collection_is_filled_with_the_demo_shop(
+    visit: Visit, empty: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(empty, demo=24) as address:
+    monkeypatch.setattr("ocelot.assets._DEMO_SHOP", write_shop(tmp_path / "small", 24))
+    with serving(empty) as address:
         page = visit(address)
         assert page.inner_text("#oc-results h2") == "This collection is empty"
         assert not page.query_selector("#oc-suggestions button")

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any
 
+from ocelot.assets import demo_shop_size
 from ocelot.errors import ImageError, InputError, OcelotError
 from ocelot.images.file import ImageFile
 from ocelot.indexing import Progress
@@ -56,19 +57,13 @@ def _readable(handler: Handler) -> Handler:
 
 
 class Actions:
-    """Handlers over one service.
+    """Handlers over one service."""
 
-    Args:
-        demo: Pictures of the demo catalogue.
-    """
-
-    def __init__(
-        self, service: Service, look: Cards, pictures: QueryPictures, demo: int = 900
-    ) -> None:
+    def __init__(self, service: Service, look: Cards, pictures: QueryPictures) -> None:
         self._service = service
         self._cards = look
         self._pictures = pictures
-        self._demo = demo
+        self._demo = demo_shop_size()
 
     @_readable
     async def open(self, session: Session) -> Views:
@@ -238,9 +233,7 @@ class Actions:
             loop.call_soon_threadsafe(reports.put_nowait, report)
 
         yield View(status=cards.status(""), results=self._cards.filling(0, self._demo))
-        work = asyncio.ensure_future(
-            asyncio.to_thread(self._service.fill_with_demo, self._demo, tell)
-        )
+        work = asyncio.ensure_future(asyncio.to_thread(self._service.fill_with_demo, tell))
         work.add_done_callback(lambda _: reports.put_nowait(None))
         while (report := await reports.get()) is not None:
             yield View(results=self._cards.filling(report.done, report.total))

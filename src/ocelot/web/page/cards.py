@@ -151,7 +151,7 @@ class Cards:
         """What to do with a collection that holds nothing.
 
         Args:
-            demo: Pictures in the demo catalogue.
+            demo: Pictures in the demo shop.
             local: Whether the database is a file, which one process opens at a time.
         """
         when = " while this server is stopped" if local else ""
@@ -160,14 +160,14 @@ class Cards:
             f"index a folder{when}:</p>"
             "<pre><code>ocelot index PICTURES --db shop.db</code></pre>"
             '<p>Or look around in a shop that we have drawn:</p><p><button type="button" '
-            f'class="primary" data-act="demo">Fill it with the demo catalogue</button></p>'
-            f'<p class="soft">{words.count(demo)}; takes less than a minute.</p></section>'
+            f'class="primary" data-act="demo">Fill it with the demo shop</button></p>'
+            f'<p class="soft">{words.count(demo)}; takes some seconds.</p></section>'
         )
 
     def filling(self, done: int, total: int) -> str:
-        """How far the demo catalogue is."""
+        """How far indexing the demo shop is."""
         value = f' value="{done}"' if done else ""  # without a value, the bar only moves
-        text = f"{done:,} of {total:,} pictures" if done else f"Drawing {words.count(total)}…"
+        text = f"{done:,} of {total:,} pictures" if done else f"Copying {words.count(total)}…"
         return (
             '<section class="none"><h2>Filling the collection</h2><progress '
             f'aria-label="Pictures indexed" max="{total}"{value}></progress>'

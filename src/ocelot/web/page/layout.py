@@ -35,11 +35,11 @@ _SESSIONS = 500  # pages whose fields Gradio remembers
 _AT_ONCE = 512  # events of all pages
 
 
-def create_page(service: Service, shutdown: Shutdown, **options: Any) -> FastAPI:
+def create_page(service: Service, shutdown: Shutdown, *, locked: bool = False) -> FastAPI:
     """The page as an app of its own, with the middleware that only it needs.
 
     Args:
-        **options: Options of `mount_page`.
+        locked: See `mount_page`.
     """
     middleware = [
         Middleware(PagePolicy),
@@ -48,18 +48,15 @@ def create_page(service: Service, shutdown: Shutdown, **options: Any) -> FastAPI
         Middleware(CORSMiddleware),
     ]
     app = FastAPI(openapi_url=None, middleware=middleware)
-    return mount_page(app, service, **options)
+    return mount_page(app, service, locked=locked)
 
 
-def mount_page(
-    app: FastAPI, service: Service, *, path: str = "/", demo: int = 900, locked: bool = False
-) -> FastAPI:
+def mount_page(app: FastAPI, service: Service, *, path: str = "/", locked: bool = False) -> FastAPI:
     """Put the page on an app that has the HTTP API at its root.
 
     Args:
         path: Where the page is.
         locked: Whether people log in, and so may want to log out.
-        demo: Pictures of the demo catalogue that an empty collection can be filled with.
 
     Returns:
         The same app.
@@ -67,7 +64,7 @@ def mount_page(
     folder = use_own_folder()
     steps_down = len([part for part in path.split("/") if part])
     look = Cards("../" * steps_down or "./")
-    actions = Actions(service, look, QueryPictures(service, folder), demo)
+    actions = Actions(service, look, QueryPictures(service, folder))
     blocks = _page(service, actions, _footer(locked))
     blocks.state_session_capacity = _SESSIONS
     # An event that waits for a language model holds a place; the service has bounds of its own.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cachetools import LRUCache
 
+from ocelot.assets import demo_shop
 from ocelot.errors import ImageError, InputError
 from ocelot.images.decode import hash_bytes, probe, read_file
 from ocelot.service import Service
@@ -83,13 +84,10 @@ class QueryPictures:
 
     async def leopard(self) -> str:
         """The demo's query picture as a file."""
-        return await asyncio.to_thread(self._draw)
+        return await asyncio.to_thread(self._put_leopard)
 
-    def _draw(self) -> str:
-        from ocelot.catalogue.render import render_leopard
-        from ocelot.catalogue.write import jpeg_bytes
-
-        return self._put("leopard.jpg", jpeg_bytes(render_leopard()))
+    def _put_leopard(self) -> str:
+        return self._put("leopard.jpg", (demo_shop() / "leopard.jpg").read_bytes())
 
     def _put(self, name: str, data: bytes) -> str:
         path = self._folder / hash_bytes(data) / name  # where Gradio puts what it shows

@@ -1,0 +1,1 @@
+"""How the bundled encoder is made: drawn catalogue, photographs, samplers, evaluation sets."""

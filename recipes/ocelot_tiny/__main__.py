@@ -1,0 +1,131 @@
+"""The commands of the recipe: `python -m recipes.ocelot_tiny --help`, at the repository's root."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocelot.assets import demo_shop
+from ocelot.cli import main
+from ocelot.cli.train import Config, DeviceName, Initial, Output, run
+from ocelot.errors import InputError
+
+app = typer.Typer(
+    help="How the bundled encoder is made.", no_args_is_help=True, rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)  # fmt: skip
+app.callback()(main.options)
+
+
+@app.command()
+def train(
+    config: Config, output: Output, initial: Initial = None, device: DeviceName = None
+) -> None:
+    """Train one leg. Run the command again to resume."""
+    from ocelot.training.config import read_config
+    from recipes.ocelot_tiny.config import RecipeConfig
+    from recipes.ocelot_tiny.source import RecipeSource
+
+    settings = read_config(config, RecipeConfig)
+    run(settings, RecipeSource(settings, output), output, initial, None, device)
+
+
+@app.command()
+def catalogue(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it.")],
+    count: Annotated[int, typer.Option(help="Pictures.", min=1, max=1_000_000)] = 900,
+    seed: Annotated[int, typer.Option(help="Another seed gives another shop.")] = 0,
+    held_out: Annotated[
+        bool,
+        typer.Option(
+            "--held-out", help="Write an evaluation set of combinations that are not trained on."
+        ),
+    ] = False,
+    queries: Annotated[int, typer.Option(help="Queries with --held-out.", min=1)] = 300,
+) -> None:
+    """Draw a shop of product pictures with metadata, and a leopard to search it with."""
+    from recipes.ocelot_tiny.benchmark import write_benchmark
+    from recipes.ocelot_tiny.catalogue.write import write_catalogue
+
+    try:
+        if held_out:
+            file = write_benchmark(directory, count=count, queries=queries, seed=seed)
+            typer.echo(f"Wrote {count} pictures and {file}.")
+            return
+        report = write_catalogue(directory, count, seed)
+    except ValueError as error:
+        raise InputError(f"{error}.") from None
+    except OSError as error:
+        raise InputError(f"Cannot write to {directory}: {error.strerror or error}.") from None
+    typer.echo(f"Wrote {report.images} pictures, {report.metadata} and {report.query}.")
+
+
+@app.command("demo-shop")
+def write_demo_shop(
+    count: Annotated[int, typer.Option(help="Pictures.", min=1)] = 300,
+) -> None:
+    """Draw the demo shop that ships with Ocelot: the first pictures of the catalogue."""
+    from recipes.ocelot_tiny.catalogue.write import write_catalogue
+
+    shutil.rmtree(demo_shop() / "images", ignore_errors=True)
+    report = write_catalogue(demo_shop(), count)
+    typer.echo(f"Wrote {report.images} pictures into {report.directory}.")
+
+
+@app.command()
+def photographs(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="With metadata.csv.")],
+    task: Annotated[
+        str,
+        typer.Option(metavar="TASK", help="recolour, recolour-elsewhere, print, view or words."),
+    ],
+    only: Annotated[
+        Path, typer.Option(metavar="FILE", help="Names of the held-out photographs, one to a line.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder.")],
+    articles: Annotated[
+        str,
+        typer.Option(
+            help="How the names of files with one article begin. [all]",
+            show_default=False,
+        ),
+    ] = "",
+    queries: Annotated[
+        int | None,
+        typer.Option(help="Most queries. [all; 300 prints]", min=1, show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed gives other colours and views.")] = 0,
+) -> None:
+    """Write an evaluation set of one task from photographs that are not trained on.
+
+    metadata.csv has the columns file_name and category. Only photographs that FILE names are
+    references or targets. The result is for `ocelot evaluate triplets`.
+    """
+    from recipes.ocelot_tiny.photo_benchmark import read_photographs, write_photo_benchmark
+    from recipes.ocelot_tiny.photographs import read_names
+
+    held_out = read_names(only)
+    try:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as kept:
+            photos = read_photographs(
+                folder,
+                Path(kept, "photographs.npy"),
+                task,
+                held_out=held_out,
+                articles=articles,
+                seed=seed,
+            )
+            file = write_photo_benchmark(
+                output, photos, task, held_out=held_out, queries=queries, seed=seed
+            )
+    except OSError as error:
+        raise InputError(f"Cannot write to {output}: {error.strerror or error}.") from None
+    typer.echo(f"Wrote {len(list((output / 'images').iterdir()))} pictures and {file}.")
+
+
+if __name__ == "__main__":
+    main.run(app)

@@ -1,0 +1,108 @@
+"""Writing the demo catalogue to disk: pictures, metadata, and the query picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from recipes.ocelot_tiny.catalogue.plan import plan
+from recipes.ocelot_tiny.catalogue.render import render_leopard, render_product
+from recipes.ocelot_tiny.catalogue.vocabulary import KINDS, Product
+
+COLUMNS = ("file_name", "title", "category", "kind", "colour", "pattern", "price")
+SIZE = 320  # pixels
+QUALITY = 88
+
+
+@dataclass(frozen=True)
+class CatalogueReport:
+    """What was written: the number of product pictures, and where things are."""
+
+    images: int
+    directory: Path
+    metadata: Path
+    query: Path
+
+
+def write_catalogue(directory: Path, count: int = 900, seed: int = 0) -> CatalogueReport:
+    """Write ``count`` product pictures, their metadata.csv and the query picture leopard.jpg.
+
+    Equal arguments give equal bytes; files that already hold them are left untouched, and each
+    file appears whole or not at all. metadata.csv comes last, so it never names a missing picture.
+    Raises ``ValueError`` when count is below 1 or seed is negative.
+    """
+    products = plan(count, seed)
+    directory = Path(directory)
+    (directory / "images").mkdir(parents=True, exist_ok=True)
+
+    def make(index: int) -> dict[str, str]:
+        product = products[index]
+        view, luck = np.random.SeedSequence([seed, 30, index]).generate_state(2)
+        name = f"images/{index + 1:06d}.jpg"
+        put_bytes(directory / name, jpeg_bytes(render_product(product, int(view), SIZE)))
+        return _row(name, product, float(luck) / 2**32)
+
+    # Pillow and numpy let go of the interpreter for most of their work
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        rows = list(pool.map(make, range(len(products))))
+    query = directory / "leopard.jpg"
+    put_bytes(query, jpeg_bytes(render_leopard()))
+    metadata = directory / "metadata.csv"
+    put_bytes(metadata, _csv_bytes(rows))
+    return CatalogueReport(len(products), directory, metadata, query)
+
+
+def jpeg_bytes(picture: Image.Image) -> bytes:
+    """``picture`` as a JPEG file with fixed settings."""
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=QUALITY, subsampling=0, optimize=False, progressive=False)
+    return out.getvalue()
+
+
+def put_bytes(path: Path, content: bytes) -> None:
+    """Make ``path`` hold ``content``, atomically; a file that already does is left alone."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(name, 0o644)  # mkstemp makes private files; a catalogue is for reading
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _row(name: str, product: Product, luck: float) -> dict[str, str]:
+    kind = KINDS[product.kind]
+    low, high = kind.price
+    # even on a logarithmic scale: cheap articles are more common than dear ones
+    price = min(math.floor(low * (high / low) ** luck) + 0.99, high)
+    values = (
+        name,
+        product.title,
+        kind.category,
+        product.kind,
+        product.colour,
+        product.pattern,
+        f"{price:.2f}",
+    )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def _csv_bytes(rows: list[dict[str, str]]) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode("utf-8")

@@ -1,0 +1,82 @@
+"""The configuration of a leg: that of any run, and what its pictures are made from."""
+
+from __future__ import annotations
+
+from pydantic import NonNegativeInt, model_validator
+
+from ocelot.training.config import Section, TrainConfig
+
+__all__ = ["DrawingsConfig", "GroupsConfig", "PhotographsConfig", "RecipeConfig"]
+
+
+class PhotographsConfig(Section):
+    """Photographs to train on; paths are relative to the working directory.
+
+    Attributes:
+        folder: Folder of photographs with `metadata.csv`.
+        articles: How the names of those files begin that show one article before a background,
+            which is cut out; "" is all.
+        held_out: File with the names of photographs that are never trained on, one to a line.
+    """
+
+    folder: str
+    articles: str = ""
+    held_out: str = ""
+
+
+class DrawingsConfig(Section):
+    """What is drawn beforehand.
+
+    Attributes:
+        views, theme_views: Drawings of each article and each theme of the catalogue.
+        stencil_views: Drawings of each empty product that photographs are printed on.
+        size: Pixels along one side; 0 is the encoder's own size.
+    """
+
+    views: NonNegativeInt = 2
+    theme_views: NonNegativeInt = 12
+    stencil_views: NonNegativeInt = 24
+    size: NonNegativeInt = 0
+
+
+class GroupsConfig(Section):
+    """How many groups of each sampler one batch has; see `recipes.ocelot_tiny.samplers`.
+
+    Attributes:
+        recolourings: Garments in three colours each.
+        views: Photographs, seen twice each.
+        prints: Pictures, printed on two products each.
+        drawings: Triplets of the drawn catalogue.
+        words: Descriptions of photographs that the batch has.
+    """
+
+    recolourings: NonNegativeInt = 0
+    views: NonNegativeInt = 0
+    prints: NonNegativeInt = 0
+    drawings: NonNegativeInt = 0
+    words: NonNegativeInt = 0
+
+
+class RecipeConfig(TrainConfig):
+    """A leg. Its pictures are made here, so [data] names no triplets."""
+
+    photographs: PhotographsConfig | None = None
+    drawings: DrawingsConfig = DrawingsConfig()
+    groups: GroupsConfig
+
+    @model_validator(mode="after")
+    def _check_groups(self) -> RecipeConfig:
+        groups, drawings = self.groups, self.drawings
+        if not any(vars(groups).values()):
+            raise ValueError("at least one number in [groups] must be above 0")
+        if self.photographs is None:
+            for name in ("recolourings", "views", "prints", "words"):
+                if getattr(groups, name):
+                    raise ValueError(f"[groups] {name} needs a section [photographs]")
+        if groups.words and not (groups.recolourings or groups.views or groups.prints):
+            raise ValueError("[groups] words describes photographs of other samplers: add views")
+        if groups.drawings and min(drawings.views, drawings.theme_views) < 1:
+            raise ValueError("[groups] drawings needs views and theme_views of at least 1")
+        if groups.prints and drawings.stencil_views < 1:
+            raise ValueError("[groups] prints needs stencil_views of at least 1")
+        return self

@@ -1,0 +1,36 @@
+"""Made photographs and what training prepares of them, once for all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recipes.ocelot_tiny.photographs import PhotoSet, read_photo_set
+from recipes.ocelot_tiny.pools import StencilPool
+from recipes.ocelot_tiny.tests import made
+from tests.conftest import bare_environment
+from tests.training.conftest import one_thread
+
+__all__ = ["bare_environment", "one_thread"]
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of made photographs."""
+    folder = tmp_path_factory.mktemp("photographs") / "photographs"
+    made.write_photographs(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photos(photographs: Path) -> PhotoSet:
+    """The made photographs, prepared in `prepared.npy` beside their folder."""
+    cache = photographs.parent / "prepared.npy"
+    return read_photo_set(photographs, cache, articles="clothing/", workers=1)
+
+
+@pytest.fixture(scope="session")
+def stencils(photographs: Path) -> StencilPool:
+    """One empty product of every style, in `stencils.npy` beside the photographs' folder."""
+    return StencilPool(photographs.parent / "stencils.npy", size=32, views=1, seed=3, workers=1)

@@ -1,0 +1,103 @@
+"""The bundled encoder: within its limits, and as good as its model card says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from ocelot.encoders import VisualizedBGE
+from ocelot.evaluation import Evaluation, evaluate_triplets, read_triplets
+from ocelot.model.visualized_bge import parameter_count
+from recipes.ocelot_tiny.benchmark import COMPOSED_TASKS, write_benchmark
+from recipes.ocelot_tiny.photo_benchmark import read_photographs, write_photo_benchmark
+
+# Set of queries -> metric -> what it must reach at least, on the committed seeds.
+BARS = {
+    "catalogue": {"R@1": 0.86, "R@9": 0.97},
+    "catalogue words": {"R@1": 0.95},
+    "recolour": {"R@1": 0.87, "R@5": 0.96},
+    "print": {"R@9": 0.94},
+    "view": {"R@1": 0.86},
+    "words": {"P@10": 0.82},
+}
+# Photographs: queries at most.
+QUERIES = {"recolour": 180, "print": 100, "view": 150, "words": None}
+
+ASSETS = Path(str(files("ocelot") / "assets" / "ocelot-tiny"))
+DATA = Path(__file__).parents[3] / "tests" / "data"
+HELD_OUT = Path(__file__).parents[1] / "held_out.txt"
+
+Measure = Callable[[str], Evaluation]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> VisualizedBGE:
+    return VisualizedBGE.load("ocelot-tiny", device="cpu", dtype="fp32")
+
+
+@pytest.fixture(scope="module")
+def measure(encoder: VisualizedBGE, tmp_path_factory: pytest.TempPathFactory) -> Measure:
+    """Evaluates a set of queries, once."""
+    held_out = frozenset(HELD_OUT.read_text(encoding="utf-8").split())
+    prepared = tmp_path_factory.mktemp("photos") / "photographs.npy"
+
+    @cache
+    def evaluation(name: str) -> Evaluation:
+        folder = tmp_path_factory.mktemp(name.replace(" ", "-"))
+        if name == "catalogue":
+            file = write_benchmark(folder, count=600, queries=200, seed=11)
+        elif name == "catalogue words":
+            file = write_benchmark(folder, count=200, queries=60, seed=5, tasks={"words": 1.0})
+        else:
+            photos = read_photographs(
+                DATA / "photographs", prepared, name, held_out=held_out, articles="clothing/"
+            )
+            file = write_photo_benchmark(
+                folder, photos, name, held_out=held_out, queries=QUERIES[name], seed=1
+            )
+        pictures = sorted((folder / "images").iterdir())
+        return evaluate_triplets(encoder, read_triplets(file), folder, pictures)
+
+    return evaluation
+
+
+def test_it_is_small(encoder: VisualizedBGE) -> None:
+    assert parameter_count(encoder.network) <= 8_000_000
+    assert sum(file.stat().st_size for file in ASSETS.iterdir()) <= 16 * 2**20
+    assert (ASSETS / "README.md").is_file()
+
+
+@pytest.mark.parametrize("name", BARS)
+def test_it_finds_what_is_asked_for(name: str, measure: Measure) -> None:
+    result = measure(name)
+    missed = {
+        metric: result.composed[metric]
+        for metric, bar in BARS[name].items()
+        if result.composed[metric] < bar
+    }
+    assert not missed
+
+
+@pytest.mark.parametrize(
+    ("name", "queries", "gallery"),
+    [("catalogue", 200, 600), ("recolour", 180, 1260), ("print", 100, 400), ("view", 150, 588)],
+)
+def test_the_sets_are_as_large_as_they_say(
+    name: str, queries: int, gallery: int, measure: Measure
+) -> None:
+    assert (measure(name).queries, measure(name).gallery) == (queries, gallery)
+
+
+def test_every_kind_of_composed_query_is_asked(measure: Measure) -> None:
+    assert set(measure("catalogue").tasks) == set(COMPOSED_TASKS)
+
+
+@pytest.mark.parametrize("name", ["catalogue", "recolour", "print"])
+def test_neither_half_of_the_query_is_enough(name: str, measure: Measure) -> None:
+    result = measure(name)
+    assert result.image_only["R@1"] < result.composed["R@1"] / 2
+    assert result.text_only["R@1"] < result.composed["R@1"] / 2

@@ -1,0 +1,76 @@
+"""Held-out searches during training."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+import pytest
+import torch
+
+from ocelot.model.tokenizer import TextTokenizer
+from ocelot.training.batch import Batch
+from ocelot.training.loop import recall
+from recipes.ocelot_tiny.augment import Augmenter
+from recipes.ocelot_tiny.photographs import PhotoSet
+from recipes.ocelot_tiny.pools import StencilPool
+from recipes.ocelot_tiny.source import drawn_search, photo_searches
+from tests.training import made
+
+
+@pytest.fixture(scope="module")
+def words() -> TextTokenizer:
+    return made.tokenizer()
+
+
+def recalls(words: TextTokenizer, searches: Mapping[str, Batch]) -> dict[str, float]:
+    network = made.network(words.tokenizer.get_vocab_size(), convolution=True)
+    return {name: recall(network, search) for name, search in searches.items()}
+
+
+def searches(
+    photos: PhotoSet, stencils: StencilPool | None, words: TextTokenizer, numbers: slice
+) -> dict[str, float]:
+    """R@1 of the searches over some of the photographs."""
+    part = PhotoSet(photos.photographs[numbers], photos.pixels[numbers])
+    augmenter = Augmenter(16, photos=part, stencils=stencils)
+    samplers = ["recolourings", "views", "prints"]
+    return recalls(words, photo_searches(random.Random(1), augmenter, samplers, words))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "has_stencils", "names"),
+    [
+        (slice(None), True, ["recolourings", "views", "prints"]),
+        (slice(None), False, ["recolourings", "views"]),
+        (slice(11, None), True, ["views", "prints"]),  # fruit
+        (slice(0, 1), True, ["recolourings", "views", "prints"]),
+        (slice(0, 0), True, []),
+    ],
+)
+def test_it_measures_what_it_has_pictures_for(
+    photos: PhotoSet,
+    stencils: StencilPool,
+    words: TextTokenizer,
+    numbers: slice,
+    has_stencils: bool,
+    names: list[str],
+) -> None:
+    recalls = searches(photos, stencils if has_stencils else None, words, numbers)
+    assert list(recalls) == names
+    assert all(0 <= recall <= 1 for recall in recalls.values())
+
+
+def test_one_network_has_one_recall(photos: PhotoSet, words: TextTokenizer) -> None:
+    one, same = (searches(photos, None, words, slice(None)) for _ in range(2))
+    assert one == same
+
+
+def test_drawn_combinations_are_searched_too(words: TextTokenizer) -> None:
+    search = drawn_search(random.Random(1), 16, words, queries=8)
+    assert len(search.ids) == 8
+    network = made.network(words.tokenizer.get_vocab_size(), convolution=True)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    assert recall(network, search) * 8 % 1 == 0
+    for name, value in network.state_dict().items():  # batch norms too
+        assert torch.equal(value, before[name])

@@ -1,0 +1,62 @@
+"""Random changes of pictures as batched tensor operations: a closer crop, other light.
+
+Pixels are float32 from 0 to 255, shape (n, 3, height, width). Everything runs on the device of
+its arguments. Random numbers are drawn on the CPU, so that a seed gives the same changes on every
+device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["Random", "crop", "relight"]
+
+
+@dataclass(frozen=True)
+class Random:
+    """Random numbers of one generator, on a device."""
+
+    generator: torch.Generator
+    device: torch.device
+
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """Return a tensor of this shape."""
+        return (low + (high - low) * torch.rand(shape, generator=self.generator)).to(self.device)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Return a tensor of this shape."""
+        return torch.randn(shape, generator=self.generator).to(self.device)
+
+
+def crop(random: Random, pixels: Tensor, strength: float) -> Tensor:
+    """Cut out up to 20 % (at strength 1) less than the whole, at the size of the whole.
+
+    Nothing is rotated or mirrored: a text may speak of left and right, or of letters.
+    """
+    n = len(pixels)
+    share = 1 - 0.2 * min(strength, 2) * random.uniform(0, 1, n, 1)
+    shift = (1 - share) * random.uniform(-1, 1, n, 2)
+    matrix = torch.cat([torch.diag_embed(share.expand(n, 2)), shift[:, :, None]], dim=2)
+    grid = F.affine_grid(matrix, list(pixels.shape), align_corners=False)
+    return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+
+
+def relight(random: Random, pixels: Tensor, strength: float) -> Tensor:
+    """Change brightness, tint, contrast and blur, as another lamp and camera would."""
+    n = len(pixels)
+
+    def each(value: Tensor) -> Tensor:
+        return value[:, None, None, None]
+
+    gain = torch.exp(each(random.uniform(-0.2, 0.2, n)) * strength)
+    tint = 1 + 0.05 * strength * random.normal(n, 3, 1, 1).clamp(-2, 2)
+    contrast = torch.exp(each(random.uniform(-0.18, 0.18, n)) * strength)
+    offset = each(random.uniform(-12, 12, n)) * strength
+    lit = ((pixels - 128) * contrast + 128) * gain * tint + offset
+    blurred = F.avg_pool2d(lit, 3, stride=1, padding=1, count_include_pad=False)
+    lit = lit.lerp(blurred, each(random.uniform(-0.6, 1, n).clamp(min=0)) * strength)
+    return lit.clamp(0, 255)
