@@ -20,7 +20,7 @@ from ocelot.images.file import ImageFile
 from ocelot.rerankers import LLMReranker
 from ocelot.rerankers.base import Reranker
 from ocelot.rerankers.panorama.compose import panorama_layout
-from ocelot.rerankers.panorama.contact_sheet import query_picture
+from ocelot.rerankers.panorama.tiles import query_picture
 from ocelot.types import Hit, Query, Ranking, Usage
 from tests.rerankers.chat_server import ChatServer, Reply, Request, completion, error, ranking
 from tests.rerankers.conftest import MakeHits

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from ocelot.errors import ImageError, InputError
 from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
 from ocelot.rerankers.panorama.compose import compose_panorama, panorama_layout, panorama_of_hits
-from ocelot.rerankers.panorama.tiles import fitted, in_threads
+from ocelot.rerankers.panorama.tiles import fitted
 from ocelot.types import Query
 from tests.rerankers.chat_server import is_blue, is_red
 from tests.rerankers.conftest import MakeHits
@@ -161,34 +159,6 @@ def test_many_hits_keep_their_order(make_hits: MakeHits) -> None:
     panorama = panorama_of_hits(Query(text="grey"), make_hits(greys), ImageStore())
     for n, (_, _, right, bottom) in enumerate(panorama_layout(25).cells):
         assert panorama.getpixel((right - 60, bottom - 90)) == (10 * n,) * 3
-
-
-def test_work_in_threads_keeps_order_and_raises() -> None:
-    assert in_threads(str, range(50))() == [str(number) for number in range(50)]
-    assert in_threads(str, [7])() == ["7"]
-    for error in (IndexError, ImageError("a.png", "it is damaged")):
-
-        def broken(number: int, error: object = error) -> int:
-            if number == 3:
-                raise error  # type: ignore[misc]
-            return number
-
-        with pytest.raises(error if isinstance(error, type) else type(error)):
-            in_threads(broken, range(9))()
-
-
-def test_work_does_not_wait_for_threads_that_are_busy_elsewhere(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    go_on = threading.Event()
-    with ThreadPoolExecutor(1) as busy:
-        monkeypatch.setattr("ocelot.rerankers.panorama.tiles._threads", lambda: busy)
-        monkeypatch.setattr("ocelot.rerankers.panorama.tiles._THREADS", 4)
-        busy.submit(go_on.wait, 60)
-        try:
-            assert in_threads(str, range(9))() == list("012345678")
-        finally:
-            go_on.set()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -10,7 +10,7 @@ from PIL import Image
 from ocelot.errors import ImageError
 from ocelot.images.store import ImageStore
 from ocelot.rerankers.panorama.compose import compose_panorama, panorama_layout, panorama_of_hits
-from ocelot.rerankers.panorama.contact_sheet import contact_sheet, query_picture
+from ocelot.rerankers.panorama.tiles import contact_sheet, query_picture
 from ocelot.types import MAX_REFERENCES, Query
 from tests.rerankers.conftest import MakeHits
 

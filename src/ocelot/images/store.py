@@ -89,7 +89,7 @@ class ImageStore:
     def _small_copy(self, item: Item, size: int) -> Image.Image | None:
         if self.thumbnails is None or size > Thumbnails.SIDE:
             return None
-        copy = self.thumbnails.get([item.sha256]).get(item.sha256)
+        copy = self.thumbnails.get(item.sha256)
         try:
             return None if copy is None else ImageFile(copy).rgb(size)
         except ImageError:  # a damaged copy: read the file

@@ -18,8 +18,7 @@ from ocelot.rerankers.llm.prompt import PROMPT_VERSION, Detail, build_messages, 
 from ocelot.rerankers.llm.reply import parse_reply
 from ocelot.rerankers.llm.windows import sweep, window_starts
 from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, compose_panorama
-from ocelot.rerankers.panorama.contact_sheet import query_picture
-from ocelot.rerankers.panorama.tiles import load_tiles
+from ocelot.rerankers.panorama.tiles import load_tiles, query_picture
 from ocelot.types import Hit, Query, Ranking, Usage
 
 __all__ = ["LLMReranker"]

@@ -17,7 +17,7 @@ their shape, the query's label is inside the canvas, and numbers are readable on
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,7 +25,6 @@ from PIL import Image, ImageDraw
 
 from ocelot.errors import InputError
 from ocelot.images.store import ImageStore
-from ocelot.rerankers.panorama.contact_sheet import Box, paste, query_picture
 from ocelot.rerankers.panorama.lettering import (
     INK,
     centred,
@@ -35,7 +34,16 @@ from ocelot.rerankers.panorama.lettering import (
     wrap,
     write,
 )
-from ocelot.rerankers.panorama.tiles import TILE, fitted, in_threads, load_tile
+from ocelot.rerankers.panorama.tiles import (
+    LINE,
+    TILE,
+    Box,
+    fitted,
+    load_tile,
+    paste,
+    query_picture,
+    threads,
+)
 from ocelot.types import Hit, Query
 
 __all__ = [
@@ -54,7 +62,6 @@ _LABEL = 38  # height of the strip with the word "query"
 _BLUE = (20, 70, 220)
 _RED = (215, 0, 20)
 _GREY = (225, 225, 225)
-_LINE = (185, 185, 185)
 _TEXT_LINES = 6
 _TEXT_SIZE = 22
 
@@ -137,25 +144,17 @@ def compose_panorama(
     Raises:
         InputError: There are no candidates, or more than 25.
     """
-    shown = query_image is not None
-    return _compose(lambda: [query_image, *candidates], len(candidates), shown, text)
+    pictures = [query_image, *candidates]
+    return _compose(pictures, len(candidates), text, has_image=query_image is not None)
 
 
 def _compose(
-    pictures: Callable[[], Sequence[Image.Image | None]],
-    count: int,
-    shown: bool,
-    text: str | None,
+    pictures: Iterable[Image.Image | None], count: int, text: str | None, *, has_image: bool
 ) -> Image.Image:
-    """Draw what needs no pictures while they are read, then paste them.
-
-    Args:
-        pictures: Returns the query's picture (None unless `shown`), then `count` more.
-        shown: Whether the query has a picture.
-    """
+    """Draw what needs no pictures, then paste the query's and `count` more as they are read."""
     words, lines = drawable(text), list[str]()
     layout = panorama_layout(count)
-    if shown and words:
+    if has_image and words:
         lines = wrap(words, font_of(_TEXT_SIZE), layout.text[2] - layout.text[0])
         layout = panorama_layout(count, min(len(lines), _TEXT_LINES))
     canvas = Image.new("RGB", layout.size, "white")
@@ -163,7 +162,7 @@ def _compose(
 
     side = layout.picture[2] - layout.picture[0]
     canvas.paste(_query_frame(side), layout.query[:2])
-    if shown:
+    if has_image:
         write(draw, layout.text, lines, font_of(_TEXT_SIZE))
     elif words:
         room = _shrink(layout.picture, 12)
@@ -172,16 +171,17 @@ def _compose(
         empty = "see instruction" if text and text.strip() else "no picture"
         centred(draw, layout.picture, empty, font_of(_TEXT_SIZE), INK)
 
-    asked, *tiles = pictures()
-    if asked is not None:
-        paste(canvas, asked, layout.picture)
-    for index, (box, picture) in enumerate(zip(layout.cells, tiles, strict=True)):
+    arriving = iter(pictures)
+    query_image = next(arriving)
+    if query_image is not None:
+        paste(canvas, query_image, layout.picture)
+    for index, (box, picture) in enumerate(zip(layout.cells, arriving, strict=True)):
         if picture is None:
             draw.rectangle(_inside(box), fill=_GREY)
             centred(draw, box, "no picture", font_of(26), INK)
         else:
             paste(canvas, picture, box)
-        draw.rectangle(_inside(box), outline=_LINE)
+        draw.rectangle(_inside(box), outline=LINE)
         plate, shape = _number(index, (box[2] - box[0]) // 6)
         canvas.paste(plate, (box[0] + 3, box[1] + 3), shape)
     return canvas
@@ -201,11 +201,13 @@ def panorama_of_hits(query: Query, hits: Sequence[Hit], images: ImageStore) -> I
 
     def load(hit: Hit | None) -> Image.Image | None:
         if hit is not None:
-            return load_tile(images, hit)
+            return load_tile(hit, images)
         asked = query_picture(query)
         return None if asked is None else fitted(asked, (right - left, bottom - top))
 
-    return _compose(in_threads(load, [None, *hits]), len(hits), bool(query.images), query.text)
+    with threads() as pool:
+        pictures = pool.map(load, [None, *hits])
+        return _compose(pictures, len(hits), query.text, has_image=bool(query.images))
 
 
 @lru_cache(maxsize=4)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from PIL import ImageDraw, ImageFont
 
-from ocelot.rerankers.panorama.contact_sheet import Box
+from ocelot.rerankers.panorama.tiles import Box
 
 __all__ = ["INK", "centred", "drawable", "font_of", "line_height", "wrap", "write"]
 
