@@ -177,8 +177,9 @@ class _Run:
         new = [position for position in positions if position not in self.tiles]
         tiles = load_tiles([self.hits[position] for position in new], self.images)
         self.tiles.update(zip(new, tiles, strict=True))
-        candidates = [self.tiles[position] for position in positions]
-        jpeg = encode_jpeg(compose_panorama(self.image, candidates, text=self.query.text))
+        pictures = [self.tiles[position] for position in positions]
+        panorama = compose_panorama(self.image, pictures, len(hits), self.query.text)
+        jpeg = encode_jpeg(panorama)
 
         def messages(structured: bool) -> Messages:
             prompt = build_prompt(self.query, hits, structured=structured)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from PIL import Image, ImageDraw
 
@@ -38,7 +38,6 @@ from ocelot.rerankers.panorama.tiles import (
     LINE,
     TILE,
     Box,
-    fitted,
     load_tile,
     paste,
     query_picture,
@@ -46,13 +45,7 @@ from ocelot.rerankers.panorama.tiles import (
 )
 from ocelot.types import Hit, Query
 
-__all__ = [
-    "MAX_CANDIDATES",
-    "Layout",
-    "compose_panorama",
-    "panorama_layout",
-    "panorama_of_hits",
-]
+__all__ = ["MAX_CANDIDATES", "compose_panorama", "panorama_layout", "panorama_of_hits"]
 
 MAX_CANDIDATES = 25  # as many fit into 2048 pixels; services scale larger pictures down
 
@@ -112,13 +105,9 @@ def panorama_layout(count: int, text_lines: int = 0) -> Layout:
     below = query[3] + _GAP
     text = (left, below, query[2], below + text_lines * line_height(font_of(_TEXT_SIZE)))
     grid = query[2] + 2 * _GAP
-    cells = tuple(
-        (x, y, x + cell, y + cell)
-        for x, y in (
-            (grid + i % columns * (cell + _GAP), top + i // columns * (cell + _GAP))
-            for i in range(count)
-        )
-    )
+    places = (divmod(i, columns) for i in range(count))
+    corners = ((grid + x * (cell + _GAP), top + y * (cell + _GAP)) for y, x in places)
+    cells = tuple((x, y, x + cell, y + cell) for x, y in corners)
     width = grid + columns * (cell + _GAP)
     height = max(text[3] + _GAP, top + rows * (cell + _GAP))
     return Layout((width, height), query, picture, text, cells)
@@ -126,7 +115,8 @@ def panorama_layout(count: int, text_lines: int = 0) -> Layout:
 
 def compose_panorama(
     query_image: Image.Image | None,
-    candidates: Sequence[Image.Image | None],
+    candidates: Iterable[Image.Image | None],
+    count: int,
     text: str | None = None,
 ) -> Image.Image:
     """Draw the query and its candidates into one picture.
@@ -134,7 +124,9 @@ def compose_panorama(
     Args:
         query_image: The query's RGB picture, as returned by `query_picture`; without one its
             tile holds the text.
-        candidates: 1 to 25 RGB pictures in order; None draws a grey tile with "no picture".
+        candidates: RGB pictures in order; None draws a grey tile with "no picture". They may
+            still be on their way: what needs no pictures is drawn first.
+        count: Number of candidates, 1 to 25.
         text: The query's text, drawn under its picture, up to 6 lines; not drawn if it has
             letters that the built-in font lacks.
 
@@ -144,17 +136,9 @@ def compose_panorama(
     Raises:
         InputError: There are no candidates, or more than 25.
     """
-    pictures = [query_image, *candidates]
-    return _compose(pictures, len(candidates), text, has_image=query_image is not None)
-
-
-def _compose(
-    pictures: Iterable[Image.Image | None], count: int, text: str | None, *, has_image: bool
-) -> Image.Image:
-    """Draw what needs no pictures, then paste the query's and `count` more as they are read."""
     words, lines = drawable(text), list[str]()
     layout = panorama_layout(count)
-    if has_image and words:
+    if query_image is not None and words:
         lines = wrap(words, font_of(_TEXT_SIZE), layout.text[2] - layout.text[0])
         layout = panorama_layout(count, min(len(lines), _TEXT_LINES))
     canvas = Image.new("RGB", layout.size, "white")
@@ -162,7 +146,8 @@ def _compose(
 
     side = layout.picture[2] - layout.picture[0]
     canvas.paste(_query_frame(side), layout.query[:2])
-    if has_image:
+    if query_image is not None:
+        paste(canvas, query_image, layout.picture)
         write(draw, layout.text, lines, font_of(_TEXT_SIZE))
     elif words:
         room = _shrink(layout.picture, 12)
@@ -171,11 +156,7 @@ def _compose(
         empty = "see instruction" if text and text.strip() else "no picture"
         centred(draw, layout.picture, empty, font_of(_TEXT_SIZE), INK)
 
-    arriving = iter(pictures)
-    query_image = next(arriving)
-    if query_image is not None:
-        paste(canvas, query_image, layout.picture)
-    for index, (box, picture) in enumerate(zip(layout.cells, arriving, strict=True)):
+    for index, (box, picture) in enumerate(zip(layout.cells, candidates, strict=True)):
         if picture is None:
             draw.rectangle(_inside(box), fill=_GREY)
             centred(draw, box, "no picture", font_of(26), INK)
@@ -197,17 +178,9 @@ def panorama_of_hits(query: Query, hits: Sequence[Hit], images: ImageStore) -> I
         InputError: There are no hits, or more than 25.
         ImageError: A picture of the query cannot be read.
     """
-    left, top, right, bottom = panorama_layout(len(hits)).picture
-
-    def load(hit: Hit | None) -> Image.Image | None:
-        if hit is not None:
-            return load_tile(hit, images)
-        asked = query_picture(query)
-        return None if asked is None else fitted(asked, (right - left, bottom - top))
-
     with threads() as pool:
-        pictures = pool.map(load, [None, *hits])
-        return _compose(pictures, len(hits), query.text, has_image=bool(query.images))
+        tiles = pool.map(partial(load_tile, images=images), hits)
+        return compose_panorama(query_picture(query), tiles, len(hits), query.text)
 
 
 @lru_cache(maxsize=4)

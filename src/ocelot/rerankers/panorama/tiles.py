@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from PIL import Image, ImageDraw
 
@@ -34,7 +35,7 @@ def threads() -> ThreadPoolExecutor:
 def load_tiles(hits: Sequence[Hit], images: ImageStore) -> list[Image.Image | None]:
     """The picture of each hit, `TILE` pixels at its longer side; None if it cannot be read."""
     with threads() as pool:
-        return list(pool.map(lambda hit: load_tile(hit, images), hits))
+        return list(pool.map(partial(load_tile, images=images), hits))
 
 
 def load_tile(hit: Hit, images: ImageStore) -> Image.Image | None:
