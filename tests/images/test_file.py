@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocelot.errors import ImageError, ImageTooLarge, InputError
+from ocelot.errors import ImageError, InputError
 from ocelot.images.decode import hash_bytes
 from ocelot.images.file import ImageFile
 
@@ -180,13 +180,6 @@ def test_the_id_and_the_pixels_are_no_part_of_the_value() -> None:
     assert one == other and hash(one) == hash(other)
     assert repr(one) == "ImageFile(name='a')"
     assert replace(one, name="b").id == one.id
-
-
-def test_the_limit_holds_for_a_kept_picture_too() -> None:
-    image = ImageFile(PNG)
-    image.rgb()
-    with pytest.raises(ImageTooLarge, match="more than the limit of 1,199"):
-        image.decoded(max_pixels=1199)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", PNG[:100]])
