@@ -14,7 +14,6 @@ from ocelot.errors import ConfigurationError, ImageError, StorageError
 from ocelot.images.decode import hash_bytes
 from ocelot.images.file import ImageFile
 from ocelot.images.uploads import UploadFolder
-from ocelot.types import Item
 
 
 def picture(format: str = "PNG", colour: str = "red", size: tuple[int, int] = (8, 6)) -> bytes:
@@ -89,7 +88,7 @@ def test_only_own_files_are_forgotten(tmp_path: Path) -> None:
     for path in (elsewhere, nested):
         path.parent.mkdir(parents=True)
         path.write_bytes(data)
-    folder.forget(Item(hash_bytes(data), (str(own), str(elsewhere), str(nested))))
+    folder.forget([str(own), str(elsewhere), str(nested)])
     assert not own.exists()
     assert elsewhere.exists()
     assert nested.exists()
@@ -101,7 +100,7 @@ def test_items_of_other_ids_have_files_of_their_own(tmp_path: Path, id: str) -> 
     plain, named = folder.keep(image), folder.keep(image, id)
     assert plain != named and plain.parent == named.parent
     assert folder.keep(image, image.id) == plain
-    folder.forget(Item(id, (str(named),)))
+    folder.forget([str(named)])
     assert plain.exists() and not named.exists()
 
 

@@ -14,7 +14,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -42,6 +41,8 @@ MAX_BYTES = 200 * 2**20
 _MAX_SIDE = 65_500
 # Pillow reads many more formats; some start other programs, and shops do not use them.
 _FORMATS = frozenset({"AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP"})
+# Only these plugins are loaded: loading all of them would delay a search.
+_PLUGINS = ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Tiff", "WebP")
 _SCALABLE = ("JPEG", "MPO")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
@@ -140,10 +141,12 @@ def _opened(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image
     """The image with its header read."""
     if not data:
         raise ImageError(name, "it is empty")
+    for plugin in _PLUGINS:
+        import_module(f"PIL.{plugin}ImagePlugin")
     heif = data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
     readable = not heif or _register_heif()
     try:
-        return Image.open(io.BytesIO(data), formats=_readable_formats())
+        return Image.open(io.BytesIO(data), formats=sorted(_FORMATS & Image.OPEN.keys()))
     except Image.DecompressionBombError:  # Pillow's own limit, twice its MAX_IMAGE_PIXELS
         raise ImageTooLarge(name, f"it has more pixels than the limit of {max_pixels:,}") from None
     except UnidentifiedImageError:
@@ -194,18 +197,6 @@ def to_rgb(
     except Exception as error:
         raise _damaged(name, error) from error
     return Decoded(flat, size[::-1] if orientation in range(5, 9) else size)
-
-
-@cache
-def _load_plugins() -> None:
-    """Load only the plugins of our formats: loading all of them would delay a search."""
-    for name in ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Tiff", "WebP"):
-        import_module(f"PIL.{name}ImagePlugin")
-
-
-def _readable_formats() -> list[str]:
-    _load_plugins()
-    return sorted(_FORMATS & Image.OPEN.keys())
 
 
 def _check_size(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> None:

@@ -25,15 +25,7 @@ from PIL import Image, ImageDraw
 
 from ocelot.errors import InputError
 from ocelot.images.store import ImageStore
-from ocelot.rerankers.panorama.lettering import (
-    INK,
-    centred,
-    drawable,
-    font_of,
-    line_height,
-    wrap,
-    write,
-)
+from ocelot.rerankers.panorama import lettering
 from ocelot.rerankers.panorama.tiles import (
     LINE,
     TILE,
@@ -103,7 +95,7 @@ def panorama_layout(count: int, text_lines: int = 0) -> Layout:
     query = (left, top, left + side + 2 * _BORDER, top + _LABEL + side + 2 * _BORDER)
     picture = (left + _BORDER, top + _BORDER + _LABEL, query[2] - _BORDER, query[3] - _BORDER)
     below = query[3] + _GAP
-    text = (left, below, query[2], below + text_lines * line_height(font_of(_TEXT_SIZE)))
+    text = (left, below, query[2], below + text_lines * lettering.line_height(_TEXT_SIZE))
     grid = query[2] + 2 * _GAP
     places = (divmod(i, columns) for i in range(count))
     corners = ((grid + x * (cell + _GAP), top + y * (cell + _GAP)) for y, x in places)
@@ -136,10 +128,10 @@ def compose_panorama(
     Raises:
         InputError: There are no candidates, or more than 25.
     """
-    words, lines = drawable(text), list[str]()
+    words, lines = lettering.drawable(text), list[str]()
     layout = panorama_layout(count)
     if query_image is not None and words:
-        lines = wrap(words, font_of(_TEXT_SIZE), layout.text[2] - layout.text[0])
+        lines = lettering.wrap(words, _TEXT_SIZE, layout.text[2] - layout.text[0])
         layout = panorama_layout(count, min(len(lines), _TEXT_LINES))
     canvas = Image.new("RGB", layout.size, "white")
     draw = ImageDraw.Draw(canvas)
@@ -148,18 +140,18 @@ def compose_panorama(
     canvas.paste(_query_frame(side), layout.query[:2])
     if query_image is not None:
         paste(canvas, query_image, layout.picture)
-        write(draw, layout.text, lines, font_of(_TEXT_SIZE))
+        lettering.write(draw, layout.text, lines, _TEXT_SIZE)
     elif words:
         room = _shrink(layout.picture, 12)
-        write(draw, room, wrap(words, font_of(26), room[2] - room[0]), font_of(26))
+        lettering.write(draw, room, lettering.wrap(words, 26, room[2] - room[0]), 26)
     else:
         empty = "see instruction" if text and text.strip() else "no picture"
-        centred(draw, layout.picture, empty, font_of(_TEXT_SIZE), INK)
+        lettering.centred(draw, layout.picture, empty, _TEXT_SIZE)
 
     for index, (box, picture) in enumerate(zip(layout.cells, candidates, strict=True)):
         if picture is None:
             draw.rectangle(_inside(box), fill=_GREY)
-            centred(draw, box, "no picture", font_of(26), INK)
+            lettering.centred(draw, box, "no picture", 26)
         else:
             paste(canvas, picture, box)
         draw.rectangle(_inside(box), outline=LINE)
@@ -191,7 +183,7 @@ def _query_frame(side: int) -> Image.Image:
     draw = ImageDraw.Draw(frame)
     top = _BORDER + _LABEL
     draw.rectangle((_BORDER, top, _BORDER + side - 1, top + side - 1), fill="white")
-    centred(draw, (_BORDER, 0, _BORDER + side, top), "query", font_of(26), "white")
+    lettering.centred(draw, (_BORDER, 0, _BORDER + side, top), "query", 26, "white")
     return frame
 
 
@@ -199,15 +191,14 @@ def _query_frame(side: int) -> Image.Image:
 def _number(index: int, size: int) -> tuple[Image.Image, Image.Image]:
     """A number on its plate, in this font size, and the plate's shape as a mask."""
     # Red on white: the plate is visible on dark and red pictures, its red rim on white ones.
-    font = font_of(size)
-    left, top, right, bottom = font.getbbox(str(index))
+    left, top, right, bottom = lettering.font_of(size).getbbox(str(index))
     height = round(bottom - top) + 18
     width = max(round(right - left) + 22, height)
     plate = (2, 2, 2 + width, 2 + height)
     picture = Image.new("RGB", (width + 5, height + 5), "white")
     draw = ImageDraw.Draw(picture)
     draw.rounded_rectangle(plate, radius=9, fill="white", outline=_RED, width=3)
-    centred(draw, plate, str(index), font, _RED, weight=1)
+    lettering.centred(draw, plate, str(index), size, _RED, weight=1)
     shape = Image.new("L", picture.size)
     ImageDraw.Draw(shape).rounded_rectangle(_shrink(plate, -2), radius=11, fill=255)
     return picture, shape

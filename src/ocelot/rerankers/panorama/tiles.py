@@ -14,8 +14,7 @@ from ocelot.errors import ImageError, ItemNotFound
 from ocelot.images.store import ImageStore
 from ocelot.types import Hit, Query
 
-__all__ = ["LINE", "TILE", "Box", "contact_sheet", "fitted", "load_tile", "load_tiles",
-           "paste", "query_picture", "threads"]  # fmt: skip
+__all__ = ["LINE", "TILE", "Box", "load_tile", "load_tiles", "paste", "query_picture", "threads"]
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
