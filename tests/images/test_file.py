@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ocelot.errors import ImageError, InputError
-from ocelot.images.decode import hash_bytes
+from ocelot.images.decode import Decoded, decode, hash_bytes
 from ocelot.images.file import ImageFile
 
 
@@ -172,6 +172,22 @@ def test_a_picture_is_decoded_once() -> None:
     assert large.rgb() is not large.rgb()
     kept = large.decoded(keep=True).image
     assert large.rgb() is kept
+
+
+def test_the_file_of_a_large_pil_image_is_decoded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[bytes] = []
+
+    def counted(data: bytes, **options: Any) -> Decoded:
+        calls.append(data)
+        return decode(data, **options)
+
+    monkeypatch.setattr("ocelot.images.file.decode", counted)
+    Image.new("L", (3000, 1000)).save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as opened:
+        assert ImageFile.of(opened).data == (tmp_path / "a.png").read_bytes()
+    assert len(calls) == 1
 
 
 def test_the_id_and_the_pixels_are_no_part_of_the_value() -> None:

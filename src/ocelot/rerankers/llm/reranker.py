@@ -34,8 +34,8 @@ class LLMReranker:
     Args:
         model: The model's name; with Azure the deployment's.
         api_key: A string or a pydantic SecretStr; not needed with a `base_url`.
-        base_url: Of a compatible server, e.g. "http://localhost:11434/v1".
-        azure_endpoint, azure_api_version: Of an Azure OpenAI resource; not with a `base_url`.
+        base_url: Address of a compatible server, e.g. "http://localhost:11434/v1".
+        azure_endpoint, azure_api_version: An Azure OpenAI resource; not with a `base_url`.
         timeout: Seconds to wait for an answer to a request.
         retries: How often a request is repeated after a timeout, a broken connection, HTTP
             408, 409, 429 or 5xx. Waits as long as Retry-After says, up to two minutes.
@@ -169,10 +169,10 @@ class _Run:
     tiles: dict[int, Image.Image | None] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     causes: list[str] = field(default_factory=list)
-    temporary: int = 0  # failures of the endpoint that may pass
+    temporary: int = 0  # number of temporary failures
 
     def judge(self, positions: tuple[int, ...]) -> Ranking | None:
-        """The model's reply about the hits at these positions; None if asking on is useless."""
+        """The model's reply about the hits at these positions; None to send no more requests."""
         hits = [self.hits[position] for position in positions]
         new = [position for position in positions if position not in self.tiles]
         tiles = load_tiles([self.hits[position] for position in new], self.images)

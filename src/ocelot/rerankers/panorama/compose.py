@@ -26,15 +26,7 @@ from PIL import Image, ImageDraw
 from ocelot.errors import InputError
 from ocelot.images.store import ImageStore
 from ocelot.rerankers.panorama import lettering
-from ocelot.rerankers.panorama.tiles import (
-    LINE,
-    TILE,
-    Box,
-    load_tile,
-    paste,
-    query_picture,
-    threads,
-)
+from ocelot.rerankers.panorama.tiles import TILE, Box, load_tile, paste, query_picture, threads
 from ocelot.types import Hit, Query
 
 __all__ = ["MAX_CANDIDATES", "compose_panorama", "panorama_layout", "panorama_of_hits"]
@@ -47,6 +39,7 @@ _LABEL = 38  # height of the strip with the word "query"
 _BLUE = (20, 70, 220)
 _RED = (215, 0, 20)
 _GREY = (225, 225, 225)
+_LINE = (185, 185, 185)
 _TEXT_LINES = 6
 _TEXT_SIZE = 22
 
@@ -154,7 +147,7 @@ def compose_panorama(
             lettering.centred(draw, box, "no picture", 26)
         else:
             paste(canvas, picture, box)
-        draw.rectangle(_inside(box), outline=LINE)
+        draw.rectangle(_inside(box), outline=_LINE)
         plate, shape = _number(index, (box[2] - box[0]) // 6)
         canvas.paste(plate, (box[0] + 3, box[1] + 3), shape)
     return canvas

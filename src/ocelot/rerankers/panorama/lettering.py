@@ -41,7 +41,7 @@ def drawable(text: str | None) -> str:
 
 
 def wrap(text: str, size: int, width: int) -> list[str]:
-    """The lines of a text, at most `width` pixels wide; a longer word is cut."""
+    """The lines of a text, at most `width` pixels wide; a word that is longer is split."""
 
     def length(line: str) -> float:
         return sum(_advance(size, character) for character in line)

@@ -14,12 +14,12 @@ from ocelot.errors import ImageError, ItemNotFound
 from ocelot.images.store import ImageStore
 from ocelot.types import Hit, Query
 
-__all__ = ["LINE", "TILE", "Box", "load_tile", "load_tiles", "paste", "query_picture", "threads"]
+__all__ = ["TILE", "Box", "load_tile", "load_tiles", "paste", "query_picture", "threads"]
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 TILE = 300  # longer side of the largest cell for a candidate, pixels
-LINE = (185, 185, 185)
+_LINE = (185, 185, 185)
 _SIDE = 800  # of a sheet, in pixels: twice the largest tile
 _GAP = 20
 # Resizing takes most of a panorama's time: BOX needs less than half of BICUBIC's.
@@ -94,7 +94,7 @@ def contact_sheet(pictures: Sequence[Image.Image], side: int = _SIDE) -> Image.I
         left = column * (width + _GAP) + missing * (width + _GAP) // 2
         top = row * (height + _GAP)
         box = paste(sheet, picture, (left, top, left + width, top + height))
-        draw.rectangle((box[0] - 2, box[1] - 2, box[2] + 1, box[3] + 1), outline=LINE, width=2)
+        draw.rectangle((box[0] - 2, box[1] - 2, box[2] + 1, box[3] + 1), outline=_LINE, width=2)
     return sheet
 
 
