@@ -106,7 +106,7 @@ def compare(title: str, files: list[Path], folder: Path, rounds: int) -> None:
     ]
     stored = Thumbnails(folder / "thumbnails.sqlite")
     large = [ImageFile.of(file).rgb() for file in others]
-    if all(Thumbnails.wanted(*picture.size) for picture in large):
+    if all(stored.wants(*picture.size) for picture in large):
         jpegs = [Thumbnails.make(picture) for picture in large]
         stored.put(dict(zip((hit.id for hit in hits), jpegs, strict=True)))
         copies = ImageStore(stored)
