@@ -5,6 +5,7 @@ Finding them needs no torch, which takes a second to import.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ def locate(
     if name in PUBLISHED:
         return _published(name, PUBLISHED[name], text_model, fetch)
     bundled = files("ocelot") / "assets" / BUNDLED
-    path = Path(str(bundled)) if name == BUNDLED else Path(name).expanduser()
+    path = Path(str(bundled)) if name == BUNDLED else Path(os.path.expanduser(name))
     if path.is_dir():
         return EncoderFiles(path.name, path / "model.safetensors", path)
     if not path.is_file():
@@ -157,7 +158,7 @@ def _published(
 
 
 def _text_folder(text_model: str | Path, fetch: bool) -> Path:
-    folder = Path(text_model).expanduser()
+    folder = Path(os.path.expanduser(text_model))
     if folder.is_dir():
         return folder
     if str(text_model).count("/") != 1 or str(text_model).startswith((".", "/", "~")):
