@@ -155,9 +155,7 @@ class Settings(BaseSettings):
     @property
     def uses_llm(self) -> bool:
         """Whether a language model reranks."""
-        if self.reranker == "auto":
-            return self.has_language_model
-        return self.reranker == "llm"
+        return self.reranker == "llm" or (self.reranker == "auto" and self.has_language_model)
 
     @property
     def has_language_model(self) -> bool:

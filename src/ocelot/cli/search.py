@@ -30,10 +30,7 @@ def search(
     image: Annotated[
         list[Path] | None,
         option(
-            "--image",
-            "-i",
-            metavar="PATH",
-            help=f"Query picture; repeat it for more, up to {MAX_REFERENCES}.",
+            "--image", "-i", metavar="PATH", help=f"Query picture, up to {MAX_REFERENCES} times."
         ),
     ] = None,
     text: Annotated[str | None, option("--text", "-t", help="Query sentence.")] = None,
