@@ -341,3 +341,15 @@ def test_the_marked_blocks_of_the_library_page_run(tmp_path: Path) -> None:
     finally:
         if "engine" in names:
             names["engine"].close()
+
+
+def test_the_architecture_page_names_what_there_is() -> None:
+    """Each step of the flows is defined in the file that the page names; each room exists."""
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    steps = re.findall(r"^ *([A-Za-z_.]+) +([a-z_/]+\.py)\b", page, re.M)
+    assert len(steps) > 20
+    for name, file in steps:
+        source = (ROOT / "src" / "ocelot" / file).read_text(encoding="utf-8")
+        assert re.search(rf"(def|class) {name.rpartition('.')[2]}\b", source), f"{name} in {file}"
+    for room in re.findall(r"`([a-z_]+(?:/|/[a-z_]+\.py))`", page):
+        assert (ROOT / "src" / "ocelot" / room).exists() or (ROOT / room).exists(), room

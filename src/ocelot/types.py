@@ -368,7 +368,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that could not be indexed, and why."""
+    """A file or a record that could not be stored, and why.
+
+    Attributes:
+        path: The file, or a name such as "record 3".
+    """
 
     path: str
     reason: str
@@ -376,17 +380,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class IndexReport:
-    """What an indexing run did, in files unless said otherwise.
+    """What an indexing run did, in files or records unless said otherwise.
 
     Attributes:
-        found: Image files seen.
-        unchanged: Skipped because size and modification time were as before.
-        encoded: New contents encoded (rows added).
-        relocated: Files whose content was known already: copies, renames, touched files.
+        found: Image files or records seen.
+        unchanged: Skipped because nothing about them was new.
+        encoded: New contents that were encoded.
+        relocated: Contents that were stored already: copies, renames, touched files.
         updated: Rows whose metadata changed without their content.
-        removed: Rows removed because no file has their content any more: files changed, or
-            deleted (`prune`).
-        failures: Files that could not be used, with reasons.
+        removed: Rows removed because no file has their content any more: the files changed, or
+            were deleted (`prune`).
+        failures: Files and records that could not be used, with reasons.
         seconds: Wall time.
     """
 

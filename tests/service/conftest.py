@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,19 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("service-shop")
     write_shop(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def filled(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with the shop; for reading only."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("OCELOT_", "OPENAI_", "AZURE_", "LLM_")):
+                patch.delenv(name)
+        made = build_service(load_settings(db=str(tmp_path_factory.mktemp("filled") / "shop.db")))
+    made._engine.index(shop / "images", metadata=shop / "metadata.csv")
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import ocelot
 from ocelot.build import build_service
 from ocelot.encoders.function import FunctionEncoder
 from ocelot.engine import Engine
@@ -21,6 +20,7 @@ from ocelot.errors import ImageError, InputError, ItemNotFound, MetadataError, O
 from ocelot.images.decode import hash_bytes
 from ocelot.images.file import ImageFile
 from ocelot.images.store import ImageStore
+from ocelot.rerankers.fusion import FusionReranker
 from ocelot.rerankers.panorama.compose import panorama_layout, panorama_of_hits
 from ocelot.service import Limits, Service
 from ocelot.service.images import small
@@ -48,25 +48,18 @@ def small_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def filled(service: Service, small_demo: None) -> Service:
-    service.fill_with_demo()
-    return service
+def leopard(shop: Path) -> bytes:
+    return (shop / "leopard.jpg").read_bytes()
 
 
-@pytest.fixture
-def leopard(tmp_path: Path, filled: Service) -> bytes:
-    return (tmp_path / "shop-uploads" / "demo" / "leopard.jpg").read_bytes()
-
-
-def test_the_answer_is_that_of_an_engine(filled: Service, leopard: bytes, tmp_path: Path) -> None:
+def test_the_answer_is_that_of_an_engine(filled: Service, leopard: bytes) -> None:
     async def ask() -> Any:
         first = await filled.search(Query(leopard, QUESTION), reranked=True)
         return first, await filled.rerank(first)
 
     first, second = asyncio.run(ask())
-    filled.close()
-    with ocelot.open(tmp_path / "shop.db", reranker="fusion") as engine:
-        expected = engine.search(Query(leopard, QUESTION))
+    engine = filled._engine
+    expected = engine.search(Query(leopard, QUESTION), rerank=FusionReranker(engine.encoder))
     assert first.result.ranking is None
     assert [hit.id for hit in first.result.hits] == [hit.id for hit in expected.retrieved]
     assert second.result.ranking == expected.ranking
@@ -162,23 +155,25 @@ def test_a_large_upload_is_shown_from_its_small_copy(
         service.close()
 
 
-def test_repeated_queries_are_counted(filled: Service, leopard: bytes) -> None:
+def test_repeated_queries_are_counted(service: Service, leopard: bytes) -> None:
     async def ask() -> None:
+        await service.add(ImageFile(picture("navy")))
         for _ in range(3):
-            answer = await filled.search(Query(leopard, QUESTION), reranked=True)
-            await filled.rerank(answer)
+            answer = await service.search(Query(leopard, QUESTION), reranked=True)
+            await service.rerank(answer)
 
     asyncio.run(ask())
-    told = filled.metrics.text().decode()
+    told = service.metrics.text().decode()
     # The whole, its text and its picture once; then the whole and all three again, twice.
     assert 'ocelot_query_vectors_total{cached="false"} 3.0' in told
     assert 'ocelot_query_vectors_total{cached="true"} 9.0' in told
 
 
-def test_deleting_leaves_files_that_were_not_uploaded(filled: Service) -> None:
-    hit = asyncio.run(filled.similar(filled._engine.collection.sample(1)[0].id))[0]
-    asyncio.run(filled.delete(hit.id))
-    assert Path(hit.path).exists()
+def test_deleting_leaves_files_that_were_not_uploaded(service: Service, shop: Path) -> None:
+    path = shop / "images" / "000001.jpg"
+    service._engine.index(path)
+    asyncio.run(service.delete(ImageFile.of(path).id))
+    assert asyncio.run(service.count()) == 0 and path.exists()
 
 
 def test_a_refused_upload_leaves_nothing(service: Service, tmp_path: Path) -> None:
@@ -230,14 +225,15 @@ def test_a_file_that_changed_is_not_shown(service: Service) -> None:
         asyncio.run(service.picture(hit.id))
 
 
-def test_overview_tells_what_can_be_filtered(filled: Service) -> None:
+def test_overview_tells_what_can_be_filtered(filled: Service, service: Service) -> None:
     overview = asyncio.run(filled.overview())
     assert overview.info.count == 60
     facets = {facet.key: facet for facet in overview.facets}
     assert facets["category"].categorical
     assert facets["price"].low is not None
-    asyncio.run(filled.add(ImageFile(picture("red")), {"fresh": "yes"}))
-    assert "fresh" in {facet.key for facet in asyncio.run(filled.overview()).facets}
+    assert asyncio.run(service.overview()).facets == ()
+    asyncio.run(service.add(ImageFile(picture("red")), {"fresh": "yes"}))
+    assert "fresh" in {facet.key for facet in asyncio.run(service.overview()).facets}
 
 
 def test_the_demo_is_indexed_once_at_a_time(service: Service, small_demo: None) -> None:

@@ -39,7 +39,7 @@ def with_page(app: FastAPI) -> FastAPI:
     return app
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def paged(warm: Service) -> TestClient:
     return client_of(with_page(app_of(warm)))
 

@@ -214,6 +214,26 @@ def test_a_picture_whose_file_is_gone_or_changed_is_not_found(
         assert own.get(f"/v1/items/{id}").status_code == 200, "the item itself is still there"
 
 
+def test_an_item_with_an_id_of_its_own_is_asked_for_again(
+    own: TestClient, service: Service
+) -> None:
+    id = "shop:mug@2+red=1.a-b_c"
+    tags = []
+    for colour in ("red", "blue"):
+        service._engine.add(drawn(colour), id=id)
+        response = own.get(f"/v1/items/{id}/image")
+        assert response.content == drawn(colour)
+        assert response.headers["cache-control"] == "private, no-cache"
+        tags.append(response.headers["etag"])
+        again = own.get(f"/v1/items/{id}/image", headers={"If-None-Match": tags[0]})
+        assert again.status_code == (304 if colour == "red" else 200)
+    assert tags[0] != tags[1]
+    assert own.get(f"/v1/items/{id}").json()["id"] == id
+    asked = {"images": [{"id": id}], "keep_reference": True}
+    assert own.post("/v1/search", json=asked).json()["hits"][0]["id"] == id
+    assert own.delete(f"/v1/items/{id}").status_code == 204
+
+
 def test_similar_items_are_the_nearest_ones(client: TestClient, warm: Service) -> None:
     id = warm._engine.search(text="kettle", limit=1).hits[0].id
     expected = warm._engine.similar(id, limit=5, filter="price < 100", min_score=0.1)

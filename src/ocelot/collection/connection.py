@@ -17,7 +17,7 @@ from pymilvus import MilvusClient, MilvusException
 from ocelot.collection.indexes import INDEXES
 from ocelot.errors import CollectionError, ConfigurationError, DatabaseUnavailable
 
-__all__ = ["Database", "cause", "failure", "quiet", "rpc_code"]
+__all__ = ["Database", "cause", "failure", "nothing_stored", "quiet", "rpc_code"]
 
 # The embedded server hangs up on pings of an idle client, and gRPC says so on stderr.
 _NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": 0}
@@ -100,7 +100,7 @@ class Database:
                 )
             uri = path = os.path.realpath(os.path.expanduser(uri))
             if not create and not os.path.isdir(path) and not os.path.isfile(path):
-                raise CollectionError(_nothing(shown))
+                raise nothing_stored(shown)
             try:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
             except OSError as error:
@@ -125,10 +125,6 @@ class Database:
                 cls._users[path] = cls._users.get(path, 0) + 1
             return cls(client, shown, path, timeout)
 
-    def nothing_here(self, name: str) -> CollectionError:
-        """The error for a collection that does not exist."""
-        return CollectionError(_nothing(self.shown, name))
-
     def close(self) -> None:
         """Disconnect; stop the embedded server if nobody else in this process uses it."""
         with self._lock, quiet():
@@ -145,13 +141,13 @@ class Database:
                     server_manager_instance.release_server(self._path)
 
 
-def _nothing(shown: str, name: str = "ocelot") -> str:
+def nothing_stored(shown: str, name: str = "ocelot") -> CollectionError:
+    """The error for a collection that does not exist."""
     where = f"the collection {name!r} in {shown}" if name != "ocelot" else shown
     option = f" --collection {name}" if name != "ocelot" else ""
-    return (
-        f"Nothing has been indexed in {where} yet: "
-        f"run `ocelot index DIR --db {shown}{option}` first, "
-        "or correct the address."
+    return CollectionError(
+        f"Nothing has been indexed in {where} yet: run `ocelot index DIR --db {shown}{option}` "
+        "first, or correct the address."
     )
 
 

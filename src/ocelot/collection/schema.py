@@ -9,7 +9,7 @@ from typing import Any
 
 from pymilvus import DataType, MilvusClient, MilvusException
 
-from ocelot.collection.connection import Database, cause, rpc_code
+from ocelot.collection.connection import Database, cause, nothing_stored, rpc_code
 from ocelot.collection.indexes import AUTO_INDEX, INDEXES, index_type, listed
 from ocelot.collection.rows import EncoderIdentity
 from ocelot.errors import CollectionError, EncoderMismatch
@@ -48,7 +48,7 @@ def load_collection(
     is_new = not client.has_collection(name, timeout=timeout)
     if is_new:
         if not create or encoder is None:
-            raise database.nothing_here(name)
+            raise nothing_stored(database.shown, name)
         _create(database, name, encoder, consistency)
     identity = _stored_identity(database, name)
     if encoder is not None and not encoder.is_comparable(identity):
@@ -158,7 +158,9 @@ def _build_index(
     wanted = MilvusClient.prepare_index_params()
     wanted.add_index("vector", index_type=index, metric_type="COSINE", params=params)
     try:
-        client.create_index(name, wanted, timeout=max(timeout, 600.0))
+        # Lite only notes the index here, and pymilvus sleeps before it asks whether it is ready.
+        wait = database.deployment != "lite"
+        client.create_index(name, wanted, timeout=max(timeout, 600.0), sync=wait)
     except MilvusException as error:
         if rpc_code(error) is not None:
             raise

@@ -138,7 +138,7 @@ class _FolderRun(Run):
 
     def _take(self, read: _Read) -> None:
         path, id = read.file.path, bytes.fromhex(read.id)
-        if id:  # the file no longer has any other content
+        if id:  # the file has no other content any more
             self._remove_path(path, self.stored.at(path), keep=id)
         if read.error is not None:
             self.fail(path, read.error)
@@ -181,7 +181,7 @@ class _FolderRun(Run):
             self.update(row.id.hex()).metadata = fields
 
     def _fields(self, path: str) -> tuple[bool, Mapping[str, object] | None]:
-        """Whether a table covers `path`, and its usable line for it, if any."""
+        """Whether a table covers `path`, and the table's line if that can be stored."""
         covered, line = self.tables.find(path)
         if line is None:
             return covered, None

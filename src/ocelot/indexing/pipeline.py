@@ -1,9 +1,9 @@
-"""What every run of indexing shares, be it over folders, over records, or for one picture.
+"""The pipeline that folders, records and single pictures go through.
 
     load ─▶ encode ─▶ gather, write
     (threads, a few batches ahead)   (one thread behind)
 
-Whatever was written stays written, and running again does only what is left.
+What was written stays written, and running again does only the rest.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ class Run:
 
     Args:
         collection: Opened with this encoder's identity.
-        images: Keeps small copies of large pictures.
-        folders: What is indexed: a renamed file's old path below them is dropped.
+        images: Keeps small copies of large pictures, and uploads.
+        folders: Indexed folders: paths below them whose files are gone are dropped.
         batch_size: Pictures encoded at once; by default the encoder's choice.
         workers: Threads that load; by default one for each core.
-        progress: Called now and then from this thread.
+        progress: Called now and then from the calling thread.
 
     Attributes:
         failures, total, done, unchanged, encoded, relocated, updated: Counts so far, as of
@@ -158,9 +158,9 @@ class Run:
             self.encode()
 
     def update(self, id: str) -> RowUpdate:
-        """The change of a row that is stored or was added, to be filled in."""
+        """The change of a stored or added row, for the caller to fill in."""
         if not self.writer.has_room_for(id):
-            self.encode()  # an update may be of a picture that still waits for that
+            self.encode()  # the row may still wait for its vector
             self.writer.hand_over()
         return self.writer.update(id)
 
@@ -202,7 +202,7 @@ class Run:
             self._report_progress()
 
     def finish(self) -> IndexReport:
-        """Encode and write what waits, and say what was done."""
+        """Encode and write what waits, and report what was done."""
         self.encode()
         self.writer.finish()
         self._report_progress()

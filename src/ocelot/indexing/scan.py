@@ -1,4 +1,4 @@
-"""Which image files there are: a lazy walk in sorted order."""
+"""Find image files: a lazy walk in sorted order."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["File", "is_gone", "roots_of", "scan"]
 
 
 class File(NamedTuple):
-    """An image file as the file system tells of it.
+    """An image file.
 
     Attributes:
-        path: Absolute.
-        size: Bytes.
-        mtime_ns: Time of its last change, nanoseconds.
+        path: Absolute path.
+        size: Size in bytes.
+        mtime_ns: Modification time in nanoseconds.
     """
 
     path: str
@@ -30,10 +30,10 @@ class File(NamedTuple):
 
 
 def roots_of(paths: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
-    """Absolute paths of what is to be indexed, in order and without repeats.
+    """Absolute paths of the folders and files to index, in order and without repeats.
 
     Raises:
-        InputError: Nothing was given, or none of it exists.
+        InputError: There are no paths, or none of them exists.
     """
     given = [paths] if isinstance(paths, (str, Path)) else list(paths)
     roots = tuple(dict.fromkeys(os.path.abspath(os.path.expanduser(path)) for path in given))
@@ -47,9 +47,9 @@ def roots_of(paths: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
 def scan(paths: str | Path | Iterable[str | Path]) -> Iterator[File | Failure]:
     """The image files at and below `paths`, each once, folders in sorted order.
 
-    A file counts as an image by its suffix, whatever its case; a root that is a file counts
-    always. Hidden files and folders are skipped; a link to a file is followed, a link to a
-    folder is not, except where it is a root. What cannot be read comes as a `Failure`.
+    A file counts as an image by its suffix, in any case; a file among `paths` always counts.
+    Hidden files and folders are skipped. A link to a file is followed; a link to a folder only if
+    it is one of `paths`. Paths that cannot be read are yielded as a `Failure`.
 
     Raises:
         InputError: None of `paths` exists.
@@ -63,10 +63,11 @@ def scan(paths: str | Path | Iterable[str | Path]) -> Iterator[File | Failure]:
 
 
 def is_gone(path: str, folders: Iterable[str]) -> bool:
-    """Whether a file below one of `folders` no longer exists; False where unsure.
+    """Return True if a file below one of `folders` certainly no longer exists.
 
-    Folders end with a separator. One that is missing itself, such as a disk that is not
-    mounted, says nothing of its files.
+    Args:
+        folders: Each with its final separator. The files of a missing folder, such as a disk
+            that is not mounted, may still exist.
     """
     if not any(path.startswith(folder) and os.path.isdir(folder) for folder in folders):
         return False

@@ -65,7 +65,7 @@ class Writer:
 
     Args:
         images: Where small copies go, after their rows.
-        folders: What is indexed: a renamed file's old path below them is dropped.
+        folders: Indexed folders: paths below them whose files are gone are dropped.
 
     Attributes:
         failures: Files whose rows could not take another path.
@@ -122,7 +122,7 @@ class Writer:
         return id in self._pending.updates or len(self._pending.updates) < UPDATES
 
     def update(self, id: str) -> RowUpdate:
-        """The change of a row that is stored or was added, to be filled in; written after rows."""
+        """The change of a stored or added row, for the caller to fill in; written after rows."""
         return self._pending.updates.setdefault(id, RowUpdate())
 
     def hand_over(self) -> None:
@@ -163,7 +163,7 @@ class Writer:
             elif old.sha256 != row.sha256:
                 replaced.append(row)
                 self._gone.append(_without(old, row.paths))
-            else:  # somebody else has added it meanwhile: their metadata stays
+            else:  # another thread or process has added it meanwhile: its metadata stays
                 update = pending.updates.setdefault(row.id, RowUpdate())
                 update.add |= row.paths
                 if update.metadata is None and row.metadata:
@@ -186,7 +186,7 @@ class Writer:
     def _updated(self, row: Row, update: RowUpdate) -> Row | None:
         """The row with an update; None if no path is left, itself if it cannot take it."""
         paths = {path: at for path, at in row.paths.items() if path not in update.remove}
-        if update.add:  # the old path of a renamed file goes
+        if update.add:  # perhaps the new path of a renamed file
             paths = {path: at for path, at in paths.items() if not is_gone(path, self.folders)}
         paths |= update.add
         if not paths:

@@ -99,7 +99,7 @@ def create_app(
 def add_page(app: FastAPI, page: FastAPI) -> None:
     """Give the page all paths that are not the API's.
 
-    It is no mount: one at / would match every path before the API can answer 404 and 405.
+    It is not mounted at /: a mount there would match every path before the API answers 404 or 405.
     """
 
     async def other(scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,7 +108,7 @@ def add_page(app: FastAPI, page: FastAPI) -> None:
         await page(scope, receive, send)
 
     app.router.default = other
-    app.router.lifespan_context = lambda _: page.router.lifespan_context(page)  # type: ignore
+    app.router.lifespan_context = lambda _: page.router.lifespan_context(page)  # type: ignore[assignment]
 
 
 def stop_streams(app: FastAPI) -> None:

@@ -35,11 +35,11 @@ _SESSIONS = 500  # pages whose fields Gradio remembers
 _AT_ONCE = 512  # events of all pages
 
 
-def create_page(service: Service, shutdown: Shutdown, *, locked: bool = False) -> FastAPI:
+def create_page(service: Service, shutdown: Shutdown, **options: Any) -> FastAPI:
     """The page as an app of its own, with the middleware that only it needs.
 
     Args:
-        locked: See `mount_page`.
+        **options: Options of `mount_page`.
     """
     middleware = [
         Middleware(PagePolicy),
@@ -48,7 +48,7 @@ def create_page(service: Service, shutdown: Shutdown, *, locked: bool = False) -
         Middleware(CORSMiddleware),
     ]
     app = FastAPI(openapi_url=None, middleware=middleware)
-    return mount_page(app, service, locked=locked)
+    return mount_page(app, service, **options)
 
 
 def mount_page(app: FastAPI, service: Service, *, path: str = "/", locked: bool = False) -> FastAPI:
