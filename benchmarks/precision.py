@@ -89,7 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--encoder", default="ocelot-tiny")
     parser.add_argument("--text-model")
-    parser.add_argument("--queries", type=Path, help="see `ocelot evaluate lines`")
+    parser.add_argument("--queries", type=Path, help="see `ocelot evaluate triplets`")
     parser.add_argument("--images", type=Path, help="folder of --queries or --cosines-only")
     parser.add_argument("--seed", type=int, default=1, help="for drawing the set")
     parser.add_argument("--calibrate", type=Path, help="a folder of pictures; else the gallery")
