@@ -169,6 +169,11 @@ def test_an_address_that_is_no_database_is_named(ocelot: Command, db: str) -> No
         assert outcome.code == 2 and outcome.err.startswith(f"Error: The database {db!r}")
 
 
+def test_one_hit_is_one_picture(ocelot: Command, indexed: Path) -> None:
+    outcome = ocelot("search", "--db", indexed, "-t", "mug", "-n", 1, "--no-rerank")
+    assert "\n1 picture in " in outcome.out
+
+
 def test_an_empty_place_says_how_to_fill_it(ocelot: Command) -> None:
     outcome = ocelot("search", "--db", "new.db", "--text", "a")
     assert outcome.code == 1

@@ -72,11 +72,7 @@ def search(
     settings = load_settings(**given | ({"reranker": "none"} if no_rerank else {}))
     with build_engine(settings, create=False) as engine:
         result = engine.search(
-            query,
-            limit=limit,
-            filter=filter,
-            min_score=min_score,
-            keep_reference=keep_reference,
+            query, limit=limit, filter=filter, min_score=min_score, keep_reference=keep_reference
         )
     if as_json:
         typer.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
@@ -132,7 +128,7 @@ def print_result(result: Result) -> None:
 
 
 def _short(path: str) -> str:
-    """The path, relative to the working folder where it is inside it."""
+    """Return the path, relative to the working folder if it is below it."""
     try:
         return str(Path(path).relative_to(Path.cwd()))
     except ValueError:
