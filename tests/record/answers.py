@@ -524,7 +524,7 @@ def _requests(place: Place, client: TestClient) -> Iterator[tuple[str, Any]]:
     yield "bad filter", search(text="a dress", filter="price <")
     yield "unknown id", client.get(f"/v1/items/{unknown}")
     yield "unknown id in a search", search(images=[{"id": unknown}])
-    yield "bad id", client.get("/v1/items/nothing")
+    yield "bad id", client.get("/v1/items/-nothing")
     yield "unknown field", search(text="a dress", colour="red")
     yield "limit too large", search(text="a dress", limit=101)
     yield "neither image nor text", search(limit=3)

@@ -166,7 +166,7 @@ class Run(AbstractContextManager["Run"]):
         thumbnails, thumbnail = self.images.thumbnails, None
         try:
             decoded = image.decoded(self.encoder.decode_side, keep=True)
-            if thumbnails is not None and thumbnails.keeps and thumbnails.wanted(*decoded.size):
+            if thumbnails is not None and thumbnails.wants(*decoded.size):
                 thumbnail = thumbnails.make(image.decoded(Thumbnails.SIDE, keep=True).image)
             prepared = self.encoder.prepare(Input(image))
         except OcelotError:

@@ -40,7 +40,6 @@ def render_page(result: Result, images: ImageStore, panorama: Image.Image | None
     Returns:
         HTML, to be saved as UTF-8. Pictures that cannot be read are neutral tiles.
     """
-
     page = _template().render(
         query=result.query,
         references=[_data_url(_reference, image) for image in result.query.images],

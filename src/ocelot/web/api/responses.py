@@ -47,10 +47,15 @@ class Hit(Item):
 
     rank: int
     """Place in this list, from 1."""
-    retrieval_rank: int
-    """Place by similarity, from 1."""
     score: float
     """Cosine similarity to the query."""
+
+
+class RankedHit(Hit):
+    """A hit in final order."""
+
+    retrieval_rank: int
+    """Place by similarity, from 1."""
 
 
 class Hits(_Value):
@@ -103,9 +108,9 @@ class Timings(_Value):
 class SearchAnswer(_Value):
     """The answer to a query."""
 
-    hits: list[Hit]
+    hits: list[RankedHit]
     """In final order."""
-    best: Hit | None
+    best: RankedHit | None
     """The first hit; null when nothing fits."""
     ranking: Ranking | None
     """Null when nothing was reranked."""
