@@ -90,7 +90,7 @@ def create_app(
         app.include_router(login.router)
     _describe(app, service.limits, service.rerankers, locked=keys is not None)
     if page:
-        from ocelot.web.page import create_page
+        from ocelot.web.page.layout import create_page
 
         add_page(app, create_page(service, shutdown, locked=keys is not None))
     return app
