@@ -187,7 +187,7 @@ def test_more_like_this_then_refining_then_going_back(visit: Visit, url: str) ->
     assert shown(page) == refined
     assert page.input_value("#oc-text textarea") == "in blue"
 
-    page.click("button[data-act=anew]")
+    page.click("button[data-act=restart]")
     page.wait_for_selector("h2:has-text('From the collection')")
     assert page.input_value("#oc-text textarea") == ""
     assert not page.query_selector(".steps") and not page.query_selector("#oc-picture img")

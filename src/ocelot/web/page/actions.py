@@ -18,7 +18,7 @@ from ocelot.errors import ImageError, InputError, OcelotError
 from ocelot.images.file import ImageFile
 from ocelot.indexing import Progress
 from ocelot.render import words
-from ocelot.service import Service
+from ocelot.service import MAX_TEXT, Service
 from ocelot.types import Query
 from ocelot.web.page.cards import card, notice, status
 from ocelot.web.page.form import Form, Offer, Upload, expression, path_of
@@ -106,9 +106,9 @@ class Actions:
         form = await self._form(session, entered)
         handler = {
             "added": self._added,
-            "anew": self._anew,
             "demo": self._fill,
             "leopard": self._leopard,
+            "restart": self._restart,
             "say": self._say,
             "similar": self._similar,
             "step": self._back,
@@ -186,7 +186,7 @@ class Actions:
         yield View(picture=picture, text="", status=status("Now say what should differ."))
 
     async def _say(self, session: Session, form: Form, sentence: str) -> Views:
-        yield View(text=sentence[: self._service.limits.text_length])
+        yield View(text=sentence[:MAX_TEXT])
 
     async def _leopard(self, session: Session, form: Form, _: str) -> Views:
         asked = replace(form, picture=await self._pictures.leopard(), text=_THEME)
@@ -209,7 +209,7 @@ class Actions:
             status=step.status, results=step.results, more="",
         )  # fmt: skip
 
-    async def _anew(self, session: Session, form: Form, _: str) -> Views:
+    async def _restart(self, session: Session, form: Form, _: str) -> Views:
         session.begin()
         session.steps, session.at = [], 0
         yield await self._start()
@@ -260,14 +260,14 @@ class Actions:
         )  # fmt: skip
 
     async def _query(self, form: Form) -> Query:
-        text, most = form.text.strip(), self._service.limits.text_length
-        if len(text) > most:
-            raise InputError(f"The sentence is longer than {most:,} characters; say it shorter.")
+        text = form.text.strip()
+        if len(text) > MAX_TEXT:
+            raise InputError(f"The sentence is longer than {MAX_TEXT:,} characters; shorten it.")
         picture = None if form.picture is None else await self._pictures.read(form.picture)
         return Query(picture, text or None)
 
     def _filter(self, form: Form) -> str | None:
-        text, most = expression(form.chosen), self._service.limits.filter_length
-        if text is not None and len(text) > most:
-            raise InputError(f"The filter is longer than {most:,} characters; choose less.")
+        text = expression(form.chosen)
+        if text is not None and len(text) > MAX_TEXT:
+            raise InputError(f"The filter is longer than {MAX_TEXT:,} characters; choose less.")
         return text

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from ocelot.render import words
-from ocelot.service import Facet, Service
+from ocelot.service import MAX_TEXT, Facet, Service
 from ocelot.web.page.form import CATEGORIES, NO_RERANKER, NUMBERS, RESULTS, Offer
 
 __all__ = ["Controls"]
@@ -25,7 +25,6 @@ class Controls:
     """
 
     def __init__(self, service: Service) -> None:
-        limits = service.limits
         with gr.Accordion("Filters", open=False, elem_id="oc-filters"):
             self._categories = [
                 gr.Dropdown(multiselect=True, visible=False, interactive=True)
@@ -40,7 +39,7 @@ class Controls:
             self._own = gr.Textbox(
                 label="Own filter expression",
                 placeholder='price < 30 and colour == "blue"',
-                max_length=limits.filter_length,
+                max_length=MAX_TEXT,
                 elem_id="oc-own",
             )
             apply = gr.Button("Search with these filters", elem_id="oc-apply")
@@ -51,9 +50,7 @@ class Controls:
                 value=service.default or NO_RERANKER,
                 label="Who reranks",
             )
-            self._limit = gr.Slider(
-                1, min(limits.results, RESULTS), value=9, step=1, label="Pictures to find"
-            )
+            self._limit = gr.Slider(1, RESULTS, value=9, step=1, label="Pictures to find")
         self.searches = [apply.click, self._own.submit, *(end.submit for end in ends)]
         self.outputs = [*self._categories, *self._rows, *self._ends, self._own]
         self.inputs = [
@@ -64,13 +61,11 @@ class Controls:
         """The changes of `outputs` for the facets of a collection; `reset` clears the fields."""
         nothing: dict[str, Any] = {"value": None} if reset else {}
         changes: list[Any] = []
-        for number in range(CATEGORIES):
-            if number < len(offer.categories):
-                facet = offer.categories[number]
-                more: dict[str, Any] = {"label": facet.key, "choices": _choices(facet)}
-                changes.append(gr.Dropdown(visible=True, **more, **nothing))
-            else:
-                changes.append(gr.Dropdown(visible=False, **nothing))
+        for facet in offer.categories:
+            choices = _choices(facet)
+            changes.append(gr.Dropdown(choices=choices, label=facet.key, visible=True, **nothing))
+        unused = CATEGORIES - len(offer.categories)
+        changes += [gr.Dropdown(visible=False, **nothing) for _ in range(unused)]
         changes += [gr.Row(visible=number < len(offer.numbers)) for number in range(NUMBERS)]
         for facet in offer.numbers:
             for end, value in (("from", facet.low), ("to", facet.high)):

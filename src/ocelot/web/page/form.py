@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,11 +43,10 @@ class Offer:
     numbers: tuple[Facet, ...] = ()
 
     @classmethod
-    def of(cls, facets: Iterable[Facet]) -> Offer:
+    def of(cls, facets: Sequence[Facet]) -> Offer:
         """The first facets of each kind, as many as the page has fields for."""
-        known = list(facets)
-        categories = [facet for facet in known if facet.categorical]
-        numbers = [facet for facet in known if facet.kind == "number" and facet.low != facet.high]
+        categories = [facet for facet in facets if facet.categorical]
+        numbers = [facet for facet in facets if facet.kind == "number" and facet.low != facet.high]
         return cls(tuple(categories[:CATEGORIES]), tuple(numbers[:NUMBERS]))
 
 

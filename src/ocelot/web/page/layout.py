@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 
-from ocelot.service import Service
+from ocelot.service import MAX_TEXT, Service
 from ocelot.web.page.actions import Actions, Handler
 from ocelot.web.page.cards import card
 from ocelot.web.page.controls import Controls
@@ -100,7 +100,7 @@ def _page(service: Service, actions: Actions, locked: bool) -> gr.Blocks:
                     placeholder="phone case with this image theme",
                     lines=1,
                     max_lines=4,
-                    max_length=service.limits.text_length,
+                    max_length=MAX_TEXT,
                     elem_id="oc-text",
                 )
                 search = gr.Button("Search", variant="primary", size="lg", elem_id="oc-search")
@@ -121,7 +121,7 @@ def _page(service: Service, actions: Actions, locked: bool) -> gr.Blocks:
                         placeholder="Change something: in blue",
                         lines=1,
                         max_lines=2,
-                        max_length=service.limits.text_length,
+                        max_length=MAX_TEXT,
                         scale=4,
                         elem_id="oc-more",
                     )
