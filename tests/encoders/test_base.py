@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ocelot.encoders import FunctionEncoder
-from ocelot.encoders.base import Encoder, encode_query, normalized_mean
+from ocelot.encoders.base import Encoder, EncoderWrapper, encode_query, normalized_mean
 from ocelot.errors import EncoderError, ImageError, InputError
 from ocelot.images.file import ImageFile
 from ocelot.types import Input, Query
@@ -128,6 +128,17 @@ def test_a_further_picture_that_cannot_be_read_is_named() -> None:
         Query([flat(1, 1, 1), "none.jpg"], "t")
     with pytest.raises(ImageError, match=r"damaged\.jpg"):
         encode_query(COLOURS, Query([flat(1, 1, 1), ImageFile(b"no image", "damaged.jpg")], "t"))
+
+
+def test_a_wrapper_that_overrides_embed_is_used_for_indexing_too() -> None:
+    class Turned(EncoderWrapper):
+        def embed(self, batch: Sequence[Any]) -> Any:
+            return -super().embed(batch)
+
+    encoder = Turned(COLOURS)
+    batch = [encoder.prepare(Input(flat(3, 4, 0)))]
+    np.testing.assert_allclose(encoder.embed_checked(batch), [[-0.6, -0.8, 0]], rtol=1e-6)
+    np.testing.assert_allclose(encoder.encode([Input(flat(3, 4, 0))]), [[-0.6, -0.8, 0]], rtol=1e-6)
 
 
 def test_function_encoder() -> None:

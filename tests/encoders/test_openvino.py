@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ import pytest
 from ocelot.build import build_encoder, build_engine
 from ocelot.collection import Collection
 from ocelot.encoders.base import Encoder
-from ocelot.encoders.openvino.cache import read_graphs
 from ocelot.encoders.openvino.encoder import Calibration, OpenVINOEncoder
+from ocelot.encoders.openvino.graphs import read_graphs, write_graphs
 from ocelot.encoders.vista import Prepared
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.errors import ConfigurationError
@@ -28,7 +29,7 @@ from ocelot.types import Input, Query
 from tests.encoders.test_golden import MODELS, Golden
 from tests.shop import write_shop
 
-PICTURES = 32
+PICTURES = 16
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -147,8 +148,6 @@ def test_int8_stays_near(int8: OpenVINOEncoder, items: list[Input], expected: An
 
 
 def test_threads_get_their_own_vectors(items: list[Input], expected: Any) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     encoder = OpenVINOEncoder.load(precision="fp32")
     with ThreadPoolExecutor(6) as pool:
         rows = list(pool.map(lambda item: encoder.encode([item])[0], items * 3))
@@ -160,42 +159,35 @@ def test_threads_get_their_own_vectors(items: list[Input], expected: Any) -> Non
 SECOND_START = """
 import sys
 from ocelot.encoders.openvino.encoder import OpenVINOEncoder
-encoder = OpenVINOEncoder.load(sys.argv[1], text_model=sys.argv[2] or None, precision=sys.argv[3])
+encoder = OpenVINOEncoder.load(precision=sys.argv[1])
 vector = encoder.encode([(None, "leopard")])[0]
 print(encoder.runtime, "torch" in sys.modules, "nncf" in sys.modules, *vector[:4])
 """
 
 
-def start(encoder: str | Path = "ocelot-tiny", text_model: Path | None = None, *, precision: str):
-    return subprocess.Popen(
-        [sys.executable, "-c", SECOND_START, str(encoder), str(text_model or ""), precision],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
-def outcome(process: subprocess.Popen[str]) -> list[str]:
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    return out.split()
+def second_start(precision: str) -> list[str]:
+    return subprocess.run(
+        [sys.executable, "-c", SECOND_START, precision], capture_output=True, text=True, check=True
+    ).stdout.split()
 
 
 def test_a_second_start_converts_nothing_and_needs_no_torch(cache: Path) -> None:
     first = OpenVINOEncoder.load(precision="fp32").encode(["leopard"])[0]
     before = graphs(cache, "fp32")
     assert before
-    _, precision, torch, nncf, *vector = outcome(start(precision="fp32"))
+    _, precision, torch, nncf, *vector = second_start("fp32")
     assert (precision, torch, nncf) == ("fp32", "False", "False")
     assert np.allclose([float(value) for value in vector], first[:4], atol=1e-6)
     assert graphs(cache, "fp32") == before
 
 
 @pytest.fixture(scope="module")
-def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def converted(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with the graphs of the tiny weights."""
     folder = tmp_path_factory.mktemp("converted")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OCELOT_CACHE", str(folder))
-        load(Golden("tiny-base", folder))
+    fingerprint = load(Golden("tiny-base", folder)).fingerprint
+    (home,) = cache.glob(f"openvino/{fingerprint[:32]}*")
+    shutil.copytree(home / "fp32", folder / "openvino" / home.name / "fp32")
     return folder
 
 
@@ -249,14 +241,15 @@ def test_damaged_graphs_are_made_again(tiny: Golden, tmp_path: Path) -> None:
     assert (home / "reader.bin").stat().st_size == size
 
 
-def test_two_processes_at_once(tiny: Golden, tmp_path: Path) -> None:
-    shutil.rmtree(tmp_path / "own")
-    both = [start(tiny.weights, tiny.text_model, precision="fp32") for _ in range(2)]
-    first, second = (outcome(process) for process in both)
-    assert first[3:] == second[3:]
-    (home,) = tmp_path.glob("own/openvino/*/")
-    assert [folder.name for folder in home.iterdir()] == ["fp32"]  # nothing half done is left
-    assert right(load(tiny), tiny)
+def test_two_writers_at_once(tiny: Golden, tmp_path: Path) -> None:
+    """Nothing half done is left."""
+    (home,) = tmp_path.glob("own/openvino/*/fp32")
+    graphs = read_graphs(home)
+    assert graphs is not None
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write_graphs, [home] * 8, [graphs] * 8))
+    assert [folder.name for folder in home.parent.iterdir()] == ["fp32"]
+    assert read_graphs(home) is not None and right(load(tiny), tiny)
 
 
 def test_other_weights_have_other_graphs(tiny: Golden, tmp_path: Path) -> None:
@@ -286,7 +279,7 @@ def test_without_room_for_a_cache_it_works(tiny: Golden, monkeypatch: pytest.Mon
 def test_a_calibration_is_kept(cache: Path, int8: OpenVINOEncoder, pictures: list[Path]) -> None:
     kept = graphs(cache, "int8")
     assert kept
-    runtime = " ".join(outcome(start(precision="int8"))[:3])
+    runtime = " ".join(second_start("int8")[:3])
     assert runtime == int8.runtime and runtime.startswith("openvino int8 ")
     fewer = Calibration(lambda: pictures[:4])
     assert OpenVINOEncoder.load(precision="int8", calibration=fewer).runtime == int8.runtime
@@ -295,57 +288,60 @@ def test_a_calibration_is_kept(cache: Path, int8: OpenVINOEncoder, pictures: lis
     assert graphs(cache, "int8") == kept
 
 
-def test_chosen_pictures_calibrate_anew(tiny: Golden, pictures: list[Path], tmp_path: Path) -> None:
-    def calibrated(pictures: Sequence[Path], chosen: bool) -> str:
-        return OpenVINOEncoder.load(
-            tiny.weights,
-            text_model=tiny.text_model,
-            precision="int8",
-            calibration=Calibration(lambda: pictures, chosen=chosen),
-        ).runtime
+@pytest.fixture
+def calibrated(few_calibrated: Path, tiny: Golden, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache of `tiny`, with a calibration on the first two pictures."""
+    cache = Path(os.environ["OCELOT_CACHE"])
+    shutil.copytree(few_calibrated, cache, dirs_exist_ok=True)
+    return cache
 
+
+@pytest.fixture(scope="module")
+def few_calibrated(
+    converted: Path, pictures: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("calibrated")
+    shutil.copytree(converted, folder, dirs_exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OCELOT_CACHE", str(folder))
+        golden = Golden("tiny-base", folder)
+        broken = golden.weights  # no picture: left out
+        load_int8(golden, [broken, *pictures[:2]])
+    return folder
+
+
+def load_int8(golden: Golden, pictures: Sequence[Path], *, chosen: bool = False) -> str:
+    calibration = Calibration(lambda: pictures, chosen=chosen)
+    return OpenVINOEncoder.load(
+        golden.weights, text_model=golden.text_model, precision="int8", calibration=calibration
+    ).runtime
+
+
+def test_chosen_pictures_calibrate_anew(
+    tiny: Golden, calibrated: Path, pictures: list[Path]
+) -> None:
+    before = graphs(calibrated, "int8")
+    first = load_int8(tiny, pictures[:2])
+    assert load_int8(tiny, pictures[2:4]) == first
+    assert load_int8(tiny, pictures[:2], chosen=True) == first
+    assert graphs(calibrated, "int8") == before
+    other = load_int8(tiny, pictures[2:4], chosen=True)
+    assert other != first
+    kept = graphs(calibrated, "int8")
+    assert load_int8(tiny, pictures[:1]) == other
+    assert load_int8(tiny, pictures[:2], chosen=True) == first  # those before it stay
+    assert load_int8(tiny, pictures[:1]) == first
+    assert graphs(calibrated, "int8") == kept
+
+
+def test_no_picture_to_calibrate_on_is_refused(tiny: Golden) -> None:
     with pytest.raises(ConfigurationError, match="no picture to calibrate weights"):
-        calibrated([], True)
-    broken = tiny.weights  # no picture: left out
-    first = calibrated([broken, pictures[0], pictures[1]], False)
-    assert calibrated(pictures[:2], False) == first
-    assert calibrated(pictures[2:4], False) == first
-    more = calibrated(pictures[:4], False)  # a calibration of few pictures gives way
-    assert more != first
-    other = calibrated(pictures[2:4], True)
-    assert other not in (first, more)
-    kept = graphs(tmp_path / "own", "int8")
-    assert calibrated(pictures[:4], True) == more  # those before it stay
-    assert calibrated(pictures[2:4], True) == other
-    assert graphs(tmp_path / "own", "int8") == kept
+        load_int8(tiny, [tiny.weights], chosen=True)
 
 
 def test_int8_without_a_calibration_says_what_to_do(tiny: Golden) -> None:
     with pytest.raises(ConfigurationError, match=r"never calibrated.*--calibration DIR"):
         OpenVINOEncoder.load(tiny.weights, text_model=tiny.text_model, precision="int8")
-
-
-def test_calibrating_is_quiet(tiny: Golden, shop: Path, tmp_path: Path) -> None:
-    """Not a line of the packages' own, no usage events, nothing in the home folder."""
-    home = tmp_path / "home"
-    home.mkdir()
-    code = (
-        "import logging, sys\n"
-        "from ocelot.build import build_encoder\n"
-        "from ocelot.settings import load_settings\n"
-        f"build_encoder(load_settings(encoder={str(tiny.weights)!r}, "
-        f"text_model={str(tiny.text_model)!r}, backend='openvino', precision='int8', "
-        f"calibration={str(shop)!r}))\n"
-        "from nncf.telemetry import telemetry\n"
-        "print([name for name in sys.modules if 'openvino_telemetry' in name], "
-        "type(telemetry).__name__, logging.getLoggerClass().__name__)"
-    )
-    environment = {**os.environ, "HOME": str(home), "CI": ""}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
-    )
-    assert (done.stdout, done.stderr) == ("[] MagicMock Logger\n", "")
-    assert [*home.iterdir()] == []
 
 
 def test_a_collection_is_searched_with_another_precision(
@@ -366,26 +362,45 @@ def test_a_collection_is_searched_with_another_precision(
         assert collection.identity.runtime == "torch fp32"  # whoever began it
 
 
-def test_indexing_calibrates_on_what_it_indexes(
-    tiny: Golden, tmp_path: Path, pictures: list[Path]
+def test_indexing_calibrates_on_what_it_indexes_and_is_quiet(
+    tiny: Golden, calibrated: Path, tmp_path: Path, pictures: list[Path]
 ) -> None:
-    folder = tmp_path / "few"
-    folder.mkdir()
+    """A calibration of fewer pictures gives way.
+
+    Not a line of the packages' own is printed, no usage event is sent, and nothing is written to
+    the home folder.
+    """
+    home, few = tmp_path / "home", tmp_path / "few"
+    home.mkdir()
+    few.mkdir()
     for picture in pictures[:3]:
-        shutil.copy(picture, folder)
-
-    def ocelot(*arguments: str) -> str:
-        return subprocess.run(
-            [sys.executable, "-m", "ocelot", *arguments],
-            cwd=tmp_path, capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
-
-    encoder = ["--weights", str(tiny.weights), "--text-model", str(tiny.text_model)]
-    done = ocelot("index", "few", *encoder, "--backend", "openvino", "--precision", "int8")
-    assert "3 encoded" in done
-    (notes,) = tmp_path.glob("own/openvino/*/int8-*/notes.json")
-    assert json.loads(notes.read_text())["pictures"] == 3
-    assert re.search(r"64 dimensions, openvino int8 [0-9a-f]{4}\)", ocelot("info"))
+        shutil.copy(picture, few)
+    arguments = [
+        "ocelot", "index", "few", "--weights", str(tiny.weights), "--text-model",
+        str(tiny.text_model), "--backend", "openvino", "--precision", "int8",
+    ]  # fmt: skip
+    code = (
+        "import logging, runpy, sys\n"
+        f"sys.argv = {arguments!r}\n"
+        "try: runpy.run_module('ocelot', run_name='__main__')\n"
+        "except SystemExit as stop: assert not stop.code\n"
+        "from nncf.telemetry import telemetry\n"
+        "print([name for name in sys.modules if 'openvino_telemetry' in name], "
+        "type(telemetry).__name__, logging.getLoggerClass().__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={**os.environ, "HOME": str(home), "CI": ""},
+    )  # fmt: skip
+    report, _, end = done.stdout.splitlines()
+    assert "3 encoded" in report
+    assert (end, done.stderr) == ("[] MagicMock Logger", "")
+    assert [*home.iterdir()] == []
+    notes = tmp_path.glob("own/openvino/*/int8-*/notes.json")
+    assert sorted(json.loads(file.read_text())["pictures"] for file in notes) == [2, 3]
+    with Collection.open(tmp_path / "ocelot.db", create=False) as collection:
+        assert re.fullmatch(r"openvino int8 [0-9a-f]{4}", collection.identity.runtime)
 
 
 # Refusals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import pickle
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.encoders.weights import PUBLISHED, Published
@@ -110,6 +112,13 @@ def test_another_text_model_does_not_fit(tmp_path: Path) -> None:
         VisualizedBGE.load(BASE / "weights.pth", text_model=tmp_path)
 
 
+def test_a_text_model_with_values_of_other_types(tmp_path: Path) -> None:
+    config = json.loads((BASE / "config.json").read_text()) | {"vocab_size": "many"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=r"config\.json cannot be used"):
+        VisualizedBGE.load(BASE / "weights.pth", text_model=tmp_path)
+
+
 def test_a_text_model_without_tokenizer(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text((BASE / "config.json").read_text())
     with pytest.raises(CheckpointError, match=r"tokenizer\.json or vocab\.txt"):
@@ -153,11 +162,15 @@ def publish(monkeypatch: pytest.MonkeyPatch, hub: Path, tokenizer: str, sha256: 
         (snapshot.parents[1] / "refs" / "main").write_text("1")
         for file in held:
             (snapshot / file.name).write_bytes(file.read_bytes())
-    if tokenizer == "tokenizer.json":
+    if tokenizer == "vocab.txt":  # asking for the other files left notes that there are none
+        (snapshot / tokenizer).write_bytes((BASE / "vocab.txt").read_bytes())
+        missing = snapshot.parents[1] / ".no_exist" / "1"
+        missing.mkdir(parents=True)
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            (missing / name).touch()
+    else:
         words = (BASE / "vocab.txt").read_text().split("\n")[:-1]
         word_piece(words).save(str(snapshot / tokenizer))
-    else:
-        (snapshot / tokenizer).write_bytes((BASE / "vocab.txt").read_bytes())
     known = checkpoint_digest(BASE / "weights.pth")
     size = (BASE / "weights.pth").stat().st_size
     published = Published("weights.pth", size, sha256 or known, "org/text", "org/weights")
@@ -166,8 +179,11 @@ def publish(monkeypatch: pytest.MonkeyPatch, hub: Path, tokenizer: str, sha256: 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(hub))
 
 
-def test_a_fetched_model_loads_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    publish(monkeypatch, tmp_path, "tokenizer.json")
+@pytest.mark.parametrize("tokenizer", ["tokenizer.json", "vocab.txt"])
+def test_a_fetched_model_loads_offline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tokenizer: str
+) -> None:
+    publish(monkeypatch, tmp_path, tokenizer)
     encoder = VisualizedBGE.load("published")
     assert encoder.name == "published"
     same = encoder.encode([(None, "a leopard phone case")])
@@ -205,10 +221,15 @@ def test_a_cache_that_cannot_be_written_only_costs_time(
 
 
 @pytest.mark.parametrize(
-    "config", ["[]", "{}", '{"format": 1}', "{", '{"format": "ocelot-visualized-bge/1"}']
-)
+    "config",
+    [
+        "[]", "{}", '{"format": 1}', "{", '{"format": "ocelot-visualized-bge/1"}',
+        '{"format": "ocelot-visualized-bge/1", "vision": "eva02"}',
+    ],
+)  # fmt: skip
 def test_a_folder_that_is_no_checkpoint(tmp_path: Path, config: str) -> None:
     (tmp_path / "config.json").write_text(config)
+    save_file({"weight": torch.zeros(1)}, tmp_path / "model.safetensors")
     with pytest.raises(CheckpointError):
         VisualizedBGE.load(tmp_path)
 

@@ -7,11 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from ocelot.encoders.runtime import build_for_inference
+from ocelot.encoders.runtime import PackedLinear, build_for_inference, can_pack, pack
 from ocelot.encoders.weights import load_checkpoint
 from ocelot.model.attention import attend
 from ocelot.model.checkpoint import build
-from ocelot.model.packed import PackedLinear, can_pack, pack
 
 CPU = torch.device("cpu")
 

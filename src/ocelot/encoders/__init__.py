@@ -17,12 +17,9 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "BatchingEncoder": "batching",
-    "CachingEncoder": "caching",
-    "FunctionEncoder": "function",
-    "OpenVINOEncoder": "openvino.encoder",
-    "VisualizedBGE": "visualized_bge",
-}
+    "BatchingEncoder": "batching", "CachingEncoder": "caching", "FunctionEncoder": "function",
+    "OpenVINOEncoder": "openvino.encoder", "VisualizedBGE": "visualized_bge",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

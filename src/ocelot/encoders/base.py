@@ -31,11 +31,7 @@ Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
 def as_input(value: Encodable) -> Input:
-    """Return an `Input` for an `Input`, a `Query`, an (image, text) pair, or a text.
-
-    Raises:
-        InputError: Image and text are both empty, or it is a query of several images.
-    """
+    """Return an `Input`; raise `InputError` if it is empty or a query of several images."""
     if isinstance(value, Input):
         return value
     if isinstance(value, Query):
@@ -150,33 +146,26 @@ class Encoder(ABC):
                 f"The encoder {self.name} gave vectors that are not finite or have no length; "
                 "try fp32 (--precision fp32), and check its weights."
             )
-        unit: Matrix = vectors / lengths
-        return unit
+        return vectors / lengths
 
     def close(self) -> None:  # noqa: B027
         """Release threads and other resources; the encoder cannot be used afterwards."""
 
 
 class EncoderWrapper(Encoder):
-    """An encoder that passes everything on to another one; subclasses override a part."""
+    """Passes everything on to another encoder; subclasses override a part, such as `embed`."""
 
     def __init__(self, encoder: Encoder) -> None:
         self.wrapped = encoder
-        self.name = encoder.name
-        self.dimension = encoder.dimension
-        self.fingerprint = encoder.fingerprint
-        self.batch_size = encoder.batch_size
-        self.runtime = encoder.runtime
-        self.decode_side = encoder.decode_side
+        self.name, self.fingerprint = encoder.name, encoder.fingerprint
+        self.dimension, self.batch_size = encoder.dimension, encoder.batch_size
+        self.runtime, self.decode_side = encoder.runtime, encoder.decode_side
 
     def prepare(self, input: Input) -> Any:
         return self.wrapped.prepare(input)
 
     def embed(self, batch: Sequence[Any]) -> np.ndarray[Any, Any]:
         return self.wrapped.embed(batch)
-
-    def embed_checked(self, batch: Sequence[Any]) -> Matrix:
-        return self.wrapped.embed_checked(batch)
 
     def close(self) -> None:
         self.wrapped.close()
@@ -190,9 +179,7 @@ def encode_query(encoder: Encoder, query: Query) -> Vector:
     own choice; no model was trained for it. All inputs are encoded in one call.
 
     Raises:
-        ImageError: An image cannot be decoded.
-        EncoderError: The model returned vectors that cannot be used, or the images' vectors
-            cancel each other out.
+        ImageError, EncoderError: See `Encoder.encode` and `normalized_mean`.
     """
     return normalized_mean(encoder.encode(query.inputs()))
 
@@ -206,9 +193,8 @@ def normalized_mean(rows: Matrix) -> Vector:
     Raises:
         EncoderError: The vectors cancel each other out, so that their mean has no direction.
     """
-    unit: Vector = rows[0]
     if len(rows) == 1:
-        return unit
+        return rows[0]
     mean = rows.mean(axis=0, dtype=np.float64)
     length = np.linalg.norm(mean)
     if length < 1e-6:  # what rounding leaves of opposite vectors
@@ -216,5 +202,4 @@ def normalized_mean(rows: Matrix) -> Vector:
             f"The {len(rows)} images of the query cancel each other out: the mean of their "
             "vectors has no direction; leave one out."
         )
-    unit = (mean / length).astype(np.float32)
-    return unit
+    return (mean / length).astype(np.float32)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ocelot.cancel import Abandoned, Predicate, current_predicates, is_cancelled
+from ocelot.cancel import Abandoned, Predicate, current_predicates, is_cancelled, stop_if_cancelled
 from ocelot.encoders.base import Encoder, EncoderWrapper, Matrix, as_input
 from ocelot.errors import ConfigurationError, EncoderError
 from ocelot.types import Input
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from ocelot.encoders.base import Encodable
 
 __all__ = ["BatchingEncoder"]
-
-_MAX_WINDOW = 3600.0
 
 
 @dataclass(eq=False)
@@ -51,17 +49,17 @@ class _Job:
 class BatchingEncoder(EncoderWrapper):
     """Lets many threads share one encoder; close it, or use it as a context manager.
 
-    The inputs of one call stay together if they fit in a batch. The job that has waited longest
+    The inputs of one call stay together if they fit in a batch. The call that has waited longest
     is always in the next batch, together with later ones that still fit. A call with more inputs
-    than a batch holds runs batch by batch, in turn with the others. If a batch fails, each job
+    than a batch holds runs batch by batch, in turn with the others. If a batch fails, each call
     in it is tried alone, so that one bad input does not fail the other callers.
 
     Args:
         encoder: Its `prepare` runs in the callers' threads, its `embed_checked` in one thread.
-        window: Seconds, 0 to 3600, that a job may wait for callers that are preparing inputs.
+        window: Seconds, 0 to 3600, that a call may wait for others that are preparing inputs.
         batch_size: Most inputs given to the model at once; by default the encoder's own.
-        observe: Called with the size of each batch, in the model's thread; an exception from it
-            is ignored.
+        observe: Called with the size of each batch, in the model's thread; its exceptions are
+            ignored.
 
     Raises:
         ConfigurationError: A number is out of its range.
@@ -75,14 +73,14 @@ class BatchingEncoder(EncoderWrapper):
         batch_size: int | None = None,
         observe: Callable[[int], None] | None = None,
     ) -> None:
-        if not 0 <= window <= _MAX_WINDOW:
+        if not 0 <= window <= 3600:
             raise ConfigurationError(
-                f"The batching window must be 0 to {_MAX_WINDOW:.0f} seconds, was: {window}."
+                f"The batching window must be 0 to 3600 seconds, was: {window}."
             )
         if batch_size is not None and batch_size < 1:
             raise ConfigurationError(f"The batch size must be 1 or more, was: {batch_size}.")
         super().__init__(encoder)
-        self.batch_size = self._max_batch = batch_size or encoder.batch_size
+        self.batch_size = batch_size or encoder.batch_size
         self._window = window
         self._observe = observe
         self._changed = threading.Condition()  # guards what follows
@@ -95,10 +93,10 @@ class BatchingEncoder(EncoderWrapper):
         """Encode inputs in order, together with those of other threads; see `Encoder.encode`.
 
         Raises:
-            InputError, ImageError, EncoderError: As there; also EncoderError when closed.
+            EncoderError: Also if this is closed.
             Abandoned: The caller was `cancellable` and gave up.
         """
-        size = min(batch_size or self.batch_size, self._max_batch)
+        size = min(batch_size or self.batch_size, self.batch_size)
         rows = [np.empty((0, self.dimension), dtype=np.float32)]
         remaining = map(as_input, inputs)
         while batch := list(islice(remaining, size)):
@@ -110,15 +108,10 @@ class BatchingEncoder(EncoderWrapper):
         return self.embed_checked(batch)
 
     def embed_checked(self, batch: Sequence[Any]) -> Matrix:
-        """Return the vectors of prepared inputs, shape (len(batch), dimension), of length 1.
-
-        Raises:
-            EncoderError: The model returned vectors that cannot be used, or this is closed.
-            Abandoned: The caller was `cancellable` and gave up.
-        """
+        """Return the vectors of prepared inputs; errors are those of `encode`."""
         rows = [np.empty((0, self.dimension), dtype=np.float32)]
-        for start in range(0, len(batch), self._max_batch):
-            rows.append(self._run(_Job(batch[start : start + self._max_batch])))
+        for start in range(0, len(batch), self.batch_size):
+            rows.append(self._run(_Job(batch[start : start + self.batch_size])))
         return np.concatenate(rows)
 
     def close(self) -> None:
@@ -129,7 +122,7 @@ class BatchingEncoder(EncoderWrapper):
             self._closed = True
             self._changed.notify_all()
             thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None:
             thread.join()
             atexit.unregister(self.close)
         self.wrapped.close()
@@ -143,9 +136,8 @@ class BatchingEncoder(EncoderWrapper):
     # In the callers' threads.
 
     def _prepare_and_run(self, inputs: Sequence[Input]) -> Matrix:
+        stop_if_cancelled()
         job = _Job()
-        if is_cancelled(job.predicates):
-            raise Abandoned
         with self._changed:
             self._check_open()
             self._preparing.add(job)
@@ -180,40 +172,36 @@ class BatchingEncoder(EncoderWrapper):
     # In the model's thread. It must survive every error, as callers wait for it.
 
     def _work(self) -> None:
-        while self._wait_for_batch():
-            if jobs := self._next_batch():
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if not self._waiting:
+                    return
+                self._changed.wait_for(
+                    lambda: self._closed or not self._preparing or self._is_full(),
+                    timeout=self._waiting[0].arrived + self._window - time.monotonic(),
+                )
+                jobs = self._next_batch()
+            if jobs:
                 self._encode(jobs)
 
-    def _wait_for_batch(self) -> bool:
-        """Wait until a batch should start; False when closed and nothing waits."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
-            if not self._waiting:
-                return False
-            self._changed.wait_for(
-                lambda: self._closed or not self._preparing or self._is_full(),
-                timeout=self._waiting[0].arrived + self._window - time.monotonic(),
-            )
-            return True
-
     def _is_full(self) -> bool:
-        return sum(len(job.batch) for job in self._waiting) >= self._max_batch
+        return sum(len(job.batch) for job in self._waiting) >= self.batch_size
 
     def _next_batch(self) -> list[_Job]:
         """Take waiting jobs that fit whole in one batch, the oldest first; end cancelled ones."""
         jobs: list[_Job] = []
         left: deque[_Job] = deque()
-        room = self._max_batch
-        with self._changed:
-            for job in self._waiting:
-                if len(job.batch) > room:
-                    left.append(job)
-                elif is_cancelled(job.predicates):
-                    job.rows.set_exception(Abandoned())
-                else:
-                    room -= len(job.batch)
-                    jobs.append(job)
-            self._waiting = left
+        room = self.batch_size
+        for job in self._waiting:
+            if jobs and len(job.batch) > room:
+                left.append(job)
+            elif is_cancelled(job.predicates):
+                job.rows.set_exception(Abandoned())
+            else:
+                room -= len(job.batch)
+                jobs.append(job)
+        self._waiting = left
         return jobs
 
     def _encode(self, jobs: Sequence[_Job]) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from cachetools import LRUCache
@@ -30,9 +30,9 @@ class CachingEncoder(EncoderWrapper):
     """Keeps the vectors of the inputs that `encode` was called with last.
 
     A repeated query then needs no model, nor does a reranker that encodes parts of the query. A
-    call with more than 32 inputs is passed on to the wrapped encoder unread, as are `embed` and
-    `prepare`, so that indexing does not push queries out of the cache. An image is identified by
-    its content. Thread-safe.
+    call with more than 32 inputs goes past the cache, and so does indexing, which calls `prepare`
+    and `embed_checked`: neither pushes queries out. An image is identified by its content.
+    Thread-safe.
 
     >>> from ocelot.encoders.function import FunctionEncoder
     >>> calls = []
@@ -46,8 +46,8 @@ class CachingEncoder(EncoderWrapper):
     Args:
         encoder: Encodes what is not in the cache, in one call.
         max_items: Vectors to keep; the least recently used are dropped.
-        observe: Called after each call with the numbers of cached and of new vectors; an
-            exception from it is ignored.
+        observe: Called after each call with the numbers of cached and of new vectors; its
+            exceptions are ignored.
 
     Raises:
         ConfigurationError: `max_items` is less than 1.
@@ -76,6 +76,9 @@ class CachingEncoder(EncoderWrapper):
         rows = self.wrapped.encode(chain(first, remaining), batch_size=batch_size)
         self._report(0, len(rows))
         return rows
+
+    def embed_checked(self, batch: Sequence[Any]) -> Matrix:
+        return self.wrapped.embed_checked(batch)  # its vectors have length 1 already
 
     def _lookup(self, inputs: Sequence[Input], batch_size: int | None) -> Matrix:
         if not inputs:

@@ -18,25 +18,16 @@ __all__ = ["Prepared", "VistaEncoder"]
 
 
 class Prepared(NamedTuple):
-    """One input, ready for the network.
+    """One input, ready for the network."""
 
-    Attributes:
-        pixels: uint8, shape (3, size, size); None without an image.
-        ids: Token ids from [CLS] to [SEP].
-    """
-
-    pixels: Pixels | None
-    ids: tuple[int, ...]
+    pixels: Pixels | None  # uint8, shape (3, size, size)
+    ids: tuple[int, ...]  # from [CLS] to [SEP]
 
 
 class VistaEncoder(Encoder):
-    """A network of VISTA's design (arXiv 2406.04292); subclasses run it.
+    """A network of VISTA's design (arXiv 2406.04292); subclasses run it."""
 
-    Attributes:
-        exact_resizing: See `ocelot.model.preprocess.to_pixels`.
-    """
-
-    exact_resizing = True
+    exact_resizing = True  # see `to_pixels`
 
     def __init__(self, spec: ModelSpec, tokenizer: TextTokenizer, reduced_decoding: bool) -> None:
         self.name = spec.name
@@ -84,5 +75,4 @@ class VistaEncoder(Encoder):
         """Run the network on inputs that all have an image, or all have none; one row each."""
 
     def _join(self, rows: Sequence[Any]) -> Matrix:
-        """Return the rows of all chunks as one matrix."""
         return np.concatenate(rows)

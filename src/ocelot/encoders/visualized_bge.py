@@ -12,12 +12,12 @@ from torch import Tensor
 
 from ocelot.encoders.base import Matrix
 from ocelot.encoders.runtime import (
+    DTYPE_NAMES,
     DeviceCopier,
     best_batch_size,
     build_for_inference,
     choose_device,
     choose_dtype,
-    short_name,
 )
 from ocelot.encoders.vista import Prepared, VistaEncoder
 from ocelot.encoders.weights import load_checkpoint
@@ -45,21 +45,16 @@ class VisualizedBGE(VistaEncoder):
         dtype: str | torch.dtype | None = None,
         reduced_decoding: bool = True,
     ) -> None:
-        """Put a checkpoint on a device; for the arguments see `load`.
-
-        Raises:
-            CheckpointError: Weights and geometry do not fit.
-            ConfigurationError: The device or the dtype cannot be used here.
-        """
+        """Put a checkpoint on a device; arguments and errors are those of `load`."""
         super().__init__(checkpoint, checkpoint.tokenizer, reduced_decoding)
         self.device = choose_device(device)
         self.dtype = choose_dtype(dtype, self.device)
         self.exact_resizing = self.dtype is torch.float32
         self.network = build_for_inference(checkpoint, self.device, self.dtype)
-        self.runtime = f"torch {short_name(self.dtype)}"
+        self.runtime = f"torch {DTYPE_NAMES[self.dtype]}"
         self._chunk = best_batch_size(self.geometry, self.device, self.dtype)
         self.batch_size = max(8, self._chunk if self.device.type != "cuda" else 4 * self._chunk)
-        self._copier = DeviceCopier(self.device)
+        self._copy = DeviceCopier(self.device)
 
     @classmethod
     def load(
@@ -100,11 +95,6 @@ class VisualizedBGE(VistaEncoder):
 
     @torch.inference_mode()
     def embed(self, batch: Sequence[Prepared]) -> Matrix:
-        """Return the vectors in the order of the batch, which may have any length.
-
-        Raises:
-            EncoderError: The device has too little memory.
-        """
         try:
             return super().embed(batch)
         except RuntimeError as error:
@@ -126,21 +116,18 @@ class VisualizedBGE(VistaEncoder):
 
     def _join(self, rows: Sequence[Tensor]) -> Matrix:
         # In one copy, which is the first to wait for the device.
-        joined: Matrix = torch.cat(list(rows)).cpu().numpy()
-        return joined
+        return torch.cat(list(rows)).cpu().numpy()
 
     def _run(self, chunk: Sequence[Prepared]) -> Tensor:
-        """Return the float32 rows of one chunk, on the device, which may still compute them."""
+        """Return float32 rows, on the device, which may still compute them."""
         ids, mask = pad([one.ids for one in chunk], self.geometry.text.pad_id)
         images = [one.pixels for one in chunk if one.pixels is not None]
-        raw, ids_there, mask_there = self._copier.copy(
-            stack(images) if images else None,
-            ids,
-            None if mask.all() else mask,  # attention is faster without a mask
-        )
-        assert ids_there is not None
-        pixels = None if raw is None else normalise(raw, self.device).to(self.dtype)
-        if pixels is not None and self.device.type == "mps":
-            pixels = pixels.contiguous()  # as the weights are there
-        rows: Tensor = self.network(pixels, ids_there, mask_there).float()
-        return rows
+        pixels = None
+        if images:
+            pixels = normalise(self._copy(stack(images)), self.device).to(self.dtype)
+            if self.device.type == "mps":
+                pixels = pixels.contiguous()  # as the weights are there
+        words = self._copy(torch.from_numpy(ids))
+        # Attention is faster without a mask.
+        padding = None if mask.all() else self._copy(torch.from_numpy(mask))
+        return self.network(pixels, words, padding).float()

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ocelot.errors import CheckpointError, ConfigurationError, DownloadError
 from ocelot.images.decode import hash_bytes
@@ -54,19 +54,12 @@ PUBLISHED: Mapping[str, Published] = {
 
 @dataclass(frozen=True)
 class EncoderFiles:
-    """Where the files of an encoder are.
+    """Where the files of an encoder are."""
 
-    Attributes:
-        name: Name of the encoder, unless it is a folder whose config has one.
-        weights: `model.safetensors` of a folder in Ocelot's format, or a published `.pth`.
-        text: The folder with config and tokenizer.
-        expected: SHA-256 that the weights must have, for published ones.
-    """
-
-    name: str
-    weights: Path
-    text: Path
-    expected: str | None = None
+    name: str  # unless it is a folder whose config has another
+    weights: Path  # `model.safetensors` of a folder in Ocelot's format, or a published `.pth`
+    text: Path  # the folder with config and tokenizer
+    expected: str | None = None  # SHA-256 of published weights
 
     def stamp(self) -> str:
         """Return a hash that changes when a file does, from names, sizes and times alone."""
@@ -78,11 +71,7 @@ class EncoderFiles:
         return hash_bytes(repr(seen).encode())
 
     def read(self) -> Checkpoint:
-        """Read the checkpoint.
-
-        Raises:
-            CheckpointError: Files are missing, damaged or do not fit together.
-        """
+        """Read the checkpoint; `CheckpointError` if files are damaged or do not fit together."""
         if self.weights.suffix == ".safetensors":
             from ocelot.model.checkpoint import read_folder
 
@@ -96,36 +85,33 @@ class EncoderFiles:
 
 
 def load_checkpoint(name_or_path: str | Path, text_model: str | Path | None = None) -> Checkpoint:
-    """Find a checkpoint by name or path and read it; see `locate`.
-
-    Raises:
-        CheckpointError: Files are missing, damaged or do not fit together.
-        ConfigurationError: There is no such encoder, or a `.pth` came without its text model.
-        DownloadError: Files are not in the hub's cache, and the hub cannot be reached.
-    """
+    """Find a checkpoint by name or path and read it; arguments and errors are those of `locate`."""
     return locate(name_or_path, text_model).read()
 
 
 def locate(
     name_or_path: str | Path, text_model: str | Path | None = None, *, fetch: bool = True
 ) -> EncoderFiles:
-    """Find the files of an encoder by its name or path; published ones are fetched once.
+    """Find the files of an encoder; for the arguments see `VisualizedBGE.load`.
 
     Args:
-        name_or_path: The bundled encoder's name, a published one's, a `.pth`, or a folder.
-        text_model: For a `.pth`: the folder with the text model's config.json and tokenizer, or
-            its name on the hub.
         fetch: Whether files that are not in the hub's cache may be fetched.
 
     Raises:
         CheckpointError: Files are missing or not of the published size.
         ConfigurationError: There is no such encoder, or a `.pth` came without its text model.
-        DownloadError: Files are not in the hub's cache, and the hub cannot be reached or must
-            not be asked.
+        DownloadError: Files are not in the hub's cache, and cannot or must not be fetched.
     """
     name = str(name_or_path)
-    if name in PUBLISHED:
-        return _published(name, PUBLISHED[name], text_model, fetch)
+    if published := PUBLISHED.get(name):
+        weights = _fetch(published.repository, published.file, fetch)
+        if (size := weights.stat().st_size) != published.size:
+            raise CheckpointError(
+                f"{weights} has {size:,} bytes where the published file has "
+                f"{published.size:,}: delete it and fetch it again."
+            )
+        folder = _text_folder(text_model or published.text_model, fetch)
+        return EncoderFiles(name, weights, folder, published.sha256)
     bundled = files("ocelot") / "assets" / BUNDLED
     path = Path(str(bundled)) if name == BUNDLED else Path(name).expanduser()
     if path.is_dir():
@@ -143,26 +129,12 @@ def locate(
     return EncoderFiles(path.stem, path, _text_folder(text_model, fetch))
 
 
-def _published(
-    name: str, published: Published, text_model: str | Path | None, fetch: bool
-) -> EncoderFiles:
-    weights = _fetch(published.repository, published.file, fetch)
-    if weights.stat().st_size != published.size:
-        raise CheckpointError(
-            f"{weights} has {weights.stat().st_size:,} bytes where the published file has "
-            f"{published.size:,}: delete it and fetch it again."
-        )
-    folder = _text_folder(text_model or published.text_model, fetch)
-    return EncoderFiles(name, weights, folder, expected=published.sha256)
-
-
 def _text_folder(text_model: str | Path, fetch: bool) -> Path:
-    folder = Path(text_model).expanduser()
+    folder, repository = Path(text_model).expanduser(), str(text_model)
     if folder.is_dir():
         return folder
-    if str(text_model).count("/") != 1 or str(text_model).startswith((".", "/", "~")):
+    if repository.count("/") != 1 or repository.startswith((".", "/", "~")):
         raise CheckpointError(f"There is no folder {text_model} with a text model.")
-    repository = str(text_model)
     config = _fetch(repository, "config.json", fetch)
     try:
         _fetch(repository, "tokenizer.json", fetch)
@@ -175,7 +147,7 @@ def _text_folder(text_model: str | Path, fetch: bool) -> Path:
 
 def _fetch(repository: str, file: str, fetch: bool) -> Path:
     """Return a file of a hub repository: from the cache without a request, else fetched."""
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import (
         EntryNotFoundError,
         HFValidationError,
@@ -183,21 +155,25 @@ def _fetch(repository: str, file: str, fetch: bool) -> Path:
         RepositoryNotFoundError,
     )
 
-    with suppress(LocalEntryNotFoundError, HFValidationError):
-        return Path(hf_hub_download(repository, file, local_files_only=True))
-    if not fetch:
-        raise DownloadError(f"{file} of {repository} is not in the Hugging Face hub's cache.")
     try:
-        return Path(hf_hub_download(repository, file))
+        # None: not there yet. Neither that nor a path: the repository has no such file.
+        found: Any = try_to_load_from_cache(repository, file)
+        if found is None and fetch:
+            found = hf_hub_download(repository, file)
     except (RepositoryNotFoundError, HFValidationError):
         raise CheckpointError(
             f"There is no repository {repository!r} on the Hugging Face hub, or it is private."
         ) from None
     except Exception as error:  # the client raises errors of httpx, OSError, and its own
-        if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
-            raise CheckpointError(f"The repository {repository} has no file {file}.") from None
-        raise DownloadError(
-            f"Cannot fetch {file} of {repository} from the Hugging Face hub: it cannot be reached "
-            "from here. Offline, download the files elsewhere and name them with "
-            f"--weights FILE --text-model DIR, or use the bundled encoder ({BUNDLED})."
-        ) from error
+        if isinstance(error, LocalEntryNotFoundError) or not isinstance(error, EntryNotFoundError):
+            raise DownloadError(
+                f"Cannot fetch {file} of {repository} from the Hugging Face hub: it cannot be "
+                "reached from here. Offline, download the files elsewhere and name them with "
+                f"--weights FILE --text-model DIR, or use the bundled encoder ({BUNDLED})."
+            ) from error
+        found = error
+    if found is None:
+        raise DownloadError(f"{file} of {repository} is not in the Hugging Face hub's cache.")
+    if not isinstance(found, str):
+        raise CheckpointError(f"The repository {repository} has no file {file}.")
+    return Path(found)

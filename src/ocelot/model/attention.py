@@ -25,5 +25,4 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tenso
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))
-    mixed: Tensor = scores.softmax(-1) @ v
-    return mixed
+    return scores.softmax(-1) @ v

@@ -29,22 +29,14 @@ FORMAT = "ocelot-visualized-bge/1"
 
 @dataclass(frozen=True)
 class Checkpoint(ModelSpec):
-    """Everything that makes an encoder.
+    """Everything that makes an encoder."""
 
-    Attributes:
-        state: Weights by their names in `Network`.
-    """
-
-    state: Mapping[str, Tensor]
+    state: Mapping[str, Tensor]  # by their names in `Network`
     tokenizer: TextTokenizer
 
 
 def build(checkpoint: Checkpoint, dtype: torch.dtype = torch.float32) -> Network:
-    """Build the network with the checkpoint's weights as `dtype`, on the CPU, in eval mode.
-
-    Raises:
-        CheckpointError: Weights are missing, unexpected or of other shapes.
-    """
+    """Build the network with the checkpoint's weights as `dtype`, on the CPU, in eval mode."""
     state = {
         name: value.to(dtype) if value.is_floating_point() else value
         for name, value in checkpoint.state.items()
@@ -63,11 +55,7 @@ def build(checkpoint: Checkpoint, dtype: torch.dtype = torch.float32) -> Network
 
 
 def read_folder(folder: Path) -> Checkpoint:
-    """Read a checkpoint from a folder in Ocelot's format.
-
-    Raises:
-        CheckpointError: A file is missing, damaged or of another format.
-    """
+    """Read a folder in Ocelot's format; `CheckpointError` if a file is missing or damaged."""
     weights, config_file = folder / "model.safetensors", folder / "config.json"
     try:
         config = json.loads(config_file.read_text(encoding="utf-8"))
@@ -117,9 +105,8 @@ def write_folder(
 def sha256_of(*files: Path) -> str:
     """Return one SHA-256 over the contents of the files that exist, in order; 64 hex digits."""
     total = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            with open(file, "rb") as stream:
-                while block := stream.read(2**20):
-                    total.update(block)
+    for file in filter(Path.is_file, files):
+        with open(file, "rb") as stream:
+            while block := stream.read(2**20):
+                total.update(block)
     return total.hexdigest()

@@ -6,6 +6,8 @@ patches do. The bundled encoder uses this tower instead of EVA02, with the same 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
@@ -15,19 +17,14 @@ from ocelot.model.geometry import ConvolutionConfig
 __all__ = ["ConvolutionVision"]
 
 
-def _folded(convolution: nn.Module, norm: nn.Module) -> nn.Conv2d:
-    assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-    return fuse_conv_bn_eval(convolution, norm)
-
-
 class _Residual(nn.Module):
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
-        self.norm1: nn.Module = nn.BatchNorm2d(after)
+        self.norm1: Any = nn.BatchNorm2d(after)
         self.conv2 = nn.Conv2d(after, after, 3, padding=1, bias=False)
-        self.norm2: nn.Module = nn.BatchNorm2d(after)
-        self.skip: nn.Module = (
+        self.norm2: Any = nn.BatchNorm2d(after)
+        self.skip: Any = (
             nn.Identity()
             if before == after and stride == 1
             else nn.Sequential(
@@ -36,10 +33,10 @@ class _Residual(nn.Module):
         )
 
     def fold(self) -> None:
-        self.conv1, self.norm1 = _folded(self.conv1, self.norm1), nn.Identity()
-        self.conv2, self.norm2 = _folded(self.conv2, self.norm2), nn.Identity()
+        self.conv1, self.norm1 = fuse_conv_bn_eval(self.conv1, self.norm1), nn.Identity()
+        self.conv2, self.norm2 = fuse_conv_bn_eval(self.conv2, self.norm2), nn.Identity()
         if isinstance(self.skip, nn.Sequential):
-            self.skip = _folded(*self.skip)
+            self.skip = fuse_conv_bn_eval(*self.skip)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape: x (batch, channels, height, width)."""
@@ -53,7 +50,7 @@ class ConvolutionVision(nn.Module):
     def __init__(self, config: ConvolutionConfig) -> None:
         super().__init__()
         first = config.widths[0]
-        self.stem = nn.Sequential(
+        self.stem: Any = nn.Sequential(
             nn.Conv2d(3, first, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(first),
             nn.ReLU(inplace=True),
@@ -64,17 +61,15 @@ class ConvolutionVision(nn.Module):
             for place in range(depth):
                 blocks.append(_Residual(before, width, stride=2 if place == 0 else 1))
                 before = width
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks: Any = nn.Sequential(*blocks)
 
     def fold(self) -> None:
         """Fold each batch norm into the convolution before it; once, and for inference only."""
         convolution, norm, relu = self.stem
-        self.stem = nn.Sequential(_folded(convolution, norm), relu)
+        self.stem = nn.Sequential(fuse_conv_bn_eval(convolution, norm), relu)
         for block in self.blocks:
-            assert isinstance(block, _Residual)
             block.fold()
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Shape: pixels (batch, 3, size, size), normalised -> (batch, tokens, width)."""
-        x: Tensor = self.blocks(self.stem(pixels))
-        return x.flatten(2).transpose(1, 2)
+        return self.blocks(self.stem(pixels)).flatten(2).transpose(1, 2)

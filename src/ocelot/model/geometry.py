@@ -39,18 +39,11 @@ class EvaConfig:
 
 @dataclass(frozen=True)
 class ConvolutionConfig:
-    """Geometry of the convolutional vision tower.
+    """Geometry of the convolutional vision tower; stem and stages halve the resolution each."""
 
-    Attributes:
-        image_size: Pixels along one side.
-        widths: Channels of each stage. The stem and each stage halve the resolution. The last
-            width is that of the tokens.
-        depths: Residual blocks of each stage.
-    """
-
-    image_size: int
-    widths: tuple[int, ...]
-    depths: tuple[int, ...]
+    image_size: int  # pixels along one side
+    widths: tuple[int, ...]  # channels of each stage; the last are those of the tokens
+    depths: tuple[int, ...]  # residual blocks of each stage
 
     @property
     def width(self) -> int:
@@ -58,33 +51,23 @@ class ConvolutionConfig:
 
     @property
     def tokens(self) -> int:
-        """Tokens of one image."""
-        side: int = self.image_size // 2 ** (1 + len(self.widths))
-        return side * side
+        return (self.image_size // 2 ** (1 + len(self.widths))) ** 2
 
 
 @dataclass(frozen=True)
 class TextConfig:
-    """Geometry of the text tower.
-
-    Attributes:
-        positions: Rows of the position table.
-        first_position: Position of the first token of a text on its own: 0 for BERT, the
-            padding id + 1 for XLM-RoBERTa.
-        pad_id: Token id that fills short rows.
-        eps: Epsilon of the layer norms.
-    """
+    """Geometry of the text tower."""
 
     vocabulary: int
     width: int
     hidden: int
     layers: int
     heads: int
-    positions: int
+    positions: int  # rows of the position table
     token_types: int
-    first_position: int
-    pad_id: int
-    eps: float
+    first_position: int  # of a text on its own: 0 for BERT, the padding id + 1 for XLM-RoBERTa
+    pad_id: int  # fills short rows
+    eps: float  # of the layer norms
 
 
 @dataclass(frozen=True)
@@ -116,11 +99,7 @@ class Geometry:
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Geometry:
-        """Return the geometry that `to_dict` described; other keys are ignored.
-
-        Raises:
-            CheckpointError: A key is missing or unknown, or a value has the wrong type.
-        """
+        """Return the geometry that `to_dict` described; other keys are ignored."""
         try:
             vision = dict(config["vision"])
             kind = vision.pop("kind")
@@ -130,20 +109,15 @@ class Geometry:
             if kind == "convolution":
                 vision |= {name: tuple(vision[name]) for name in ("widths", "depths")}
                 return cls(ConvolutionConfig(**vision), text)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"The config does not describe a network: {error}.") from None
         raise CheckpointError(f"The vision tower must be eva02 or convolution, was: {kind!r}.")
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What is known of a checkpoint without its weights.
+    """What is known of a checkpoint without its weights."""
 
-    Attributes:
-        name: Shown to people and stored with collections.
-        fingerprint: SHA-256 over weights, geometry and tokenizer.
-    """
-
-    name: str
-    fingerprint: str
+    name: str  # shown to people and stored with collections
+    fingerprint: str  # SHA-256 over weights, geometry and tokenizer
     geometry: Geometry

@@ -55,8 +55,7 @@ def to_pixels(image: Image.Image, size: int, *, exact: bool = True) -> Pixels:
         resized_tensor = F.interpolate(whole, (height, width), mode="bicubic", antialias=True)[0]
         middle = resized_tensor[:, top : top + size, left : left + size]
         pixels = middle.permute(1, 2, 0).contiguous().numpy()
-    planes: Pixels = pixels.transpose(2, 0, 1)
-    return planes
+    return pixels.transpose(2, 0, 1)
 
 
 def _scaled(image: Image.Image, size: int) -> tuple[int, int]:

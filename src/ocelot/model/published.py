@@ -31,6 +31,22 @@ __all__ = ["read_published"]
 
 _VISION = "model_visual.visual."
 
+# Modules with a weight and a bias: the name in `Network`, and the published one.
+_TOWERS = {
+    "projection": "visual_proj",
+    "vision.patches": _VISION + "patch_embed.proj",
+    "embeddings.norm": "bge_embeddings.LayerNorm",
+}
+_VISION_BLOCK = {
+    "attention.norm": "attn.inner_attn_ln", "attention.proj": "attn.proj",
+    "mlp.gate": "mlp.w1", "mlp.value": "mlp.w2", "mlp.norm": "mlp.ffn_ln", "mlp.out": "mlp.w3",
+    "norm1": "norm1", "norm2": "norm2",
+}  # fmt: skip
+_TEXT_LAYER = {
+    "attention_out": "attention.output.dense", "attention_norm": "attention.output.LayerNorm",
+    "hidden": "intermediate.dense", "out": "output.dense", "norm": "output.LayerNorm",
+}  # fmt: skip
+
 
 def read_published(
     weights: Path, text: Path, *, name: str, copies: Path, expected: str | None = None
@@ -40,12 +56,8 @@ def read_published(
     The weights are converted once: a safetensors copy in `copies` is read from then on.
 
     Args:
-        weights: The `.pth`.
+        weights: The `.pth`, and in `expected` the SHA-256 that it must have.
         text: The folder with the text model's config.json and tokenizer.
-        expected: SHA-256 that the weights must have, for published ones.
-
-    Raises:
-        CheckpointError: Files are missing, damaged or do not fit together.
     """
     config_file = text / "config.json"
     try:
@@ -58,17 +70,20 @@ def read_published(
     key = (FORMAT, str(weights.resolve()), stat.st_size, stat.st_mtime_ns, json.dumps(config))
     copy = copies / f"{hash_bytes(repr(key).encode())[:32]}.safetensors"
     found = _read_copy(copy)
-    digest = sha256_of(weights) if found is None else found[0]
+    digest = found[0] if found else sha256_of(weights)
     if expected is not None and digest != expected:
         raise CheckpointError(
             f"{weights} is not the published file (SHA-256 {digest[:12]}…, expected "
             f"{expected[:12]}…): delete it and fetch it again."
         )
-    if found is None:
-        geometry, state = _convert(_load(weights), config)
-        _write_copy(copy, digest, geometry, state)
-    else:
+    if found:
         _, geometry, state = found
+    else:
+        geometry, state = _convert(_load(weights), config)
+        notes = {"sha256": digest, "geometry": json.dumps(geometry.to_dict())}
+        # If the copy cannot be written, only the next start is slower.
+        with suppress(OSError, SafetensorError), atomic_path(copy) as partial:
+            save_file(state, partial, notes)
     tokenizer = TextTokenizer.load(text)
     tokenizer_hash = hash_bytes(tokenizer.tokenizer.to_str().encode())
     fingerprint = hash_bytes(f"{digest} {json.dumps(config)} {tokenizer_hash}".encode())
@@ -85,19 +100,10 @@ def _read_copy(copy: Path) -> tuple[str, Geometry, dict[str, Tensor]] | None:
         return None  # missing or damaged: it is made again
 
 
-def _write_copy(copy: Path, digest: str, geometry: Geometry, state: dict[str, Tensor]) -> None:
-    notes = {"sha256": digest, "geometry": json.dumps(geometry.to_dict())}
-    # If it cannot be written, the next start is slower and nothing else.
-    with suppress(OSError, SafetensorError), atomic_path(copy) as partial:
-        save_file({key: value.contiguous() for key, value in state.items()}, partial, notes)
-
-
 def _load(weights: Path) -> dict[str, Tensor]:
     """Read the tensors of a `.pth` without executing anything in it."""
     try:
         state = torch.load(weights, map_location="cpu", weights_only=True, mmap=is_zipfile(weights))
-    except FileNotFoundError:
-        raise CheckpointError(f"There is no weights file {weights}.") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"Cannot read {weights} as weights ({type(error).__name__}): it is damaged or not a "
@@ -118,15 +124,16 @@ def _convert(
     """Return the geometry, and the weights by their names in `Network`."""
     try:
         geometry = _geometry(state, text_config)
-        renamed = _rename(state, geometry)
+        return geometry, _rename(state, geometry)
     except KeyError as error:
         raise CheckpointError(
             f"The checkpoint or its text model's config.json lacks {error.args[0]!r}: "
             "they are not those of a Visualized BGE model."
         ) from None
-    except TypeError as error:
-        raise CheckpointError(f"The text model's config.json cannot be used: {error}.") from None
-    return geometry, renamed
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"The checkpoint or its text model's config.json cannot be used: {error}."
+        ) from None
 
 
 def _geometry(state: Mapping[str, Tensor], text: Mapping[str, Any]) -> Geometry:
@@ -146,11 +153,9 @@ def _geometry(state: Mapping[str, Tensor], text: Mapping[str, Any]) -> Geometry:
             f"The text model has {text['vocab_size']:,} words and the weights have "
             f"{words.shape[0]:,}: they do not belong together."
         )
-    roberta = text["model_type"] == "xlm-roberta"
-    if not roberta and text["model_type"] != "bert":
-        raise CheckpointError(
-            f"The text model must be BERT or XLM-RoBERTa, was: {text['model_type']!r}."
-        )
+    kind = text["model_type"]
+    if kind not in ("bert", "xlm-roberta"):
+        raise CheckpointError(f"The text model must be BERT or XLM-RoBERTa, was: {kind!r}.")
     return Geometry(
         vision,
         TextConfig(
@@ -161,7 +166,7 @@ def _geometry(state: Mapping[str, Tensor], text: Mapping[str, Any]) -> Geometry:
             heads=text["num_attention_heads"],
             positions=state["bge_embeddings.position_embeddings.weight"].shape[0],
             token_types=state["bge_embeddings.token_type_embeddings.weight"].shape[0],
-            first_position=text["pad_token_id"] + 1 if roberta else 0,
+            first_position=0 if kind == "bert" else text["pad_token_id"] + 1,
             pad_id=text["pad_token_id"],
             eps=text["layer_norm_eps"],
         ),
@@ -177,45 +182,34 @@ def _count(state: Mapping[str, Tensor], pattern: str) -> int:
 
 def _rename(old: Mapping[str, Tensor], geometry: Geometry) -> dict[str, Tensor]:
     new = {
-        "projection.weight": old["visual_proj.weight"],
-        "projection.bias": old["visual_proj.bias"],
         "vision.cls": old[_VISION + "cls_token"].flatten(),
         "vision.positions": old[_VISION + "pos_embed"][0],
         "vision.cos": old[_VISION + "rope.freqs_cos"],
         "vision.sin": old[_VISION + "rope.freqs_sin"],
     }
+    for name, table in (("words", "word"), ("positions", "position"), ("types", "token_type")):
+        new[f"embeddings.{name}.weight"] = old[f"bge_embeddings.{table}_embeddings.weight"]
 
-    def copy(target: str, source: str, parts: tuple[str, ...] = ("weight", "bias")) -> None:
-        for part in parts:
-            new[f"{target}.{part}"] = old[f"{source}.{part}"]
+    def copy(here: str, there: str, names: Mapping[str, str]) -> None:
+        for name, published in names.items():
+            for part in ("weight", "bias"):
+                new[f"{here}{name}.{part}"] = old[f"{there}{published}.{part}"]
 
-    copy("vision.patches", _VISION + "patch_embed.proj")
+    copy("", "", _TOWERS)
     assert isinstance(geometry.vision, EvaConfig)
     for number in range(geometry.vision.layers):
         there, here = f"{_VISION}blocks.{number}.", f"vision.blocks.{number}."
+        copy(here, there, _VISION_BLOCK)
         new[here + "attention.qkv.weight"] = torch.cat(
             [old[f"{there}attn.{part}_proj.weight"] for part in "qkv"]
         )
-        new[here + "attention.q_bias"] = old[there + "attn.q_bias"]
-        new[here + "attention.v_bias"] = old[there + "attn.v_bias"]
-        copy(here + "attention.norm", there + "attn.inner_attn_ln")
-        copy(here + "attention.proj", there + "attn.proj")
-        for mine, theirs in (("gate", "w1"), ("value", "w2"), ("norm", "ffn_ln"), ("out", "w3")):
-            copy(f"{here}mlp.{mine}", f"{there}mlp.{theirs}")
-        copy(here + "norm1", there + "norm1")
-        copy(here + "norm2", there + "norm2")
-    for mine, theirs in (("words", "word"), ("positions", "position"), ("types", "token_type")):
-        copy(f"embeddings.{mine}", f"bge_embeddings.{theirs}_embeddings", ("weight",))
-    copy("embeddings.norm", "bge_embeddings.LayerNorm")
+        for part in ("q_bias", "v_bias"):
+            new[f"{here}attention.{part}"] = old[f"{there}attn.{part}"]
     for number in range(geometry.text.layers):
         there, here = f"bge_encoder.layer.{number}.", f"encoder.layers.{number}."
+        copy(here, there, _TEXT_LAYER)
         for part in ("weight", "bias"):
             new[f"{here}qkv.{part}"] = torch.cat(
                 [old[f"{there}attention.self.{name}.{part}"] for name in ("query", "key", "value")]
             )
-        copy(here + "attention_out", there + "attention.output.dense")
-        copy(here + "attention_norm", there + "attention.output.LayerNorm")
-        copy(here + "hidden", there + "intermediate.dense")
-        copy(here + "out", there + "output.dense")
-        copy(here + "norm", there + "output.LayerNorm")
-    return new
+    return {name: value.contiguous() for name, value in new.items()}  # as safetensors needs it

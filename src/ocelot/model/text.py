@@ -36,18 +36,14 @@ class TextEmbeddings(nn.Module):
     def forward(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Shape: ids (batch, tokens), positions (tokens,) -> (batch, tokens, width)."""
         # A text is one segment, so all its tokens have type 0.
-        total = self.words(ids) + self.positions(positions) + self.types.weight[0]
-        normed: Tensor = self.norm(total)
-        return normed
+        return self.norm(self.words(ids) + self.positions(positions) + self.types.weight[0])
 
-    def place(self, tokens: Tensor, first_position: int) -> Tensor:
-        """Add positions to image tokens and normalise them; they have no token type.
+    def place(self, tokens: Tensor) -> Tensor:
+        """Return image tokens at the positions 1 to n, normalised; they have no token type.
 
         Shape: tokens (batch, n, width) -> the same.
         """
-        positions = self.positions.weight[first_position : first_position + tokens.shape[1]]
-        normed: Tensor = self.norm(tokens + positions)
-        return normed
+        return self.norm(tokens + self.positions.weight[1 : 1 + tokens.shape[1]])
 
 
 class _Layer(nn.Module):
@@ -73,8 +69,7 @@ class _Layer(nn.Module):
             q, k, v = self._heads(self.qkv(x)).chunk(3, 1)
         mixed = attend(q, k, v, mask)
         x = self.attention_norm(x + self.attention_out(mixed.transpose(1, 2).flatten(2)))
-        out: Tensor = self.norm(x + self.out(F.gelu(self.hidden(x))))
-        return out
+        return self.norm(x + self.out(F.gelu(self.hidden(x))))
 
     def _heads(self, x: Tensor) -> Tensor:
         """Shape: x (batch, tokens, k * width) -> (batch, k * heads, tokens, head size)."""

@@ -6,14 +6,12 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from ocelot.errors import CheckpointError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["TextTokenizer", "chunks", "pad", "word_piece"]
 
@@ -23,12 +21,7 @@ _CHEAP_PADDING = 64  # tokens of padding that cost less than another run
 
 
 class TextTokenizer:
-    """A Hugging Face tokenizer that puts each text between its two special tokens.
-
-    Args:
-        tokenizer: Adds [CLS] … [SEP] (or <s> … </s>) itself; its truncation and padding are
-            turned off.
-    """
+    """A Hugging Face tokenizer that puts each text between [CLS] and [SEP], or <s> and </s>."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         tokenizer.no_truncation()
@@ -42,13 +35,8 @@ class TextTokenizer:
             )
 
     @classmethod
-    def load(cls, folder: str | Path) -> TextTokenizer:
-        """Read `tokenizer.json`, else `vocab.txt` (WordPiece), from a folder.
-
-        Raises:
-            CheckpointError: Neither is there, or it cannot be read.
-        """
-        folder = Path(folder)
+    def load(cls, folder: Path) -> TextTokenizer:
+        """Read `tokenizer.json`, else `vocab.txt` (WordPiece), from a folder."""
         ready, vocabulary = folder / "tokenizer.json", folder / "vocab.txt"
         try:
             if ready.is_file():
@@ -56,7 +44,9 @@ class TextTokenizer:
             if vocabulary.is_file():
                 # Not splitlines: a word may contain another line separator of Unicode.
                 words = vocabulary.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-                return cls(word_piece(words, lower_case=_lower_case(folder)))
+                options = folder / "tokenizer_config.json"
+                known = json.loads(options.read_bytes()) if options.is_file() else {}
+                return cls(word_piece(words, lower_case=bool(known.get("do_lower_case", True))))
         except CheckpointError:
             raise
         except Exception as error:  # tokenizers raises bare Exception
@@ -82,18 +72,15 @@ class TextTokenizer:
         return tuple(ids)
 
 
-def pad(texts: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
-    """Pad texts to the longest one.
-
-    Returns:
-        ids, shape (batch, longest), and mask, bool of the same shape, False at padding.
-    """
-    import torch  # here, as importing it takes a second and tokenising does not need it
-
-    longest = max(map(len, texts))
-    ids = torch.tensor([[*text, *([pad_id] * (longest - len(text)))] for text in texts])
-    lengths = torch.tensor([len(text) for text in texts])
-    return ids, torch.arange(longest) < lengths[:, None]
+def pad(
+    texts: Sequence[Sequence[int]], pad_id: int
+) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.bool_]]]:
+    """Pad texts to the longest; return ids and a mask, False at padding: (batch, longest) each."""
+    lengths = np.array([len(text) for text in texts])
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    ids = np.full(mask.shape, pad_id, dtype=np.int64)
+    ids[mask] = np.concatenate([np.asarray(text) for text in texts])
+    return ids, mask
 
 
 def chunks(lengths: Sequence[int], *, items: int, tokens: int) -> Iterator[list[int]]:
@@ -140,10 +127,3 @@ def word_piece(words: list[str], *, lower_case: bool = True) -> Tokenizer:
         special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])],
     )
     return tokenizer
-
-
-def _lower_case(folder: Path) -> bool:
-    config = folder / "tokenizer_config.json"
-    if not config.is_file():
-        return True
-    return bool(json.loads(config.read_text(encoding="utf-8")).get("do_lower_case", True))

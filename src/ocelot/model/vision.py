@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,19 +11,16 @@ from torch import Tensor, nn
 from ocelot.model.attention import attend
 from ocelot.model.geometry import EvaConfig
 
-__all__ = ["EvaVision", "rotary_tables"]
+__all__ = ["EvaVision"]
 
 _EPS = 1e-6
 
 
-def rotary_tables(grid: int, head_size: int) -> tuple[Tensor, Tensor]:
+def _rotary_tables(grid: int, head_size: int) -> tuple[Tensor, Tensor]:
     """Return cosines and sines of the two-dimensional rotary embedding.
 
     Half of each head rotates with the row, half with the column. Positions are scaled to the
-    grid of the pre-training resolution (16).
-
-    Returns:
-        Two float32 tensors, shape (grid * grid, head_size).
+    grid of the pre-training resolution (16). Shape: (grid * grid, head_size) each, float32.
     """
     half = head_size // 2
     rates = 10000.0 ** -(torch.arange(0, half, 2).float() / half)
@@ -63,8 +62,7 @@ class _Attention(nn.Module):
         q = torch.cat([q[:, :, :1], _rotate(q[:, :, 1:], cos, sin)], dim=2)
         k = torch.cat([k[:, :, :1], _rotate(k[:, :, 1:], cos, sin)], dim=2)
         out = attend(q, k, v)
-        mixed: Tensor = self.proj(self.norm(out.transpose(1, 2).flatten(2)))
-        return mixed
+        return self.proj(self.norm(out.transpose(1, 2).flatten(2)))
 
     def _bias(self) -> Tensor:
         return torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
@@ -80,8 +78,7 @@ class _SwiGLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape: x (batch, tokens, width)."""
-        mixed: Tensor = self.out(self.norm(F.silu(self.gate(x)) * self.value(x)))
-        return mixed
+        return self.out(self.norm(F.silu(self.gate(x)) * self.value(x)))
 
 
 class _Block(nn.Module):
@@ -94,8 +91,7 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         x = x + self.attention(self.norm1(x), cos, sin)
-        out: Tensor = x + self.mlp(self.norm2(x))
-        return out
+        return x + self.mlp(self.norm2(x))
 
 
 class EvaVision(nn.Module):
@@ -109,20 +105,19 @@ class EvaVision(nn.Module):
         self.patches = nn.Conv2d(3, config.width, config.patch_size, stride=config.patch_size)
         self.cls = nn.Parameter(torch.zeros(config.width))
         self.positions = nn.Parameter(torch.zeros(1 + config.tokens, config.width))
-        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
-        cos, sin = rotary_tables(config.grid, config.head_size)
+        self.blocks: Any = nn.ModuleList(_Block(config) for _ in range(config.layers))
+        cos, sin = _rotary_tables(config.grid, config.head_size)
         self.register_buffer("cos", cos)
         self.register_buffer("sin", sin)
 
     def fold(self) -> None:
         """Join the biases of queries and values; once, and for inference only."""
         for block in self.blocks:
-            assert isinstance(block, _Block)
             block.attention.fold()
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Shape: pixels (batch, 3, size, size), normalised -> (batch, patches, width)."""
-        patches: Tensor = self.patches(pixels).flatten(2).transpose(1, 2)
+        patches = self.patches(pixels).flatten(2).transpose(1, 2)
         cls = self.cls.expand(patches.shape[0], 1, -1)
         x = torch.cat([cls, patches], dim=1) + self.positions
         cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)

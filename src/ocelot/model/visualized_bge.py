@@ -20,7 +20,7 @@ from ocelot.model.geometry import EvaConfig, Geometry
 from ocelot.model.text import TextEmbeddings, TextEncoder
 from ocelot.model.vision import EvaVision
 
-__all__ = ["Network", "parameter_count"]
+__all__ = ["Network"]
 
 
 class Network(nn.Module):
@@ -30,7 +30,7 @@ class Network(nn.Module):
         super().__init__()
         self.geometry = geometry
         vision = geometry.vision
-        self.vision: nn.Module = (
+        self.vision: EvaVision | ConvolutionVision = (
             EvaVision(vision) if isinstance(vision, EvaConfig) else ConvolutionVision(vision)
         )
         self.projection = nn.Linear(vision.width, geometry.text.width)
@@ -58,27 +58,17 @@ class Network(nn.Module):
         if patches is None:
             sequence = self.embeddings(ids, self._positions(ids, self.geometry.text.first_position))
         else:
-            sequence, mask = self._fuse(patches, ids, mask)
+            image = self.embeddings.place(self.projection(patches))
+            n = image.shape[1]
+            positions = self._positions(ids, n)
+            positions[0] = 0
+            words = self.embeddings(ids, positions)
+            sequence = torch.cat([words[:, :1], image, words[:, 1:]], dim=1)
+            if mask is not None:
+                image_mask = mask.new_ones(image.shape[:2])
+                mask = torch.cat([mask[:, :1], image_mask, mask[:, 1:]], dim=1)
         return F.normalize(self.encoder(sequence, mask), dim=-1)
-
-    def _fuse(
-        self, patches: Tensor, ids: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        image = self.embeddings.place(self.projection(patches), first_position=1)
-        n = image.shape[1]
-        positions = self._positions(ids, n)
-        positions[0] = 0
-        words = self.embeddings(ids, positions)
-        sequence = torch.cat([words[:, :1], image, words[:, 1:]], dim=1)
-        if mask is not None:
-            mask = torch.cat([mask[:, :1], mask.new_ones(mask.shape[0], n), mask[:, 1:]], dim=1)
-        return sequence, mask
 
     @staticmethod
     def _positions(ids: Tensor, first: int) -> Tensor:
         return torch.arange(first, first + ids.shape[1], device=ids.device)
-
-
-def parameter_count(network: nn.Module) -> int:
-    """Return the number of trained parameters."""
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -109,7 +109,8 @@ def collate(
     """
     if not queries:
         raise ConfigurationError("A batch has no queries: check the sizes in the configuration.")
-    ids, mask = pad([tokenizer(query.text, LONGEST) for query in queries], 0)
+    padded = pad([tokenizer(query.text, LONGEST) for query in queries], 0)
+    ids, mask = map(torch.from_numpy, padded)
     references = [-1 if query.reference is None else query.reference for query in queries]
     device = pixels.device
     return Batch(

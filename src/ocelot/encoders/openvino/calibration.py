@@ -6,28 +6,24 @@ the network encodes real images: that is the calibration.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ocelot.encoders.openvino.graphs import (
-    Graphs,
-    openvino,
-    reader_inputs,
-    short_cause,
-    without_telemetry,
-)
-from ocelot.errors import ConfigurationError, EncoderError
+from ocelot.encoders.openvino.graphs import Graphs, mapped_errors, package, reader_inputs
+from ocelot.errors import ImageError
 from ocelot.images.decode import hash_bytes
+from ocelot.images.file import ImageFile
 from ocelot.model.geometry import ModelSpec
-from ocelot.model.preprocess import Pixels
+from ocelot.model.preprocess import Pixels, to_pixels
+from ocelot.model.tokenizer import TextTokenizer
 
-__all__ = ["SAMPLE", "TEXTS", "quantise", "sample", "signature"]
+__all__ = ["SAMPLE", "TEXTS", "decode_sample", "quantise"]
 
 SAMPLE = 64  # images; with 32 or 128 the cosines with fp32 differ by at most 0.0002
 
@@ -44,66 +40,62 @@ TEXTS = (
     "in Blau, ohne Muster", "la même en vert", "el mismo diseño en una camiseta", "同じ柄の財布",
     "红色的", "такая же, но меньше",
 )  # fmt: skip
-_SETTINGS = "mixed, fast bias correction, stem in float/3"
+_SETTINGS = "mixed, fast bias correction, stem in float/3"  # change it with the quantisation
 
 
-def sample(pictures: Sequence[Path], count: int = SAMPLE) -> list[Path]:
-    """Return at most `count` of the pictures, evenly spaced, and always the same ones."""
-    step = max(1.0, len(pictures) / count)
-    return [pictures[int(place * step)] for place in range(min(count, len(pictures)))]
+def decode_sample(pictures: Sequence[Path], size: int) -> tuple[str, list[Pixels]]:
+    """Decode at most `SAMPLE` of the pictures, evenly spaced, and always the same ones.
 
-
-def signature(ids: Sequence[str]) -> str:
-    """Return a hash of the settings and of the pictures' ids, 64 hex digits."""
-    return hash_bytes(" ".join([_SETTINGS, *ids]).encode())
+    Returns:
+        A hash of the settings and the images, 16 hex digits; and the images that can be decoded,
+        uint8, shape (3, size, size) each.
+    """
+    step = max(1.0, len(pictures) / SAMPLE)
+    ids, pixels = [], []
+    for place in range(min(SAMPLE, len(pictures))):
+        with suppress(ImageError):  # indexing reports it
+            image = ImageFile.of(pictures[int(place * step)])
+            pixels.append(to_pixels(image.rgb(), size))
+            ids.append(image.id)
+    return hash_bytes(" ".join([_SETTINGS, *ids]).encode())[:16], pixels
 
 
 def quantise(
     graphs: Graphs,
     spec: ModelSpec,
+    tokenizer: TextTokenizer,
     pixels: Sequence[Pixels],
-    texts: Sequence[Sequence[int]],
     calibration: str,
 ) -> Graphs:
     """Return the graphs with int8 arithmetic.
 
     Args:
         graphs: In fp32.
-        pixels: At least one image, uint8, shape (3, size, size) each.
-        texts: Token ids of `TEXTS`; the first is the empty text.
-        calibration: Their `signature`.
-
-    Raises:
-        ConfigurationError: NNCF is not installed.
-        EncoderError: The quantisation failed.
+        calibration, pixels: From `decode_sample`; at least one image.
     """
     images = [np.ascontiguousarray(one)[None] for one in pixels]
-    vision = openvino().Core().compile_model(graphs.vision, "CPU")
-    tokens = [vision(image)[0] for image in images]
-    empty, *phrases = texts
+    vision = package("openvino").Core().compile_model(graphs.vision, "CPU")
+    texts = [tokenizer(text, spec.geometry.longest_caption) for text in TEXTS]
     # All kinds of inputs: images alone, texts alone, and both together.
-    beside = [empty if n % 2 else phrases[n // 2 % len(phrases)] for n in range(len(tokens))]
-    pairs = [*zip(tokens, beside, strict=True), *((None, phrase) for phrase in phrases)]
-    read = [reader_inputs(spec.geometry, image, [text]) for image, text in pairs]
-    try:
-        with _quiet():
-            quantised = _quantise(graphs.vision, images), _quantise(graphs.reader, read)
-    except ImportError as error:
-        raise ConfigurationError(
-            f"int8 needs more packages to calibrate ({error.name} is missing): "
-            "pip install 'ocelot-search[openvino]'."
-        ) from None
-    except Exception as error:  # errors of NNCF, NumPy and OpenVINO
-        raise EncoderError(
-            f"Cannot calibrate {spec.name} for int8 ({short_cause(error)}): "
-            "use --precision bf16 or fp32."
-        ) from error
+    read: list[tuple[Any, Sequence[int]]] = []
+    for n, image in enumerate(images):
+        text = tokenizer.empty if n % 2 else texts[n // 2 % len(texts)]
+        read.append((vision(image)[0], text))
+    read += [(None, text) for text in texts]
+    inputs = [reader_inputs(spec.geometry, tokens, [text]) for tokens, text in read]
+    with (
+        _quiet(),
+        mapped_errors(f"Cannot calibrate {spec.name} for int8", "use --precision bf16 or fp32"),
+    ):
+        quantised = _quantise(graphs.vision, images), _quantise(graphs.reader, inputs)
     return Graphs(*quantised, calibration, len(pixels))
 
 
 def _quantise(graph: Any, inputs: Sequence[Any]) -> Any:
-    import nncf
-
+    nncf = package("nncf")
+    convolutions = (one for one in graph.get_ordered_ops() if one.get_type_name() == "Convolution")
+    # The first one stays in float: it is little of the work, and sees the whole image.
+    first = [one.get_friendly_name() for one in convolutions][:1]
     return nncf.quantize(
         graph,
         nncf.Dataset(inputs),
@@ -111,7 +103,7 @@ def _quantise(graph: Any, inputs: Sequence[Any]) -> Any:
         model_type=nncf.ModelType.TRANSFORMER,
         preset=nncf.QuantizationPreset.MIXED,
         target_device=nncf.TargetDevice.CPU,
-        ignored_scope=nncf.IgnoredScope(names=_first_convolution(graph)),
+        ignored_scope=nncf.IgnoredScope(names=first),
         # SmoothQuant, made for language models, spoils the vectors of some images: the lowest
         # cosine with fp32 was 0.80 with it and 0.97 without.
         advanced_parameters=nncf.AdvancedQuantizationParameters(
@@ -120,27 +112,12 @@ def _quantise(graph: Any, inputs: Sequence[Any]) -> Any:
     )
 
 
-def _first_convolution(graph: Any) -> list[str]:
-    """Return its name: it is little of the work, and the whole image goes through it."""
-    operations = graph.get_ordered_ops()
-    found = (one for one in operations if one.get_type_name() == "Convolution")
-    return [one.get_friendly_name() for one in found][:1]
-
-
-@contextlib.contextmanager
+@contextmanager
 def _quiet() -> Iterator[None]:
     """Run NNCF without usage events, log lines and progress bars, and leave `logging` as it was."""
-    logger_class = logging.getLoggerClass()  # which the import of NNCF replaces
-    try:
-        with without_telemetry():
-            import nncf
-        logger = logging.getLogger(nncf.__name__)
-        level = logger.level
+    with ExitStack() as undo, redirect_stdout(io.StringIO()):
+        undo.callback(logging.setLoggerClass, logging.getLoggerClass())  # the import replaces it
+        logger = logging.getLogger(package("nncf").__name__)
+        undo.callback(logger.setLevel, logger.level)
         logger.setLevel(logging.CRITICAL)
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                yield
-        finally:
-            logger.setLevel(level)
-    finally:
-        logging.setLoggerClass(logger_class)
+        yield

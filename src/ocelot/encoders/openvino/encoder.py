@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ocelot.encoders.base import Matrix
-from ocelot.encoders.openvino import cache
-from ocelot.encoders.openvino.calibration import SAMPLE, TEXTS, quantise, sample, signature
-from ocelot.encoders.openvino.graphs import Graphs, openvino, reader_inputs, short_cause
+from ocelot.encoders.openvino.calibration import SAMPLE, decode_sample, quantise
+from ocelot.encoders.openvino.graphs import (
+    Graphs,
+    graphs_folder,
+    mapped_errors,
+    package,
+    read_graphs,
+    read_spec,
+    reader_inputs,
+    write_graphs,
+    write_spec,
+)
 from ocelot.encoders.vista import Prepared, VistaEncoder
 from ocelot.encoders.weights import EncoderFiles, locate
-from ocelot.errors import ConfigurationError, EncoderError, ImageError
-from ocelot.images.file import ImageFile
+from ocelot.errors import ConfigurationError
 from ocelot.model.geometry import ModelSpec
-from ocelot.model.preprocess import Pixels, to_pixels
 from ocelot.model.tokenizer import TextTokenizer
 
 if TYPE_CHECKING:
@@ -68,11 +78,7 @@ class OpenVINOEncoder(VistaEncoder):
         precision: str,
         reduced_decoding: bool = True,
     ) -> None:
-        """Compile graphs for this CPU.
-
-        Raises:
-            EncoderError: OpenVINO cannot compile them.
-        """
+        """Compile graphs for this CPU; `EncoderError` if OpenVINO cannot."""
         super().__init__(spec, tokenizer, reduced_decoding)
         # Enough for all cores; OpenVINO keeps the memory of the largest batch that it has run.
         self.batch_size = max(4, min(32, _BATCH_TOKENS // spec.geometry.vision.tokens))
@@ -80,18 +86,14 @@ class OpenVINOEncoder(VistaEncoder):
         self.runtime = f"openvino {precision} {graphs.calibration[:4]}".rstrip()
         self._lock = threading.Lock()  # one request uses all cores: two at once gain nothing
         hint = precision if precision in _HINTS else _best_float()
-        core = openvino().Core()
+        core = package("openvino").Core()
         options = {"INFERENCE_PRECISION_HINT": _HINTS[hint], "PERFORMANCE_HINT": "LATENCY"}
-        try:
+        failure = f"OpenVINO cannot use {self.name} on this machine"
+        with mapped_errors(failure, "use --backend torch"):
             self._vision, self._reader = (
                 core.compile_model(graph, "CPU", options).create_infer_request()
                 for graph in (graphs.vision, graphs.reader)
             )
-        except RuntimeError as error:
-            raise EncoderError(
-                f"OpenVINO cannot use {self.name} on this machine ({short_cause(error)}): "
-                "use --backend torch."
-            ) from error
 
     @classmethod
     def load(
@@ -124,22 +126,15 @@ class OpenVINOEncoder(VistaEncoder):
         return cls(loader.spec, loader.tokenizer, graphs, chosen, reduced_decoding)
 
     def _chunk_limits(self, with_image: bool) -> tuple[int, int]:
-        tokens = self.geometry.vision.tokens + _TEXT_TOKENS
-        return self.batch_size, self.batch_size * tokens
+        return self.batch_size, self.batch_size * (self.geometry.vision.tokens + _TEXT_TOKENS)
 
     def _run(self, batch: Sequence[Prepared]) -> Matrix:
         images = [pixels for pixels, _ in batch if pixels is not None]
         texts = [ids for _, ids in batch]
-        try:
-            with self._lock:
-                tokens = self._vision.infer([np.stack(images)])[0] if images else None
-                rows: Matrix = self._reader.infer(reader_inputs(self.geometry, tokens, texts))[0]
-        except (RuntimeError, MemoryError) as error:
-            raise EncoderError(
-                f"OpenVINO failed on a batch of {len(batch)} ({short_cause(error)}): "
-                "use a smaller one (--batch-size)."
-            ) from error
-        return rows
+        failure = f"OpenVINO failed on a batch of {len(batch)}"
+        with self._lock, mapped_errors(failure, "use a smaller one (--batch-size)"):
+            tokens = self._vision.infer([np.stack(images)])[0] if images else None
+            return self._reader.infer(reader_inputs(self.geometry, tokens, texts))[0]
 
 
 class _Loader:
@@ -147,90 +142,73 @@ class _Loader:
 
     def __init__(self, files: EncoderFiles) -> None:
         self._files = files
-        self._checkpoint: Checkpoint | None = None
         stamp = files.stamp()
-        self.spec = cache.read_spec(stamp) or self._make_spec(stamp)
-        self._folder = cache.graphs_folder(self.spec.fingerprint)
+        known = read_spec(stamp)
+        self.spec: ModelSpec = known or self.checkpoint
+        if known is None:
+            write_spec(stamp, self.spec)
+        self._folder = graphs_folder(self.spec.fingerprint)
 
-    @property
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        return self._files.read()
+
+    @cached_property
     def tokenizer(self) -> TextTokenizer:
-        if self._checkpoint is not None:
-            return self._checkpoint.tokenizer
         return TextTokenizer.load(self._files.text)
 
     def fp32(self) -> Graphs:
         """Return the graphs for fp32 and bf16, which differ only in how they are compiled."""
-        cached = cache.read_graphs(self._folder / "fp32")
-        if cached is not None:
-            return cached
-        from ocelot.encoders.openvino.conversion import convert
+        folder = self._folder / "fp32"
+        graphs = read_graphs(folder)
+        if graphs is None:
+            from ocelot.encoders.openvino.conversion import convert
 
-        log.info("Converting %s for OpenVINO, once.", self.spec.name)
-        graphs = convert(self._read())
-        cache.write_graphs(self._folder / "fp32", graphs)
+            log.info("Converting %s for OpenVINO, once.", self.spec.name)
+            graphs = convert(self.checkpoint)
+            write_graphs(folder, graphs)
         return graphs
 
     def int8(self, calibration: Calibration | None) -> Graphs:
         """Return the int8 graphs in use, or calibrate new ones if these do not suit."""
-        folder = cache.calibration_in_use(self._folder)
-        cached = None if folder is None else cache.read_graphs(folder)
+        in_use = self._int8_in_use()
         if calibration is None:
-            if cached is None:
+            if in_use is None:
                 raise ConfigurationError(
                     f"{self.spec.name} was never calibrated for int8 here: index with "
                     "--backend openvino --precision int8 first, or name pictures like those to "
                     "search (--calibration DIR, in Python calibration=DIR)."
                 )
-            return cached
-        if cached is not None and not calibration.chosen and cached.pictures >= SAMPLE:
-            return cached
-        geometry = self.spec.geometry
-        pictures = sample(calibration.pictures())
-        ids, pixels = _read_all(pictures, geometry.vision.image_size)
-        name = signature(ids)
-        if cached is not None and (
-            cached.calibration == name or (not calibration.chosen and len(ids) <= cached.pictures)
-        ):
-            return cached
-        if not ids:
+            return in_use
+        # Unless the pictures were chosen, a calibration on as many others is as good.
+        as_good = None if calibration.chosen else in_use
+        if as_good is not None and as_good.pictures >= SAMPLE:
+            return as_good
+        image_size = self.spec.geometry.vision.image_size
+        name, pixels = decode_sample(calibration.pictures(), image_size)
+        if as_good is not None and as_good.pictures >= len(pixels):
+            return as_good
+        if not pixels:
             raise ConfigurationError(
                 f"There is no picture to calibrate {self.spec.name} for int8 on: name a folder "
                 "with pictures (--calibration DIR), or use another --precision."
             )
-        folder = self._folder / f"int8-{name[:16]}"
-        earlier = cache.read_graphs(folder)
-        if earlier is not None:
-            cache.use_calibration(folder)
-            return earlier
-        log.info("Calibrating %s for int8 on %d pictures, once.", self.spec.name, len(ids))
-        tokenizer, longest = self.tokenizer, geometry.longest_caption
-        texts = [tokenizer.empty, *(tokenizer(text, longest) for text in TEXTS)]
-        graphs = quantise(self.fp32(), self.spec, pixels, texts, name)
-        cache.write_graphs(folder, graphs)
+        folder = self._folder / f"int8-{name}"
+        graphs = read_graphs(folder)
+        if graphs is None:
+            log.info("Calibrating %s for int8 on %d pictures, once.", self.spec.name, len(pixels))
+            graphs = quantise(self.fp32(), self.spec, self.tokenizer, pixels, name)
+            write_graphs(folder, graphs)
+        with suppress(OSError):
+            os.utime(folder)  # the newest is in use
         return graphs
 
-    def _read(self) -> Checkpoint:
-        if self._checkpoint is None:
-            self._checkpoint = self._files.read()
-        return self._checkpoint
-
-    def _make_spec(self, stamp: str) -> ModelSpec:
-        spec = self._read()
-        cache.write_spec(stamp, spec)
-        return spec
-
-
-def _read_all(pictures: Sequence[Path], size: int) -> tuple[list[str], list[Pixels]]:
-    """Return ids and pixels of the pictures that can be decoded."""
-    ids, pixels = [], []
-    for picture in pictures:
+    def _int8_in_use(self) -> Graphs | None:
         try:
-            one = ImageFile.of(picture)
-            pixels.append(to_pixels(one.rgb(), size))
-        except ImageError:
-            continue  # indexing reports it
-        ids.append(one.id)
-    return ids, pixels
+            folders = self._folder.glob("int8-*")
+            return read_graphs(max(folders, key=lambda folder: folder.stat().st_mtime_ns))
+        except (OSError, ValueError):  # there is none, or another process replaces it
+            return None
 
 
 def _precision(wanted: str) -> str:
@@ -246,5 +224,5 @@ def _precision(wanted: str) -> str:
 
 
 def _best_float() -> str:
-    capabilities = openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = package("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return "bf16" if "BF16" in capabilities else "fp32"

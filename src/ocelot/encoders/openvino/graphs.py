@@ -1,4 +1,4 @@
-"""An encoder as OpenVINO graphs.
+"""An encoder as OpenVINO graphs, and the folder that keeps them.
 
 There are two. `vision` turns pixels into one token per patch, ready for the text tower; `reader`
 turns these and the words into the vector. A text alone goes through `reader` with no image
@@ -7,38 +7,56 @@ tokens, so that no weight is stored twice::
     vision  pixels (batch, 3, size, size) uint8        -> tokens (batch, n, width)
     reader  tokens, ids (batch, words), positions (words,), mask (batch, n + words)
                                                        -> vectors (batch, dimension)
+
+A model is converted and calibrated only once. If the cache cannot be written, only the next start
+is slower::
+
+    $OCELOT_CACHE/openvino/
+        {stamp of the encoder's files}.json          its ModelSpec
+        {fingerprint}-{release of OpenVINO}/
+            fp32/                                    vision.xml, .bin, reader.xml, .bin, notes.json
+            int8-{calibration}/                      the same; the newest of them is in use
 """
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 import threading
+import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ocelot.errors import ConfigurationError
-from ocelot.model.geometry import Geometry
+from ocelot.errors import CheckpointError, ConfigurationError, EncoderError, OcelotError
+from ocelot.files import atomic_path, write_atomic
+from ocelot.model.geometry import Geometry, ModelSpec
+from ocelot.model.tokenizer import pad
+from ocelot.settings import cache_folder
 
-__all__ = ["Graphs", "openvino", "reader_inputs", "short_cause", "without_telemetry"]
+__all__ = [
+    "Graphs", "graphs_folder", "mapped_errors", "package", "read_graphs", "read_spec",
+    "reader_inputs", "write_graphs", "write_spec",
+]  # fmt: skip
+
+_FORMAT = 2  # raise it when the graphs change or take other inputs
+_PARTS = ("vision", "reader")
 
 
 @dataclass(frozen=True)
 class Graphs:
-    """The two graphs (`openvino.Model`).
-
-    Attributes:
-        calibration: Hash of the images and settings of the int8 calibration, 64 hex digits.
-        pictures: Number of these images.
-    """
+    """The two graphs (`openvino.Model`)."""
 
     vision: Any
     reader: Any
-    calibration: str = ""
-    pictures: int = 0
+    calibration: str = ""  # of int8: a hash of its settings and images
+    pictures: int = 0  # number of these images
 
 
 def reader_inputs(geometry: Geometry, tokens: Any, texts: Sequence[Sequence[int]]) -> list[Any]:
@@ -48,11 +66,8 @@ def reader_inputs(geometry: Geometry, tokens: Any, texts: Sequence[Sequence[int]
         tokens: Output of `vision`; None for texts alone.
         texts: Token ids from [CLS] to [SEP], padded here to the longest.
     """
-    lengths = np.array([len(text) for text in texts])
-    places = np.arange(lengths.max())
-    mask = places < lengths[:, None]
-    ids = np.full(mask.shape, geometry.text.pad_id, dtype=np.int64)
-    ids[mask] = np.concatenate([np.asarray(text) for text in texts])
+    ids, mask = pad(texts, geometry.text.pad_id)
+    places = np.arange(ids.shape[1])
     if tokens is None:
         tokens = np.empty((len(texts), 0, geometry.dimension), dtype=np.float32)
         return [tokens, ids, places + geometry.text.first_position, mask]
@@ -62,45 +77,101 @@ def reader_inputs(geometry: Geometry, tokens: Any, texts: Sequence[Sequence[int]
     return [tokens, ids, positions, np.concatenate([mask[:, :1], image_mask, mask[:, 1:]], axis=1)]
 
 
+def graphs_folder(fingerprint: str) -> Path:
+    """Return the folder for the graphs of an encoder, made by this release of OpenVINO."""
+    release = package("openvino").__version__.split("-")[0]
+    return cache_folder() / "openvino" / f"{fingerprint[:32]}-{release}-{_FORMAT}"
+
+
+def read_graphs(folder: Path) -> Graphs | None:
+    """Return the graphs in a folder; None if they are missing or damaged."""
+    core = package("openvino").Core()
+    try:
+        notes = json.loads((folder / "notes.json").read_text(encoding="utf-8"))
+        if notes["sums"] != _checksums(folder):
+            return None
+        vision, reader = (core.read_model(folder / f"{part}.xml") for part in _PARTS)
+        return Graphs(vision, reader, notes["calibration"], notes["pictures"])
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def write_graphs(folder: Path, graphs: Graphs) -> None:
+    """Keep graphs for `read_graphs`."""
+    with suppress(OSError, RuntimeError), atomic_path(folder) as partial:
+        partial.mkdir()
+        for part in _PARTS:
+            file = partial / f"{part}.xml"
+            package("openvino").save_model(getattr(graphs, part), file, compress_to_fp16=False)
+        notes = {"calibration": graphs.calibration, "pictures": graphs.pictures}
+        notes["sums"] = _checksums(partial)
+        (partial / "notes.json").write_text(json.dumps(notes), encoding="utf-8")
+        # Damaged ones, or the same ones of another process: a reader finds whole graphs or none,
+        # by their checksums.
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _checksums(folder: Path) -> dict[str, int]:
+    """Return checksums of the files: a damaged one would give other vectors without an error."""
+    sums = {}
+    for name in (f"{part}.{kind}" for part in _PARTS for kind in ("xml", "bin")):
+        sums[name] = 0
+        with open(folder / name, "rb") as file:
+            while block := file.read(2**20):
+                sums[name] = zlib.crc32(block, sums[name])
+    return sums
+
+
+def read_spec(stamp: str) -> ModelSpec | None:
+    """Return the spec of the checkpoint whose files have this stamp, if it is known."""
+    try:
+        kept = json.loads(_spec_file(stamp).read_text(encoding="utf-8"))
+        return ModelSpec(kept["name"], kept["fingerprint"], Geometry.from_dict(kept))
+    except (OSError, KeyError, TypeError, ValueError, CheckpointError):
+        return None
+
+
+def write_spec(stamp: str, spec: ModelSpec) -> None:
+    """Keep a spec for `read_spec`."""
+    kept = {"name": spec.name, "fingerprint": spec.fingerprint} | spec.geometry.to_dict()
+    with suppress(OSError):
+        write_atomic(_spec_file(stamp), json.dumps(kept).encode())
+
+
+def _spec_file(stamp: str) -> Path:
+    return cache_folder() / "openvino" / f"{stamp[:32]}.{_FORMAT}.json"
+
+
 _import_lock = threading.RLock()
 
 
-@contextmanager
-def without_telemetry() -> Iterator[None]:
-    """Import OpenVINO or NNCF without usage events: they do not find the package that sends them.
-
-    Nothing of this is left afterwards.
-    """
-    name = "openvino_telemetry"
+def package(name: str) -> Any:
+    """Import openvino or nncf so that it sends no usage events: it does not find its telemetry."""
+    telemetry = "openvino_telemetry"
     with _import_lock:
-        before = sys.modules.get(name)
-        sys.modules[name] = None  # type: ignore[assignment]
+        before = sys.modules.get(telemetry)
+        sys.modules[telemetry] = None  # type: ignore[assignment]
         try:
-            yield
+            return import_module(name)
+        except ImportError as error:
+            raise ConfigurationError(
+                f"The backend openvino needs more packages ({error.name} is missing): "
+                "pip install 'ocelot-search[openvino]'."
+            ) from None
         finally:
-            sys.modules.pop(name, None)
+            del sys.modules[telemetry]
             if before is not None:
-                sys.modules[name] = before
+                sys.modules[telemetry] = before
 
 
-def openvino() -> Any:
-    """Import the package openvino.
-
-    Raises:
-        ConfigurationError: It is not installed.
-    """
+@contextmanager
+def mapped_errors(failure: str, advice: str) -> Iterator[None]:
+    """Raise errors of the packages, some of them bare `Exception`, as `EncoderError`."""
     try:
-        with without_telemetry():
-            import openvino
-    except ImportError as error:
-        raise ConfigurationError(
-            f"The backend openvino needs more packages ({error.name} is missing): "
-            "pip install 'ocelot-search[openvino]'."
-        ) from None
-    return openvino
-
-
-def short_cause(error: BaseException) -> str:
-    """Return a short cause for a message: OpenVINO's errors have many lines."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[-1].strip()[:200]
+        yield
+    except OcelotError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        cause = lines[-1].strip()[:200]  # a message has many lines, and the last one says it
+        raise EncoderError(f"{failure} ({cause}): {advice}.") from error
