@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from ocelot.service import Limits, Service
 from ocelot.settings import Settings
 from ocelot.web import add_page, create_app, stop_streams
-from ocelot.web.page.streams import PagePolicy, StoppableStreams
+from ocelot.web.page.middleware import PagePolicy, StoppableStreams
 from tests.uvicorn_server import WebServer, serve
 from tests.web.conftest import MakeService, app_of, client_of
 from tests.web.held import SECONDS

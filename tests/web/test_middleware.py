@@ -15,7 +15,7 @@ import pytest
 from ocelot.rerankers.function import FunctionReranker
 from ocelot.service import Limits, Metrics, Service
 from ocelot.web import stop_streams
-from ocelot.web.page.streams import StoppableStreams
+from ocelot.web.page.middleware import StoppableStreams
 from ocelot.web.security.middleware import CancelOnDisconnect, RequestLog
 from ocelot.web.security.shutdown import Shutdown
 from tests.uvicorn_server import WebServer, serve

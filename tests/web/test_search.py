@@ -15,9 +15,9 @@ from ocelot.encoders.base import encode_query
 from ocelot.images.decode import hash_bytes
 from ocelot.rerankers.function import FunctionReranker
 from ocelot.rerankers.fusion import FusionReranker
-from ocelot.service import Limits, Service
+from ocelot.service import Service
 from ocelot.types import MAX_REFERENCES, Hit, Input, Query
-from tests.web.conftest import MakeClient, MakeService, app_of, client_of
+from tests.web.conftest import MakeService, app_of, client_of
 
 WORDS = "phone case with this image theme"
 
@@ -373,17 +373,14 @@ def test_of_several_items_the_one_with_a_bad_picture_is_named(
     assert "the picture of item 3" in response.json()["detail"]
 
 
-def test_tighter_limits_of_a_service_are_kept(
-    warm: Service, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(warm, "limits", Limits(results=5, text_length=10, filter_length=10))
-    client = make_client()
-    for body in ({"text": "a", "limit": 6}, {"text": "a" * 11}, {"text": "a", "filter": "a" * 11}):
+def test_the_limits_are_described_and_kept(client: TestClient) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    assert schemas["SearchRequest"]["properties"]["limit"]["maximum"] == 100
+    limits = client.get("/v1/collection").json()["limits"]
+    assert (limits["results"], limits["text_length"], limits["filter_length"]) == (100, 2000, 2000)
+    long = "a" * 2001
+    for body in ({"text": "a", "limit": 101}, {"text": long}, {"text": "a", "filter": long}):
         assert client.post("/v1/search", json=body).status_code == 422
-    fields = client.get("/openapi.json").json()["components"]["schemas"]["SearchRequest"][
-        "properties"
-    ]
-    assert fields["limit"]["maximum"] == 5
 
 
 # Embeddings

@@ -18,14 +18,14 @@ from ocelot.render import words
 from ocelot.rerankers.fusion import ordinal
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment
     from PIL import Image
 
     from ocelot.images.file import ImageFile
     from ocelot.images.store import ImageStore
     from ocelot.types import Result
 
-__all__ = ["render_page"]
+__all__ = ["environment", "render_page", "sendable"]
 
 _REFERENCE, _PANORAMA = 360, 1600  # longest side, pixels
 
@@ -40,6 +40,24 @@ def render_page(result: Result, images: ImageStore, panorama: Image.Image | None
     Returns:
         HTML, to be saved as UTF-8. Pictures that cannot be read are neutral tiles.
     """
+<<<<<<< HEAD
+
+    page = (
+        environment()
+        .get_template("page.html")
+        .render(
+            query=result.query,
+            references=[_data_url(_reference, image) for image in result.query.images],
+            hits=result.hits,
+            best=result.best,
+            others=result.hits[1:] if result.best else result.hits,
+            ranking=result.ranking,
+            reason=result.reason.strip(),
+            stored=partial(_data_url, images.picture),
+            panorama=panorama and _data_url(_shrunk, panorama, _PANORAMA),
+            facts=words.facts(result),
+        )
+=======
     page = _template().render(
         query=result.query,
         references=[_data_url(_reference, image) for image in result.query.images],
@@ -54,22 +72,30 @@ def render_page(result: Result, images: ImageStore, panorama: Image.Image | None
         words=words,
         ordinal=ordinal,
         version=__version__,
+>>>>>>> main
     )
-    # File names may hold bytes that are not UTF-8, which Python keeps as lone surrogates.
-    return page.encode("utf-8", "replace").decode()
+    return sendable(page)
+
+
+def sendable(text: str) -> str:
+    """The text as UTF-8 can carry it: file names may hold other bytes, kept as surrogates."""
+    return text.encode("utf-8", "replace").decode()
 
 
 @cache
-def _template() -> Template:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def environment(package: str = "ocelot.render") -> Environment:
+    """Jinja2 with the templates of a package and of this one; everything is escaped."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-    return Environment(
-        loader=PackageLoader("ocelot.render", "."),
+    found = Environment(
+        loader=ChoiceLoader([PackageLoader(name, ".") for name in (package, "ocelot.render")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    ).get_template("page.html")
+    )
+    found.globals |= {"words": words, "ordinal": ordinal, "version": __version__}
+    return found
 
 
 def _shrunk(picture: Image.Image, side: int) -> Image.Image:

@@ -2,18 +2,11 @@
 
 from ocelot.service.facets import Facet, condition
 from ocelot.service.images import Picture
-from ocelot.service.limits import Limits
 from ocelot.service.metrics import Metrics
 from ocelot.service.service import Service
-from ocelot.service.values import Answer, Overview
+from ocelot.service.values import MAX_RESULTS, MAX_TEXT, Answer, Limits, Overview
 
 __all__ = [
-    "Answer",
-    "Facet",
-    "Limits",
-    "Metrics",
-    "Overview",
-    "Picture",
-    "Service",
-    "condition",
-]
+    "MAX_RESULTS", "MAX_TEXT", "Answer", "Facet", "Limits", "Metrics", "Overview", "Picture",
+    "Service", "condition",
+]  # fmt: skip

@@ -16,11 +16,11 @@ __all__ = ["Facet", "condition", "examples_of", "facets_of"]
 
 Kind = Literal["text", "number", "boolean", "other"]
 
-_VALUES = 24  # examples for one key
-_LONG = 60  # characters; longer texts are prose, not categories
+_MAX_VALUES = 24  # examples for one key
+_MAX_LENGTH = 60  # characters; longer texts are prose, not categories
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
-_WORDS = frozenset({"and", "or", "not", "in", "like", "true", "false", "exists", "is", "null"})
+_KEYWORDS = frozenset({"and", "or", "not", "in", "like", "true", "false", "exists", "is", "null"})
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Facet:
         """Return True if the values suit a list of choices: few, short, in several rows each."""
         if self.kind == "boolean":
             return True
-        short = self.kind == "text" and all(len(value) <= _LONG for value in self.values)
-        return short and 1 < self.distinct <= _VALUES and self.distinct * 2 <= self.count
+        short = self.kind == "text" and all(len(value) <= _MAX_LENGTH for value in self.values)
+        return short and 1 < self.distinct <= _MAX_VALUES and self.distinct * 2 <= self.count
 
 
 def facets_of(metadata: Iterable[Mapping[str, Any]]) -> tuple[Facet, ...]:
@@ -78,7 +78,7 @@ def _facet(key: str, values: list[Any]) -> Facet:
     kind: Kind = kinds.pop() if len(kinds) == 1 else "other"
     # As JSON, because 1 == True in Python and lists cannot be counted.
     counted = Counter(json.dumps(value, sort_keys=True) for value in values)
-    examples = tuple(json.loads(text) for text, _ in counted.most_common(_VALUES))
+    examples = tuple(json.loads(text) for text, _ in counted.most_common(_MAX_VALUES))
     low = high = None
     if kind == "number":
         low, high = min(values), max(values)
@@ -101,10 +101,10 @@ def condition(key: str, operator: Literal["==", "<=", ">="], value: Any) -> str:
     >>> condition("unit price", "<=", 3.5)
     '$meta["unit price"] <= 3.5'
     """
-    plain = _IDENTIFIER.fullmatch(key) and key.lower() not in _WORDS
+    plain = _IDENTIFIER.fullmatch(key) and key.lower() not in _KEYWORDS
     name = key if plain else f"$meta[{_quoted(key)}]"
-    said = _quoted(value) if isinstance(value, str) else json.dumps(value)
-    return f"{name} {operator} {said}"
+    literal = _quoted(value) if isinstance(value, str) else json.dumps(value)
+    return f"{name} {operator} {literal}"
 
 
 def _quoted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The pictures of indexed items as they are sent: checked, upright, in a few sizes."""
+"""The pictures of stored items, as files or as small JPEG copies."""
 
 from __future__ import annotations
 

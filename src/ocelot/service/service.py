@@ -19,11 +19,10 @@ from ocelot.indexing import Progress
 from ocelot.rerankers.base import Reranker
 from ocelot.service.facets import Facet, examples_of, facets_of
 from ocelot.service.images import Picture, original, small
-from ocelot.service.limits import Limits
 from ocelot.service.metrics import Metrics
 from ocelot.service.panoramas import Panoramas
 from ocelot.service.redaction import check_filter, redacted, unranked
-from ocelot.service.values import Answer, Overview
+from ocelot.service.values import Answer, Limits, Overview
 from ocelot.service.workers import Workers
 from ocelot.types import Hit, IndexReport, Input, Item, Query
 

@@ -1,4 +1,4 @@
-"""Values that the service returns."""
+"""Values of the service: limits of requests, and what it returns."""
 
 from __future__ import annotations
 
@@ -6,9 +6,43 @@ from dataclasses import dataclass
 
 from ocelot.collection import CollectionInfo
 from ocelot.service.facets import Facet
+from ocelot.settings import Settings
 from ocelot.types import Item, Result
 
-__all__ = ["Answer", "Overview"]
+__all__ = ["MAX_RESULTS", "MAX_TEXT", "Answer", "Limits", "Overview"]
+
+MAX_RESULTS = 100  # hits of one search
+MAX_TEXT = 2000  # characters of a text, and of a filter
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a service.
+
+    Attributes:
+        upload_bytes: Bytes of the largest request body.
+        pixels: Pixels of the largest picture.
+        seconds: Seconds that a request may take, including the time in the queue.
+        threads: Searches that run at once.
+        queue: Searches that may wait.
+    """
+
+    upload_bytes: int = 20 * 2**20
+    pixels: int = 50_000_000
+    seconds: float = 30.0
+    threads: int = 16
+    queue: int = 64
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """The limits that the settings give."""
+        return cls(
+            upload_bytes=int(settings.max_upload_mb * 2**20),
+            pixels=settings.max_pixels,
+            seconds=settings.request_timeout,
+            threads=settings.threads,
+            queue=settings.queue,
+        )
 
 
 @dataclass(frozen=True)

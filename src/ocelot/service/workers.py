@@ -30,6 +30,9 @@ class Workers:
         timeout: Seconds that a caller waits, including the time in the queue.
         patience: Seconds that a function may wait for a thread; by default the timeout.
         metrics: Counts refusals and reports the length of the queue.
+
+    Attributes:
+        held: Functions that run or wait.
     """
 
     def __init__(
@@ -42,28 +45,22 @@ class Workers:
         patience: float | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        self.name = name
-        self.capacity = threads + queue
-        self.timeout = timeout
-        self.patience = timeout if patience is None else min(patience, timeout)
+        self._capacity = threads + queue
+        self._timeout = timeout
+        self._patience = timeout if patience is None else min(patience, timeout)
         self._threads = threads
         metrics = metrics or Metrics()
         self._refused = metrics.refused.labels(name).inc
         metrics.watch_queue(name, lambda: self.waiting)
-        self._held = 0
+        self.held = 0
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"ocelot-{name}")
 
     @property
-    def held(self) -> int:
-        """Functions that run or wait."""
-        return self._held
-
-    @property
     def waiting(self) -> int:
         """Functions that wait for a thread."""
-        return max(0, self._held - self._threads)
+        return max(0, self.held - self._threads)
 
     async def run(self, function: Callable[..., T], *args: Any, **options: Any) -> T:
         """Await `function(*args, **options)` in one of the threads.
@@ -81,30 +78,30 @@ class Workers:
                 return function(*args, **options)
 
         with self._lock:
-            if self._held >= self.capacity:
+            if self.held >= self._capacity:
                 self._refused()
                 raise Overloaded(
-                    f"The server is busy: {self._held} requests of this kind are running or "
+                    f"The server is busy: {self.held} requests of this kind are running or "
                     "waiting; try again in a second."
                 )
-            self._held += 1
+            self.held += 1
         try:
             future = self._pool.submit(work)
         except BaseException:
-            self._let_go(None)
+            self._release(None)
             raise
-        future.add_done_callback(self._let_go)
+        future.add_done_callback(self._release)
         answer = asyncio.wrap_future(future)
         try:
-            await asyncio.wait({answer}, timeout=self.patience)
+            await asyncio.wait({answer}, timeout=self._patience)
             if begun.is_set() and not answer.done():
-                await asyncio.wait({answer}, timeout=self.timeout - self.patience)
+                await asyncio.wait({answer}, timeout=self._timeout - self._patience)
             late = not answer.done()
-        finally:  # done, late, or the caller is gone
+        finally:  # done, late, or cancelled by the caller
             gone.set()
             answer.cancel()
         if late:
-            seconds = self.timeout if begun.is_set() else self.patience
+            seconds = self._timeout if begun.is_set() else self._patience
             raise RequestTimeout(
                 f"The request took longer than {seconds:g} s and was given up; try again, "
                 "or ask for less."
@@ -113,9 +110,9 @@ class Workers:
             raise Overloaded("The server is stopping; try again later.", 10)
         return answer.result()
 
-    def _let_go(self, _: Future[Any] | None) -> None:
+    def _release(self, _: Future[Any] | None) -> None:
         with self._lock:
-            self._held -= 1
+            self.held -= 1
 
     def close(self, *, wait: bool = True) -> None:
         """Drop waiting work; wait for running work, or only ask it to stop at its next step."""

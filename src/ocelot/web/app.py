@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Receive, Scope, Send
 
 from ocelot import __version__
-from ocelot.service import Limits, Service
+from ocelot.service import Service
 from ocelot.settings import Settings
 from ocelot.web.api import collection, health, items, search
 from ocelot.web.api.openapi import complete
@@ -24,7 +23,7 @@ from ocelot.web.security.body_limits import BodyLimits
 from ocelot.web.security.headers import SecurityHeaders
 from ocelot.web.security.keys import Keys, RequireKey, Sessions
 from ocelot.web.security.middleware import CancelOnDisconnect, RequestLog
-from ocelot.web.security.origins import SameOrigin, origins_of
+from ocelot.web.security.origins import SameOrigin, TrustedHosts, origins_of
 from ocelot.web.security.shutdown import Shutdown
 
 __all__ = ["add_page", "create_app", "describe", "stop_streams"]
@@ -46,7 +45,7 @@ def create_app(
     settings: Settings,
     *,
     page: bool = True,
-    hosts: Iterable[str] | None = None,
+    hosts: Sequence[str] | None = None,
 ) -> FastAPI:
     """The HTTP API over a service, and the page. The caller closes the service.
 
@@ -73,11 +72,7 @@ def create_app(
     app = _api(
         Middleware(SecurityHeaders, embeddable=bool(origins)),
         Middleware(RequestLog, metrics=service.metrics, shutdown=shutdown),
-        Middleware(
-            TrustedHostMiddleware,
-            allowed_hosts=["*"] if hosts is None else [name.lower() for name in hosts],
-            www_redirect=False,
-        ),
+        *([Middleware(TrustedHosts, allowed_hosts=hosts)] if hosts is not None else []),
         cors,
         Middleware(SameOrigin, origins=origins),
         *([Middleware(RequireKey, keys=keys, sessions=sessions)] if keys else []),
@@ -88,9 +83,9 @@ def create_app(
     if keys is not None:
         app.state.keys, app.state.sessions = keys, sessions
         app.include_router(login.router)
-    _describe(app, service.limits, service.rerankers, locked=keys is not None)
+    _describe(app, service.rerankers, locked=keys is not None)
     if page:
-        from ocelot.web.page import create_page
+        from ocelot.web.page.layout import create_page
 
         add_page(app, create_page(service, shutdown, locked=keys is not None))
     return app
@@ -129,7 +124,7 @@ def describe(
         locked: Whether an API key is needed.
     """
     app = _api()
-    _describe(app, Limits(), rerankers, locked=locked)
+    _describe(app, rerankers, locked=locked)
     return app.openapi()
 
 
@@ -152,6 +147,6 @@ def _api(*middleware: Middleware) -> FastAPI:
     return app
 
 
-def _describe(app: FastAPI, limits: Limits, rerankers: Iterable[str], *, locked: bool) -> None:
-    schema = complete(app.openapi(), limits, tuple(rerankers), locked=locked)
+def _describe(app: FastAPI, rerankers: Iterable[str], *, locked: bool) -> None:
+    schema = complete(app.openapi(), tuple(rerankers), locked=locked)
     app.openapi = lambda: schema  # type: ignore[method-assign]

@@ -17,7 +17,7 @@ from ocelot.build import build_service
 from ocelot.service import Service
 from ocelot.settings import load_settings
 from ocelot.web import add_page, create_app, stop_streams
-from ocelot.web.page import create_page
+from ocelot.web.page.layout import create_page
 from tests.rerankers.chat_server import ChatServer
 from tests.shop import write_shop
 from tests.uvicorn_server import WebServer

@@ -8,8 +8,7 @@ import pytest
 
 from ocelot.service import Answer, Service
 from ocelot.web.page.actions import Actions
-from ocelot.web.page.cards import Cards
-from ocelot.web.page.filters import CATEGORIES, NUMBERS
+from ocelot.web.page.form import CATEGORIES, NUMBERS
 from ocelot.web.page.query_images import QueryPictures
 from ocelot.web.page.state import Session, View
 from tests.rerankers.chat_server import ChatServer, Reply, ranking
@@ -29,7 +28,7 @@ def test_the_model_is_asked_while_the_hits_are_shown(
         return reply
 
     chat.script = answer_late
-    actions = Actions(service, Cards("./"), QueryPictures(service, tmp_path))
+    actions = Actions(service, QueryPictures(service, tmp_path))
 
     async def go() -> tuple[View, list[View]]:
         coming = actions.search(Session(), None, "a blue kettle", *FIELDS)
@@ -49,7 +48,7 @@ def test_the_model_is_asked_while_the_hits_are_shown(
 def test_a_page_that_is_left_ends_the_verdict(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    actions = Actions(service, Cards("./"), QueryPictures(service, tmp_path))
+    actions = Actions(service, QueryPictures(service, tmp_path))
 
     async def go() -> None:
         begun, ended = asyncio.Event(), asyncio.Event()

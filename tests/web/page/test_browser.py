@@ -20,7 +20,7 @@ from ocelot.errors import OcelotError
 from ocelot.images.decode import hash_bytes
 from ocelot.service import Service
 from ocelot.settings import load_settings
-from ocelot.web.page.folder import use_own_folder
+from ocelot.web.page.query_images import use_private_folder
 from tests.rerankers.chat_server import ChatServer, Reply, error, ranking
 from tests.shop import write_shop
 from tests.web.page.conftest import serving
@@ -187,7 +187,7 @@ def test_more_like_this_then_refining_then_going_back(visit: Visit, url: str) ->
     assert shown(page) == refined
     assert page.input_value("#oc-text textarea") == "in blue"
 
-    page.click("button[data-act=anew]")
+    page.click("button[data-act=restart]")
     page.wait_for_selector("h2:has-text('From the collection')")
     assert page.input_value("#oc-text textarea") == ""
     assert not page.query_selector(".steps") and not page.query_selector("#oc-picture img")
@@ -343,7 +343,7 @@ def test_pictures_are_added_and_a_bad_one_is_named(
     assert reasons[1] == "huge.tif: it is larger than 20 MB."
     assert service._engine.count() == before + 1
     assert service._engine.get(hash_bytes(good.read_bytes()))
-    left = {file.read_bytes() for file in use_own_folder().rglob("*") if file.is_file()}
+    left = {file.read_bytes() for file in use_private_folder().rglob("*") if file.is_file()}
     assert not left & {good.read_bytes(), bad.read_bytes()}
     page.wait_for_selector(f".held:has-text('{before + 1} pictures')")
 

@@ -7,8 +7,7 @@ import pytest
 
 from ocelot.service import Answer
 from ocelot.types import Hit, Query, Ranking, Result
-from ocelot.web.page import cards
-from ocelot.web.page.cards import Cards
+from ocelot.web.page.cards import card, notice, status
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&</p><script>alert(2)</script>${alert(3)}{{value}}"
 
@@ -62,18 +61,17 @@ def pages(value: str) -> list[str]:
     ranking = Ranking((1, 0), value, value, "repaired", value)
     result = replace(result_of(value, (evil, hit(2)), ranking), timings={value: 1.0})
     given = Answer(result, value)
-    look = Cards()
+    results = [result, replace(result, ranking=None)]
+    results.append(replace(result, ranking=replace(ranking, match=False)))
     return [
-        look.answer(given),
-        look.answer(replace(given, result=replace(result, ranking=None))),
-        look.answer(replace(given, result=replace(result, ranking=replace(ranking, match=False)))),
-        look.similar([evil], value),
-        look.browse([evil]),
-        cards.header(value),
-        cards.status(value, busy=True),
-        cards.notice(value),
-        cards.steps([value], 0),
-        cards.suggestions([value], True),
+        *(card("answer", replace(given, result=each), False) for each in results),
+        card("similar", [evil], value),
+        card("browse", [evil]),
+        card("header", value),
+        status(value, busy=True),
+        notice(value),
+        card("steps", [value], 0),
+        card("suggestions", [value], True),
     ]
 
 
@@ -91,11 +89,11 @@ def test_no_path_is_on_the_page() -> None:
 
 
 def test_surrogates_of_file_names_are_made_sendable() -> None:
-    assert cards.escape("caf\udce9 <b>") == "caf? &lt;b&gt;"
+    assert "caf? &lt;b&gt;" in notice("caf\udce9 <b>")
 
 
 def test_an_answer_that_is_not_ranked_yet_is_a_numbered_gallery() -> None:
-    read = Reader(Cards().answer(answer(3), judging=True))
+    read = Reader(card("answer", answer(3), True))
     assert [li["data-id"] for li in read.all("li")] == [f"{n:064x}" for n in (1, 2, 3)]
     assert not read.all("article")
     assert read.all("ol")[0]["start"] == "1"
@@ -105,7 +103,7 @@ def test_an_answer_that_is_not_ranked_yet_is_a_numbered_gallery() -> None:
 
 def test_a_ranked_answer_has_its_winner_apart_with_reason_and_movement() -> None:
     ranking = Ranking((2, 0, 1), "Its handle is blue.", "gpt-4o", match=True)
-    html = Cards().answer(answer(3, ranking))
+    html = card("answer", answer(3, ranking), False)
     read = Reader(html)
     assert [one["data-id"] for one in read.all("article")] == [f"{3:064x}"]
     assert [li["data-id"] for li in read.all("li")] == [f"{1:064x}", f"{2:064x}"]
@@ -117,10 +115,10 @@ def test_a_ranked_answer_has_its_winner_apart_with_reason_and_movement() -> None
     assert "What the language model was shown" in read.text
 
 
-def test_pictures_are_asked_for_by_id_from_where_the_api_is() -> None:
-    read = Reader(Cards("../").answer(answer(1)))
+def test_pictures_are_asked_for_by_id() -> None:
+    read = Reader(card("answer", answer(1), False))
     assert read.all("img")[0] == {
-        "src": f"../v1/items/{1:064x}/image?size=360",
+        "src": f"./v1/items/{1:064x}/image?size=360",
         "alt": "Item 1",
         "decoding": "async",
     }
@@ -128,7 +126,7 @@ def test_pictures_are_asked_for_by_id_from_where_the_api_is() -> None:
 
 def test_every_result_offers_more_like_it_and_itself_as_query() -> None:
     ranking = Ranking((0, 1), "", "fusion")
-    read = Reader(Cards().answer(answer(2, ranking)))
+    read = Reader(card("answer", answer(2, ranking), False))
     offered = [(one["data-act"], one["data-value"]) for one in read.all("button")]
     ids = [f"{1:064x}", f"{2:064x}"]
     assert offered == [(act, id) for id in ids for act in ("similar", "use")]
@@ -137,7 +135,7 @@ def test_every_result_offers_more_like_it_and_itself_as_query() -> None:
 
 def test_no_match_is_said_and_the_closest_are_shown() -> None:
     ranking = Ranking((1, 0), "There is no kettle.", "gpt-4o", match=False)
-    read = Reader(Cards().answer(answer(2, ranking)))
+    read = Reader(card("answer", answer(2, ranking), False))
     assert "Nothing here fits" in read.text and "There is no kettle." in read.text
     assert [li["data-id"] for li in read.all("li")] == [f"{2:064x}", f"{1:064x}"]
     assert not read.all("article")
@@ -145,31 +143,31 @@ def test_no_match_is_said_and_the_closest_are_shown() -> None:
 
 def test_a_fallback_is_told_and_nothing_is_called_best() -> None:
     ranking = Ranking((0, 1), "Kept.", "gpt-4o", "fallback", "It timed out.")
-    read = Reader(Cards().answer(answer(2, ranking)))
+    read = Reader(card("answer", answer(2, ranking), False))
     assert "gpt-4o gave no usable answer" in read.text
     assert "Most similar" in read.text and "Best match" not in read.text
 
 
 def test_nothing_found_says_what_to_do() -> None:
-    read = Reader(Cards().answer(Answer(Result(Query(text="a"), ()), None)))
+    read = Reader(card("answer", Answer(Result(Query(text="a"), ()), None), False))
     assert "Nothing was found" in read.text and not read.all("img")
 
 
 @pytest.mark.parametrize(("local", "said"), [(True, "while this server is stopped"), (False, "")])
 def test_an_empty_collection_says_how_to_fill_it(local: bool, said: str) -> None:
-    read = Reader(Cards().empty(900, local))
+    read = Reader(card("empty", 900, local))
     assert "ocelot index PICTURES --db shop.db" in read.text and "900 pictures" in read.text
     assert said in read.text and (local or "stopped" not in read.text)
     assert [one["data-act"] for one in read.all("button")] == ["demo"]
 
 
 def test_filling_shows_how_far_it_is() -> None:
-    assert Reader(Cards().filling(0, 60)).all("progress")[0].get("value") is None
-    read = Reader(Cards().filling(30, 60))
+    assert Reader(card("filling", 0, 60)).all("progress")[0].get("value") is None
+    read = Reader(card("filling", 30, 60))
     assert read.all("progress")[0]["value"] == "30" and "30 of 60 pictures" in read.text
 
 
 def test_the_step_that_is_shown_is_marked() -> None:
-    read = Reader(cards.steps(["one", "two"], 1))
+    read = Reader(card("steps", ["one", "two"], 1))
     assert [one.get("aria-current") for one in read.all("button")] == [None, "step", None]
-    assert cards.steps([], 0) == ""
+    assert card("steps", [], 0) == ""

@@ -4,24 +4,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from ocelot.service import Service
-from ocelot.web.page import mount_page
-from ocelot.web.page.folder import use_own_folder
+from ocelot.web.page.layout import create_page
+from ocelot.web.page.query_images import use_private_folder
+from ocelot.web.security.shutdown import Shutdown
 
 
-@pytest.fixture(scope="module", params=["/", "/shop"])
-def client(request: pytest.FixtureRequest, service: Service) -> Iterator[TestClient]:
-    """An app with the page at a path, which the client's URLs begin with."""
-    app = mount_page(FastAPI(), service, path=request.param)
-    root = f"http://testserver{request.param.rstrip('/')}/"
-    with TestClient(app, base_url=root) as made:
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[TestClient]:
+    with TestClient(create_page(service, Shutdown())) as made:
         yield made
 
 
-def test_the_page_is_there_under_any_path(client: TestClient) -> None:
+def test_the_page_is_there(client: TestClient) -> None:
     page = client.get("")
     assert page.status_code == 200 and '"title":"Ocelot"' in page.text
     assert "--paper: #f7f5f1" in client.get("theme.css").text
@@ -43,7 +40,7 @@ def test_no_font_or_script_of_another_host_is_named(client: TestClient) -> None:
 
 
 def test_uploads_lie_in_a_folder_of_this_process_alone(client: TestClient) -> None:
-    folder = use_own_folder()
+    folder = use_private_folder()
     assert folder.stat().st_mode & 0o077 == 0
     sent = client.post("gradio_api/upload", files={"files": ("a.png", b"123", "image/png")})
     assert Path(sent.json()[0]).resolve().is_relative_to(folder.resolve())

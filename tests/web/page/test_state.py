@@ -52,8 +52,8 @@ def test_what_is_being_judged_is_not_asked_again() -> None:
 
 
 def test_the_sessions_used_last_are_kept() -> None:
-    sessions = Sessions(most=2)
-    first, second = sessions.of("1"), sessions.of("2")
-    assert sessions.of("1") is first
-    sessions.of("3")
-    assert sessions.of("1") is first and sessions.of("2") is not second
+    sessions = Sessions(2)
+    first, second = sessions["1"], sessions["2"]
+    assert sessions["1"] is first
+    assert sessions["3"] is not first
+    assert sessions["1"] is first and sessions["2"] is not second

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ocelot.service import Limits
 from ocelot.web.api.bodies import FORM
 from ocelot.web.api.problems import MEDIA_TYPE
 from ocelot.web.api.responses import ProblemDetails
@@ -87,19 +86,15 @@ def or_form(model: str) -> Json:
     return {"requestBody": {"content": {FORM: {"schema": {"$ref": _REF + model}}}}}
 
 
-def complete(schema: Json, limits: Limits, rerankers: Sequence[str], *, locked: bool) -> Json:
-    """FastAPI's description with the problem details, limits, rerankers and keys of a server."""
+def complete(schema: Json, rerankers: Sequence[str], *, locked: bool) -> Json:
+    """FastAPI's description with the problem details, rerankers and keys of a server."""
     components = schema["components"]
     problem = ProblemDetails.model_json_schema(ref_template=_REF + "{model}")
     components["schemas"] |= {**problem.pop("$defs"), "ProblemDetails": problem}
     choices = [*([True] if rerankers else []), False, *rerankers]
     for name, null in (("SearchRequest", [None]), ("SearchForm", [])):
-        fields = components["schemas"][name]["properties"]
-        fields["limit"]["maximum"] = limits.results
-        for field, most in (("text", limits.text_length), ("filter", limits.filter_length)):
-            text = fields[field]["anyOf"][0] if null else fields[field]
-            text["maxLength"] = most
-        fields["rerank"]["anyOf"] = [{"enum": choices + null}]
+        rerank = components["schemas"][name]["properties"]["rerank"]
+        rerank["anyOf"] = [{"enum": choices + null}]
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

@@ -152,10 +152,11 @@ def _of_ocelot(error: OcelotError) -> Problem:
     headers = {}
     if isinstance(error, (Overloaded, RequestTimeout)):
         headers["Retry-After"] = str(getattr(error, "retry_after", 5))
-    detail = kind.detail or str(error)
-    return Problem(
-        kind.status, detail, title=kind.title, type=f"{_URN}{kind.name}", headers=headers
-    )
+    return _of_kind(kind, kind.detail or str(error), headers=headers)
+
+
+def _of_kind(kind: _Kind, detail: str, **more: Any) -> Problem:
+    return Problem(kind.status, detail, title=kind.title, type=f"{_URN}{kind.name}", **more)
 
 
 def _of_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
@@ -168,15 +169,9 @@ def _of_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
     listed = [{"field": _name(error["loc"]), "message": _message(error)} for error in errors]
     field = listed[0]["field"]
     named = f"field {field}" if field else "request"
-    more: dict[str, Any] = {**({"field": field} if field else {}), "errors": listed}
-    kind = _KINDS[InputError]
-    return Problem(
-        kind.status,
-        f"The {named} cannot be used: {listed[0]['message']}.",
-        title=kind.title,
-        type=f"{_URN}{kind.name}",
-        **more,
-    )
+    more = {"field": field} if field else {}
+    detail = f"The {named} cannot be used: {listed[0]['message']}."
+    return _of_kind(_KINDS[InputError], detail, **more, errors=listed)
 
 
 def _name(location: Sequence[int | str]) -> str:
@@ -209,9 +204,6 @@ def _methods(request: Request) -> list[str]:
     return found + ["HEAD"] * ("GET" in found)
 
 
-HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
-    Problem: _answer,
-    OcelotError: _answer,
-    RequestValidationError: _answer,
-    HTTPException: _answer,
-}
+HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = dict.fromkeys(
+    (Problem, OcelotError, RequestValidationError, HTTPException), _answer
+)

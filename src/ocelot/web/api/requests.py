@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, from_json
 from typing_extensions import Self
 
-from ocelot.service import Limits
+from ocelot.service import MAX_RESULTS, MAX_TEXT
 from ocelot.types import MAX_REFERENCES
 
 __all__ = [
@@ -48,7 +48,6 @@ Model = TypeVar("Model", bound=Any)
 MAX_EMBEDDED = 32
 TAGS = ("<data>", "<item>")  # pydantic adds the names of alternatives to the place of an error
 EXAMPLE_ID = "5f0c2a6e" * 8
-_LIMITS = Limits()
 _NOT_BLANK = r"[^\s\x1c-\x1f\x85]"  # one character that is not white space in Python
 _DATA_URL = re.compile(r"data:[^,]{0,200};base64,")
 _BASE64 = (
@@ -66,7 +65,7 @@ ItemId = Annotated[
         examples=[EXAMPLE_ID],
     ),
 ]
-Text = Annotated[str | None, Field(max_length=_LIMITS.text_length)]
+Text = Annotated[str | None, Field(max_length=MAX_TEXT)]
 
 
 def _whole(value: Any) -> Any:
@@ -76,13 +75,13 @@ def _whole(value: Any) -> Any:
 
 HitLimit = Annotated[
     int,
-    Field(ge=1, le=_LIMITS.results, description="The most hits to return."),
+    Field(ge=1, le=MAX_RESULTS, description="The most hits to return."),
     BeforeValidator(_whole),
 ]
 Filter = Annotated[
     str | None,
     Field(
-        max_length=_LIMITS.filter_length,
+        max_length=MAX_TEXT,
         description="Milvus expression over the metadata, e.g. `price < 30`.",
     ),
 ]

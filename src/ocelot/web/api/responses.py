@@ -10,7 +10,7 @@ from pydantic import BaseModel, computed_field, field_validator
 from typing_extensions import Self
 
 from ocelot import types
-from ocelot.service import Answer, Overview, Service
+from ocelot.service import MAX_RESULTS, MAX_TEXT, Answer, Overview, Service
 from ocelot.web.api.requests import MAX_EMBEDDED, ItemId
 
 __all__ = ["Collection", "Embeddings", "Health", "Hits", "Item", "ProblemDetails", "SearchAnswer"]
@@ -217,7 +217,13 @@ class Collection(_Value):
     @classmethod
     def of(cls, overview: Overview, service: Service) -> Self:
         """The collection of a service. The address of the database stays on the server."""
-        limits = {"references": types.MAX_REFERENCES, "embeddings": MAX_EMBEDDED}
+        limits = {
+            "references": types.MAX_REFERENCES,
+            "results": MAX_RESULTS,
+            "embeddings": MAX_EMBEDDED,
+            "filter_length": MAX_TEXT,
+            "text_length": MAX_TEXT,
+        }
         return cls.model_validate(
             {
                 **vars(overview.info),

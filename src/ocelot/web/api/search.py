@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response, StreamingResponse
 
-from ocelot.service import Limits, Service
+from ocelot.service import Service
 from ocelot.types import Input, Query
 from ocelot.web.api.bodies import FORM, FormRoute, JSONRoute
 from ocelot.web.api.dependencies import CurrentService, load_images
@@ -48,7 +48,6 @@ async def search(request: Request, query: SearchRequest, service: CurrentService
     order. If something reranks, the whole answer follows as the event `ranking`. The last event is
     `done`. A failure in between is the event `error`, with problem details.
     """
-    _check_limits(service.limits, query)
     reranker = _reranker(query.rerank, service)
     images = await load_images(service, query.images)
     answer = await service.search(
@@ -68,19 +67,6 @@ async def search(request: Request, query: SearchRequest, service: CurrentService
     if will_rerank:
         answer = await rerank()
     return Response(SearchAnswer.of(answer).model_dump_json(), media_type="application/json")
-
-
-def _check_limits(limits: Limits, query: SearchRequest) -> None:
-    """Refuse what the models allow and this server does not."""
-    for field, size, most in (
-        ("limit", query.limit, limits.results),
-        ("text", len(query.text or ""), limits.text_length),
-        ("filter", len(query.filter or ""), limits.filter_length),
-    ):
-        if size > most:
-            raise Problem(
-                422, f"The field {field} cannot be used: {size} is over {most}.", field=field
-            )
 
 
 def _reranker(choice: bool | str | None, service: Service) -> str | None:

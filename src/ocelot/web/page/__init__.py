@@ -1,27 +1,10 @@
-"""The web page: a picture and a sentence in, the picture meant out, for people who shop.
+"""The web page, in Gradio.
 
 ::
 
-    page.py      layout and wiring, in Gradio      actions.py   what each button does
-    filters.py   choices -> a filter expression    cards.py     answers -> HTML, all escaped
-    words.py     answers -> plain words            theme.py     colours and fonts
-    style.css, page.js
+    layout.py       the parts and their events      actions.py    what each button does
+    form.py         fields -> a search, a filter    cards.py      answers -> HTML, by cards.html
+    controls.py     fields for filters              state.py      what an open page remembers
+    query_images.py uploads and previews            middleware.py Gradio's paths and streams
+    login.py        the login form                  theme.py      with style.css
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from ocelot.web.page.layout import create_page, mount_page
-
-__all__ = ["create_page", "mount_page"]
-
-
-def __getattr__(name: str) -> Any:
-    # Lazy: words and cards are pure, and must not cost the import of Gradio.
-    if name in __all__:
-        from ocelot.web.page import layout
-
-        return getattr(layout, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

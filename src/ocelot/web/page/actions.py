@@ -1,7 +1,7 @@
-"""What each button of the page does, without a word of Gradio: events in, views out.
+"""What each button of the page does, without Gradio: events in, views out.
 
-A view says what is to change on the page. Handlers are async generators, so that results are
-there before a reranker has looked at them; every error becomes a sentence on the page.
+A view says what changes on the page. Handlers are async generators, so that results are shown
+before a reranker has finished; every error becomes a sentence on the page.
 """
 
 from __future__ import annotations
@@ -18,28 +18,26 @@ from ocelot.errors import ImageError, InputError, OcelotError
 from ocelot.images.file import ImageFile
 from ocelot.indexing import Progress
 from ocelot.render import words
-from ocelot.service import Overview, Service
+from ocelot.service import MAX_TEXT, Service
 from ocelot.types import Query
-from ocelot.web.page import cards
-from ocelot.web.page.cards import Cards
-from ocelot.web.page.filters import Offer, expression
-from ocelot.web.page.form import Form, Upload, path_of
+from ocelot.web.page.cards import card, notice, status
+from ocelot.web.page.form import Form, Offer, Upload, expression, path_of
 from ocelot.web.page.query_images import QueryPictures
 from ocelot.web.page.state import KEEP, Session, Step, View
 
 __all__ = ["Actions", "Handler"]
 
 _THEME = "phone case with this image theme"
-_SAYINGS = ("the same in blue", "the same without a pattern", "one that goes with this")
+_SENTENCES = ("the same in blue", "the same without a pattern", "one that goes with this")
+_FAILED = "The server failed; its log says why. Try again."
 _log = logging.getLogger(__name__)
-
 
 Views = AsyncIterator[View]
 Handler = Callable[..., Views]
 
 
 def _readable(handler: Handler) -> Handler:
-    """Any error of a handler as a sentence on the page."""
+    """Show any error of a handler as a sentence on the page."""
 
     @wraps(handler)
     async def guarded(*args: Any) -> Views:
@@ -47,11 +45,10 @@ def _readable(handler: Handler) -> Handler:
             async for view in handler(*args):
                 yield view
         except OcelotError as error:
-            yield View(status=cards.status(""), notice=cards.notice(str(error)))
+            yield View(status=status(""), notice=notice(str(error)))
         except Exception:
             _log.exception("a handler of the page failed")
-            text = "Something went wrong on the server, which has noted it; please try again."
-            yield View(status=cards.status(""), notice=cards.notice(text))
+            yield View(status=status(""), notice=notice(_FAILED))
 
     return guarded
 
@@ -59,9 +56,8 @@ def _readable(handler: Handler) -> Handler:
 class Actions:
     """Handlers over one service."""
 
-    def __init__(self, service: Service, look: Cards, pictures: QueryPictures) -> None:
+    def __init__(self, service: Service, pictures: QueryPictures) -> None:
         self._service = service
-        self._cards = look
         self._pictures = pictures
         self._demo = demo_shop_size()
 
@@ -72,25 +68,24 @@ class Actions:
 
     @_readable
     async def pick(self, session: Session, picture: Upload) -> Views:
-        """A picture was chosen: say at once when it is none."""
+        """A picture was chosen: report at once if it cannot be used."""
         path = path_of(picture)
         try:
             if path is not None:
                 await self._pictures.read(path)
             yield View()
         except ImageError as error:
-            yield View(picture=None, notice=cards.notice(str(error)))
+            yield View(picture=None, notice=notice(str(error)))
 
     @_readable
     async def search(self, session: Session, *entered: Any) -> Views:
-        """Search with what was entered: the arguments of `Form.of` after the first."""
+        """Search with what was entered: the arguments of `Form.of` after `offer`."""
         form = await self._form(session, entered)
         if form.picture is None and not form.text.strip():
             raise InputError("Give a picture, a sentence, or both; then search.")
-        if session.awaits(form):  # pressed twice
-            return
-        async for view in self._answer(session, form):
-            yield view
+        if not session.awaits(form):  # pressed twice
+            async for view in self._answer(session, form):
+                yield view
 
     @_readable
     async def refine(self, session: Session, sentence: str, *entered: Any) -> Views:
@@ -111,9 +106,9 @@ class Actions:
         form = await self._form(session, entered)
         handler = {
             "added": self._added,
-            "anew": self._anew,
             "demo": self._fill,
             "leopard": self._leopard,
+            "restart": self._restart,
             "say": self._say,
             "similar": self._similar,
             "step": self._back,
@@ -127,7 +122,7 @@ class Actions:
         """Index one uploaded file, and remove the upload.
 
         Returns:
-            {"added": bool} (False: it was there already), or {"reason": why it cannot be used}.
+            {"added": False} for a picture that was stored before; {"reason": ...} on an error.
         """
         try:
             _, created = await self._service.add(ImageFile(await self._pictures.take(path)))
@@ -138,11 +133,11 @@ class Actions:
             return {"reason": str(error)}
         except Exception:
             _log.exception("an upload could not be added")
-            return {"reason": "Something went wrong on the server, which has noted it."}
+            return {"reason": _FAILED}
 
     async def _answer(self, session: Session, form: Form, label: str = "") -> Views:
         turn = session.begin()
-        yield View(status=cards.status("Searching…", busy=True))
+        yield View(status=status("Searching…", busy=True))
         query = await self._query(form)
         answer = await self._service.search(
             query, limit=form.limit, filter=self._filter(form), reranked=form.reranker is not None
@@ -151,28 +146,28 @@ class Actions:
             return
         reranker = form.reranker if answer.result.hits else None
         found = words.count(len(answer.result.hits))
-        status = cards.status(f"{found}, the most similar first.")
+        judging = reranker is not None
+        state = status(f"{found}, the most similar first.")
         if reranker is not None:
-            status = cards.status(words.judging(reranker), busy=True)
-        results = self._cards.answer(answer, judging=reranker is not None)
+            state = status(words.judging(reranker), busy=True)
         name = words.short(label or words.asked(query))
-        step = Step(form, name, status, results, judging=reranker is not None)
+        step = Step(form, name, state, card("answer", answer, judging), judging)
         session.keep(step)
-        shown = View(more="", steps=session.shown(), status=status, results=results)
+        shown = View(more="", steps=session.shown(), status=state, results=step.results)
         if reranker is None:
             yield shown
             return
         verdict = asyncio.ensure_future(self._service.rerank(answer, reranker))
         try:
-            yield shown  # the reranker is at work meanwhile
+            yield shown  # while the reranker is running
             answer = await verdict
         finally:
             verdict.cancel()
         assert answer.result.ranking is not None
-        status = cards.status(f"{found}, ranked by {answer.result.ranking.reranker}.")
-        ranked = replace(step, status=status, results=self._cards.answer(answer), judging=False)
+        state = status(f"{found}, ranked by {answer.result.ranking.reranker}.")
+        ranked = Step(form, name, state, card("answer", answer, False))
         if session.change(step, ranked):
-            yield View(status=status, results=ranked.results)
+            yield View(status=state, results=ranked.results)
 
     async def _similar(self, session: Session, form: Form, id: str) -> Views:
         turn = session.begin()
@@ -181,20 +176,17 @@ class Actions:
         asked = replace(form, picture=await self._pictures.preview(id), text="")
         if session.turn != turn:
             return
-        status = cards.status(f"{words.count(len(hits))} like this one.")
-        results = self._cards.similar(hits, item.title)
-        session.keep(Step(asked, words.short(f"Like “{item.title}”"), status, results))
-        yield View(
-            picture=asked.picture, text="", more="", steps=session.shown(), status=status,
-            results=results,
-        )  # fmt: skip
+        state = status(f"{words.count(len(hits))} like this one.")
+        name = words.short(f"Like “{item.title}”")
+        session.keep(Step(asked, name, state, card("similar", hits, item.title)))
+        yield self._shown(session)
 
     async def _use(self, session: Session, form: Form, id: str) -> Views:
         picture = await self._pictures.preview(id)
-        yield View(picture=picture, text="", status=cards.status("Now say what should differ."))
+        yield View(picture=picture, text="", status=status("Now say what should differ."))
 
     async def _say(self, session: Session, form: Form, sentence: str) -> Views:
-        yield View(text=sentence[: self._service.limits.text_length])
+        yield View(text=sentence[:MAX_TEXT])
 
     async def _leopard(self, session: Session, form: Form, _: str) -> Views:
         asked = replace(form, picture=await self._pictures.leopard(), text=_THEME)
@@ -207,19 +199,23 @@ class Actions:
             raise InputError("This step is not kept any more; search again.")
         session.begin()
         session.at = int(number)
+        yield self._shown(session)
+
+    def _shown(self, session: Session) -> View:
+        """The step that is shown."""
         step = session.steps[session.at]
-        yield View(
+        return View(
             picture=step.form.picture, text=step.form.text, steps=session.shown(),
             status=step.status, results=step.results, more="",
         )  # fmt: skip
 
-    async def _anew(self, session: Session, form: Form, _: str) -> Views:
+    async def _restart(self, session: Session, form: Form, _: str) -> Views:
         session.begin()
         session.steps, session.at = [], 0
         yield await self._start()
 
     async def _added(self, session: Session, form: Form, _: str) -> Views:
-        """The collection has grown: what is shown of an answer stays."""
+        """The collection has grown; an answer that is shown stays."""
         view = replace(await self._start(), picture=KEEP, text=KEEP, notice=KEEP, reset=False)
         if session.steps:
             view = replace(view, steps=KEEP, status=KEEP, more=KEEP, results=KEEP)
@@ -232,52 +228,46 @@ class Actions:
         def tell(report: Progress) -> None:
             loop.call_soon_threadsafe(reports.put_nowait, report)
 
-        yield View(status=cards.status(""), results=self._cards.filling(0, self._demo))
+        yield View(status=status(""), results=card("filling", 0, self._demo))
         work = asyncio.ensure_future(asyncio.to_thread(self._service.fill_with_demo, tell))
         work.add_done_callback(lambda _: reports.put_nowait(None))
         while (report := await reports.get()) is not None:
-            yield View(results=self._cards.filling(report.done, report.total))
-        notice = ""
+            yield View(results=card("filling", report.done, report.total))
+        failure = ""
         try:
             await work
         except OcelotError as error:
-            notice = cards.notice(str(error))
-        yield replace(await self._start(), notice=notice)
+            failure = notice(str(error))
+        yield replace(await self._start(), notice=failure)
 
     async def _form(self, session: Session, entered: Sequence[Any]) -> Form:
-        if session.offer is None:  # forgotten: the server was started anew, or has had many pages
+        if session.offer is None:  # after a restart of the server, or many other pages
             session.offer = Offer.of((await self._service.overview()).facets)
         return Form.of(session.offer, *entered)
 
     async def _start(self) -> View:
         overview = await self._service.overview()
-        if overview.info.count:
-            results = self._cards.browse(overview.examples)
-        else:
-            results = self._cards.empty(self._demo, overview.info.deployment == "lite")
-        return replace(
-            self._held(overview), picture=None, text="", more="", status=cards.status(""), steps="",
-            reset=True, results=results,
+        count, local = overview.info.count, overview.info.deployment == "lite"
+        is_demo = {"kind", "pattern"} <= {facet.key for facet in overview.facets}
+        sentences = (_THEME, *_SENTENCES) if is_demo else _SENTENCES
+        filled, empty = ("browse", overview.examples), ("empty", self._demo, local)
+        return View(
+            header=card("header", words.count(count)),
+            suggestions=card("suggestions", sentences, is_demo) if count else "",
+            picture=None, text="", status=status(""), steps="", more="", reset=True,
+            results=card(*(filled if count else empty)),
+            offer=Offer.of(overview.facets),
         )  # fmt: skip
 
-    def _held(self, overview: Overview) -> View:
-        drawn = {"kind", "pattern"} <= {facet.key for facet in overview.facets}
-        sayings = (_THEME, *_SAYINGS) if drawn else _SAYINGS
-        return View(
-            header=cards.header(words.count(overview.info.count)),
-            suggestions=cards.suggestions(sayings, drawn) if overview.info.count else "",
-            offer=Offer.of(overview.facets),
-        )
-
     async def _query(self, form: Form) -> Query:
-        text, most = form.text.strip(), self._service.limits.text_length
-        if len(text) > most:
-            raise InputError(f"The sentence is longer than {most:,} characters; say it shorter.")
+        text = form.text.strip()
+        if len(text) > MAX_TEXT:
+            raise InputError(f"The sentence is longer than {MAX_TEXT:,} characters; shorten it.")
         picture = None if form.picture is None else await self._pictures.read(form.picture)
         return Query(picture, text or None)
 
     def _filter(self, form: Form) -> str | None:
-        text, most = expression(form.chosen), self._service.limits.filter_length
-        if text is not None and len(text) > most:
-            raise InputError(f"The filter is longer than {most:,} characters; choose less.")
+        text = expression(form.chosen)
+        if text is not None and len(text) > MAX_TEXT:
+            raise InputError(f"The filter is longer than {MAX_TEXT:,} characters; choose less.")
         return text

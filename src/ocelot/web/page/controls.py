@@ -1,4 +1,4 @@
-"""The fields to narrow a search down, as many as the page has room for."""
+"""The fields for filters and ranking."""
 
 from __future__ import annotations
 
@@ -7,26 +7,24 @@ from typing import Any
 import gradio as gr
 
 from ocelot.render import words
-from ocelot.service import Facet, Service
-from ocelot.web.page.filters import CATEGORIES, NUMBERS, Offer
-from ocelot.web.page.form import MOST, OFF
+from ocelot.service import MAX_TEXT, Facet, Service
+from ocelot.web.page.form import CATEGORIES, NO_RERANKER, NUMBERS, RESULTS, Offer
 
 __all__ = ["Controls"]
 
 
 class Controls:
-    """Dropdowns and number fields for facets, which are known only once a page is opened.
+    """Dropdowns and number fields for facets, which are known only when a page is opened.
 
-    Made within a `gr.Blocks`.
+    Make it within a `gr.Blocks`.
 
     Attributes:
-        searches: Events here that ask for a search.
-        inputs: What `Form.of` takes, in this order.
-        outputs: What `update` gives, in this order.
+        searches: Events that start a search.
+        inputs: The last arguments of `Form.of`.
+        outputs: The fields that `update` changes.
     """
 
     def __init__(self, service: Service) -> None:
-        limits = service.limits
         with gr.Accordion("Filters", open=False, elem_id="oc-filters"):
             self._categories = [
                 gr.Dropdown(multiselect=True, visible=False, interactive=True)
@@ -41,20 +39,18 @@ class Controls:
             self._own = gr.Textbox(
                 label="Own filter expression",
                 placeholder='price < 30 and colour == "blue"',
-                max_length=limits.filter_length,
+                max_length=MAX_TEXT,
                 elem_id="oc-own",
             )
             apply = gr.Button("Search with these filters", elem_id="oc-apply")
         with gr.Accordion("Ranking", open=False, elem_id="oc-ranking"):
             names = [(words.RERANKERS.get(name, name), name) for name in service.rerankers]
             self._reranker = gr.Radio(
-                [*names, ("Off, keep the order of similarity", OFF)],
-                value=service.default or OFF,
+                [*names, ("Off, keep the order of similarity", NO_RERANKER)],
+                value=service.default or NO_RERANKER,
                 label="Who reranks",
             )
-            self._limit = gr.Slider(
-                1, min(limits.results, MOST), value=9, step=1, label="Pictures to find"
-            )
+            self._limit = gr.Slider(1, RESULTS, value=9, step=1, label="Pictures to find")
         self.searches = [apply.click, self._own.submit, *(end.submit for end in ends)]
         self.outputs = [*self._categories, *self._rows, *self._ends, self._own]
         self.inputs = [
@@ -62,20 +58,14 @@ class Controls:
         ]  # fmt: skip
 
     def update(self, offer: Offer, *, reset: bool) -> list[Any]:
-        """What the fields are for what a collection offers, one for each of `outputs`.
-
-        Args:
-            reset: Whether to forget what was chosen.
-        """
+        """The changes of `outputs` for the facets of a collection; `reset` clears the fields."""
         nothing: dict[str, Any] = {"value": None} if reset else {}
         changes: list[Any] = []
-        for number in range(CATEGORIES):
-            if number < len(offer.categories):
-                facet = offer.categories[number]
-                more: dict[str, Any] = {"label": facet.key, "choices": _choices(facet)}
-                changes.append(gr.Dropdown(visible=True, **more, **nothing))
-            else:
-                changes.append(gr.Dropdown(visible=False, **nothing))
+        for facet in offer.categories:
+            choices = _choices(facet)
+            changes.append(gr.Dropdown(choices=choices, label=facet.key, visible=True, **nothing))
+        unused = CATEGORIES - len(offer.categories)
+        changes += [gr.Dropdown(visible=False, **nothing) for _ in range(unused)]
         changes += [gr.Row(visible=number < len(offer.numbers)) for number in range(NUMBERS)]
         for facet in offer.numbers:
             for end, value in (("from", facet.low), ("to", facet.high)):

@@ -14,32 +14,28 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 
-from ocelot import __version__
-from ocelot.service import Service
-from ocelot.web.page import cards
+from ocelot.service import MAX_TEXT, Service
 from ocelot.web.page.actions import Actions, Handler
-from ocelot.web.page.cards import Cards
+from ocelot.web.page.cards import card
 from ocelot.web.page.controls import Controls
-from ocelot.web.page.folder import use_own_folder
-from ocelot.web.page.query_images import QueryPictures
+from ocelot.web.page.middleware import NeededPaths, PagePolicy, StoppableStreams
+from ocelot.web.page.query_images import QueryPictures, use_private_folder
 from ocelot.web.page.state import KEEP, Session, Sessions, View
-from ocelot.web.page.streams import PagePolicy, StoppableStreams
-from ocelot.web.page.surface import OnlyWhatThePageNeeds
 from ocelot.web.page.theme import resource, theme
 from ocelot.web.security.shutdown import Shutdown
 
-__all__ = ["create_page", "mount_page"]
+__all__ = ["create_page"]
 
 _HOUR = 3600
-_SESSIONS = 500  # pages whose fields Gradio remembers
-_AT_ONCE = 512  # events of all pages
+_SESSIONS = 500  # open pages that are remembered
+_EVENTS = 512  # of all pages, at once
 
 
-def create_page(service: Service, shutdown: Shutdown, **options: Any) -> FastAPI:
-    """The page as an app of its own, with the middleware that only it needs.
+def create_page(service: Service, shutdown: Shutdown, *, locked: bool = False) -> FastAPI:
+    """The page as an app with the middleware that only it needs; the HTTP API is at its side.
 
     Args:
-        **options: Options of `mount_page`.
+        locked: Whether users log in, and so may want to log out.
     """
     middleware = [
         Middleware(PagePolicy),
@@ -48,32 +44,16 @@ def create_page(service: Service, shutdown: Shutdown, **options: Any) -> FastAPI
         Middleware(CORSMiddleware),
     ]
     app = FastAPI(openapi_url=None, middleware=middleware)
-    return mount_page(app, service, **options)
-
-
-def mount_page(app: FastAPI, service: Service, *, path: str = "/", locked: bool = False) -> FastAPI:
-    """Put the page on an app that has the HTTP API at its root.
-
-    Args:
-        path: Where the page is.
-        locked: Whether people log in, and so may want to log out.
-
-    Returns:
-        The same app.
-    """
-    folder = use_own_folder()
-    steps_down = len([part for part in path.split("/") if part])
-    look = Cards("../" * steps_down or "./")
-    actions = Actions(service, look, QueryPictures(service, folder))
-    blocks = _page(service, actions, _footer(locked))
+    actions = Actions(service, QueryPictures(service, use_private_folder()))
+    blocks = _page(service, actions, locked)
     blocks.state_session_capacity = _SESSIONS
-    # An event that waits for a language model holds a place; the service has bounds of its own.
-    blocks.max_threads = _AT_ONCE
-    blocks.queue(default_concurrency_limit=None, max_size=_AT_ONCE, api_open=False)
+    # An event that waits for a language model holds a place; the service has its own limits.
+    blocks.max_threads = _EVENTS
+    blocks.queue(default_concurrency_limit=None, max_size=_EVENTS, api_open=False)
     gr.mount_gradio_app(
         app,
         blocks,
-        path,
+        "/",
         theme=theme(),
         head=resource("head.html"),
         footer_links=[],
@@ -88,12 +68,12 @@ def mount_page(app: FastAPI, service: Service, *, path: str = "/", locked: bool 
     )
     mounted = app.router.routes[-1]
     assert isinstance(mounted, Mount)
-    mounted.app = OnlyWhatThePageNeeds(mounted.app)
+    mounted.app = NeededPaths(mounted.app)
     return app
 
 
-def _page(service: Service, actions: Actions, footer: str) -> gr.Blocks:
-    sessions, script = Sessions(), resource("page.js")
+def _page(service: Service, actions: Actions, locked: bool) -> gr.Blocks:
+    sessions, script = Sessions(_SESSIONS), resource("page.js")
 
     async def add(path: str) -> dict[str, Any]:
         return await actions.add(path)
@@ -120,7 +100,7 @@ def _page(service: Service, actions: Actions, footer: str) -> gr.Blocks:
                     placeholder="phone case with this image theme",
                     lines=1,
                     max_lines=4,
-                    max_length=service.limits.text_length,
+                    max_length=MAX_TEXT,
                     elem_id="oc-text",
                 )
                 search = gr.Button("Search", variant="primary", size="lg", elem_id="oc-search")
@@ -128,7 +108,7 @@ def _page(service: Service, actions: Actions, footer: str) -> gr.Blocks:
                 controls = Controls(service)
                 with gr.Accordion("Add pictures", open=False, elem_id="oc-adding"):
                     adding = gr.HTML(
-                        cards.adding(_largest(service)),
+                        card("adding", _largest(service)),
                         elem_id="oc-add",
                         server_functions=[add],
                         **live,
@@ -141,7 +121,7 @@ def _page(service: Service, actions: Actions, footer: str) -> gr.Blocks:
                         placeholder="Change something: in blue",
                         lines=1,
                         max_lines=2,
-                        max_length=service.limits.text_length,
+                        max_length=MAX_TEXT,
                         scale=4,
                         elem_id="oc-more",
                     )
@@ -149,7 +129,7 @@ def _page(service: Service, actions: Actions, footer: str) -> gr.Blocks:
                 status = gr.HTML(elem_id="oc-status", **live)
                 notice = gr.HTML(elem_id="oc-notice", **live)
                 results = gr.HTML(elem_id="oc-results", **live)
-        gr.HTML(footer, elem_id="oc-footer", **live)
+        gr.HTML(card("footer", locked), elem_id="oc-footer", **live)
 
         parts = {
             "header": header, "suggestions": suggestions, "picture": picture, "text": text,
@@ -158,7 +138,7 @@ def _page(service: Service, actions: Actions, footer: str) -> gr.Blocks:
 
         def shown(view: View, session: Session) -> list[Any]:
             """A view as values for the outputs of every event."""
-            # Wrapped, for Gradio's browser side edits the last value of a run in place.
+            # Wrapped: Gradio's browser side edits the last value of a run in place.
             values = (getattr(view, name) for name in parts)
             changes = [gr.skip() if value is KEEP else gr.update(value=value) for value in values]
             fields = [gr.skip()] * len(controls.outputs)
@@ -169,7 +149,7 @@ def _page(service: Service, actions: Actions, footer: str) -> gr.Blocks:
 
         def does(handler: Handler) -> Callable[..., AsyncIterator[list[Any]]]:
             async def run(request: gr.Request, *given: Any) -> AsyncIterator[list[Any]]:
-                session = sessions.of(str(request.session_hash))
+                session = sessions[str(request.session_hash)]
                 async for view in handler(session, *given):
                     yield shown(view, session)
 
@@ -184,7 +164,7 @@ def _page(service: Service, actions: Actions, footer: str) -> gr.Blocks:
         always: dict[str, Any] = {
             "outputs": [*parts.values(), *controls.outputs],
             "show_progress": "hidden", "trigger_mode": "multiple", "api_visibility": "private",
-            # Gradio would decode the picture, and stumble over a broken one before we can say why.
+            # Gradio would decode the picture, and fail at a broken one with a message of its own.
             "preprocess": False,
         }  # fmt: skip
         form = [picture, text, *controls.inputs]
@@ -200,16 +180,5 @@ def _page(service: Service, actions: Actions, footer: str) -> gr.Blocks:
 
 
 def _largest(service: Service) -> int:
-    """Bytes of a file that fits into the largest request together with its head."""
+    """Bytes of the largest file that fits into a request, with the form around it."""
     return max(1, service.limits.upload_bytes - 2048)
-
-
-def _footer(locked: bool) -> str:
-    leave = (
-        '<form method="post" action="logout"><button type="submit" class="quiet">Log out</button>'
-        "</form>"
-    )
-    return (
-        f'<div class="foot"><p>Ocelot {__version__} · <a href="openapi.json">HTTP API</a> · '
-        f"Nothing on this page is loaded from elsewhere.</p>{leave if locked else ''}</div>"
-    )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import re
-from functools import cache
-from importlib.resources import files
-from string import Template
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from ocelot.render.html import environment
 from ocelot.web.api.bodies import check_charset
 from ocelot.web.api.problems import Problem
 from ocelot.web.security.keys import COOKIE, SESSION_SECONDS, Keys, Sessions
@@ -69,17 +66,12 @@ async def leave(request: Request) -> Response:
 
 
 def _form(target: str, error: str = "", status: int = 200) -> Response:
-    text = f'<p class="wrong" role="alert">{html.escape(error)}</p>\n' if error else ""
-    page = _page().substitute(next=html.escape(_local(target)), error=text)
+    template = environment("ocelot.web.page").get_template("login.html")
+    page = template.render(next=_local(target), error=error)
     headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return HTMLResponse(page, status, headers)
-
-
-@cache
-def _page() -> Template:
-    return Template(files("ocelot.web.page").joinpath("login.html").read_text(encoding="utf-8"))
 
 
 def _local(target: str) -> str:

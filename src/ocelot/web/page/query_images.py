@@ -1,31 +1,46 @@
-"""Query pictures: read from where the browser's upload lies, or from the item that they show."""
+"""Query pictures: uploads of the browser, and the pictures of stored items."""
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
+import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from cachetools import LRUCache
 
 from ocelot.assets import demo_shop
 from ocelot.errors import ImageError, InputError
+from ocelot.files import write_atomic
 from ocelot.images.decode import hash_bytes, probe, read_file
 from ocelot.service import Service
 
-__all__ = ["QueryPictures"]
+__all__ = ["QueryPictures", "use_private_folder"]
 
 _PREVIEW = 720  # longest side, pixels
-_PREVIEWS = 2_000  # shown pictures of items whose ids are remembered
+_PREVIEWS = 2_000  # previews whose item ids are remembered
+
+
+@cache
+def use_private_folder() -> Path:
+    """Make Gradio keep its files in a private folder, which is removed when the process ends.
+
+    A folder that `GRADIO_TEMP_DIR` names is used as it is, and kept.
+    """
+    named = os.environ.get("GRADIO_TEMP_DIR")
+    if named:
+        return Path(named)
+    folder = tempfile.mkdtemp(prefix="ocelot-page-")
+    os.environ["GRADIO_TEMP_DIR"] = folder  # Gradio has no other option for it
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 class QueryPictures:
-    """Files of one folder, which the page shows as the query.
-
-    Args:
-        folder: Where uploads arrive; emptied by its owner.
-    """
+    """Files of Gradio's folder, which the page shows as the query."""
 
     def __init__(self, service: Service, folder: Path) -> None:
         self._service = service
@@ -33,13 +48,13 @@ class QueryPictures:
         self._items: LRUCache[str, str] = LRUCache(_PREVIEWS)  # file name of a preview -> id
 
     async def read(self, path: str) -> bytes:
-        """The bytes of an upload; or of an item's own file, where `path` is its preview.
+        """The bytes of an upload; for the preview of an item, those of the item's own file.
 
-        So a query is the very file, and its own item can be told apart from the others.
+        Then the search recognises the item as the query itself.
 
         Raises:
-            ImageError: It is no picture, or over a limit.
-            InputError: It lies elsewhere.
+            ImageError: The upload is not a picture, or over a limit.
+            InputError: The file is in another folder.
             ItemNotFound: The item's file is gone.
         """
         if (id := self._items.get(Path(path).name)) is not None:
@@ -51,18 +66,14 @@ class QueryPictures:
         try:
             data = read_file(path, max_bytes=limits.upload_bytes)
             probe(data, max_pixels=limits.pixels)
-        except ImageError as error:  # said without the path, which is the server's own
+        except ImageError as error:  # without the path, which is private
             gone = "there is no such" in error.reason
             reason = "it is gone; choose it again" if gone else error.reason
             raise ImageError("this picture", reason) from None
         return data
 
     async def take(self, path: str) -> bytes:
-        """The bytes of an upload, which is removed.
-
-        Raises:
-            ImageError, InputError: As in `read`.
-        """
+        """The bytes of an upload, which is removed; raises the errors of `read`."""
         upload = self._inside(path)
         try:
             return await asyncio.to_thread(self._read, upload)
@@ -84,16 +95,10 @@ class QueryPictures:
 
     async def leopard(self) -> str:
         """The demo's query picture as a file."""
-        return await asyncio.to_thread(self._put_leopard)
-
-    def _put_leopard(self) -> str:
-        return self._put("leopard.jpg", (demo_shop() / "leopard.jpg").read_bytes())
+        data = await asyncio.to_thread((demo_shop() / "leopard.jpg").read_bytes)
+        return await asyncio.to_thread(self._put, "leopard.jpg", data)
 
     def _put(self, name: str, data: bytes) -> str:
-        path = self._folder / hash_bytes(data) / name  # where Gradio puts what it shows
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(aside, path)  # whole for those who look at it already
+        path = self._folder / hash_bytes(data) / name  # as Gradio names the files that it shows
+        write_atomic(path, data)  # the old file stays whole while a browser reads it
         return str(path)

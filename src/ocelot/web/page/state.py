@@ -1,25 +1,25 @@
-"""What one open page remembers, and what is to change on it."""
+"""What one open page remembers, and what changes on it."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocelot.web.page import cards
-from ocelot.web.page.filters import Offer
-from ocelot.web.page.form import Form
+from cachetools import LRUCache
+
+from ocelot.web.page.cards import card
+from ocelot.web.page.form import Form, Offer
 
 __all__ = ["KEEP", "Session", "Sessions", "Step", "View"]
 
 KEEP: Any = object()  # leave a part of the page as it is
 
-_STEPS = 8  # kept to go back to
+_STEPS = 8  # to go back to
 
 
 @dataclass
 class View:
-    """What changes on the page; `KEEP` is as it was."""
+    """What changes on the page, as HTML or values of fields; `KEEP` changes nothing."""
 
     header: Any = KEEP
     suggestions: Any = KEEP
@@ -31,16 +31,12 @@ class View:
     more: Any = KEEP  # the sentence to refine with
     results: Any = KEEP
     offer: Any = KEEP  # for the filters
-    reset: bool = False  # forget what was chosen in them
+    reset: bool = False  # clear the filters
 
 
 @dataclass(frozen=True)
 class Step:
-    """A search that was answered, as it was shown.
-
-    Attributes:
-        judging: Whether a reranker is still at work on it.
-    """
+    """A search and its answer as HTML; `judging` while a reranker is running."""
 
     form: Form
     label: str
@@ -54,10 +50,10 @@ class Session:
     """What one open page remembers.
 
     Attributes:
-        steps: Searches that led here.
+        steps: The searches so far.
         at: Which of them is shown.
         turn: Grows with every request; a late answer of an earlier one is not shown.
-        offer: What the filters on the page stand for; None before it is known.
+        offer: The metadata fields of the filters on the page; None before they are known.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -66,45 +62,37 @@ class Session:
     offer: Offer | None = None
 
     def begin(self) -> int:
-        """A new request: what still runs for earlier ones is not shown any more."""
+        """Start a request: answers of earlier ones are not shown any more."""
         self.turn += 1
         return self.turn
 
     def awaits(self, form: Form) -> bool:
-        """Whether the step that is shown asks just this, and is still being judged."""
+        """Return True if the shown step is this very search, and is still being reranked."""
         return bool(self.steps) and self.steps[self.at].judging and self.steps[self.at].form == form
 
     def keep(self, step: Step) -> None:
-        """Go a step further from the one that is shown; what came after it is forgotten."""
+        """Add a step after the one that is shown; drop those that came after it."""
         self.steps = [*self.steps[: self.at + 1], step][-_STEPS:]
         self.at = len(self.steps) - 1
 
     def change(self, old: Step, new: Step) -> bool:
-        """Put a better answer in a step's place; whether that is the step that is shown."""
+        """Replace a step by its reranked answer; returns True if it is the one that is shown."""
         here = bool(self.steps) and self.steps[self.at] is old
         self.steps = [new if step is old else step for step in self.steps]
         return here
 
     def shown(self) -> str:
         """The steps as HTML."""
-        return cards.steps([step.label for step in self.steps], self.at)
+        return card("steps", [step.label for step in self.steps], self.at)
 
 
-class Sessions:
-    """What open pages remember; of many, those that were used last.
+class Sessions(LRUCache[str, Session]):
+    """The sessions of the pages that were used last, by page; a missing one is made.
 
-    In the place of Gradio's own state, for which it holds a connection for each open tab: browsers
-    have six of them, and the next tab would wait forever.
+    Gradio's own state would keep a connection open for each tab: browsers have six, and the
+    seventh tab would wait forever.
     """
 
-    def __init__(self, most: int = 500) -> None:
-        self._most = most
-        self._kept: OrderedDict[str, Session] = OrderedDict()
-
-    def of(self, page: str) -> Session:
-        """The session of a page, a new one where it is not known (any more)."""
-        session = self._kept.pop(page, None) or Session()
-        self._kept[page] = session
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
-        return session
+    def __missing__(self, page: str) -> Session:
+        self[page] = Session()
+        return self[page]

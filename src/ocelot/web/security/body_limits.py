@@ -56,20 +56,21 @@ class BodyLimits:
         until = asyncio.get_running_loop().time() + self._seconds
         held = received = 0
         refused: Problem | None = None
-        whole = began = False
+        complete = began = False
 
         def hold(size: int) -> None:
+            """Reserve `size` bytes for this body."""
             nonlocal held, refused
-            if refused := self._objection(size, size - held):
+            if refused := self._refusal(size, size - held):
                 raise _Refused
             self._held += size - held
             held = size
 
-        async def taken() -> Message:
-            nonlocal received, refused, whole
+        async def limited_receive() -> Message:
+            nonlocal received, refused, complete
             if refused:
                 raise _Refused
-            if whole or began:
+            if complete or began:
                 return await receive()
             message = await self._next(receive, until)
             if isinstance(message, Problem):
@@ -77,10 +78,10 @@ class BodyLimits:
                 raise _Refused
             received += len(message.get("body", b""))
             hold(max(held, received))
-            whole = not message.get("more_body", False)
+            complete = not message.get("more_body", False)
             return message
 
-        async def unless_refused(message: Message) -> None:
+        async def limited_send(message: Message) -> None:
             nonlocal began
             if refused and not began:
                 return
@@ -89,7 +90,7 @@ class BodyLimits:
 
         try:
             hold(_declared(scope))
-            await self.app(scope, taken, unless_refused)
+            await self.app(scope, limited_receive, limited_send)
         except Exception:
             if not refused or began:
                 raise
@@ -98,7 +99,7 @@ class BodyLimits:
         if refused and not began:
             await refused.response()(scope, receive, send)
 
-    def _objection(self, size: int, more: int) -> Problem | None:
+    def _refusal(self, size: int, more: int) -> Problem | None:
         """Why `more` bytes cannot be held for a body of `size` bytes so far; None if they can."""
         if size > self._max:
             return self._too_large
@@ -106,7 +107,7 @@ class BodyLimits:
         return _BUSY if more > 0 and self._held + more > room else None
 
     async def _next(self, receive: Receive, until: float) -> Message | Problem:
-        """The next part of a body, or why it is not waited for any longer."""
+        """The next part of a body, or the response when it does not arrive in time."""
         left = until - asyncio.get_running_loop().time()
         coming = asyncio.ensure_future(receive())
         ending = asyncio.ensure_future(self._stopped())

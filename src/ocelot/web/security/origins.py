@@ -1,4 +1,4 @@
-"""Which web pages may call the server.
+"""Which web pages may call the server, and by which names.
 
 A browser sends whatever any page asks it to. So a page of another origin may change nothing here.
 """
@@ -10,12 +10,13 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ocelot.errors import ConfigurationError
 from ocelot.web.api.problems import Problem
 
-__all__ = ["SameOrigin", "origins_of"]
+__all__ = ["SameOrigin", "TrustedHosts", "origins_of"]
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(:\d{1,5})?")
@@ -43,6 +44,21 @@ def origins_of(setting: str) -> tuple[str, ...]:
                 "https://shop.example or http://localhost:3000, or * for all."
             )
     return found
+
+
+class TrustedHosts(TrustedHostMiddleware):
+    """Answers 400 to requests with another Host. Starlette before 1.10 compares the case, too."""
+
+    def __init__(self, app: ASGIApp, allowed_hosts: Iterable[str]) -> None:
+        super().__init__(app, [name.lower() for name in allowed_hosts], www_redirect=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["headers"] = [
+                (name, value.lower() if name == b"host" else value)
+                for name, value in scope["headers"]
+            ]
+        await super().__call__(scope, receive, send)
 
 
 class SameOrigin:

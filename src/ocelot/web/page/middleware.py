@@ -1,16 +1,18 @@
-"""Middleware that only the page needs: Gradio's event streams, and what its scripts may do."""
+"""Middleware that only the page needs: its scripts, Gradio's paths and Gradio's streams."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 
 from starlette.datastructures import MutableHeaders
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocelot.web.security.middleware import is_last, is_stream
 from ocelot.web.security.shutdown import Shutdown, first_of
 
-__all__ = ["PagePolicy", "StoppableStreams"]
+__all__ = ["NeededPaths", "PagePolicy", "StoppableStreams"]
 
 _POLICY = "; ".join(
     (
@@ -29,10 +31,34 @@ _POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+_NEEDED = re.compile(
+    r"""
+    / | /config/? | /theme\.css | /favicon\.ico | /manifest\.json | /(assets|static)/.*
+    | /gradio_api/ (
+        queue/(join|data) | cancel | reset/? | startup-events | heartbeat/[^/]* | component_server/?
+        | upload | upload_progress | file=/.*
+    )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class NeededPaths:
+    """Answers 404 to Gradio's other paths: fetching from other hosts, recordings, its own API."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not _NEEDED.fullmatch(scope["path"]):
+            return await PlainTextResponse("There is nothing at this path.", 404)(
+                scope, receive, send
+            )
+        await self.app(scope, receive, send)
 
 
 class PagePolicy:
-    """Lets the page load scripts, styles and pictures from its own server alone."""
+    """Lets the page load scripts, styles and pictures from its own server only."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
