@@ -92,9 +92,7 @@ def test_convolutions_read_pictures_of_another_size() -> None:
 def test_a_size_that_leaves_no_room_is_refused(size: int) -> None:
     """64 pixels are 64 image tokens, of 80 positions; 4 pixels are none."""
     start = checkpoint(tokenizer(), convolution=True)
-    with pytest.raises(
-        ConfigurationError, match=f"made cannot .* of {size} pixels"
-    ):
+    with pytest.raises(ConfigurationError, match=f"made cannot .* of {size} pixels"):
         adapted_network(start, start.tokenizer, image_size=size)
 
 

@@ -69,6 +69,17 @@ def append(folder: Path, report: StepReport) -> None:
     _write(folder / _FILE, [report])
 
 
+def _write(file: Path, reports: list[StepReport]) -> None:
+    """Append lines to a file, with a header if it is new."""
+    with open(file, "a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(StepReport.__dataclass_fields__))
+        if not stream.tell():
+            writer.writeheader()
+        for report in reports:
+            held_out = json.dumps(dict(report.held_out)) if report.held_out else ""
+            writer.writerow({**vars(report), "held_out": held_out})
+
+
 def read(folder: Path) -> list[StepReport]:
     """Read the run's reports; a line that a kill has cut short, or a damaged one, is left out."""
     reports = []
@@ -87,17 +98,6 @@ def forget_after(folder: Path, step: int) -> None:
     kept = [report for report in read(folder) if report.step <= step]
     with atomic_path(folder / _FILE) as partial:
         _write(partial, kept)
-
-
-def _write(file: Path, reports: list[StepReport]) -> None:
-    """Append lines to a file, with a header if it is new."""
-    with open(file, "a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(StepReport.__dataclass_fields__))
-        if not stream.tell():
-            writer.writeheader()
-        for report in reports:
-            held_out = json.dumps(dict(report.held_out)) if report.held_out else ""
-            writer.writerow({**vars(report), "held_out": held_out})
 
 
 def plot(folder: Path) -> None:

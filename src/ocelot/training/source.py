@@ -32,11 +32,7 @@ _CACHE_BYTES = 2**29
 
 
 class PictureReader:
-    """Decodes the pictures of a file of triplets; those used last stay in memory.
-
-    Args:
-        size: Pixels along one side.
-    """
+    """Decodes the pictures of a file of triplets, `size` pixels wide; the last stay in memory."""
 
     def __init__(self, file: TripletFile, size: int) -> None:
         self.file, self._size = file, size
@@ -54,11 +50,7 @@ class PictureReader:
         return {number: pixels for number, pixels in found if pixels is not None}
 
     def usable(self, triplets: Iterable[Triplet]) -> Iterator[Triplet]:
-        """Yield those triplets of the file whose pictures can all be decoded.
-
-        Raises:
-            ConfigurationError: There is none.
-        """
+        """Yield the triplets whose pictures can all be decoded; none at all is an error."""
         none = True
         for triplet in triplets:
             if self.read(triplet.pictures).keys() >= set(triplet.pictures):
@@ -82,17 +74,11 @@ class PictureReader:
 def sample(
     reader: PictureReader, count: int, *, seed: int, step: int, rank: int, size: int
 ) -> list[Triplet]:
-    """Choose the triplets of one process at one step.
+    """Choose `count` triplets for process `rank` of `size` at one step.
 
     Each epoch goes through all triplets in another order, and no two processes take the same one.
     A triplet with a picture that cannot be decoded is replaced by another. Equal arguments and
     files give equal triplets.
-
-    Args:
-        rank, size: The number of this process, and how many there are.
-
-    Raises:
-        ConfigurationError: Every triplet has a picture that cannot be decoded.
     """
     triplets = reader.file.triplets
     chosen = {}  # by position in the endless row of epochs
@@ -193,11 +179,7 @@ class TripletSource:
         return searches
 
     def _collate(
-        self,
-        triplets: Sequence[Triplet],
-        reader: PictureReader,
-        rng: random.Random,
-        strength: float,
+        self, triplets: list[Triplet], reader: PictureReader, rng: random.Random, strength: float
     ) -> Batch:
         numbers, queries = arrange(triplets)
         found = reader.read(numbers)

@@ -22,12 +22,7 @@ __all__ = ["adapted_network", "new_network", "starting_point"]
 def starting_point(
     config: TrainConfig, initial: Checkpoint | None, source: BatchSource
 ) -> tuple[Network, TextTokenizer]:
-    """Return the network and tokenizer of a new run.
-
-    Raises:
-        ConfigurationError: There is neither a [network] section nor an initial checkpoint, the
-            vocabulary is too small, or the checkpoint cannot be adapted.
-    """
+    """Return the network and tokenizer of a new run, or raise a `ConfigurationError`."""
     data = config.data
     if initial is not None:
         words = build_tokenizer(source.texts(), data.vocabulary) if data.vocabulary else None
@@ -57,16 +52,13 @@ def new_network(config: NetworkConfig, vocabulary: int) -> Network:
 
 
 def adapted_network(initial: Checkpoint, tokenizer: TextTokenizer, image_size: int = 0) -> Network:
-    """Build a checkpoint's network for another tokenizer and another picture size.
+    """Build a checkpoint's network for another tokenizer and another picture size (0: its own).
 
-    Args:
-        tokenizer: The checkpoint's own, or one with other sub-words. Sub-words of both keep their
-            embeddings; a new one starts as the mean of its pieces in the checkpoint's tokenizer.
-        image_size: Pixels along one side; 0 keeps the checkpoint's.
+    Sub-words that both tokenizers have keep their embeddings; a new one starts as the mean of its
+    pieces in the checkpoint's tokenizer.
 
     Raises:
-        ConfigurationError: The network cannot read pictures of that size, or has too few
-            positions for a picture and a text.
+        ConfigurationError: The network cannot read such pictures beside a text.
     """
     geometry, state = initial.geometry, dict(initial.state)
     size = image_size or geometry.vision.image_size
@@ -94,7 +86,7 @@ def adapted_network(initial: Checkpoint, tokenizer: TextTokenizer, image_size: i
 
 
 def _word_embeddings(words: Tensor, old: TextTokenizer, new: TextTokenizer) -> Tensor:
-    """The rows of a new tokenizer's sub-words, from those of the old one's."""
+    """The embeddings of a new tokenizer's sub-words, from those of the old one."""
     known, vocabulary = old.tokenizer.get_vocab(), new.tokenizer.get_vocab()
     rows = words.new_empty(len(vocabulary), words.shape[1])
     for piece, row in vocabulary.items():

@@ -34,10 +34,7 @@ def schedule(step: int, options: OptimiserConfig) -> float:
 class Trainer:
     """Everything that changes from step to step: network, average, optimiser, memory.
 
-    Args:
-        folder: Where the state is kept.
-        network: Moved to the group's device.
-        start: Fingerprint of the initial weights and the data.
+    Its state is kept in `folder`; `start` is the fingerprint of the initial weights and the data.
 
     Attributes:
         averaged: The network with the moving average of the weights: it is measured and written.
@@ -103,9 +100,8 @@ class Trainer:
             if len(pieces) > 1:
                 with autocast:
                     queries, candidates = embed(self.network, batch, pictures, chosen)
-            torch.autograd.backward(
-                [queries, candidates], [to_queries[chosen], to_candidates[pictures]]
-            )
+            gradients = [to_queries[chosen], to_candidates[pictures]]
+            torch.autograd.backward([queries, candidates], gradients)
         self.group.sum_gradients(self.network)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
@@ -160,11 +156,7 @@ class Trainer:
             }
 
     def save(self) -> None:
-        """Write the whole state; a kill at any moment leaves a complete file.
-
-        Raises:
-            OSError: It cannot be written.
-        """
+        """Write the whole state; a kill at any moment leaves a complete file."""
         if not self.group.is_main:
             return
         state = {
@@ -176,8 +168,8 @@ class Trainer:
             "log_scale": self.log_scale.detach(),
             "memory": self.memory,
         }
-        # One name for all, not that of `atomic_path`: what a kill leaves, which may be gigabytes,
-        # is overwritten. Opened here, as torch tells of a full disk in its own way.
+        # Not `atomic_path`: what a kill leaves, perhaps gigabytes, is overwritten by the next save.
+        # Opened here, so that a full disk is an OSError.
         partial = self.folder / "state.part"
         with open(partial, "wb") as stream:
             torch.save(state, stream)
