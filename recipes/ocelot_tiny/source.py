@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -61,7 +62,7 @@ class RecipeSource:
         drawings = None
         self._stencils: StencilPool | None = None
         side = options.size or size
-        with group.main_first():
+        with _main_first(group):
             if given is not None:
                 kept = read_names(Path(given.held_out)) if given.held_out else frozenset()
                 source, articles = Path(given.folder), given.articles
@@ -119,6 +120,18 @@ class RecipeSource:
             augmenter = Augmenter(self._size, photos=self._held_out, stencils=self._stencils)
             searches |= photo_searches(rng, augmenter, samplers, self._tokenizer)
         return searches
+
+
+@contextmanager
+def _main_first(group: ProcessGroup) -> Iterator[None]:
+    """Let the main process prepare files that the others then find."""
+    if not group.is_main:
+        group.barrier()
+    try:
+        yield
+    finally:
+        if group.is_main:
+            group.barrier()
 
 
 def photo_searches(

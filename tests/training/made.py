@@ -33,7 +33,7 @@ def network(vocabulary: int, *, convolution: bool = False, seed: int = 0) -> Net
         else EvaConfig(image_size=16, patch_size=8, width=16, hidden=24, layers=1, head_size=8)
     )
     text = TextConfig(
-        vocabulary=vocabulary, width=16, hidden=32, layers=2, heads=2, positions=72,
+        vocabulary=vocabulary, width=16, hidden=32, layers=2, heads=2, positions=80,
         token_types=1, first_position=0, pad_id=0, eps=1e-12,
     )  # fmt: skip
     torch.manual_seed(seed)

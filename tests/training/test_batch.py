@@ -8,7 +8,8 @@ import torch
 from ocelot.errors import ConfigurationError
 from ocelot.model.preprocess import normalise
 from ocelot.model.tokenizer import TextTokenizer
-from ocelot.training.batch import LONGEST, WILDCARD, Batch, Query, collate, embed, parts
+from ocelot.training.batch import WILDCARD, Batch, Query, collate, embed, embed_in_parts, parts
+from ocelot.training.config import LONGEST_TEXT
 from tests.training import made
 
 
@@ -78,6 +79,9 @@ def test_parts_are_embedded_as_the_whole_is(words: TextTokenizer, size: int) -> 
             queries, candidates = embed(network, batch, pictures, asked)
             torch.testing.assert_close(queries, whole_queries[asked], atol=1e-5, rtol=0)
             torch.testing.assert_close(candidates, whole_candidates[pictures], atol=1e-5, rtol=0)
+        gathered = embed_in_parts(network, batch, size)
+    for rows, expected in zip(gathered, (whole_queries, whole_candidates), strict=True):
+        torch.testing.assert_close(rows, expected, atol=1e-5, rtol=0)
 
 
 def test_pictures_that_nobody_asks_with_still_get_gradients(words: TextTokenizer) -> None:
@@ -107,8 +111,8 @@ def test_collate(words: TextTokenizer) -> None:
     assert batch.references.tolist() == [-1, 0, 1]
     assert batch.targets.tolist() == [1, 0, 0]
     assert batch.wanted.tolist() == [list(query.wanted) for query in queries]
-    assert batch.ids.shape == batch.mask.shape == (3, LONGEST)
-    assert batch.ids[0, batch.mask[0]].tolist() == list(words("shirt", LONGEST))
+    assert batch.ids.shape == batch.mask.shape == (3, LONGEST_TEXT)
+    assert batch.ids[0, batch.mask[0]].tolist() == list(words("shirt", LONGEST_TEXT))
     assert batch.ids[1, batch.mask[1]].tolist() == batch.empty.tolist() == list(words.empty)
     assert batch.ids[2, -1] == words.empty[1]  # cut, but closed
 

@@ -26,7 +26,7 @@ width = 32
 hidden = 64
 layers = 2
 heads = 2
-positions = 48
+positions = 80
 """
 
 
@@ -55,7 +55,7 @@ bf16 = false
     assert config.name == "run" and config.seed == 0
     assert config.network == NetworkConfig(
         image_size=32, vision_widths=(16, 32, 32), vision_depths=(1, 1, 1),
-        width=32, hidden=64, layers=2, heads=2, positions=48,
+        width=32, hidden=64, layers=2, heads=2, positions=80,
     )  # fmt: skip
     assert config.data == DataConfig(triplets="own.jsonl")
     assert config.optimiser == OptimiserConfig(steps=7, learning_rate=2e-5, chunk=16, bf16=False)
@@ -84,7 +84,11 @@ bf16 = false
         (NETWORK.replace("heads = 2", "heads = 5") + REST, "multiple of heads"),
         (NETWORK.replace("heads = 2", "heads = 0") + REST, "heads"),
         (NETWORK.replace("[1, 1, 1]", "[1, 0, 1]") + REST, "vision_depths"),
-        (NETWORK.replace("positions = 48", "positions = 9") + REST, "positions must leave room"),
+        (
+            NETWORK.replace("positions = 80", "positions = 67") + REST,
+            "positions must be at least",
+        ),
+        (NETWORK.replace("image_size = 32", "image_size = 8") + REST, "image_size is too small"),
         (NETWORK.replace("[1, 1, 1]", "[1, 1, true]") + REST, "vision_depths"),
         (NETWORK.replace("[1, 1, 1]", "1") + REST, "vision_depths"),
     ],
@@ -103,10 +107,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         read_config(tmp_path / "binary.toml", TrainConfig)
 
 
-def test_validation_may_change_when_a_run_is_resumed(tmp_path: Path) -> None:
+def test_validation_and_stop_may_change_when_a_run_is_resumed(tmp_path: Path) -> None:
     """A run's state holds the repr of its configuration, and resumes only under an equal one."""
     config = read(tmp_path, REST)
     data = config.data.model_copy(update={"validation": "other.jsonl"})
-    validated = config.model_copy(update={"data": data})
-    assert validated != config and repr(validated) == repr(config)
+    optimiser = config.optimiser.model_copy(update={"stop": 1})
+    for changed in ({"data": data}, {"optimiser": optimiser}):
+        other = config.model_copy(update=changed)
+        assert other != config and repr(other) == repr(config)
     assert repr(config.model_copy(update={"seed": 1})) != repr(config)

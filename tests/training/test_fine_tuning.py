@@ -117,7 +117,7 @@ def test_a_kill_and_chunks_change_nothing(tmp_path: Path, start: Checkpoint, sho
     expected = VisualizedBGE.load(
         fit(whole, tmp_path / "whole", initial=start), device="cpu", dtype="fp32"
     )
-    fit(whole, tmp_path / "killed", initial=start, stop_after=2)
+    fit(config(shop, 4, batch_size=5, stop=2), tmp_path / "killed", initial=start)
     fit(whole, tmp_path / "killed", initial=start)
     resumed = weights(tmp_path / "killed")
     for name, value in weights(tmp_path / "whole").items():

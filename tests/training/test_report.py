@@ -77,7 +77,7 @@ def test_without_matplotlib_the_log_says_so_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    report._warn_of_matplotlib.cache_clear()
+    report._warn_once.cache_clear()
     report.append(tmp_path, line(20))
     with caplog.at_level(logging.WARNING, "ocelot"):
         report.plot(tmp_path)

@@ -17,8 +17,7 @@ from ocelot.model.tokenizer import TextTokenizer
 from ocelot.training.batch import Batch, Query, collate
 from ocelot.training.config import OptimiserConfig, TrainConfig
 from ocelot.training.distributed import ProcessGroup
-from ocelot.training.optimiser import moving_average, schedule
-from ocelot.training.trainer import Trainer
+from ocelot.training.trainer import Trainer, schedule
 from tests.training import made
 
 ALONE = ProcessGroup(0, 1, torch.device("cpu"))
@@ -82,7 +81,7 @@ def state_of(run: Trainer) -> dict[str, Tensor]:
     moments = run.optimiser.state_dict()["state"].items()
     return {
         **{f"network.{name}": value for name, value in run.network.state_dict().items()},
-        **{f"average.{name}": value for name, value in run.average.state_dict().items()},
+        **{f"average.{name}": value for name, value in run.averaged.state_dict().items()},
         **{f"moments.{n}.{name}": value for n, of in moments for name, value in of.items()},
         **run.memory,
         "log_scale": run.log_scale.detach(),
@@ -125,6 +124,15 @@ def test_a_damaged_state_is_named(words: TextTokenizer, tmp_path: Path, data: by
     (tmp_path / "state.pt").write_bytes(data)
     with pytest.raises(ConfigurationError, match=r"state\.pt is damaged: delete it"):
         run_of(words, tmp_path).resume()
+
+
+def test_a_state_that_cannot_be_written_is_an_os_error(
+    words: TextTokenizer, tmp_path: Path
+) -> None:
+    """A full disk, for one: the command says so in a sentence."""
+    (tmp_path / "state.part").mkdir()
+    with pytest.raises(OSError):
+        run_of(words, tmp_path).save()
 
 
 def test_half_a_state_and_another_file_are_damaged_states(
@@ -243,7 +251,18 @@ def test_the_average_forgets_faster_at_first(words: TextTokenizer, tmp_path: Pat
         expected = expected * keep + now * (1 - keep) if step else now
     torch.testing.assert_close(run.averaged.state_dict()[name], expected)
     assert not torch.equal(run.averaged.state_dict()[name], now)
-    old, new = torch.zeros(()), torch.ones(())
-    assert float(moving_average(0.9)(old, new, 1_000)) == pytest.approx(0.1)
-    count = torch.tensor(3)
-    assert moving_average(0.9)(torch.tensor(1), count, 5) is count
+    before = run.averaged.state_dict()[name].clone()
+    run.step = 1_000  # the average now takes in a tenth
+    run.advance(made.batch(words, 9))
+    expected = 0.9 * before + 0.1 * run.network.state_dict()[name]
+    torch.testing.assert_close(run.averaged.state_dict()[name], expected)
+
+
+def test_the_counters_of_batch_norms_are_copied(words: TextTokenizer, tmp_path: Path) -> None:
+    network = made.network(words.tokenizer.get_vocab_size(), convolution=True)
+    run = Trainer(made.config(), tmp_path, network, "", ALONE)
+    for _ in range(3):
+        run.advance(made.batch(words))
+    state = run.averaged.state_dict()
+    counters = [state[name].item() for name in state if name.endswith("num_batches_tracked")]
+    assert set(counters) == {3}

@@ -16,7 +16,7 @@ from ocelot.model.preprocess import normalise
 from ocelot.training.config import DataConfig
 from ocelot.training.distributed import ProcessGroup
 from ocelot.training.loss import accepts
-from ocelot.training.source import PictureReader, TripletSource, arrange, sample, usable
+from ocelot.training.source import PictureReader, TripletSource, arrange, sample
 from ocelot.training.triplets import Triplet, TripletFile, read_triplet_file
 from tests.training import made
 from tests.training.made import SIZE, triplet, write_triplets
@@ -24,9 +24,9 @@ from tests.training.made import SIZE, triplet, write_triplets
 CPU = torch.device("cpu")
 
 
-def chosen(file: TripletFile, reader: PictureReader, step: int, **place: int) -> list[Triplet]:
+def chosen(reader: PictureReader, step: int, **place: int) -> list[Triplet]:
     """Two triplets of a step."""
-    return sample(file, reader, 2, step=step, **({"seed": 1, "rank": 0, "size": 1} | place))
+    return sample(reader, 2, step=step, **({"seed": 1, "rank": 0, "size": 1} | place))
 
 
 @pytest.fixture
@@ -38,14 +38,14 @@ def seven(tmp_path: Path) -> TripletFile:
 
 @pytest.fixture
 def reader(seven: TripletFile) -> PictureReader:
-    return PictureReader(seven.pictures, SIZE)
+    return PictureReader(seven, SIZE)
 
 
 def test_each_epoch_takes_every_triplet_in_another_order(
     seven: TripletFile, reader: PictureReader
 ) -> None:
     def targets(**place: int) -> list[int]:
-        return [one.target for step in range(7) for one in chosen(seven, reader, step, **place)]
+        return [one.target for step in range(7) for one in chosen(reader, step, **place)]
 
     first, second = targets()[:7], targets()[7:]
     assert sorted(first) == sorted(second) == sorted(one.target for one in seven.triplets)
@@ -54,16 +54,14 @@ def test_each_epoch_takes_every_triplet_in_another_order(
 
 
 def test_processes_take_different_triplets(seven: TripletFile, reader: PictureReader) -> None:
-    targets = [
-        one.target for rank in range(3) for one in chosen(seven, reader, 0, rank=rank, size=3)
-    ]
+    targets = [one.target for rank in range(3) for one in chosen(reader, 0, rank=rank, size=3)]
     assert len(set(targets)) == len(targets) == 6
 
 
 def test_a_step_depends_on_its_place_alone(seven: TripletFile, reader: PictureReader) -> None:
-    once = [chosen(seven, reader, step) for step in range(5)]
-    resumed = PictureReader(seven.pictures, SIZE)
-    assert [chosen(seven, resumed, step) for step in (4, 3)] == [once[4], once[3]]
+    once = [chosen(reader, step) for step in range(5)]
+    resumed = PictureReader(seven, SIZE)
+    assert [chosen(resumed, step) for step in (4, 3)] == [once[4], once[3]]
 
 
 def test_a_broken_picture_is_reported_once_and_replaced(
@@ -72,18 +70,18 @@ def test_a_broken_picture_is_reported_once_and_replaced(
     broken = seven.pictures[seven.triplets[2].target]
     broken.write_bytes(broken.read_bytes()[:30])
     with caplog.at_level(logging.WARNING):
-        steps = [chosen(seven, reader, step) for step in range(7)]
+        steps = [chosen(reader, step) for step in range(7)]
     assert seven.triplets[2] not in [one for triplets in steps for one in triplets]
     assert [len(triplets) for triplets in steps] == [2] * 7
     assert [str(broken) in record.getMessage() for record in caplog.records] == [True]
-    fresh = PictureReader(seven.pictures, SIZE)
-    assert [chosen(seven, fresh, step) for step in reversed(range(7))] == steps[::-1]
-    assert len(usable(seven, reader)) == 6
+    fresh = PictureReader(seven, SIZE)
+    assert [chosen(fresh, step) for step in reversed(range(7))] == steps[::-1]
+    assert len(list(reader.usable(seven.triplets))) == 6
 
 
 def test_nothing_but_broken_pictures(seven: TripletFile, reader: PictureReader) -> None:
     (seven.path.parent / "h.png").write_bytes(b"broken")  # the reference of all
-    for call in (lambda: chosen(seven, reader, 0), lambda: usable(seven, reader)):
+    for call in (lambda: chosen(reader, 0), lambda: list(reader.usable(seven.triplets))):
         with pytest.raises(ConfigurationError, match=r"triplets\.jsonl has a picture that cannot"):
             call()
 
@@ -92,7 +90,7 @@ def test_more_pictures_than_memory_holds(
     seven: TripletFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ocelot.training.source._CACHE_BYTES", 3 * SIZE * SIZE * 2)
-    reader = PictureReader(seven.pictures, SIZE)
+    reader = PictureReader(seven, SIZE)
     for _ in range(2):
         found = reader.read(range(8))
         for number, path in enumerate(seven.pictures):

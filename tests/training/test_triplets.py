@@ -37,6 +37,7 @@ def test_reading(tmp_path: Path) -> None:
     ("line", "message"),
     [
         ("{", r"line 2 is not JSON\.$"),
+        ('{"target": "a.png", "text": "\\ud83d"}', r"line 2 is not JSON\.$"),  # half an emoji
         ("[1]", "line 2 is not a JSON object"),
         ({"text": "a"}, "line 2: target must be a file name, was: None"),
         ({"target": "a.png"}, "line 2 has neither a reference nor a text"),

@@ -5,6 +5,7 @@ import string
 
 import pytest
 
+from ocelot.errors import ConfigurationError
 from ocelot.training.vocabulary import build_tokenizer
 
 TEXTS = ["the same shirt in navy", "skating, skated and skates", "A shirt in turquoise", "shirt!"]
@@ -50,5 +51,5 @@ def test_the_same_texts_give_the_same_tokenizer() -> None:
 
 
 def test_a_size_without_room_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least"):
+    with pytest.raises(ConfigurationError, match="at least"):
         build_tokenizer(TEXTS, 100)

@@ -39,7 +39,7 @@ def test_the_seed_decides(tmp_path: Path) -> None:
     assert pictures[0] == pictures[1] != pictures[2]
 
 
-def test_a_task_of_ones_own_choice(tmp_path: Path) -> None:
+def test_a_chosen_task(tmp_path: Path) -> None:
     lines = lines_of(write_benchmark(tmp_path, count=8, queries=4, tasks={"words": 1}, size=32))
     assert {(line["task"], line["reference"]) for line in lines} == {("words", None)}
     with pytest.raises(ValueError, match="task must be one of"):

@@ -13,18 +13,20 @@ from ocelot.encoders import VisualizedBGE
 from ocelot.evaluation import Evaluation, evaluate_triplets, read_triplets
 from recipes.ocelot_tiny.benchmark import COMPOSED_TASKS, write_benchmark
 from recipes.ocelot_tiny.photo_benchmark import read_photographs, write_photo_benchmark
+from recipes.ocelot_tiny.pools import StencilPool
 
-# Set of queries -> metric -> what it must reach at least, on the committed seeds.
+# Set of queries -> metric -> what it must reach at least, on these seeds. Noise on the weights of a
+# tenth of their spread fails all but the views, noise of a fifth those, too.
 BARS = {
-    "catalogue": {"R@1": 0.86, "R@9": 0.97},
+    "catalogue": {"R@1": 0.88, "R@9": 0.98},
     "catalogue words": {"R@1": 0.95},
-    "recolour": {"R@1": 0.87, "R@5": 0.96},
-    "print": {"R@9": 0.94},
-    "view": {"R@1": 0.86},
-    "words": {"P@10": 0.82},
+    "recolour": {"R@1": 0.94, "R@5": 0.98},
+    "print": {"R@1": 0.82, "R@9": 0.95},
+    "view": {"R@1": 0.94},
+    "words": {"R@1": 0.95, "P@10": 0.79},
 }
 # Photographs: queries at most.
-QUERIES = {"recolour": 180, "print": 100, "view": 150, "words": None}
+QUERIES = {"recolour": 90, "print": 60, "view": 75, "words": None}
 
 ASSETS = Path(str(files("ocelot") / "assets" / "ocelot-tiny"))
 DATA = Path(__file__).parents[3] / "tests" / "data"
@@ -39,21 +41,37 @@ def encoder() -> VisualizedBGE:
 
 
 @pytest.fixture(scope="module")
-def measure(encoder: VisualizedBGE, tmp_path_factory: pytest.TempPathFactory) -> Measure:
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every second committed photograph, with its metadata: half the work tells as much."""
+    folder = tmp_path_factory.mktemp("photographs")
+    head, *rows = (DATA / "photographs" / "metadata.csv").read_text(encoding="utf-8").splitlines()
+    (folder / "metadata.csv").write_text("\n".join([head, *rows[::2]]), encoding="utf-8")
+    for kind in ("clothing", "grocery"):
+        (folder / kind).symlink_to(DATA / "photographs" / kind)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def measure(
+    encoder: VisualizedBGE,
+    photographs: Path,
+    stencils_of_benchmarks: StencilPool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Measure:
     """Evaluates a set of queries, once."""
     held_out = frozenset(HELD_OUT.read_text(encoding="utf-8").split())
-    prepared = tmp_path_factory.mktemp("photos") / "photographs.npy"
+    prepared = tmp_path_factory.mktemp("prepared") / "photographs.npy"
 
     @cache
     def evaluation(name: str) -> Evaluation:
         folder = tmp_path_factory.mktemp(name.replace(" ", "-"))
         if name == "catalogue":
-            file = write_benchmark(folder, count=600, queries=200, seed=11)
+            file = write_benchmark(folder, count=300, queries=100, seed=11)
         elif name == "catalogue words":
-            file = write_benchmark(folder, count=200, queries=60, seed=5, tasks={"words": 1.0})
+            file = write_benchmark(folder, count=100, queries=40, seed=5, tasks={"words": 1.0})
         else:
             photos = read_photographs(
-                DATA / "photographs", prepared, name, held_out=held_out, articles="clothing/"
+                photographs, prepared, name, held_out=held_out, articles="clothing/"
             )
             file = write_photo_benchmark(
                 folder, photos, name, held_out=held_out, queries=QUERIES[name], seed=1
@@ -83,7 +101,7 @@ def test_it_finds_what_is_asked_for(name: str, measure: Measure) -> None:
 
 @pytest.mark.parametrize(
     ("name", "queries", "gallery"),
-    [("catalogue", 200, 600), ("recolour", 180, 1260), ("print", 100, 400), ("view", 150, 588)],
+    [("catalogue", 100, 300), ("recolour", 90, 630), ("print", 60, 240), ("view", 75, 294)],
 )
 def test_the_sets_are_as_large_as_they_say(
     name: str, queries: int, gallery: int, measure: Measure

@@ -45,6 +45,8 @@ def named(category: str, count: int) -> list[str]:
     return names[:count]
 
 
+pytestmark = pytest.mark.usefixtures("stencils_of_benchmarks")
+
 HELD_OUT = frozenset(named("Longsleeve", 3) + named("Dress", 3) + named("Kiwi", 11))
 OTHERS = frozenset(named("Milk", 4) + named("Shorts", 2))
 

@@ -40,8 +40,6 @@ def render_page(result: Result, images: ImageStore, panorama: Image.Image | None
     Returns:
         HTML, to be saved as UTF-8. Pictures that cannot be read are neutral tiles.
     """
-<<<<<<< HEAD
-
     page = (
         environment()
         .get_template("page.html")
@@ -57,22 +55,6 @@ def render_page(result: Result, images: ImageStore, panorama: Image.Image | None
             panorama=panorama and _data_url(_shrunk, panorama, _PANORAMA),
             facts=words.facts(result),
         )
-=======
-    page = _template().render(
-        query=result.query,
-        references=[_data_url(_reference, image) for image in result.query.images],
-        hits=result.hits,
-        best=result.best,
-        others=result.hits[1:] if result.best else result.hits,
-        ranking=result.ranking,
-        reason=result.reason.strip(),
-        stored=partial(_data_url, images.picture),
-        panorama=panorama and _data_url(_shrunk, panorama, _PANORAMA),
-        facts=words.facts(result),
-        words=words,
-        ordinal=ordinal,
-        version=__version__,
->>>>>>> main
     )
     return sendable(page)
 

@@ -1,8 +1,7 @@
-"""Random changes of pictures as batched tensor operations: a closer crop, other light.
+"""Random changes of pictures, as batched tensor operations: crops and light.
 
-Pixels are float32 from 0 to 255, shape (n, 3, height, width). Everything runs on the device of
-its arguments. Random numbers are drawn on the CPU, so that a seed gives the same changes on every
-device.
+Pixels are float32 from 0 to 255, shape (n, 3, height, width), on any device. Random numbers are
+drawn on the CPU, so that a seed gives the same changes on every device.
 """
 
 from __future__ import annotations
@@ -18,24 +17,24 @@ __all__ = ["Random", "crop", "relight"]
 
 @dataclass(frozen=True)
 class Random:
-    """Random numbers of one generator, on a device."""
+    """Random tensors from one generator, on a device."""
 
     generator: torch.Generator
     device: torch.device
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        """Return a tensor of this shape."""
+        """Return a tensor of this shape, uniform from `low` to `high`."""
         return (low + (high - low) * torch.rand(shape, generator=self.generator)).to(self.device)
 
     def normal(self, *shape: int) -> Tensor:
-        """Return a tensor of this shape."""
+        """Return a tensor of this shape, with mean 0 and deviation 1."""
         return torch.randn(shape, generator=self.generator).to(self.device)
 
 
 def crop(random: Random, pixels: Tensor, strength: float) -> Tensor:
-    """Cut out up to 20 % (at strength 1) less than the whole, at the size of the whole.
+    """Crop up to 20 % of each side (at strength 1) away, and scale back to the same size.
 
-    Nothing is rotated or mirrored: a text may speak of left and right, or of letters.
+    Nothing is rotated or mirrored, as texts may speak of left and right, or of letters.
     """
     n = len(pixels)
     share = 1 - 0.2 * min(strength, 2) * random.uniform(0, 1, n, 1)
@@ -46,7 +45,7 @@ def crop(random: Random, pixels: Tensor, strength: float) -> Tensor:
 
 
 def relight(random: Random, pixels: Tensor, strength: float) -> Tensor:
-    """Change brightness, tint, contrast and blur, as another lamp and camera would."""
+    """Change brightness, tint, contrast and blur, as with another lamp and camera."""
     n = len(pixels)
 
     def each(value: Tensor) -> Tensor:

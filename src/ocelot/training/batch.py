@@ -13,22 +13,24 @@ from ocelot.errors import ConfigurationError
 from ocelot.model.preprocess import normalise
 from ocelot.model.tokenizer import TextTokenizer, pad
 from ocelot.model.visualized_bge import Network
+from ocelot.training.config import LONGEST_TEXT
 from ocelot.training.distributed import ProcessGroup
 
-__all__ = ["LONGEST", "WILDCARD", "Batch", "BatchSource", "Query", "collate", "embed", "parts"]
+__all__ = [
+    "WILDCARD", "Batch", "BatchSource", "Query", "collate", "embed", "embed_in_parts", "parts",
+]  # fmt: skip
 
-LONGEST = 64  # tokens of a training text
 WILDCARD = -1  # a label that fits every other label
 
 
 @dataclass(frozen=True)
 class Query:
-    """A query of a batch; pictures are numbers within the batch.
+    """A query of a batch.
 
     Attributes:
-        reference, text: One of the two may be None.
-        target: The picture that answers.
-        wanted: The labels of all pictures that answer; see `Batch`.
+        reference: Number of a picture within the batch; it or the text may be None.
+        target: Number of the picture that the query is trained to find.
+        wanted: Labels of all pictures that answer the query; see `Batch`.
     """
 
     reference: int | None
@@ -41,17 +43,17 @@ class Query:
 class Batch:
     """The data of one step: m pictures and n queries.
 
-    A picture is a negative for every query that it does not answer. It answers a query if each
-    of its k labels is equal to the wanted one, or one of the two is `WILDCARD`. The source
-    chooses the labels: one number for each item is enough if nothing else is known.
+    A picture answers a query if each of its k labels is equal to the wanted one, or one of the
+    two is `WILDCARD`. It is a negative for every other query. The source chooses the labels: one
+    number for each item is enough if nothing else is known.
 
     Attributes:
         pixels: Normalised, shape (m, 3, size, size).
         labels: Integers, shape (m, k).
-        references: The picture of each query, or -1, shape (n,).
-        targets: The picture that each query is trained to find, shape (n,).
+        references: Number of each query's picture, or -1, shape (n,).
+        targets: Number of the picture that each query is trained to find, shape (n,).
         wanted: Integers, shape (n, k).
-        ids, mask: Token ids of each query, and which of them are no padding, shape (n, longest).
+        ids, mask: Token ids of each query, and False at their padding, shape (n, longest).
         empty: Token ids of the empty text, shape (2,).
     """
 
@@ -70,7 +72,7 @@ class Batch:
 
 
 class BatchSource(Protocol):
-    """Where the batches of a run come from: a file of triplets, or code of your own.
+    """Where the batches of a run come from: a file of triplets, or your own code.
 
     `train` calls `texts` if it builds a tokenizer, then `open`, then the other methods.
     """
@@ -109,20 +111,19 @@ def collate(
     """
     if not queries:
         raise ConfigurationError("A batch has no queries: check the sizes in the configuration.")
-    padded = pad([tokenizer(query.text, LONGEST) for query in queries], 0)
+    padded = pad([tokenizer(query.text, LONGEST_TEXT) for query in queries], 0)
     ids, mask = map(torch.from_numpy, padded)
     references = [-1 if query.reference is None else query.reference for query in queries]
-    device = pixels.device
     return Batch(
-        pixels=normalise(pixels, device),
-        labels=torch.tensor(labels, device=device),
-        references=torch.tensor(references, device=device),
-        targets=torch.tensor([query.target for query in queries], device=device),
-        wanted=torch.tensor([query.wanted for query in queries], device=device),
-        ids=ids.to(device),
-        mask=mask.to(device),
-        empty=torch.tensor(tokenizer.empty, device=device),
-    )
+        pixels=normalise(pixels, pixels.device),
+        labels=torch.tensor(labels),
+        references=torch.tensor(references),
+        targets=torch.tensor([query.target for query in queries]),
+        wanted=torch.tensor([query.wanted for query in queries]),
+        ids=ids,
+        mask=mask,
+        empty=torch.tensor(tokenizer.empty),
+    ).to(pixels.device)
 
 
 def embed(
@@ -131,11 +132,11 @@ def embed(
     """Embed queries and candidates; each picture passes the vision tower once.
 
     Args:
-        pictures: Which of the batch's pictures; the references of `chosen` are among them.
-        chosen: The numbers of the queries to embed; None for all.
+        pictures: The pictures to embed, among them the references of `chosen`.
+        chosen: Numbers of the queries to embed; None for all.
 
     Returns:
-        Unit rows: queries, shape (n, d), and candidates, shape (m, d).
+        Unit rows, float32: queries, shape (n, d), and candidates, shape (m, d).
     """
     references, ids, mask = batch.references, batch.ids, batch.mask
     if chosen is not None:
@@ -143,7 +144,7 @@ def embed(
     patches = network.vision(batch.pixels[pictures])
     candidates = network.read(patches, batch.empty.expand(len(patches), -1), None)
     if not len(ids):
-        return candidates[:0], candidates  # still part of the graph, for the backward pass
+        return candidates[:0].float(), candidates.float()  # in the graph for the backward pass
     queries = candidates.new_empty(len(ids), candidates.shape[1])
     has_image = references >= 0
     has_text = mask.sum(dim=1) > batch.empty.numel()
@@ -158,6 +159,17 @@ def embed(
     rows = has_image & ~has_text
     if rows.any():
         queries = queries.index_put((rows,), candidates[references[rows] - first])
+    return queries.float(), candidates.float()
+
+
+@torch.no_grad()
+def embed_in_parts(network: Network, batch: Batch, size: int) -> tuple[Tensor, Tensor]:
+    """Embed a batch, `size` pictures at once, without gradients; see `embed`."""
+    dimension = network.geometry.dimension
+    queries = batch.pixels.new_empty(len(batch.ids), dimension)
+    candidates = batch.pixels.new_empty(len(batch.pixels), dimension)
+    for pictures, chosen in parts(batch, size):
+        queries[chosen], candidates[pictures] = embed(network, batch, pictures, chosen)
     return queries, candidates
 
 
@@ -170,5 +182,4 @@ def parts(batch: Batch, size: int) -> Iterator[tuple[slice, Tensor]]:
     number = torch.arange(len(batch.references), device=batch.references.device)
     part = torch.where(batch.references >= 0, batch.references // size, number % count)
     for place in range(count):
-        pictures = slice(place * size, min((place + 1) * size, len(batch.pixels)))
-        yield pictures, number[part == place]
+        yield slice(place * size, (place + 1) * size), number[part == place]

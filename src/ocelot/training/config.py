@@ -25,13 +25,11 @@ else:
     import tomli as tomllib
 
 __all__ = [
-    "DataConfig",
-    "NetworkConfig",
-    "OptimiserConfig",
-    "Section",
-    "TrainConfig",
+    "LONGEST_TEXT", "DataConfig", "NetworkConfig", "OptimiserConfig", "Section", "TrainConfig",
     "read_config",
-]
+]  # fmt: skip
+
+LONGEST_TEXT = 64  # tokens of a training text, special ones included
 
 Numbers = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)]  # TOML has lists
 
@@ -48,7 +46,7 @@ class NetworkConfig(Section):
     Attributes:
         image_size: Pixels along one side.
         vision_widths, vision_depths: Channels and residual blocks of each stage.
-        width, hidden, layers, heads: Of the text tower, which also fuses image and text.
+        width, hidden, layers, heads: Size of the text tower, which also fuses image and text.
         positions: Longest sequence, image tokens included.
     """
 
@@ -69,10 +67,13 @@ class NetworkConfig(Section):
         if self.width % self.heads:
             raise ValueError(f"width must be a multiple of heads, was: {self.width}")
         side = self.image_size // 2 ** (1 + stages)
-        if side < 1 or self.positions < side * side + 16:
+        if side < 1:
+            raise ValueError(f"image_size is too small for {stages} stages: {self.image_size}")
+        needed = side * side + LONGEST_TEXT
+        if self.positions < needed:
             raise ValueError(
-                f"positions must leave room for {side * side} image tokens and a text, "
-                f"was: {self.positions}"
+                f"positions must be at least {needed}, for {side * side} image tokens and a text "
+                f"of {LONGEST_TEXT}, was: {self.positions}"
             )
         return self
 
@@ -82,17 +83,18 @@ class DataConfig(Section):
 
     Attributes:
         triplets: File of triplets; see `ocelot.training.triplets`.
-        validation: Another one, never trained on, for the held-out R@1.
+        validation: Another one, never trained on, for the held-out R@1. It may change when a run
+            is resumed, so it is not in the repr, by which a run knows its configuration.
         batch_size: Triplets in one batch, of each process.
-        image_size: Pixels along one side that the encoder shall read, if that can differ from
-            the initial checkpoint's (a convolutional tower); 0 keeps it.
+        image_size: Pixels along one side of the encoder's pictures, if not those of the initial
+            checkpoint (convolutional towers only); 0 keeps them.
         vocabulary: Largest number of sub-words of a tokenizer that is built from the texts;
             0 keeps the tokenizer of the initial checkpoint.
         augmentation: Strength of crops and light; 0 is none.
     """
 
     triplets: str = ""
-    validation: str = Field(default="", repr=False)  # it may change when a run is resumed
+    validation: str = Field(default="", repr=False)
     batch_size: PositiveInt = 64
     image_size: NonNegativeInt = 0
     vocabulary: NonNegativeInt = 0
@@ -104,7 +106,8 @@ class OptimiserConfig(Section):
 
     Attributes:
         steps: Length of the schedule.
-        stop: End at this step, before the schedule does; 0 runs the whole schedule.
+        stop: End at this step, before the schedule does; 0 runs the whole schedule. It may
+            change when a run is resumed, as `validation` may.
         learning_rate: At its peak.
         warmup: Steps until the peak.
         final: Share of the peak that is left at the last step.
@@ -121,7 +124,7 @@ class OptimiserConfig(Section):
     """
 
     steps: PositiveInt
-    stop: NonNegativeInt = 0
+    stop: NonNegativeInt = Field(default=0, repr=False)
     learning_rate: NonNegativeFloat = 1e-3
     warmup: NonNegativeInt = 100
     final: NonNegativeFloat = 0.01
@@ -139,7 +142,7 @@ class TrainConfig(Section):
     """A whole run; equal configurations give equal data in the same order.
 
     Attributes:
-        name: Of the encoder.
+        name: Name of the encoder.
         network: None when the run starts from a checkpoint, which has its own geometry.
     """
 

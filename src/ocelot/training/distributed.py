@@ -1,7 +1,7 @@
 """Several processes that train one network: `torchrun --nproc-per-node N -m ocelot train …`.
 
-Every process has batches of its own. Embeddings are gathered, so that each process counts the
-pictures of all others as negatives, and gradients are summed.
+Each process has its own batches. Embeddings are gathered, so that the pictures of all processes
+are negatives for every query, and gradients are summed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class ProcessGroup:
     """The processes that train together, seen from this one.
 
     Attributes:
-        rank, size: The number of this process, and how many there are.
+        rank: Number of this process, from 0.
+        size: Number of processes.
         device: Where this process computes.
     """
 
@@ -37,15 +38,16 @@ class ProcessGroup:
         return self.rank == 0
 
     def gather(self, rows: Tensor) -> tuple[Tensor, slice]:
-        """Return the rows of all processes in the order of ranks, and which are this one's.
+        """Return the rows of all processes, in the order of ranks, and the slice of this one's.
 
         Shape: rows (n, …); n may differ from process to process. No gradient flows through.
         """
         rows = rows.detach()
         if self.size == 1:
             return rows, slice(0, len(rows))
-        counts = [torch.zeros(1, dtype=torch.long, device=rows.device) for _ in range(self.size)]
-        dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
+        count = torch.tensor([len(rows)], device=rows.device)
+        counts = [torch.empty_like(count) for _ in range(self.size)]
+        dist.all_gather(counts, count)
         lengths = [int(count) for count in counts]
         padded = rows.new_zeros(max(lengths), *rows.shape[1:])
         padded[: len(rows)] = rows
@@ -60,26 +62,14 @@ class ProcessGroup:
         if self.size == 1:
             return
         for parameter in network.parameters():
-            if parameter.requires_grad:
-                if parameter.grad is None:
-                    parameter.grad = torch.zeros_like(parameter)
-                dist.all_reduce(parameter.grad)
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            dist.all_reduce(parameter.grad)
 
     def barrier(self) -> None:
-        """Wait until every process is here."""
+        """Wait for all processes."""
         if self.size > 1:
             dist.barrier()
-
-    @contextmanager
-    def main_first(self) -> Iterator[None]:
-        """Let the main process prepare files that the others then find."""
-        if not self.is_main:
-            self.barrier()
-        try:
-            yield
-        finally:
-            if self.is_main:
-                self.barrier()
 
 
 @contextmanager

@@ -11,21 +11,19 @@ import torch
 
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint, write_folder
-from ocelot.model.tokenizer import TextTokenizer
 from ocelot.model.visualized_bge import Network
 from ocelot.training import report
-from ocelot.training.batch import LONGEST, Batch, BatchSource, embed, parts
+from ocelot.training.batch import Batch, BatchSource, embed_in_parts
 from ocelot.training.config import TrainConfig
 from ocelot.training.distributed import process_group
 from ocelot.training.loss import accepts
 from ocelot.training.report import StepReport
-from ocelot.training.start import adapted_network, new_network
+from ocelot.training.start import starting_point
 from ocelot.training.trainer import Trainer
-from ocelot.training.vocabulary import build_tokenizer
 
 __all__ = ["recall", "train"]
 
-_REPORT_EVERY = 20
+_REPORT_EVERY = 20  # steps
 _RECALL_CHUNK = 128  # pictures
 
 
@@ -37,7 +35,6 @@ def train(
     initial: Checkpoint | None = None,
     device: str | None = None,
     progress: Callable[[StepReport], None] = lambda report: None,
-    stop_after: int | None = None,
 ) -> Path:
     """Run or resume a training run and write its encoder.
 
@@ -48,7 +45,7 @@ def train(
         initial: Start from these weights, geometry and tokenizer instead of from nothing.
         device: "cpu", "cuda" or "mps"; by default a GPU if there is one. Processes that
             torchrun has started train together.
-        stop_after: End at this step, as if the run was interrupted.
+        progress: Called with each line of `metrics.csv`, in the first process.
 
     Returns:
         The encoder's folder.
@@ -57,60 +54,48 @@ def train(
         ConfigurationError: The folder's state belongs to another configuration, or there is
             neither a [network] section nor an initial checkpoint; the device cannot be used or
             has too little memory.
+        OSError: The folder cannot be written to.
     """
-    if initial is None and config.network is None:
-        raise ConfigurationError(
-            "The run has no [network] section: add one, or start from a checkpoint (--initial)."
-        )
     folder.mkdir(parents=True, exist_ok=True)
     with _device_errors(device), process_group(device) as group:
         torch.manual_seed(config.seed)
-        tokenizer = _tokenizer(config, initial, source)
-        network = _network(config, initial, tokenizer)
-        if network.geometry.longest_caption < LONGEST:
-            raise ConfigurationError(
-                f"The network has {network.geometry.text.positions} positions, too few for "
-                f"{network.geometry.vision.tokens} image tokens and a text of {LONGEST}."
-            )
+        network, tokenizer = starting_point(config, initial, source)
         source.open(network.geometry.vision.image_size, tokenizer, group)
         start = (initial.fingerprint if initial else "") + source.fingerprint
         trainer = Trainer(config, folder, network, start, group)
         trainer.resume()
         if group.is_main:
             report.forget_after(folder, trainer.step)
-        _loop(trainer, source, progress, stop_after)
+        _run(trainer, source, progress)
         if group.is_main:
-            write_folder(folder / "encoder", config.name, trainer.averaged.cpu(), tokenizer)
+            write_folder(folder / "encoder", config.name, trainer.averaged, tokenizer)
         group.barrier()
     return folder / "encoder"
 
 
-def _loop(
-    trainer: Trainer,
-    source: BatchSource,
-    progress: Callable[[StepReport], None],
-    stop_after: int | None,
-) -> None:
+def _run(trainer: Trainer, source: BatchSource, progress: Callable[[StepReport], None]) -> None:
+    """Train until the last step; report and save on the way."""
     options, group = trainer.config.optimiser, trainer.group
     every = options.evaluate_every
     searches = source.held_out() if every and group.is_main else {}
-    last = min(options.steps, options.stop or options.steps, stop_after or options.steps)
-    started, losses, hits, queries = time.monotonic(), 0.0, 0.0, 0
-    reported = trainer.step
+    last = min(options.steps, options.stop or options.steps)
+    started, queries = time.monotonic(), 0
+    results: list[tuple[float, float]] = []  # loss and accuracy of each step since the last report
     while trainer.step < last:
         batch = source.batch(trainer.step, group.rank)
         loss, accuracy = trainer.advance(batch)
-        losses, hits = losses + float(loss), hits + float(accuracy)
+        results.append((float(loss), float(accuracy)))
         queries += len(batch.ids) * group.size
         step = trainer.step
-        measure = bool(every) and (step % every == 0 or step == last)
+        measure = every > 0 and (step % every == 0 or step == last)
         if group.is_main and (step % _REPORT_EVERY == 0 or measure):
-            steps, seconds = step - reported, time.monotonic() - started
+            steps, seconds = len(results), time.monotonic() - started
+            losses, accuracies = zip(*results, strict=True)
             line = StepReport(
                 step=step,
                 steps=last,
-                loss=round(losses / steps, 4),
-                accuracy=round(hits / steps, 4),
+                loss=round(sum(losses) / steps, 4),
+                accuracy=round(sum(accuracies) / steps, 4),
                 temperature=round(trainer.temperature, 5),
                 learning_rate=trainer.learning_rate,
                 rate=round(queries / seconds, 1),
@@ -123,8 +108,8 @@ def _loop(
             )
             report.append(trainer.folder, line)
             progress(line)
-            started, losses, hits, queries = time.monotonic(), 0.0, 0.0, 0
-            reported = step
+            started, queries = time.monotonic(), 0
+            results.clear()
         if step % options.save_every == 0 or step == last:
             trainer.save()
             if group.is_main:
@@ -133,24 +118,20 @@ def _loop(
 
 @torch.inference_mode()
 def recall(network: Network, batch: Batch) -> float:
-    """R@1 of a search: how often the first picture, the query's reference aside, answers it."""
+    """R@1 of a search: how often the first picture, other than the reference, answers a query."""
     network.eval()
-    device = next(network.parameters()).device
-    batch = batch.to(device)
-    queries = torch.empty(len(batch.ids), network.geometry.dimension, device=device)
-    candidates = torch.empty(len(batch.pixels), network.geometry.dimension, device=device)
-    for pictures, chosen in parts(batch, _RECALL_CHUNK):
-        queries[chosen], candidates[pictures] = embed(network, batch, pictures, chosen)
+    batch = batch.to(next(network.parameters()).device)
+    queries, candidates = embed_in_parts(network, batch, _RECALL_CHUNK)
     scores = queries @ candidates.T
-    rows = torch.arange(len(queries), device=device)
-    has_image = batch.references >= 0
-    scores[rows[has_image], batch.references[has_image]] = float("-inf")
-    found = accepts(batch.wanted, batch.labels)[rows, scores.argmax(dim=1)]
+    (rows,) = torch.where(batch.references >= 0)
+    scores[rows, batch.references[rows]] = float("-inf")
+    found = accepts(batch.wanted, batch.labels).gather(1, scores.argmax(dim=1, keepdim=True))
     return float(found.float().mean())
 
 
 @contextmanager
 def _device_errors(device: str | None) -> Iterator[None]:
+    """Turn a device that cannot be used, or is too small, into a `ConfigurationError`."""
     try:
         if device is not None:
             torch.ones(1, device=device).tolist()
@@ -165,21 +146,3 @@ def _device_errors(device: str | None) -> Iterator[None]:
         raise ConfigurationError(
             "The device has no memory left for a step: set a smaller chunk in [optimiser]."
         ) from None
-
-
-def _tokenizer(
-    config: TrainConfig, initial: Checkpoint | None, source: BatchSource
-) -> TextTokenizer:
-    if initial is not None and not config.data.vocabulary:
-        return initial.tokenizer
-    try:
-        return build_tokenizer(source.texts(), config.data.vocabulary)
-    except ValueError as error:
-        raise ConfigurationError(f"[data] vocabulary: {error}.") from None
-
-
-def _network(config: TrainConfig, initial: Checkpoint | None, tokenizer: TextTokenizer) -> Network:
-    if initial is not None:
-        return adapted_network(initial, tokenizer, config.data.image_size)
-    assert config.network is not None
-    return new_network(config.network, tokenizer.tokenizer.get_vocab_size())

@@ -6,13 +6,18 @@ import csv
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
+from ocelot.files import atomic_path
+
 __all__ = ["StepReport", "append", "forget_after", "plot", "read"]
 
-log = logging.getLogger(__name__)
+_warn_once = cache(logging.getLogger(__name__).warning)
 
 _FILE = "metrics.csv"
 
@@ -24,7 +29,7 @@ class StepReport:
     Attributes:
         loss, accuracy: Means since the last report; accuracy is the share of queries whose
             target came first among all candidates.
-        temperature: Of the softmax.
+        temperature: Temperature of the softmax.
         rate: Queries per second since the last report.
         seconds_left: Until the last step, at the present rate.
         held_out: R@1 of each held-out search, if it was measured at this step.
@@ -56,29 +61,12 @@ class StepReport:
         return "  ".join(parts)
 
 
+_STEP_REPORT = TypeAdapter(StepReport)
+
+
 def append(folder: Path, report: StepReport) -> None:
     """Append a report to the run's metrics."""
     _write(folder / _FILE, [report])
-
-
-def read(folder: Path) -> list[StepReport]:
-    """Read the run's reports; a line that a kill has cut short is left out."""
-    file = folder / _FILE
-    if not file.is_file():
-        return []
-    text = file.read_bytes().decode("utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    reports = [_report(row) for row in csv.DictReader(whole.splitlines())]
-    return [report for report in reports if report is not None]
-
-
-def forget_after(folder: Path, step: int) -> None:
-    """Drop the lines of later steps: they will run and be reported again."""
-    kept = [report for report in read(folder) if report.step <= step]
-    partial = folder / "metrics.part"
-    partial.unlink(missing_ok=True)
-    _write(partial, kept)
-    partial.replace(folder / _FILE)
 
 
 def _write(file: Path, reports: list[StepReport]) -> None:
@@ -92,15 +80,24 @@ def _write(file: Path, reports: list[StepReport]) -> None:
             writer.writerow({**vars(report), "held_out": held_out})
 
 
-def _report(row: Mapping[str, str]) -> StepReport | None:
-    try:
-        whole = {name: int(row[name]) for name in ("step", "steps")}
-        names = ("loss", "accuracy", "temperature", "learning_rate", "rate", "seconds_left")
-        numbers = {name: float(row[name]) for name in names}
-        held_out = json.loads(row["held_out"] or "{}")
-    except (KeyError, TypeError, ValueError):
-        return None
-    return StepReport(**whole, **numbers, held_out=held_out)  # type: ignore[arg-type]
+def read(folder: Path) -> list[StepReport]:
+    """Read the run's reports; a line that a kill has cut short, or a damaged one, is left out."""
+    reports = []
+    file = folder / _FILE
+    text = file.read_bytes().decode("utf-8", "replace") if file.is_file() else ""
+    whole = text[: text.rfind("\n") + 1]
+    for row in csv.DictReader(whole.splitlines()):
+        with suppress(KeyError, TypeError, ValueError):
+            held_out = json.loads(row["held_out"] or "{}")
+            reports.append(_STEP_REPORT.validate_python({**row, "held_out": held_out}))
+    return reports
+
+
+def forget_after(folder: Path, step: int) -> None:
+    """Drop the lines of later steps: they will run and be reported again."""
+    kept = [report for report in read(folder) if report.step <= step]
+    with atomic_path(folder / _FILE) as partial:
+        _write(partial, kept)
 
 
 def plot(folder: Path) -> None:
@@ -114,7 +111,7 @@ def plot(folder: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        _warn_of_matplotlib()
+        _warn_once("metrics.png needs matplotlib: pip install 'ocelot-search[train]'.")
         return
     steps = [report.step for report in reports]
     figure = Figure(figsize=(8, 9), layout="constrained")
@@ -135,11 +132,5 @@ def plot(folder: Path) -> None:
     for axes in (losses, shares, rates):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    partial = folder / "metrics.part"
-    figure.savefig(partial, format="png", dpi=100, backend="agg")
-    partial.replace(folder / "metrics.png")
-
-
-@cache
-def _warn_of_matplotlib() -> None:
-    log.warning("metrics.png is not drawn without matplotlib: pip install 'ocelot-search[train]'.")
+    with atomic_path(folder / "metrics.png") as partial:
+        figure.savefig(partial, format="png", dpi=100, backend="agg")

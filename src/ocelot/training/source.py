@@ -1,11 +1,11 @@
-"""Batches of a file of triplets: which triplets, their pictures, and who answers whom."""
+"""Batches of a file of triplets: its triplets in random order, their pictures and labels."""
 
 from __future__ import annotations
 
 import logging
 import os
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -18,12 +18,12 @@ from ocelot.images.file import ImageFile
 from ocelot.model.preprocess import Pixels, to_pixels
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.training.augment import Random, crop, relight
-from ocelot.training.batch import LONGEST, Batch, Query, collate
-from ocelot.training.config import TrainConfig
+from ocelot.training.batch import Batch, Query, collate
+from ocelot.training.config import LONGEST_TEXT, TrainConfig
 from ocelot.training.distributed import ProcessGroup
 from ocelot.training.triplets import Triplet, TripletFile, cut_texts, read_triplet_file
 
-__all__ = ["PictureReader", "TripletSource", "arrange", "sample", "usable"]
+__all__ = ["PictureReader", "TripletSource", "arrange", "sample"]
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +32,10 @@ _CACHE_BYTES = 2**29
 
 
 class PictureReader:
-    """Decodes pictures in a few threads; the last ones used stay in memory.
+    """Decodes the pictures of a file of triplets, `size` pixels wide; the last stay in memory."""
 
-    Args:
-        size: Pixels along one side.
-    """
-
-    def __init__(self, paths: Sequence[Path], size: int) -> None:
-        self._paths, self._size = paths, size
+    def __init__(self, file: TripletFile, size: int) -> None:
+        self.file, self._size = file, size
         self._broken: set[int] = set()
         self._read = lru_cache(max(1, _CACHE_BYTES // (3 * size * size)))(self._decode)
 
@@ -53,9 +49,21 @@ class PictureReader:
             found = zip(wanted, pool.map(self._read, wanted), strict=True)
         return {number: pixels for number, pixels in found if pixels is not None}
 
+    def usable(self, triplets: Iterable[Triplet]) -> Iterator[Triplet]:
+        """Yield the triplets whose pictures can all be decoded; none at all is an error."""
+        none = True
+        for triplet in triplets:
+            if self.read(triplet.pictures).keys() >= set(triplet.pictures):
+                none = False
+                yield triplet
+        if none:
+            raise ConfigurationError(
+                f"Every line of {self.file.path} has a picture that cannot be read: see the log."
+            )
+
     def _decode(self, number: int) -> Pixels | None:
         try:
-            return to_pixels(ImageFile.of(self._paths[number]).rgb(), self._size)
+            return to_pixels(ImageFile.of(self.file.pictures[number]).rgb(), self._size)
         except ImageError as error:
             if number not in self._broken:
                 log.warning("%s Its triplets are left out.", error)
@@ -64,70 +72,30 @@ class PictureReader:
 
 
 def sample(
-    file: TripletFile,
-    reader: PictureReader,
-    count: int,
-    *,
-    seed: int,
-    step: int,
-    rank: int,
-    size: int,
+    reader: PictureReader, count: int, *, seed: int, step: int, rank: int, size: int
 ) -> list[Triplet]:
-    """Choose the triplets of one process at one step.
+    """Choose `count` triplets for process `rank` of `size` at one step.
 
     Each epoch goes through all triplets in another order, and no two processes take the same one.
     A triplet with a picture that cannot be decoded is replaced by another. Equal arguments and
     files give equal triplets.
-
-    Args:
-        rank, size: The number of this process, and how many there are.
-
-    Raises:
-        ConfigurationError: Every triplet has a picture that cannot be decoded.
     """
-    first = (step * size + rank) * count
-    chosen = []
-    for position in range(first, first + count):
-        epoch, place = divmod(position, len(file.triplets))
-        chosen.append(file.triplets[_order(len(file.triplets), f"own/{seed}/{epoch}")[place]])
-    readable = reader.read(number for triplet in chosen for number in triplet.pictures).keys()
-    return [
-        triplet
-        if readable >= set(triplet.pictures)
-        else _replacement(file, reader, f"own/{seed}/at {position}")
-        for position, triplet in enumerate(chosen, first)
-    ]
+    triplets = reader.file.triplets
+    chosen = {}  # by position in the endless row of epochs
+    for position in range(first := (step * size + rank) * count, first + count):
+        epoch, place = divmod(position, len(triplets))
+        chosen[position] = triplets[_order(len(triplets), f"own/{seed}/{epoch}")[place]]
+    readable = reader.read(n for triplet in chosen.values() for n in triplet.pictures).keys()
+    for position, triplet in chosen.items():
+        if not readable >= set(triplet.pictures):
+            order = random.Random(f"own/{seed}/at {position}").sample(triplets, len(triplets))
+            chosen[position] = next(reader.usable(order))
+    return list(chosen.values())
 
 
 @lru_cache(maxsize=4)
 def _order(length: int, seed: str) -> list[int]:
     return random.Random(seed).sample(range(length), length)
-
-
-def _replacement(file: TripletFile, reader: PictureReader, seed: str) -> Triplet:
-    for triplet in random.Random(seed).sample(file.triplets, len(file.triplets)):
-        if reader.read(triplet.pictures).keys() >= set(triplet.pictures):
-            return triplet
-    raise _none_left(file)
-
-
-def usable(file: TripletFile, reader: PictureReader) -> list[Triplet]:
-    """Return the triplets whose pictures can all be decoded.
-
-    Raises:
-        ConfigurationError: There is none.
-    """
-    readable = reader.read(range(len(file.pictures))).keys()
-    triplets = [triplet for triplet in file.triplets if readable >= set(triplet.pictures)]
-    if not triplets:
-        raise _none_left(file)
-    return triplets
-
-
-def _none_left(file: TripletFile) -> ConfigurationError:
-    return ConfigurationError(
-        f"Every line of {file.path} has a picture that cannot be read: see the log."
-    )
 
 
 def arrange(triplets: Sequence[Triplet]) -> tuple[list[int], list[Query]]:
@@ -138,15 +106,13 @@ def arrange(triplets: Sequence[Triplet]) -> tuple[list[int], list[Query]]:
     as well is there twice, to be augmented differently.
     """
     pictures: list[int] = []
-    places: dict[int, int] = {}
+    queries = []
 
     def place(number: int) -> int:
-        if number not in places:
-            places[number] = len(pictures)
+        if number not in pictures:
             pictures.append(number)
-        return places[number]
+        return pictures.index(number)
 
-    queries = []
     for triplet in triplets:
         target, reference = place(triplet.target), None
         for number in triplet.negatives:
@@ -169,64 +135,56 @@ class TripletSource:
     """
 
     def __init__(self, config: TrainConfig) -> None:
-        data = config.data
-        if not data.triplets:
+        if not config.data.triplets:
             raise ConfigurationError("[data] triplets is missing: name your file of triplets.")
-        self._seed, self._data = config.seed, data
-        self._training = read_triplet_file(Path(data.triplets))
-        self._validation = read_triplet_file(Path(data.validation)) if data.validation else None
+        self._seed, self._data = config.seed, config.data
+        self._files = [  # the validation file, if any, is the second
+            read_triplet_file(Path(name))
+            for name in (self._data.triplets, self._data.validation)
+            if name
+        ]
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the file of triplets."""
-        return self._training.fingerprint
+        return self._files[0].fingerprint
 
     def texts(self) -> list[str]:
         """Return the texts of the triplets."""
-        return [triplet.text for triplet in self._training.triplets if triplet.text]
+        return [triplet.text for triplet in self._files[0].triplets if triplet.text]
 
     def open(self, size: int, tokenizer: TextTokenizer, group: ProcessGroup) -> None:
         """See `BatchSource`."""
-        self._size, self._tokenizer, self._group = size, tokenizer, group
-        self._training = cut_texts(self._training, tokenizer, LONGEST)
-        if self._validation is not None:
-            self._validation = cut_texts(self._validation, tokenizer, LONGEST)
-        self._reader = PictureReader(self._training.pictures, size)
+        self._tokenizer, self._group = tokenizer, group
+        self._readers = [
+            PictureReader(cut_texts(file, tokenizer, LONGEST_TEXT), size) for file in self._files
+        ]
 
     def batch(self, step: int, rank: int) -> Batch:
         """See `BatchSource`."""
+        reader, seed, processes = self._readers[0], self._seed, self._group.size
         triplets = sample(
-            self._training,
-            self._reader,
-            self._data.batch_size,
-            seed=self._seed,
-            step=step,
-            rank=rank,
-            size=self._group.size,
+            reader, self._data.batch_size, seed=seed, step=step, rank=rank, size=processes
         )
-        rng = random.Random(f"{self._seed}/{step}/{rank}")
-        return self._collate(triplets, self._reader, rng, self._data.augmentation)
+        rng = random.Random(f"{seed}/{step}/{rank}")
+        return self._collate(triplets, reader, rng, self._data.augmentation)
 
     def held_out(self) -> Mapping[str, Batch]:
         """Return the search over all pictures of the validation file."""
-        if self._validation is None:
-            return {}
-        reader = PictureReader(self._validation.pictures, self._size)
-        triplets = usable(self._validation, reader)
-        return {"validation": self._collate(triplets, reader, random.Random(0), 0.0)}
+        searches = {}
+        for reader in self._readers[1:]:
+            reader.read(range(len(reader.file.pictures)))  # at once, in all threads
+            triplets = list(reader.usable(reader.file.triplets))
+            searches["validation"] = self._collate(triplets, reader, random.Random(0), 0.0)
+        return searches
 
     def _collate(
-        self,
-        triplets: Sequence[Triplet],
-        reader: PictureReader,
-        rng: random.Random,
-        strength: float,
+        self, triplets: list[Triplet], reader: PictureReader, rng: random.Random, strength: float
     ) -> Batch:
         numbers, queries = arrange(triplets)
         found = reader.read(numbers)
-        device = self._group.device
         pixels = torch.from_numpy(np.stack([found[number] for number in numbers]))
-        source = Random(torch.Generator().manual_seed(rng.getrandbits(63)), device)
-        pixels = crop(source, pixels.to(device).float(), strength)
-        pixels = relight(source, pixels, strength)
+        pixels = pixels.to(self._group.device).float()
+        source = Random(torch.Generator().manual_seed(rng.getrandbits(63)), self._group.device)
+        pixels = relight(source, crop(source, pixels, strength), strength)
         return collate(pixels, [(number,) for number in numbers], queries, self._tokenizer)

@@ -1,11 +1,10 @@
-"""The network that a run starts with: a new one, or an adapted checkpoint."""
+"""The network and tokenizer that a run starts with: new ones, or those of a checkpoint."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import replace
 
-import torch
 from torch import Tensor, nn
 
 from ocelot.errors import ConfigurationError
@@ -13,27 +12,37 @@ from ocelot.model.checkpoint import Checkpoint, build
 from ocelot.model.geometry import ConvolutionConfig, Geometry, TextConfig
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.model.visualized_bge import Network
-from ocelot.training.config import NetworkConfig
+from ocelot.training.batch import BatchSource
+from ocelot.training.config import LONGEST_TEXT, NetworkConfig, TrainConfig
+from ocelot.training.vocabulary import build_tokenizer
 
-__all__ = ["adapted_network", "new_network"]
+__all__ = ["adapted_network", "new_network", "starting_point"]
 
-_SHORTEST_TEXT = 16  # tokens that there must be room for beside an image
+
+def starting_point(
+    config: TrainConfig, initial: Checkpoint | None, source: BatchSource
+) -> tuple[Network, TextTokenizer]:
+    """Return the network and tokenizer of a new run, or raise a `ConfigurationError`."""
+    data = config.data
+    if initial is not None:
+        words = build_tokenizer(source.texts(), data.vocabulary) if data.vocabulary else None
+        tokenizer = words or initial.tokenizer
+        return adapted_network(initial, tokenizer, data.image_size), tokenizer
+    if config.network is None:
+        raise ConfigurationError(
+            "The run has no [network] section: add one, or start from a checkpoint (--initial)."
+        )
+    tokenizer = build_tokenizer(source.texts(), data.vocabulary)
+    return new_network(config.network, tokenizer.tokenizer.get_vocab_size()), tokenizer
 
 
 def new_network(config: NetworkConfig, vocabulary: int) -> Network:
     """Build a network with random weights from the current torch seed."""
     text = TextConfig(
-        vocabulary=vocabulary,
-        width=config.width,
-        hidden=config.hidden,
-        layers=config.layers,
-        heads=config.heads,
-        positions=config.positions,
-        token_types=1,
-        first_position=0,
-        pad_id=0,
+        vocabulary=vocabulary, width=config.width, hidden=config.hidden, layers=config.layers,
+        heads=config.heads, positions=config.positions, token_types=1, first_position=0, pad_id=0,
         eps=1e-12,
-    )
+    )  # fmt: skip
     vision = ConvolutionConfig(config.image_size, config.vision_widths, config.vision_depths)
     network = Network(Geometry(vision, text))
     for module in network.modules():
@@ -43,45 +52,45 @@ def new_network(config: NetworkConfig, vocabulary: int) -> Network:
 
 
 def adapted_network(initial: Checkpoint, tokenizer: TextTokenizer, image_size: int = 0) -> Network:
-    """Build a checkpoint's network for other sub-words and another picture size.
+    """Build a checkpoint's network for another tokenizer and another picture size (0: its own).
 
-    Args:
-        tokenizer: The checkpoint's own, or one with other sub-words. Sub-words of both keep their
-            embeddings; a new one starts as the mean of the pieces that it was made of before.
-        image_size: Pixels along one side; 0 keeps the checkpoint's.
+    Sub-words that both tokenizers have keep their embeddings; a new one starts as the mean of its
+    pieces in the checkpoint's tokenizer.
 
     Raises:
-        ConfigurationError: The network cannot read pictures of that size.
+        ConfigurationError: The network cannot read such pictures beside a text.
     """
     geometry, state = initial.geometry, dict(initial.state)
-    if image_size and image_size != geometry.vision.image_size:
+    size = image_size or geometry.vision.image_size
+    if size != geometry.vision.image_size:
         if not isinstance(geometry.vision, ConvolutionConfig):
             raise ConfigurationError(
                 f"{initial.name} reads pictures of {geometry.vision.image_size} pixels only: "
                 "remove image_size."
             )
-        geometry = replace(geometry, vision=replace(geometry.vision, image_size=image_size))
-        if not geometry.vision.tokens or geometry.longest_caption < _SHORTEST_TEXT:
-            raise ConfigurationError(
-                f"{initial.name} cannot read pictures of {image_size} pixels beside a text: "
-                "choose another image_size."
-            )
+        geometry = replace(geometry, vision=replace(geometry.vision, image_size=size))
+    tokens = geometry.vision.tokens
+    if not tokens or geometry.longest_caption < LONGEST_TEXT:
+        raise ConfigurationError(
+            f"{initial.name} cannot be trained on pictures of {size} pixels: they are {tokens} "
+            f"image tokens, and its {geometry.text.positions} positions must hold at least one of "
+            f"them and a text of {LONGEST_TEXT}; choose another image_size or encoder."
+        )
     if tokenizer is not initial.tokenizer:
         words = state["embeddings.words.weight"]
-        state["embeddings.words.weight"] = _spelled(words, initial.tokenizer, tokenizer)
+        state["embeddings.words.weight"] = _word_embeddings(words, initial.tokenizer, tokenizer)
         vocabulary = tokenizer.tokenizer.get_vocab_size()
         geometry = replace(geometry, text=replace(geometry.text, vocabulary=vocabulary))
     # A copy: the caller's tensors stay as they are.
     return copy.deepcopy(build(replace(initial, geometry=geometry, state=state)))
 
 
-def _spelled(words: Tensor, old: TextTokenizer, new: TextTokenizer) -> Tensor:
-    known = old.tokenizer.get_vocab()
-    vocabulary = new.tokenizer.get_vocab()
-    rows = torch.empty(len(vocabulary), words.shape[1], dtype=words.dtype)
-    for piece, place in vocabulary.items():
-        ids = (
-            [known[piece]] if piece in known else old.tokenizer.encode(piece.lstrip("#")).ids[1:-1]
-        )
-        rows[place] = words[ids].float().mean(dim=0).to(words.dtype) if ids else words.mean(dim=0)
+def _word_embeddings(words: Tensor, old: TextTokenizer, new: TextTokenizer) -> Tensor:
+    """The embeddings of a new tokenizer's sub-words, from those of the old one."""
+    known, vocabulary = old.tokenizer.get_vocab(), new.tokenizer.get_vocab()
+    rows = words.new_empty(len(vocabulary), words.shape[1])
+    for piece, row in vocabulary.items():
+        spelled = old.tokenizer.encode(piece.lstrip("#")).ids[1:-1]
+        ids = [known[piece]] if piece in known else spelled
+        rows[row] = (words[ids] if ids else words).float().mean(dim=0)
     return rows

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from ocelot.errors import ConfigurationError
 from ocelot.model.visualized_bge import Network
-from ocelot.training.batch import Batch, embed, parts
-from ocelot.training.config import TrainConfig
+from ocelot.training.batch import Batch, embed, embed_in_parts, parts
+from ocelot.training.config import OptimiserConfig, TrainConfig
 from ocelot.training.distributed import ProcessGroup
 from ocelot.training.loss import accepts, contrastive_loss
-from ocelot.training.optimiser import moving_average, new_optimiser, schedule
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "schedule"]
 
 _MAX_SCALE = 100.0  # 1 / temperature
+
+
+def schedule(step: int, options: OptimiserConfig) -> float:
+    """Learning rate at a step: linear warm-up, then half a cosine down to the final share."""
+    if step < options.warmup:
+        return options.learning_rate * (step + 1) / options.warmup
+    done = (step - options.warmup) / max(1, options.steps - options.warmup)
+    left = options.final + (1 - options.final) * 0.5 * (1 + math.cos(math.pi * done))
+    return options.learning_rate * left
 
 
 class Trainer:
     """Everything that changes from step to step: network, average, optimiser, memory.
 
-    Args:
-        folder: Where the state is kept.
-        network: Moved to the group's device.
-        start: Fingerprint of the initial weights and the data.
+    Its state is kept in `folder`; `start` is the fingerprint of the initial weights and the data.
+
+    Attributes:
+        averaged: The network with the moving average of the weights: it is measured and written.
+        memory: Embeddings and labels of the last pictures, which stay as negatives.
+        step: Number of steps done.
     """
 
     def __init__(
@@ -39,13 +49,17 @@ class Trainer:
         self.identity = repr((config, start, group.size))
         options, device = config.optimiser, group.device
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = copy.deepcopy(self.network)
         self.log_scale = nn.Parameter(torch.tensor(-math.log(options.temperature), device=device))
-        self.average = AveragedModel(
-            self.network, avg_fn=moving_average(options.average), use_buffers=True
+        matrices = [p for p in self.network.parameters() if p.ndim > 1]
+        others = [p for p in self.network.parameters() if p.ndim <= 1]
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": options.weight_decay},
+                {"params": [*others, self.log_scale], "weight_decay": 0.0},
+            ],
+            betas=(0.9, 0.98),
         )
-        self.optimiser = new_optimiser(self.network, self.log_scale, options)
-        # Embeddings and labels of the last pictures, which stay as negatives: weights move little
-        # from one step to the next (arXiv 1912.06798).
         self.memory: Mapping[str, Tensor] = {
             "embeddings": torch.empty(0, device=device),
             "labels": torch.empty(0, dtype=torch.long, device=device),
@@ -53,20 +67,13 @@ class Trainer:
         self.step = 0
 
     @property
-    def averaged(self) -> Network:
-        """The network with the moving average of the weights: it is measured and written."""
-        network = self.average.module
-        assert isinstance(network, Network)
-        return network
-
-    @property
     def temperature(self) -> float:
-        """Of the softmax."""
+        """Temperature of the softmax."""
         return float((-self.log_scale.detach()).exp())
 
     @property
     def learning_rate(self) -> float:
-        """Of the last step."""
+        """Learning rate of the last step."""
         return float(self.optimiser.param_groups[0]["lr"])
 
     def advance(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -81,44 +88,28 @@ class Trainer:
             group["lr"] = schedule(self.step, options)
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
+        autocast = torch.autocast(self.group.device.type, torch.bfloat16, enabled=options.bf16)
         pieces = list(parts(batch, options.chunk or len(batch.pixels)))
-        if len(pieces) == 1:
-            queries, candidates = self._embed(batch, *pieces[0])
-        else:
-            queries, candidates = self._embed_without_gradients(batch, pieces)
+        with autocast:
+            if len(pieces) == 1:
+                queries, candidates = embed(self.network, batch)
+            else:
+                queries, candidates = embed_in_parts(self.network, batch, options.chunk)
         loss, accuracy, to_queries, to_candidates = self._loss(batch, queries, candidates)
-        if len(pieces) == 1:
-            torch.autograd.backward([queries, candidates], [to_queries, to_candidates])
-        else:
-            for pictures, chosen in pieces:
-                again = self._embed(batch, pictures, chosen)
-                gradients = [to_queries[chosen], to_candidates[pictures]]
-                torch.autograd.backward(list(again), gradients)
+        for pictures, chosen in pieces:
+            if len(pieces) > 1:
+                with autocast:
+                    queries, candidates = embed(self.network, batch, pictures, chosen)
+            gradients = [to_queries[chosen], to_candidates[pictures]]
+            torch.autograd.backward([queries, candidates], gradients)
         self.group.sum_gradients(self.network)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         with torch.no_grad():
             self.log_scale.clamp_(max=math.log(_MAX_SCALE))
-        self.average.update_parameters(self.network)
+            self._update_average()
         self.step += 1
         return loss, accuracy
-
-    def _embed(self, batch: Batch, pictures: slice, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        bf16 = self.config.optimiser.bf16
-        with torch.autocast(self.group.device.type, torch.bfloat16, enabled=bf16):
-            queries, candidates = embed(self.network, batch, pictures, chosen)
-        return queries.float(), candidates.float()
-
-    @torch.no_grad()
-    def _embed_without_gradients(
-        self, batch: Batch, pieces: list[tuple[slice, Tensor]]
-    ) -> tuple[Tensor, Tensor]:
-        dimension = self.network.geometry.dimension
-        queries = batch.pixels.new_empty(len(batch.ids), dimension)
-        candidates = batch.pixels.new_empty(len(batch.pixels), dimension)
-        for pictures, chosen in pieces:
-            queries[chosen], candidates[pictures] = self._embed(batch, pictures, chosen)
-        return queries, candidates
 
     def _loss(
         self, batch: Batch, queries: Tensor, candidates: Tensor
@@ -144,8 +135,19 @@ class Trainer:
         self.remember(all_candidates.detach(), labels)
         return loss.detach(), accuracy, to_queries[my_queries], to_candidates[my_pictures]
 
+    def _update_average(self) -> None:
+        """Mix the new weights into the average, which forgets faster during the first steps."""
+        decay = self.config.optimiser.average
+        keep = min(decay, (1 + self.step) / (10 + self.step)) if self.step else 0.0
+        weights = self.network.state_dict()
+        for name, average in self.averaged.state_dict().items():
+            if average.is_floating_point():
+                average.lerp_(weights[name], 1 - keep)
+            else:  # a counter of the batch norms
+                average.copy_(weights[name])
+
     def remember(self, embeddings: Tensor, labels: Tensor) -> None:
-        """Keep pictures as negatives of the next steps, in the place of the oldest."""
+        """Keep pictures as negatives of the next steps; the oldest are dropped."""
         if capacity := self.config.optimiser.memory:
             fresh = {"embeddings": embeddings, "labels": labels}
             self.memory = {
@@ -161,13 +163,16 @@ class Trainer:
             "run": self.identity,
             "step": self.step,
             "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
+            "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "log_scale": self.log_scale.detach(),
             "memory": self.memory,
         }
+        # Not `atomic_path`: what a kill leaves, perhaps gigabytes, is overwritten by the next save.
+        # Opened here, so that a full disk is an OSError.
         partial = self.folder / "state.part"
-        torch.save(state, partial)
+        with open(partial, "wb") as stream:
+            torch.save(state, stream)
         partial.replace(self.folder / "state.pt")
 
     def resume(self) -> None:
@@ -187,13 +192,11 @@ class Trainer:
             raise ConfigurationError(f"{file} is damaged: delete it to start again.")
         if state["run"] != self.identity:
             raise ConfigurationError(
-                f"{self.folder} holds a run with another configuration: "
-                "choose another --output, or delete it."
+                f"{self.folder} holds a run with another configuration, other triplets or another "
+                "number of processes: choose another --output, or delete it."
             )
-        self.step = state["step"]
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.memory = state["memory"]
+        self.step, self.memory = state["step"], state["memory"]
+        for name in ("network", "averaged", "optimiser"):
+            getattr(self, name).load_state_dict(state[name])
         with torch.no_grad():
             self.log_scale.copy_(state["log_scale"])

@@ -10,12 +10,13 @@ Names are relative to the file's folder.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import from_json
 
 from ocelot.errors import MetadataError
 from ocelot.images.decode import hash_bytes
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Triplet:
-    """One triplet; pictures are numbers within `TripletFile.pictures`."""
+    """One triplet; its pictures are numbers within `TripletFile.pictures`."""
 
     reference: int | None
     text: str | None
@@ -38,8 +39,8 @@ class Triplet:
     @property
     def pictures(self) -> tuple[int, ...]:
         """All pictures that it names."""
-        reference = () if self.reference is None else (self.reference,)
-        return (*reference, self.target, *self.negatives)
+        numbers = (self.reference, self.target, *self.negatives)
+        return tuple(number for number in numbers if number is not None)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class TripletFile:
     """A file of triplets.
 
     Attributes:
-        pictures: Every picture that it names, once.
+        pictures: Every picture that the triplets name, once.
         fingerprint: SHA-256 of the file.
     """
 
@@ -83,8 +84,8 @@ def read_triplet_file(path: Path) -> TripletFile:
 
 def _triplet(line: str, numbers: dict[Path, int], folder: Path, where: str) -> Triplet:
     try:
-        entry: Any = json.loads(line)
-    except (ValueError, RecursionError):
+        entry: Any = from_json(line)  # unlike json, it refuses half surrogate pairs
+    except ValueError:
         raise MetadataError(f"{where} is not JSON.") from None
     if not isinstance(entry, dict):
         raise MetadataError(f"{where} is not a JSON object.")
@@ -107,20 +108,19 @@ def _triplet(line: str, numbers: dict[Path, int], folder: Path, where: str) -> T
             raise MetadataError(f"{where}: there is no picture {path}.")
         return numbers.setdefault(path, len(numbers))
 
-    seen = number(reference) if reference else None
-    return Triplet(seen, text, number(target), tuple(map(number, negatives)))
+    shown = number(reference) if reference else None
+    return Triplet(shown, text, number(target), tuple(map(number, negatives)))
 
 
 def cut_texts(file: TripletFile, tokenizer: TextTokenizer, longest: int) -> TripletFile:
-    """Cut texts to so many tokens; the log says once how many were longer."""
-    triplets = []
-    for triplet in file.triplets:
+    """Cut texts to `longest` tokens; the log says once how many were longer."""
+    triplets, cut = list(file.triplets), 0
+    for place, triplet in enumerate(triplets):
         tokens = tokenizer.tokenizer.encode(triplet.text or "")
         if triplet.text and len(tokens.ids) > longest:
             end = tokens.offsets[longest - 2][1]  # the last token closes the text
-            triplet = replace(triplet, text=triplet.text[:end])
-        triplets.append(triplet)
-    cut = sum(new is not old for new, old in zip(triplets, file.triplets, strict=True))
+            triplets[place] = replace(triplet, text=triplet.text[:end])
+            cut += 1
     if cut:
         log.warning("%s: texts cut to their first %d tokens: %d.", file.path, longest, cut)
     return replace(file, triplets=tuple(triplets))

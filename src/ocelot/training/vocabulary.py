@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import string
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
+from ocelot.errors import ConfigurationError
 from ocelot.model.tokenizer import TextTokenizer, word_piece
 
 __all__ = ["build_tokenizer"]
@@ -26,13 +27,15 @@ def build_tokenizer(texts: Iterable[str], size: int) -> TextTokenizer:
     then the words of the texts, the most frequent first, and pieces that several words share.
 
     Raises:
-        ValueError: `size` leaves no room for the characters and endings.
+        ConfigurationError: `size` leaves no room for the characters and endings.
     """
     base = [*_SPECIAL, *_CHARACTERS, *string.punctuation]
     base += [f"##{piece}" for piece in (*_CHARACTERS, *_ENDINGS.split())]
     pieces = list(dict.fromkeys(base))
     if size < len(pieces):
-        raise ValueError(f"size must be at least {len(pieces)}, was: {size}")
+        raise ConfigurationError(
+            f"[data] vocabulary must be at least {len(pieces)} to build a tokenizer, was: {size}."
+        )
     words = _words(texts)
     pieces = list(dict.fromkeys([*pieces, *words, *_frequent_pieces(words)]))
     return TextTokenizer(word_piece(pieces[:size]))
@@ -49,14 +52,12 @@ def _words(texts: Iterable[str]) -> list[str]:
 
 
 def _frequent_pieces(words: Iterable[str]) -> list[str]:
-    """Pieces that several words share; those that save the most tokens come first."""
-    counts = Counter(piece for word in words for piece in _pieces(word))
+    """Pieces of two to five letters that several words share; the most useful come first."""
+    counts = Counter(
+        word[start:end] if start == 0 else f"##{word[start:end]}"
+        for word in words
+        for start in range(len(word))
+        for end in range(start + 2, min(start + 5, len(word)) + 1)
+    )
     frequent = [piece for piece in counts if counts[piece] >= 3]
     return sorted(frequent, key=lambda piece: (-counts[piece] * len(piece.lstrip("#")), piece))
-
-
-def _pieces(word: str) -> Iterator[str]:
-    """The pieces of two to five letters that a word starts with, has inside or ends in."""
-    for start in range(len(word)):
-        for end in range(start + 2, min(start + 5, len(word)) + 1):
-            yield word[start:end] if start == 0 else f"##{word[start:end]}"
