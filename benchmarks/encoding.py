@@ -75,10 +75,10 @@ def encoders(
 
 
 def measure(
-    name: str, checkpoint: Checkpoint, pictures: list[Path], rounds: int, asked: argparse.Namespace
+    name: str, checkpoint: Checkpoint, pictures: list[Path], rounds: int, args: argparse.Namespace
 ) -> None:
     """Measure one model in turns; add cosines with fp32 and shares of the machine's rate."""
-    device = asked.device
+    device = args.device
     items = [(picture, None) for picture in pictures]
     difference = check(checkpoint, pictures[:2])
     plain = Tutorial(checkpoint, device)
@@ -91,7 +91,7 @@ def measure(
             dtype=torch.float32,
         )  # fmt: skip
         exact: np.ndarray | None = None
-        for label, encoder in encoders(str(folder), device, asked.backends, pictures):
+        for label, encoder in encoders(str(folder), device, args.backends, pictures):
             run = partial(encoder.encode, items)
             sides.append(Side(label, run))
             vectors = encoder.encode(items)
@@ -128,19 +128,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--backends", nargs="*", choices=["openvino"], default=["openvino"])
     parser.add_argument("--quick", action="store_true", help="a minute instead of five")
-    asked = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        source = asked.pictures
+        source = args.pictures
         if source is None:
-            most = asked.count or max(SIZES[name][asked.quick][0] for name in asked.models)
+            most = args.count or max(SIZES[name][args.quick][0] for name in args.models)
             write_catalogue(Path(folder), most)
             source = Path(folder, "images")
         files = sorted(file for file in source.iterdir() if file.is_file())
-        for name in asked.models:
-            count, rounds = SIZES[name][asked.quick]
+        for name in args.models:
+            count, rounds = SIZES[name][args.quick]
             checkpoint = load_checkpoint("ocelot-tiny") if name == "tiny" else random_checkpoint()
-            pictures = files[: asked.count or count]
-            measure(name, checkpoint, pictures, asked.rounds or rounds, asked)
+            pictures = files[: args.count or count]
+            measure(name, checkpoint, pictures, args.rounds or rounds, args)
 
 
 if __name__ == "__main__":

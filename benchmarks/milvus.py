@@ -151,23 +151,23 @@ def main() -> None:
     parser.add_argument("--lite-only", action="store_true")
     parser.add_argument("--index-after", action="store_true")
     parser.add_argument("--quick", action="store_true", help="2,000 rows of 256 dimensions")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.rows, asked.dimensions, asked.rounds = 2_000, [256], 2
+    args = parser.parse_args()
+    if args.quick:
+        args.rows, args.dimensions, args.rounds = 2_000, [256], 2
 
     with tempfile.TemporaryDirectory() as folder:
-        for dimension in asked.dimensions:
+        for dimension in args.dimensions:
             place = {"uri": f"{folder}/{dimension}.db"}
-            compare(place, "Milvus Lite", asked.rows, dimension, asked.rounds)
-        if asked.lite_only:
+            compare(place, "Milvus Lite", args.rows, dimension, args.rounds)
+        if args.lite_only:
             return
-        with server.milvus(Path(folder), asked.server, asked.token) as place:
+        with server.milvus(Path(folder), args.server, args.token) as place:
             if place is None:
                 return
-            for dimension in asked.dimensions:
-                compare(place, "Milvus server", asked.rows, dimension, asked.rounds)
-            if asked.index_after:
-                index_order(place, asked.rows, asked.dimensions[0], asked.rounds)
+            for dimension in args.dimensions:
+                compare(place, "Milvus server", args.rows, dimension, args.rounds)
+            if args.index_after:
+                index_order(place, args.rows, args.dimensions[0], args.rounds)
 
 
 if __name__ == "__main__":

@@ -39,9 +39,9 @@ def opencv_panorama(query: Path, candidates: list[Path]) -> np.ndarray:
     """The composition of the tutorial; BGR, shape (900, 1200, 3)."""
     side = 3 * CELL
     column = np.full((side, CELL, 3), 255, np.uint8)
-    asked = cv2.resize(read(query), (CELL, CELL))
-    asked = cv2.copyMakeBorder(asked, 10, 10, 10, 10, cv2.BORDER_CONSTANT, value=(255, 0, 0))
-    column[2 * CELL :] = cv2.resize(asked, (CELL, CELL))
+    shown = cv2.resize(read(query), (CELL, CELL))
+    shown = cv2.copyMakeBorder(shown, 10, 10, 10, 10, cv2.BORDER_CONSTANT, value=(255, 0, 0))
+    column[2 * CELL :] = cv2.resize(shown, (CELL, CELL))
     cv2.putText(column, "query", (10, side + 30), cv2.FONT_HERSHEY_SIMPLEX, 1, (255, 0, 0), 2)
     grid = np.full((side, side, 3), 255, np.uint8)
     pictures = [read(path) for path in candidates]
@@ -98,24 +98,24 @@ def hits_of(files: list[Path]) -> list[Hit]:
 
 
 def compare(title: str, files: list[Path], folder: Path, rounds: int) -> None:
-    asked, *others = files
+    query, *others = files
     hits, files_only = hits_of(others), ImageStore()
     sides = [
-        Side("OpenCV, as the tutorial", lambda: opencv_panorama(asked, others)),
-        Side("ocelot, from files", lambda: panorama_of_hits(Query(asked, TEXT), hits, files_only)),
+        Side("OpenCV, as the tutorial", lambda: opencv_panorama(query, others)),
+        Side("ocelot, from files", lambda: panorama_of_hits(Query(query, TEXT), hits, files_only)),
     ]
     stored = Thumbnails(folder / "thumbnails.sqlite")
     large = [ImageFile.of(file).rgb() for file in others]
-    if all(Thumbnails.wanted(*picture.size) for picture in large):
+    if all(stored.wants(*picture.size) for picture in large):
         jpegs = [Thumbnails.make(picture) for picture in large]
         stored.put(dict(zip((hit.id for hit in hits), jpegs, strict=True)))
         copies = ImageStore(stored)
         sides.append(
-            Side("ocelot, small copies", lambda: panorama_of_hits(Query(asked, TEXT), hits, copies))
+            Side("ocelot, small copies", lambda: panorama_of_hits(Query(query, TEXT), hits, copies))
         )
     del large
     seconds = in_turns(sides, rounds)
-    panorama = panorama_of_hits(Query(asked, TEXT), hits, files_only)
+    panorama = panorama_of_hits(Query(query, TEXT), hits, files_only)
     encoding = []
     for _ in range(rounds):
         started = time.perf_counter()

@@ -36,15 +36,15 @@ class Queries:
     """A gallery, its queries, and their targets."""
 
     def __init__(self, file: Path, folder: Path) -> None:
-        asked = read_triplets(file)
+        lines = read_triplets(file)
         self.pictures = sorted(path for path in (folder / "images").iterdir() if path.is_file())
         place = {path: number for number, path in enumerate(self.pictures)}
         self.items = [
             Input(None if one.reference is None else folder / one.reference, one.text)
-            for one in asked
+            for one in lines
         ]
-        self.own = [None if not one.reference else place[folder / one.reference] for one in asked]
-        self.targets = [{place[folder / name] for name in one.targets} for one in asked]
+        self.own = [None if not one.reference else place[folder / one.reference] for one in lines]
+        self.targets = [{place[folder / name] for name in one.targets} for one in lines]
 
     def first(self, queries: Matrix, gallery: Matrix, count: int = 9) -> list[list[int]]:
         """Return the first pictures for each query, without its own reference."""
@@ -137,32 +137,32 @@ def print_quality(args: argparse.Namespace, queries: Queries) -> None:
     print(title)
     print(
         f"{'':<20} {'cosine of pictures':^26} {'cosine of queries':^26} "
-        f"{'R@1':>6} {'over fp32':>10} {'asked fp32':>10} {'same first 9':>13}"
+        f"{'R@1':>6} {'gallery fp32':>12} {'queries fp32':>12} {'same first 9':>13}"
     )
     rows = []
     gallery_fp32 = queries_fp32 = None
     for runtime in args.runtimes:
         encoder = load(runtime, args, calibration_of(args, queries.pictures))
         gallery = encoder.encode([Input(path) for path in queries.pictures])
-        asked = encoder.encode(queries.items)
+        vectors = encoder.encode(queries.items)
         if gallery_fp32 is None or queries_fp32 is None:
-            gallery_fp32, queries_fp32 = gallery, asked
-            reference = queries.first(asked, gallery)
-        over_fp32 = queries.first(asked, gallery_fp32)
-        shared = [len(set(a) & set(b)) / len(b) for a, b in zip(over_fp32, reference, strict=True)]
+            gallery_fp32, queries_fp32 = gallery, vectors
+            reference = queries.first(vectors, gallery)
+        ranked = queries.first(vectors, gallery_fp32)
+        shared = [len(set(a) & set(b)) / len(b) for a, b in zip(ranked, reference, strict=True)]
         row = {
             "runtime": encoder.runtime or runtime,
             "cosine_pictures": cosines(gallery, gallery_fp32),
-            "cosine_queries": cosines(asked, queries_fp32),
-            "R@1": queries.recall(queries.first(asked, gallery)),
-            "R@1_over_fp32": queries.recall(over_fp32),
-            "R@1_asked_fp32": queries.recall(queries.first(queries_fp32, gallery)),
+            "cosine_queries": cosines(vectors, queries_fp32),
+            "R@1": queries.recall(queries.first(vectors, gallery)),
+            "R@1_gallery_fp32": queries.recall(ranked),
+            "R@1_queries_fp32": queries.recall(queries.first(queries_fp32, gallery)),
             "same_first_9": float(np.mean(shared)),
         }
         rows.append(row)
         print(
             f"{row['runtime']:<20} {row['cosine_pictures']:^26} {row['cosine_queries']:^26} "
-            f"{row['R@1']:>6.3f} {row['R@1_over_fp32']:>10.3f} {row['R@1_asked_fp32']:>10.3f} "
+            f"{row['R@1']:>6.3f} {row['R@1_gallery_fp32']:>12.3f} {row['R@1_queries_fp32']:>12.3f} "
             f"{row['same_first_9']:>13.3f}",
             flush=True,
         )

@@ -90,14 +90,14 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="10,000 files")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.files, asked.rounds = 10_000, 2
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.files, arguments.rounds = 10_000, 2
     with tempfile.TemporaryDirectory() as temporary:
         folder, db = Path(temporary) / "files", Path(temporary) / "many.db"
         # In a process of its own, as a child's peak counts what its parent held at the start.
         filling = multiprocessing.get_context("spawn").Process(
-            target=fill, args=(folder, db, asked.files)
+            target=fill, args=(folder, db, arguments.files)
         )
         filling.start()
         filling.join()
@@ -109,17 +109,17 @@ def main() -> None:
             index(folder, db, whole)
 
         for _ in range(2):  # the first leaves a stamp
-            check(folder, db, asked.files)
+            check(folder, db, arguments.files)
         sides = [
             Side("reads all rows", without),
             Side("as the last run left it", lambda: index(folder, db, quick)),
         ]
-        seconds = in_turns(sides, asked.rounds)
+        seconds = in_turns(sides, arguments.rounds)
         notes = {
             "peak MB, reads all rows": statistics.median(whole),
             "peak MB, as the last run left it": statistics.median(quick),
         }
-        report("Nothing to index", seconds, items=asked.files, what="files", notes=notes)
+        report("Nothing to index", seconds, items=arguments.files, what="files", notes=notes)
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ def settings_page() -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is None:
+    if field.default in (None, ""):
         return ""
     value = str(field.default).lower() if isinstance(field.default, bool) else field.default
     return f"`{value}`"

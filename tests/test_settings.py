@@ -40,7 +40,7 @@ def test_a_key_turns_the_language_model_on(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ({"AZURE_OPENAI_API_KEY": SECRET}, False),  # a stray key without its endpoint
         ({"AZURE_OPENAI_API_KEY": SECRET, "AZURE_OPENAI_ENDPOINT": "https://a.example"}, True),
-        ({"OCELOT_LLM_BASE_URL": "http://127.0.0.1:11434/v1"}, True),  # a model of one's own
+        ({"OCELOT_LLM_BASE_URL": "http://127.0.0.1:11434/v1"}, True),  # a model on this machine
         ({"LLM_API_KEY": SECRET, "AZURE_API_KEY": SECRET}, False),  # other programs' variables
     ],
 )
@@ -92,6 +92,19 @@ def test_an_empty_variable_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "ocelot.toml").write_text("db = ")
     with pytest.raises(ConfigurationError, match=r"ocelot\.toml"):
+        load_settings()
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ocelot.toml").write_text("")
+
+    def refused(*args: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pydantic_settings.TomlConfigSettingsSource._read_file", refused)
+    with pytest.raises(ConfigurationError, match=r"ocelot\.toml: Permission denied"):
         load_settings()
 
 

@@ -138,6 +138,8 @@ def test_results_as_plain_values() -> None:
     assert table["best"] == table["hits"][0] and table["hits"][1]["metadata"] == {"price": 3}
     assert table["ranking"]["reason"] == "why" and "order" not in table["ranking"]
     assert len(repr(result)) < 150
+    wordy = Result(Query(text="red " * 999), (hit(1, title="Kettle " * 999),))
+    assert len(repr(wordy)) < 180
     with pytest.raises(InputError, match="engine"):
         result.to_html()
 

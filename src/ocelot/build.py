@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,7 @@ def open(
     else:
         ready["encoder"] = _checked(encoder, "encoder", Encoder)
     if reranker is None or isinstance(reranker, str):
+        # None counts as not given, so that "auto" leaves the choice to the settings.
         given["reranker"] = {None: "none", "auto": None}.get(reranker, reranker)
     else:
         given["reranker"] = "none"
@@ -88,7 +90,7 @@ def build_engine(
     create: bool = True,
     pictures: Sequence[Path] | None = None,
 ) -> Engine:
-    """Build an engine from settings; a given encoder or reranker replaces that of the settings.
+    """Build an engine; a given encoder or reranker replaces that of the settings.
 
     Args:
         pictures: See `build_encoder`.
@@ -175,17 +177,21 @@ def build_collection(settings: Settings, encoder: Encoder, *, create: bool = Tru
 
 
 def build_images(settings: Settings) -> ImageStore:
-    """Build the store of pictures: uploads, and cached small copies."""
+    """Build the store of pictures: uploads, and cached small copies.
+
+    By default uploads are beside a local database (`shop.db` -> `shop-uploads`); for a server, in
+    the working folder.
+    """
     from ocelot.images.store import ImageStore
     from ocelot.images.thumbnails import Thumbnails
 
     thumbnails = Thumbnails(max_bytes=settings.thumbnails_mb * 2**20)
-    return ImageStore(thumbnails, settings.uploads or _default_uploads(settings.db))
+    remote = "://" in settings.db
+    stem = "ocelot" if remote else os.path.expanduser(settings.db.removesuffix(".db"))
+    return ImageStore(thumbnails, settings.uploads or f"{stem}-uploads")
 
 
-def build_reranker(
-    settings: Settings, encoder: Encoder, images: ImageStore | None = None
-) -> Reranker | None:
+def build_reranker(settings: Settings, encoder: Encoder, images: ImageStore) -> Reranker | None:
     """Build the reranker; None where the settings say "none".
 
     Args:
@@ -196,16 +202,14 @@ def build_reranker(
     """
     if settings.reranker == "none":
         return None
-    return _build_llm(settings, images) if settings.uses_llm else _build_fusion(encoder, images)
-
-
-def _build_fusion(encoder: Encoder, images: ImageStore | None) -> Reranker:
+    if settings.uses_llm:
+        return _build_llm(settings, images)
     from ocelot.rerankers.fusion import FusionReranker
 
     return FusionReranker(encoder, images)
 
 
-def _build_llm(settings: Settings, images: ImageStore | None) -> Reranker:
+def _build_llm(settings: Settings, images: ImageStore) -> Reranker:
     from ocelot.rerankers.llm.reranker import LLMReranker
 
     # Where both could be used, the one that has a key is, and Azure first: its endpoint is set on
@@ -252,6 +256,7 @@ def build_service(settings: Settings) -> Service:
         ) from None
     from ocelot.encoders.batching import BatchingEncoder
     from ocelot.encoders.caching import CachingEncoder
+    from ocelot.rerankers.fusion import FusionReranker
 
     metrics = Metrics()
     batching = BatchingEncoder(
@@ -259,9 +264,9 @@ def build_service(settings: Settings) -> Service:
     )
     encoder = CachingEncoder(batching, observe=metrics.remembered)
     images = build_images(settings)
-    has_llm = settings.uses_llm or settings.has_language_model
-    rerankers = {"llm": _build_llm(settings, images)} if has_llm else {}
-    rerankers["fusion"] = _build_fusion(encoder, images)
+    rerankers: dict[str, Reranker] = {"fusion": FusionReranker(encoder, images)}
+    if settings.uses_llm or settings.has_language_model:
+        rerankers = {"llm": _build_llm(settings, images)} | rerankers
     default = "llm" if settings.uses_llm else "fusion"
     return Service(
         Engine(encoder, build_collection(settings, encoder), images=images),
@@ -270,11 +275,3 @@ def build_service(settings: Settings) -> Service:
         limits=Limits.of(settings),
         metrics=metrics,
     )
-
-
-def _default_uploads(db: str) -> Path:
-    """`shop.db` -> `shop-uploads`; for a server, a folder in the working folder."""
-    if "://" in db:
-        return Path("ocelot-uploads")
-    local = Path(db).expanduser().with_suffix("")
-    return local.with_name(f"{local.name}-uploads")

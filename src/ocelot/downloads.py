@@ -39,12 +39,12 @@ def fetch_amazon_reviews(
 ) -> Path:
     """Fetch the pictures of the Milvus tutorials.
 
-    A second run fetches nothing. An archive that is already in the directory under its own name
+    A second run fetches nothing. An archive that you saved in the directory under its own name
     is unpacked without a request, and stays. Proxies and certificates come from the usual
     environment variables (HTTPS_PROXY, SSL_CERT_FILE).
 
     Args:
-        directory: Gets a folder `amazon_reviews_2023_subset`. It is made where it is missing.
+        directory: Where the folder `amazon_reviews_2023_subset` is made; created if missing.
         url: Another place with the same archive.
         max_bytes: The largest archive to accept.
         max_unpacked_bytes, max_files: The most content to accept in it.
@@ -64,9 +64,9 @@ def fetch_amazon_reviews(
         raise DownloadError(f"Cannot fetch {url!r}: the address does not end in .tar.gz.")
     if folder.exists():
         return _pictures_in(folder)
-    found = archive.is_file()
+    saved_by_hand = archive.is_file()
     try:
-        if not found:
+        if not saved_by_hand:
             _download(url, archive, max_bytes, timeout, progress)
         with atomic_path(folder) as partial:
             _unpack(archive, partial, max_unpacked_bytes, max_files)
@@ -74,7 +74,7 @@ def fetch_amazon_reviews(
     except OSError as error:
         raise DownloadError(f"Cannot write to {directory}: {error.strerror or error}.") from error
     finally:
-        if not found:
+        if not saved_by_hand:
             with suppress(OSError):
                 archive.unlink()
     return _pictures_in(folder)
@@ -85,7 +85,7 @@ def _download(
 ) -> None:
     shown = url
     try:
-        # Without what may be secret: user, password and query.
+        # Leave out the user, the password and the query, which may be secret.
         shown = str(httpx.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
         with (
             httpx.stream("GET", url, follow_redirects=True, timeout=timeout) as response,

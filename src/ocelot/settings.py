@@ -23,8 +23,6 @@ from ocelot.errors import ConfigurationError
 
 __all__ = ["Settings", "cache_folder", "load_settings"]
 
-RerankerName = Literal["auto", "llm", "fusion", "none"]
-
 
 def cache_folder() -> Path:
     """Return the folder for weights, rankings and small copies of pictures.
@@ -93,7 +91,7 @@ class Settings(BaseSettings):
         description="MiB in the cache folder for small copies of large pictures; 0 turns them off.",
     )
 
-    reranker: RerankerName = Field(
+    reranker: Literal["auto", "llm", "fusion", "none"] = Field(
         "auto", description="auto: llm where there is an API key or a base URL, else fusion."
     )
     llm_model: str = Field("gpt-4o", description="Vision model that ranks the panorama.")
@@ -157,9 +155,7 @@ class Settings(BaseSettings):
     @property
     def uses_llm(self) -> bool:
         """Whether a language model reranks."""
-        if self.reranker == "auto":
-            return self.has_language_model
-        return self.reranker == "llm"
+        return self.reranker == "llm" or (self.reranker == "auto" and self.has_language_model)
 
     @property
     def has_language_model(self) -> bool:
@@ -199,5 +195,6 @@ def load_settings(**given: Any) -> Settings:
             f"The setting {name} cannot be used: {first['msg'][0].lower()}{first['msg'][1:]} "
             "(from the command line, the environment or ocelot.toml)."
         ) from None
-    except ValueError as error:
-        raise ConfigurationError(f"Cannot read ocelot.toml: {error}.") from None
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"Cannot read ocelot.toml: {cause}.") from None

@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
+from html import escape
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ocelot.errors import InputError
@@ -34,7 +36,6 @@ __all__ = [
     "Query",
     "RankStatus",
     "Ranking",
-    "Renderer",
     "Result",
     "Usage",
 ]
@@ -54,7 +55,7 @@ def _text(text: str | None) -> str | None:
     """The text as it can be tokenised and sent; blank text counts as none."""
     if text is not None and not isinstance(text, str):
         raise InputError(f"The text must be a str, was: {type(text).__name__}.")
-    # Lone surrogates (bytes of another encoding) cannot be tokenised or sent.
+    # Lone surrogates (bytes of another encoding) cannot be tokenised.
     return text.encode("utf-8", "replace").decode() if text and text.strip() else None
 
 
@@ -104,9 +105,7 @@ class Query:
     text: str | None = None
 
     def __init__(
-        self,
-        images: ImageSource | Sequence[ImageSource] | None = None,
-        text: str | None = None,
+        self, images: ImageSource | Sequence[ImageSource] | None = None, text: str | None = None
     ) -> None:
         given: list[Any] = list(images) if isinstance(images, (list, tuple)) else [images]
         given = [image for image in given if _is_given(image)]
@@ -134,12 +133,11 @@ class Item:
     """A stored picture.
 
     Attributes:
-        id: The id that it was added with; by default the SHA-256 of the file's bytes in 64 hex
-            digits.
+        id: The id that it was added with; by default its `sha256`.
         paths: Where files with these bytes are; never empty.
         width, height: Pixels.
         metadata: The item's own fields (title, price, …).
-        sha256: SHA-256 of the file's bytes.
+        sha256: SHA-256 of the file's bytes, 64 hex digits.
     """
 
     id: str
@@ -160,12 +158,10 @@ class Item:
 
     @property
     def title(self) -> str:
-        """The title in its metadata; else an id of the caller's own, else the file name."""
-        for key in TITLE_KEYS:
-            value = self.metadata.get(key)
-            if isinstance(value, str) and value.strip():
-                return value.strip()
-        return Path(self.path).name if self.id == self.sha256 else self.id
+        """The title in its metadata; else the id, if the caller chose one; else the file name."""
+        values = (self.metadata.get(key) for key in TITLE_KEYS)
+        titles = (value.strip() for value in values if isinstance(value, str) and value.strip())
+        return next(titles, Path(self.path).name if self.id == self.sha256 else self.id)
 
 
 @dataclass(frozen=True)
@@ -199,11 +195,7 @@ class Usage:
     completion_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.calls + other.calls,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-        )
+        return Usage(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -240,13 +232,8 @@ class Ranking:
 class Renderer(Protocol):
     """Draws results; `ocelot.render` has the one that engines give to theirs."""
 
-    def panorama(self, result: Result) -> Image.Image:
-        """The numbered picture of the query and its hits."""
-        ...
-
-    def html(self, result: Result) -> str:
-        """A whole page, with every picture inside."""
-        ...
+    def panorama(self, result: Result) -> Image.Image: ...
+    def html(self, result: Result) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -277,8 +264,8 @@ class Result:
 
     def __repr__(self) -> str:
         asked = [image.name for image in self.query.images]
-        asked += [repr(self.query.text)] if self.query.text else []
-        best = f", best={self.best.title!r}" if self.best else ""
+        asked += [repr(shorten(self.query.text, 60))] if self.query.text else []
+        best = f", best={shorten(self.best.title, 60)!r}" if self.best else ""
         return f"<Result of {' + '.join(asked)}: {len(self.hits)} hits{best}>"
 
     @property
@@ -290,9 +277,8 @@ class Result:
     @property
     def best(self) -> Hit | None:
         """The first hit; None when nothing was found or nothing fits."""
-        if not self.hits or (self.ranking is not None and self.ranking.match is False):
-            return None
-        return self.hits[0]
+        fits = self.ranking is None or self.ranking.match is not False
+        return self.hits[0] if self.hits and fits else None
 
     @property
     def reason(self) -> str:
@@ -302,9 +288,7 @@ class Result:
     def reranked(self, ranking: Ranking, **timings: float) -> Result:
         """This result in the order of a verdict on `retrieved`; `timings` are added."""
         found = self.retrieved
-        hits = tuple(
-            replace(found[position], rank=rank) for rank, position in enumerate(ranking.order, 1)
-        )
+        hits = tuple(replace(found[i], rank=rank) for rank, i in enumerate(ranking.order, 1))
         return replace(self, hits=hits, ranking=ranking, timings={**self.timings, **timings})
 
     def panorama(self) -> Image.Image:
@@ -321,28 +305,18 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: the query, the hits in final order, the verdict, the timings."""
-        hits = [
-            {
-                "rank": hit.rank,
-                "retrieval_rank": hit.retrieval_rank,
-                "score": round(hit.score, 6),
-                "path": hit.path,
-                "paths": list(hit.paths),
-                "title": hit.title,
-                "id": hit.id,
-                "metadata": dict(hit.metadata),
-            }
-            for hit in self.hits
-        ]
+        keys = ("rank", "retrieval_rank", "score", "path", "paths", "title", "id", "metadata")
+        hits: list[dict[str, Any]] = [{key: getattr(hit, key) for key in keys} for hit in self.hits]
+        for hit in hits:
+            hit |= {"score": round(hit["score"], 6), "paths": list(hit["paths"])}
+            hit["metadata"] = dict(hit["metadata"])
         ranking = None
         if self.ranking is not None:
             ranking = {**vars(self.ranking), "usage": vars(self.ranking.usage)}
             ranking.pop("order")
+        images = [image.name for image in self.query.images]
         return {
-            "query": {
-                "images": [image.name for image in self.query.images],
-                "text": self.query.text,
-            },
+            "query": {"images": images, "text": self.query.text},
             "hits": hits,
             "best": hits[0] if self.best else None,
             "ranking": ranking,
@@ -351,18 +325,14 @@ class Result:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the page in a frame, as its styles must not reach the notebook."""
-        import html
-
-        page = html.escape(self.to_html(), quote=True)
-        return (
-            f'<iframe srcdoc="{page}" sandbox title="Search result" '
-            'style="width: 100%; height: 40rem; border: 0"></iframe>'
-        )
+        style = "width: 100%; height: 40rem; border: 0"
+        page = escape(self.to_html())
+        return f'<iframe srcdoc="{page}" sandbox title="Search result" style="{style}"></iframe>'
 
     @property
     def _renderer(self) -> Renderer:
         if self.renderer is None:
-            raise InputError("Only the results of an engine can be drawn: this one has none.")
+            raise InputError("Only the results of an engine can be drawn: this one has no engine.")
         return self.renderer
 
 
@@ -388,8 +358,7 @@ class IndexReport:
         encoded: New contents that were encoded.
         relocated: Contents that were stored already: copies, renames, touched files.
         updated: Rows whose metadata changed without their content.
-        removed: Rows removed because no file has their content any more: the files changed, or
-            were deleted (`prune`).
+        removed: Rows removed because no file has their content any more.
         failures: Files and records that could not be used, with reasons.
         seconds: Wall time.
     """

@@ -146,6 +146,7 @@ def test_without_hits_there_is_a_page_but_no_panorama(
         (["--text", "a", "--reranker", "magic"], 2, "reranker"),
         (["--text", "a", "--reranker", "llm"], 2, "OPENAI_API_KEY"),
         (["--text", "a", "--encoder", "none"], 2, "ocelot-tiny"),
+        (["--text", "a", "--encoder", "~nobody-here/e"], 2, "ocelot-tiny"),
         (["--text", "a", "--device", "warp"], 2, "warp"),
         (["--text", "a", "--panorama", "/proc/no/p.jpg"], 2, "/proc/no/p.jpg"),
         (["--text", "a", "--panorama", "p.xyz"], 2, "p.xyz"),
@@ -159,6 +160,18 @@ def test_bad_input_is_one_sentence(
     assert outcome.code == code
     errors = [line for line in outcome.err.splitlines() if line.startswith("Error: ")]
     assert len(errors) == 1 and message in errors[0]
+
+
+@pytest.mark.parametrize("db", ["", "/", "~nobody-here/x", "folder/"])
+def test_an_address_that_is_no_database_is_named(ocelot: Command, db: str) -> None:
+    for command in (("search", "--text", "a"), ("index", "."), ("info",)):
+        outcome = ocelot(*command, "--db", db)
+        assert outcome.code == 2 and outcome.err.startswith(f"Error: The database {db!r}")
+
+
+def test_one_hit_is_one_picture(ocelot: Command, indexed: Path) -> None:
+    outcome = ocelot("search", "--db", indexed, "-t", "mug", "-n", 1, "--no-rerank")
+    assert "\n1 picture in " in outcome.out
 
 
 def test_an_empty_place_says_how_to_fill_it(ocelot: Command) -> None:

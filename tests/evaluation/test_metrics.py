@@ -7,14 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from ocelot.evaluation.metrics import (
-    chance,
-    first_ranks,
-    mean_reciprocal_rank,
-    precision_at,
-    recall_at,
-    summary,
-)
+from ocelot.evaluation.metrics import chance, ranked_targets, summary
 
 SCORES = np.array(
     [
@@ -23,55 +16,55 @@ SCORES = np.array(
         [0.5, 0.5, 0.5, 0.4],  # three-way tie
     ]
 )
+TARGETS: list[set[int]] = [{2}, {0, 2}, {1}]
+
+
+def places(targets: list[set[int]], left_out: list[set[int]]) -> list[list[int]]:
+    """For each query, the places of its targets, from 1."""
+    rankings = ranked_targets(SCORES[: len(targets)], targets, left_out)
+    return [(np.flatnonzero(ranking) + 1).tolist() for ranking in rankings]
 
 
 def test_worked_example() -> None:
-    ranks = first_ranks(SCORES, [{2}, {0, 2}, {1}], [set(), set(), set()])
-    assert ranks.tolist() == [3, 3, 3]
+    assert places(TARGETS, [set(), set(), set()]) == [[3], [3, 4], [3]]
 
 
 def test_the_reference_does_not_take_a_place() -> None:
-    ranks = first_ranks(SCORES, [{2}, {0, 2}, {1}], [{0}, {1}, {0}])
-    assert ranks.tolist() == [2, 2, 2]
+    assert places(TARGETS, [{0}, {1}, {0}]) == [[2], [2, 3], [2]]
 
 
 def test_a_target_that_is_the_reference_does_not_count() -> None:
-    assert first_ranks(SCORES[:1], [{0, 3}], [{0}]).tolist() == [3]
+    assert places([{0, 3}], [{0}]) == [[3]]
     with pytest.raises(ValueError, match="no target"):
-        first_ranks(SCORES[:1], [{0}], [{0}])
+        places([{0}], [{0}])
 
 
-def test_other_targets_do_not_push_the_best_back() -> None:
-    assert first_ranks(SCORES[:1], [{1, 0}], [set()]).tolist() == [1]
-
-
-def test_recall_and_reciprocal_rank() -> None:
-    ranks = np.array([1, 2, 10, 11])
-    assert recall_at(ranks, 1) == 0.25
-    assert recall_at(ranks, 10) == 0.75
-    assert mean_reciprocal_rank(ranks) == pytest.approx((1 + 1 / 2 + 1 / 10 + 1 / 11) / 4)
+def test_of_equal_scores_targets_come_last() -> None:
+    (ranking,) = ranked_targets(SCORES[2:], [{0}], [set()])
+    assert ranking.tolist() == [False, False, True, False]
 
 
 def test_summary() -> None:
-    assert summary(SCORES, [{2}, {0, 2}, {1}], [{0}, {1}, {0}]) == {
+    assert summary(SCORES, TARGETS, [{0}, {1}, {0}]) == {
         "R@1": 0.0, "R@5": 1.0, "R@9": 1.0, "R@10": 1.0, "MRR": 0.5, "P@10": 0.4444,
     }  # fmt: skip
+
+
+def test_figures_of_a_longer_ranking() -> None:
+    """Twelve pictures, best first; queries whose targets stand at known places."""
+    scores = np.tile(np.arange(12.0, 0, -1), (4, 1))
+    wanted = [{0, 3}, {1}, {9}, {10, 11}]  # ranks 1, 2, 10 and 11
+    figures = summary(scores, wanted, [set()] * 4)
+    assert figures["R@1"] == 0.25
+    assert figures["R@5"] == figures["R@9"] == 0.5
+    assert figures["R@10"] == 0.75
+    assert figures["MRR"] == pytest.approx((1 + 1 / 2 + 1 / 10 + 1 / 11) / 4, abs=1e-4)
+    assert figures["P@10"] == pytest.approx((2 + 1 + 1 + 0) / 40)
 
 
 def test_no_queries() -> None:
     empty = summary(np.empty((0, 4)), [], [])
     assert set(empty.values()) == {0.0} and empty.keys() == chance([], []).keys()
-
-
-def test_precision_counts_the_share_of_targets() -> None:
-    none: list[set[int]] = [set()]
-    assert precision_at(SCORES[:1], [{0, 2}], none, k=1) == 1.0
-    assert precision_at(SCORES[:1], [{0, 2}], none, k=2) == 0.5
-    assert precision_at(SCORES[:1], [{0, 2}], [{0}], k=2) == 0.5  # of 1 and 2
-    assert precision_at(SCORES[:1], [{0, 2}], [{1}], k=2) == 1.0
-    assert precision_at(SCORES[:1], [{0, 2}], none, k=10) == 0.5  # all four are ranked
-    assert precision_at(SCORES[2:], [{0}], none, k=2) == 0.0  # of equal scores it comes last
-    assert precision_at(SCORES[:2], [{0}, {0}], none * 2, k=1) == 0.5
 
 
 def test_chance_is_the_mean_over_every_order() -> None:
@@ -93,11 +86,9 @@ def test_against_sorting() -> None:
     left_out = [{int(rng.integers(30))} for _ in range(50)]
     expected = []
     for row, wanted, without in zip(scores, targets, left_out, strict=True):
-        order = [place for place in np.argsort(-row) if place not in without]
-        expected.append(1 + min(order.index(t) for t in wanted - without))
-    assert first_ranks(scores, targets, left_out).tolist() == expected
-    shares = []
-    for row, wanted, without in zip(scores, targets, left_out, strict=True):
-        order = [place for place in np.argsort(-row) if place not in without]
-        shares.append(len(wanted.intersection(order[:10])) / 10)
-    assert precision_at(scores, targets, left_out) == pytest.approx(np.mean(shares))
+        order = [column for column in np.argsort(-row).tolist() if column not in without]
+        expected.append([column in wanted for column in order])
+    found = ranked_targets(scores, targets, left_out)
+    assert [ranking.tolist() for ranking in found] == expected
+    shares = [np.mean(ranking[:10]) for ranking in expected]
+    assert summary(scores, targets, left_out)["P@10"] == pytest.approx(np.mean(shares), abs=1e-4)

@@ -147,3 +147,10 @@ def test_unreadable_and_empty_files(tmp_path: Path) -> None:
     (tmp_path / "latin.jsonl").write_bytes(b'{"text": "caf\xe9"}')
     with pytest.raises(MetadataError, match="UTF-8"):
         read_triplets(tmp_path / "latin.jsonl")
+
+
+def test_a_picture_that_is_given_twice_is_ranked_once(gallery: Path) -> None:
+    query = TripletQuery(None, "blue", ("blue.png",))
+    twice = [gallery / "red.png", *pictures(gallery), *pictures(gallery)]
+    result = evaluate_triplets(ENCODER, [query], gallery, twice)
+    assert result.gallery == 4 and result.composed["R@1"] == 1.0

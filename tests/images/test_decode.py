@@ -103,7 +103,7 @@ def test_a_decompression_bomb_is_refused_before_decoding() -> None:
     with pytest.raises(ImageError, match="9900 x 9000 pixels are more than the limit"):
         load_image(bomb(9_900, 9_000))
     with pytest.raises(ImageError, match="100 x 100 pixels are more than the limit of 9,999"):
-        load_image(bomb(100, 100), max_pixels=9_999)
+        probe(bomb(100, 100), max_pixels=9_999)
 
 
 @pytest.mark.parametrize(
@@ -281,8 +281,8 @@ def test_other_formats_are_decoded_whole(format: str) -> None:
 
 
 def test_the_limit_is_on_the_whole_picture_however_small_it_is_decoded() -> None:
-    with pytest.raises(ImageError, match="1200 x 800 pixels are more than the limit of 959,999"):
-        load_image(jpeg(waves(1200, 800)), shortest=100, max_pixels=959_999)
+    with pytest.raises(ImageError, match="9440 x 9440 pixels are more than the limit"):
+        load_image(jpeg(Image.new("L", (9440, 9440))), shortest=100)
 
 
 def test_a_smaller_decoding_takes_less_room(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,10 +104,12 @@ def test_content_that_is_no_image_is_named(url: str) -> None:
         ImageFile.of(f"{url}/page").rgb()
 
 
-def test_content_over_the_limit_is_refused(url: str) -> None:
-    assert len(fetch(f"{url}/large", max_bytes=5000)) == 5000
+def test_content_over_the_limit_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocelot.images.fetch.MAX_BYTES", 5000)
+    assert len(fetch(f"{url}/large")) == 5000
+    monkeypatch.setattr("ocelot.images.fetch.MAX_BYTES", 4999)
     with pytest.raises(ImageTooLarge, match="larger than"):
-        fetch(f"{url}/large", max_bytes=4999)
+        fetch(f"{url}/large")
 
 
 def test_a_server_that_is_not_there() -> None:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocelot.errors import ImageError, ImageTooLarge, InputError
-from ocelot.images.decode import hash_bytes
+from ocelot.errors import ImageError, InputError
+from ocelot.images.decode import Decoded, decode, hash_bytes
 from ocelot.images.file import ImageFile
 
 
@@ -174,19 +174,28 @@ def test_a_picture_is_decoded_once() -> None:
     assert large.rgb() is kept
 
 
+def test_the_file_of_a_large_pil_image_is_decoded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[bytes] = []
+
+    def counted(data: bytes, **options: Any) -> Decoded:
+        calls.append(data)
+        return decode(data, **options)
+
+    monkeypatch.setattr("ocelot.images.file.decode", counted)
+    Image.new("L", (3000, 1000)).save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as opened:
+        assert ImageFile.of(opened).data == (tmp_path / "a.png").read_bytes()
+    assert len(calls) == 1
+
+
 def test_the_id_and_the_pixels_are_no_part_of_the_value() -> None:
     one, other = ImageFile(PNG, "a"), ImageFile(PNG, "a")
     assert one.id and one.rgb()
     assert one == other and hash(one) == hash(other)
     assert repr(one) == "ImageFile(name='a')"
     assert replace(one, name="b").id == one.id
-
-
-def test_the_limit_holds_for_a_kept_picture_too() -> None:
-    image = ImageFile(PNG)
-    image.rgb()
-    with pytest.raises(ImageTooLarge, match="more than the limit of 1,199"):
-        image.decoded(max_pixels=1199)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", PNG[:100]])

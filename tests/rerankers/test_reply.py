@@ -37,7 +37,7 @@ FULL = '{"ranking": [2, 0, 1], "reason": "Spots.", "match": true}'
     ],
 )
 def test_forms_that_say_all(text: str) -> None:
-    parsed = parse_reply(text, 3)
+    parsed = parse_reply(text, 3, "served")
     assert (parsed.order, parsed.reason, parsed.match) == ((2, 0, 1), "Spots.", True)
     assert (parsed.status, parsed.detail) == ("ok", "")
 
@@ -74,13 +74,13 @@ def test_forms_that_say_all(text: str) -> None:
     ],
 )
 def test_what_is_repaired_is_named(text: str, order: tuple[int, ...], detail: str) -> None:
-    parsed = parse_reply(text, 3)
+    parsed = parse_reply(text, 3, "served")
     assert (parsed.order, parsed.status, parsed.detail) == (order, "repaired", detail)
 
 
 def test_a_number_cut_at_the_end_is_not_taken_for_a_whole_one() -> None:
-    assert parse_reply('{"ranking": [5, 1', 13).order[:2] == (5, 0)  # it may have been 12
-    assert parse_reply('{"ranking": [5, 1,', 13).order[:2] == (5, 1)
+    assert parse_reply('{"ranking": [5, 1', 13, "served").order[:2] == (5, 0)  # it may have been 12
+    assert parse_reply('{"ranking": [5, 1,', 13, "served").order[:2] == (5, 1)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_number_cut_at_the_end_is_not_taken_for_a_whole_one() -> None:
     ],
 )
 def test_what_cannot_be_used_keeps_retrieval_order(text: str, cause: str) -> None:
-    parsed = parse_reply(text, 3)
+    parsed = parse_reply(text, 3, "served")
     assert (parsed.order, parsed.status, parsed.detail) == ((0, 1, 2), "fallback", cause)
     assert parsed.match is None
 
@@ -115,7 +115,7 @@ def test_what_cannot_be_used_keeps_retrieval_order(text: str, cause: str) -> Non
     ],
 )
 def test_nothing_fits_is_an_answer(text: str) -> None:
-    parsed = parse_reply(text, 2)
+    parsed = parse_reply(text, 2, "served")
     assert (parsed.order, parsed.reason) == ((0, 1), "Only cars.")
     assert (parsed.match, parsed.status) == (False, "ok")
 
@@ -123,7 +123,7 @@ def test_nothing_fits_is_an_answer(text: str) -> None:
 def test_reasons_are_one_printable_line() -> None:
     reason = "red\n\x1b[31mcar\u202e \ud800" + "x" * 9000
     text = json.dumps({"ranking": [0], "reason": reason, "match": True})
-    said = parse_reply(text, 1).reason
+    said = parse_reply(text, 1, "served").reason
     assert said.startswith("red [31mcar x") and len(said) == 2000
     said.encode("utf-8")  # no lone surrogates
 
@@ -156,7 +156,7 @@ PIECES = st.lists(
 
 @given(text=st.text() | PIECES, count=st.integers(0, 30))
 def test_any_string_gives_a_whole_permutation(text: str, count: int) -> None:
-    parsed = parse_reply(text, count)
+    parsed = parse_reply(text, count, "served")
     assert sorted(parsed.order) == list(range(count))
     assert parsed.status in ("ok", "repaired", "fallback")
     assert bool(parsed.detail) == (parsed.status != "ok")
@@ -170,7 +170,7 @@ def test_any_string_gives_a_whole_permutation(text: str, count: int) -> None:
 )
 def test_what_was_written_as_json_is_read_back(order: list[int], reason: str, match: bool) -> None:
     text = json.dumps({"ranking": order, "reason": reason, "match": match})
-    parsed = parse_reply(text, 12)
+    parsed = parse_reply(text, 12, "served")
     assert (parsed.order, parsed.match, parsed.status) == (tuple(order), match, "ok")
     assert parsed.reason == " ".join(reason.split())
 
@@ -184,4 +184,4 @@ def test_what_was_written_as_json_is_read_back(order: list[int], reason: str, ma
      '{"ranking": [' + "[" * 950 + "2" + "]" * 950 + "]}", "[" * 950 + "2, 1" + "]" * 950],
 )  # fmt: skip
 def test_hostile_replies_are_read_to_an_end(text: str) -> None:
-    assert parse_reply(text, 3).order == (0, 1, 2)
+    assert parse_reply(text, 3, "served").order == (0, 1, 2)

@@ -19,10 +19,9 @@ QUESTION = "phone case with this image theme"
 def demo(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to work.")] = Path("demo"),
 ) -> None:
-    """Index a drawn shop, ask it for a leopard phone case, and show the answer."""
+    """Index a shop of drawn pictures, search it for a leopard phone case, show the result."""
     from ocelot.assets import copy_demo_shop, demo_shop_size
     from ocelot.errors import InputError
-    from ocelot.types import Query
 
     started = time.perf_counter()
     shop = directory / "shop"
@@ -38,8 +37,8 @@ def demo(
         report = index_with_progress(engine, [shop / "images"], shop / "metadata.csv")
         typer.echo("2. Indexed with Milvus Lite: ", nl=False)
         print_report(report, engine.count(), str(directory / "shop.db"))
-        typer.echo(f'3. Asking with leopard.jpg and "{QUESTION}":\n')
-        result = engine.search(Query(shop / "leopard.jpg", QUESTION))
+        typer.echo(f'3. Searching with leopard.jpg and "{QUESTION}":\n')
+        result = engine.search(image=shop / "leopard.jpg", text=QUESTION)
     print_result(result)
     if result.ranking is not None and result.ranking.reranker == "fusion":
         typer.echo(NO_KEY)

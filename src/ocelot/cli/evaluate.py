@@ -20,11 +20,6 @@ __all__ = ["app"]
 app = typer.Typer(help="Measure retrieval.", no_args_is_help=True, rich_markup_mode=None)
 
 
-@app.callback()
-def _evaluate() -> None:
-    """Measure retrieval."""
-
-
 @app.command("triplets")
 @takes(ENCODER, BATCH)
 def triplets(
@@ -51,12 +46,10 @@ def triplets(
     if not images.is_dir():
         raise InputError(f"There is no folder {images}.")
     settings = load_settings(**given)
+    encoder = build_encoder(settings, pictures=[images])
     found = list(scan([images]))
     pictures = [Path(file.path) for file in found if isinstance(file, File)]
-    folder = images.absolute()
-    result = evaluate_triplets(
-        build_encoder(settings, pictures=[images]), queried, folder, pictures
-    )
+    result = evaluate_triplets(encoder, queried, images.absolute(), pictures)
     failures = [file for file in found if isinstance(file, Failure)]
     result = replace(result, failures=(*failures, *result.failures))
     if as_json:
@@ -73,15 +66,9 @@ def triplets(
 
 
 def _show(result: Figures) -> None:
-    rows = {
-        "composed": result.composed,
-        "image only": result.image_only,
-        "text only": result.text_only,
-        "chance": result.chance,
-    }
-    names = list(result.composed)
-    typer.echo(" " * 12 + "".join(f"{name:>8}" for name in names))
-    for row, figures in rows.items():
+    typer.echo(" " * 12 + "".join(f"{name:>8}" for name in result.composed))
+    for row in ("composed", "image_only", "text_only", "chance"):
+        figures = getattr(result, row)
         none = figures.get("queries") == 0
-        cells = ["       -" if none else f"{figures[name]:8.3f}" for name in names]
-        typer.echo(f"{row:<12}" + "".join(cells))
+        cells = ["       -" if none else f"{figures[name]:8.3f}" for name in result.composed]
+        typer.echo(f"{row.replace('_', ' '):<12}" + "".join(cells))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocelot.cli.options import BATCH, DATABASE, ENCODER, INDEX, Given, Json, takes
-from ocelot.cli.terminal import printable
+from ocelot.cli.options import BATCH, DATABASE, ENCODER, INDEX, Given, Json, option, takes
+from ocelot.cli.terminal import pictures, printable
 
 if TYPE_CHECKING:
     from ocelot.engine import Engine
@@ -29,7 +29,7 @@ _SHOWN_FAILURES = 20
 @takes(DATABASE, INDEX, ENCODER, BATCH)
 def index(
     directory: Annotated[
-        list[Path], typer.Argument(metavar="DIR…", help="Folders or image files.", exists=False)
+        list[Path], typer.Argument(metavar="DIR…", help="Folders or image files.")
     ],
     *,
     given: Given,
@@ -38,10 +38,7 @@ def index(
     ] = False,
     metadata: Annotated[
         Path | None,
-        typer.Option(
-            help="A csv, jsonl or parquet file with a column file_name. [metadata.* in DIR]",
-            show_default=False,
-        ),
+        option(help="A csv, jsonl or parquet file with a column file_name. [metadata.* in DIR]"),
     ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove rows whose files below DIR are gone.")
@@ -112,27 +109,15 @@ def index_with_progress(
 ) -> IndexReport:
     """Call `Engine.index` with a progress bar: count, rate, time left."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from ocelot.indexing import Progress as Done
 
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
+    with Progress(
+        "{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[rate]}",
+        TimeRemainingColumn(), console=Console(stderr=True), transient=True,
         disable=quiet or not sys.stderr.isatty(),
-    )
-    with bar:
+    ) as bar:  # fmt: skip
         task = bar.add_task("Indexing", total=None, rate="")
 
         def show(done: Done) -> None:
@@ -154,8 +139,8 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
     ]
     summary = ", ".join(f"{count} {word}" for count, word in parts if count) or "nothing to do"
     rate = f", {report.encoded / report.seconds:.0f} pictures/s" if report.encoded else ""
-    typer.echo(f"{_pictures(report.found)} found: {summary} ({report.seconds:.1f} s{rate}).")
-    typer.echo(f"{db} now holds {_pictures(total)}.")
+    typer.echo(f"{pictures(report.found)} found: {summary} ({report.seconds:.1f} s{rate}).")
+    typer.echo(f"{db} now holds {pictures(total)}.")
     if report.failures:
         count = len(report.failures)
         typer.echo(f"{count} {'file' if count == 1 else 'files'} could not be used:", err=True)
@@ -163,7 +148,3 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
             typer.echo(printable(f"  {failure.path}: {failure.reason}"), err=True)
         if count > _SHOWN_FAILURES:
             typer.echo(f"  … and {count - _SHOWN_FAILURES} more (--json lists all)", err=True)
-
-
-def _pictures(count: int) -> str:
-    return f"{count} picture{'' if count == 1 else 's'}"

@@ -73,10 +73,8 @@ def run(command: typer.Typer = app) -> None:
         if stop.code == _INTERRUPTED:  # typer says nothing about Ctrl-C
             typer.echo("Interrupted. Finished work is kept; run it again to continue.", err=True)
         raise
-    except (InputError, ConfigurationError) as error:
-        _fail(str(error), 2)
     except OcelotError as error:
-        _fail(str(error), 1)
+        _fail(str(error), 2 if isinstance(error, InputError | ConfigurationError) else 1)
     except KeyboardInterrupt:
         _fail("Interrupted.", _INTERRUPTED)
     except BrokenPipeError:
@@ -86,6 +84,7 @@ def run(command: typer.Typer = app) -> None:
         _fail(f"The output cannot be written: {error.strerror or error}.", 1)
     finally:
         gc.freeze()  # the collector's last run, at exit, would only take time
+        gc.enable()  # some commands switch it off
 
 
 def _fail(message: str, code: int) -> None:

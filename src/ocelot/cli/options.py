@@ -22,62 +22,63 @@ from typer.models import OptionInfo
 
 __all__ = [
     "BATCH", "DATABASE", "ENCODER", "INDEX", "RERANKER", "SERVER", "Given", "Json", "TextModel",
-    "takes",
+    "option", "takes",
 ]  # fmt: skip
 
 Given = dict[str, Any]  # settings by name; None where the command line does not give one
 
 
-def _option(*names: str, help: str, metavar: str | None = None) -> OptionInfo:
-    option: OptionInfo = typer.Option(*names, help=help, metavar=metavar, show_default=False)
-    return option
+def option(*names: str, help: str, metavar: str | None = None) -> OptionInfo:
+    """Declare an option whose help, not typer, says what its default means."""
+    declared: OptionInfo = typer.Option(*names, help=help, metavar=metavar, show_default=False)
+    return declared
 
 
 DATABASE = {
-    "db": _option(
+    "db": option(
         "--db",
         metavar="URI",
         help="Milvus: a file, http://host:19530, or Zilliz Cloud. [env: OCELOT_DB; ocelot.db]",
     ),
-    "collection": _option("--collection", help="Milvus collection. [ocelot]"),
-    "token": _option("--token", help="Milvus or Zilliz Cloud token; OCELOT_TOKEN is safer."),
+    "collection": option("--collection", help="Milvus collection. [ocelot]"),
+    "token": option("--token", help="Milvus or Zilliz Cloud token; OCELOT_TOKEN is safer."),
 }
 ENCODER = {
-    "encoder": _option(
+    "encoder": option(
         "--encoder",
         "--weights",
         help="ocelot-tiny, bge-visualized-base, bge-visualized-m3, a folder, or a published .pth "
         "file. [ocelot-tiny]",
     ),
-    "text_model": _option(
+    "text_model": option(
         "--text-model", help="Folder or Hugging Face name of the text model of a .pth file."
     ),
-    "device": _option("--device", help="cpu, cuda or mps. [the fastest available]"),
-    "backend": _option("--backend", help="torch or openvino. [torch]"),
-    "precision": _option(
+    "device": option("--device", help="cpu, cuda or mps. [the fastest available]"),
+    "backend": option("--backend", help="torch or openvino. [torch]"),
+    "precision": option(
         "--precision",
         help="fp32, bf16, fp16 (torch) or int8 (openvino). [bf16 where the hardware has it]",
     ),
-    "calibration": _option(
+    "calibration": option(
         "--calibration", metavar="DIR", help="Pictures to calibrate int8 with. [the indexed ones]"
     ),
 }
 RERANKER = {
-    "reranker": _option("--reranker", help="auto, llm, fusion or none. [auto]"),
-    "llm_model": _option("--llm-model", help="Vision model. [gpt-4o]"),
-    "llm_base_url": _option("--llm-base-url", help="OpenAI-compatible endpoint."),
+    "reranker": option("--reranker", help="auto, llm, fusion or none. [auto]"),
+    "llm_model": option("--llm-model", help="Vision model. [gpt-4o]"),
+    "llm_base_url": option("--llm-base-url", help="OpenAI-compatible endpoint."),
 }
 INDEX = {
-    "index": _option("--index", help="FLAT, HNSW, IVF_FLAT, IVF_SQ8, DISKANN or AUTOINDEX. [auto]"),
+    "index": option("--index", help="FLAT, HNSW, IVF_FLAT, IVF_SQ8, DISKANN or AUTOINDEX. [auto]"),
 }
-BATCH = {"batch_size": _option("--batch-size", metavar="N", help="Pictures encoded at once.")}
+BATCH = {"batch_size": option("--batch-size", metavar="N", help="Pictures encoded at once.")}
 SERVER = {
-    "uploads": _option(
+    "uploads": option(
         "--uploads", metavar="DIR", help="Folder for uploaded pictures. [beside the database]"
     ),
-    "threads": _option("--threads", metavar="N", help="Searches at once. [16]"),
-    "queue": _option("--queue", metavar="N", help="Searches that may wait. [64]"),
-    "batch_window": _option(
+    "threads": option("--threads", metavar="N", help="Searches at once. [16]"),
+    "queue": option("--queue", metavar="N", help="Searches that may wait. [64]"),
+    "batch_window": option(
         "--batch-window",
         metavar="SECONDS",
         help="How long a query waits for others to share its batch. [0.002]",
@@ -93,7 +94,7 @@ def takes(*groups: Mapping[str, OptionInfo]) -> Callable[[Callable[..., None]], 
 
     typer reads a command's options from its signature and its annotations: both are rewritten.
     """
-    options = {name: option for group in groups for name, option in group.items()}
+    options = {name: group[name] for group in groups for name in group}
 
     def decorate(command: Callable[..., None]) -> Any:
         @wraps(command)
@@ -101,17 +102,16 @@ def takes(*groups: Mapping[str, OptionInfo]) -> Callable[[Callable[..., None]], 
             command(given={name: arguments.pop(name) for name in options}, **arguments)
 
         signature = inspect.signature(command, eval_str=True)
-        parameters: list[inspect.Parameter] = []
-        for parameter in signature.parameters.values():
-            if parameter.name != "given":
-                parameters.append(parameter)
-                continue
-            parameters += [
-                inspect.Parameter(
-                    name, parameter.kind, default=None, annotation=Annotated[str | None, option]
-                )
-                for name, option in options.items()
-            ]
+        given = signature.parameters["given"]
+        taken = [
+            given.replace(name=name, default=None, annotation=Annotated[str | None, shared])
+            for name, shared in options.items()
+        ]
+        parameters = [
+            parameter
+            for declared in signature.parameters.values()
+            for parameter in (taken if declared is given else [declared])
+        ]
         run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in parameters}
         return run

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocelot.cli.options import DATABASE, ENCODER, RERANKER, Given, Json, takes
-from ocelot.cli.startup import quick_start
-from ocelot.cli.terminal import printable, sentence
+from ocelot.cli.options import DATABASE, ENCODER, RERANKER, Given, Json, option, takes
+from ocelot.cli.terminal import pictures, printable, sentence
 from ocelot.errors import ConfigurationError, InputError
 from ocelot.types import MAX_REFERENCES, Query
 
@@ -28,29 +29,19 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 def search(
     image: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--image",
-            "-i",
-            metavar="PATH",
-            show_default=False,
-            help=f"Query picture; repeat it for more, up to {MAX_REFERENCES}.",
+        option(
+            "--image", "-i", metavar="PATH", help=f"Query picture, up to {MAX_REFERENCES} times."
         ),
     ] = None,
-    text: Annotated[
-        str | None, typer.Option("--text", "-t", help="Query sentence.", show_default=False)
-    ] = None,
+    text: Annotated[str | None, option("--text", "-t", help="Query sentence.")] = None,
     *,
     given: Given,
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, max=1000, help="The most hits to return.")
     ] = 9,
-    filter: Annotated[
-        str | None,
-        typer.Option(help='Condition on the metadata: "price < 30".', show_default=False),
-    ] = None,
+    filter: Annotated[str | None, option(help='Condition on the metadata: "price < 30".')] = None,
     min_score: Annotated[
-        float | None,
-        typer.Option(help="Leave out hits below this cosine similarity.", show_default=False),
+        float | None, option(help="Leave out hits below this cosine similarity.")
     ] = None,
     keep_reference: Annotated[
         bool, typer.Option("--keep-reference", help="Also return the query pictures themselves.")
@@ -58,14 +49,9 @@ def search(
     no_rerank: Annotated[
         bool, typer.Option("--no-rerank", help="Keep the retrieval order.")
     ] = False,
-    panorama: Annotated[
-        Path | None, typer.Option(help="Write the panorama here.", show_default=False)
-    ] = None,
+    panorama: Annotated[Path | None, option(help="Write the panorama here.")] = None,
     html: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write a page with the query, the hits and the reason here.", show_default=False
-        ),
+        Path | None, option(help="Write a page with the query, the hits and the reason here.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -76,19 +62,17 @@ def search(
         raise InputError(f"Cannot write {panorama}: name it .jpg, .png or .webp.")
     # torch's threads would spin while they wait for more work, which one query does not bring.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    with quick_start():
-        from ocelot.build import build_engine
-        from ocelot.settings import load_settings
+    # What imports create stays until the end, and the collector of cycles would walk through it
+    # many times: a third of the time of a search.
+    gc.disable()
+    from ocelot.build import build_engine
+    from ocelot.settings import load_settings
 
     query = Query(image, text)
     settings = load_settings(**given | ({"reranker": "none"} if no_rerank else {}))
-    with quick_start(), build_engine(settings, create=False) as engine:
+    with build_engine(settings, create=False) as engine:
         result = engine.search(
-            query,
-            limit=limit,
-            filter=filter,
-            min_score=min_score,
-            keep_reference=keep_reference,
+            query, limit=limit, filter=filter, min_score=min_score, keep_reference=keep_reference
         )
     if as_json:
         typer.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
@@ -140,11 +124,11 @@ def print_result(result: Result) -> None:
         cached = ", from the cache" if ranking.cached else ""
         typer.echo(sentence(f"Ranked by {ranking.reranker}{cached}{tokens}{status}"))
     seconds = result.timings.get("total", 0.0)
-    typer.echo(f"{len(result.hits)} pictures in {seconds:.2f} s.")
+    typer.echo(f"{pictures(len(result.hits))} in {seconds:.2f} s.")
 
 
 def _short(path: str) -> str:
-    """The path, relative to the working folder where it is inside it."""
+    """Return the path, relative to the working folder if it is below it."""
     try:
         return str(Path(path).relative_to(Path.cwd()))
     except ValueError:
@@ -161,7 +145,7 @@ def save_outputs(result: Result, panorama: Path | None, html: Path | None) -> No
         _write(html, lambda: html.write_text(result.to_html(), encoding="utf-8"))
 
 
-def _write(file: Path, write: Any) -> None:
+def _write(file: Path, write: Callable[[], object]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import errno
+import gc
 import ipaddress
 import logging
 import math
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, RERANKER, SERVER, Given, takes
-from ocelot.cli.startup import quick_start
 from ocelot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -42,31 +42,30 @@ def serve(
 ) -> None:
     """Serve the HTTP API and the page, from one process that keeps the encoder loaded."""
     _save_memory()
-    with quick_start():
-        from ocelot.build import build_service
-        from ocelot.settings import load_settings
+    gc.disable()  # as in `ocelot search`, while modules and models are loaded
+    from ocelot.build import build_service
+    from ocelot.settings import load_settings
 
     settings = load_settings(**given)
     if verbose:
         logging.getLogger("ocelot").setLevel(logging.INFO)
-    loopback = _is_loopback(host)
-    if not loopback and settings.api_keys is None:
-        logging.getLogger("ocelot").warning(
-            "Listening on %s without API keys: everybody who can reach this machine can search, "
-            "add and delete. Set OCELOT_API_KEYS, or listen on 127.0.0.1.",
-            host,
-        )
-    listener = _listen(host, port)
-    with listener:
-        with quick_start():
-            service = build_service(settings)
+    with _listen(host, port) as listener:
+        local = ipaddress.ip_address(listener.getsockname()[0]).is_loopback
+        if not local and settings.api_keys is None:
+            logging.getLogger("ocelot").warning(
+                "Listening on %s without API keys: everybody who can reach this machine can "
+                "search, add and delete. Set OCELOT_API_KEYS, or listen on 127.0.0.1.",
+                host,
+            )
+        service = build_service(settings)
         try:
             from ocelot.web.app import create_app
 
             # API keys keep other web pages out already, and a proxy may send other host names.
-            guarded = settings.api_keys is not None or not loopback
-            names = None if guarded else (*_LOCAL_NAMES, host)
+            checked = local and settings.api_keys is None
+            names = (*_LOCAL_NAMES, host) if checked else None
             app = create_app(service, settings, page=page, hosts=names)
+            gc.enable()
             announcement = _announcement(listener, service, settings.db)
             _run(app, listener, announcement, settings.stop_timeout)
         finally:
@@ -86,15 +85,8 @@ def _save_memory() -> None:
         ctypes.CDLL(None).mallopt(-8, 2)  # M_ARENA_MAX
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _listen(host: str, port: int) -> socket.socket:
-    """Return a bound socket. It fails before anything is loaded."""
+    """Return a listening socket, so that a bad address is reported before anything is loaded."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -105,9 +97,11 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen()  # so that the second of two servers fails here
     except OSError as error:
         cause = error.strerror or str(error)
-        mend = "choose another --port" if error.errno == errno.EADDRINUSE else "check --host"
-        if error.errno == errno.EACCES:
-            mend = "choose a --port from 1024 on"
+        mends = {
+            errno.EADDRINUSE: "choose another --port",
+            errno.EACCES: "choose a --port from 1024 on",
+        }
+        mend = mends.get(error.errno or 0, "check --host")
         raise ConfigurationError(
             f"Cannot listen on {host}:{port} ({cause.lower()}); {mend}."
         ) from None

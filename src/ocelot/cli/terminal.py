@@ -1,8 +1,8 @@
-"""Make text from outside (file names, titles, replies) safe to print on a terminal."""
+"""Text for a terminal; file names, titles and replies of models are made safe to print."""
 
 from __future__ import annotations
 
-__all__ = ["printable", "sentence"]
+__all__ = ["pictures", "printable", "sentence"]
 
 
 def printable(text: str) -> str:
@@ -17,3 +17,8 @@ def printable(text: str) -> str:
 def sentence(text: str) -> str:
     """Return the printable text, ending in one full stop."""
     return printable(text).rstrip(" .") + "."
+
+
+def pictures(count: int) -> str:
+    """Return "1 picture", "2 pictures" and so on."""
+    return f"{count} picture{'' if count == 1 else 's'}"

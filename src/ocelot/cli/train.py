@@ -20,11 +20,10 @@ __all__ = ["Config", "DeviceName", "Initial", "Output", "run", "train"]
 Config = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="See docs/training.md.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The run's folder.")]
 Initial = Annotated[
-    str | None,
-    typer.Option(help="Start from this encoder: a name, .pth or folder.", show_default=False),
+    str | None, options.option(help="Start from this encoder: a name, .pth or folder.")
 ]
 DeviceName = Annotated[
-    str | None, typer.Option(help="cpu, cuda, mps. [a GPU if there is one]", show_default=False)
+    str | None, options.option(help="cpu, cuda or mps. [a CUDA GPU if there is one]")
 ]
 
 
@@ -58,16 +57,9 @@ def run(
     from ocelot.encoders.weights import load_checkpoint
     from ocelot.training.loop import train
 
-    start = None if initial is None else load_checkpoint(initial, text_model)
+    start = load_checkpoint(initial, text_model) if initial else None
     try:
-        folder = train(
-            config,
-            source,
-            output,
-            initial=start,
-            device=device,
-            progress=lambda report: typer.echo(str(report)),
-        )
+        folder = train(config, source, output, initial=start, device=device, progress=typer.echo)
     except OSError as error:
         cause = error.strerror or str(error)
         raise ConfigurationError(f"Cannot write to {output}: {cause}.") from None

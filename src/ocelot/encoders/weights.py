@@ -5,6 +5,7 @@ Finding them needs no torch, which takes a second to import.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ def locate(
         folder = _text_folder(text_model or published.text_model, fetch)
         return EncoderFiles(name, weights, folder, published.sha256)
     bundled = files("ocelot") / "assets" / BUNDLED
-    path = Path(str(bundled)) if name == BUNDLED else Path(name).expanduser()
+    path = Path(str(bundled)) if name == BUNDLED else Path(os.path.expanduser(name))
     if path.is_dir():
         return EncoderFiles(path.name, path / "model.safetensors", path)
     if not path.is_file():
@@ -130,7 +131,7 @@ def locate(
 
 
 def _text_folder(text_model: str | Path, fetch: bool) -> Path:
-    folder, repository = Path(text_model).expanduser(), str(text_model)
+    folder, repository = Path(os.path.expanduser(text_model)), str(text_model)
     if folder.is_dir():
         return folder
     if repository.count("/") != 1 or repository.startswith((".", "/", "~")):

@@ -35,7 +35,7 @@ def read_triplets(file: Path) -> list[TripletQuery]:
     A line may also have a "task". Other keys are ignored.
 
     Raises:
-        MetadataError: The file cannot be read, or a line, which is named by its number, is wrong.
+        MetadataError: The file cannot be read, or a line (the message has its number) is wrong.
     """
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()

@@ -14,7 +14,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -42,6 +41,8 @@ MAX_BYTES = 200 * 2**20
 _MAX_SIDE = 65_500
 # Pillow reads many more formats; some start other programs, and shops do not use them.
 _FORMATS = frozenset({"AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP"})
+# Only these plugins are loaded: loading all of them would delay a search.
+_PLUGINS = ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Tiff", "WebP")
 _SCALABLE = ("JPEG", "MPO")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
@@ -115,7 +116,6 @@ def decode(
     data: bytes,
     *,
     shortest: int | None = None,
-    max_pixels: int = MAX_PIXELS,
     name: str = "the image",
     earlier: Decoded | None = None,
 ) -> Decoded:
@@ -126,31 +126,27 @@ def decode(
         shortest: Pixels that are enough for the shortest side. A JPEG is then decoded at 1/2, 1/4
             or 1/8 of its size if that is enough, which is several times as fast. None decodes
             at full size.
-        max_pixels: Refuse images with more pixels than this before decoding them. Pillow always
-            refuses more than twice its `Image.MAX_IMAGE_PIXELS`.
         name: The image's name in messages.
         earlier: The result of an earlier call for the same data; returned if this call would
             decode to the same size.
 
     Raises:
-        ImageError: The data cannot be decoded, or the image is over the limit.
+        ImageError: The data cannot be decoded, or the image has more than `MAX_PIXELS`.
     """
+    with _opened(data, name) as image:
+        return to_rgb(image, name, shortest, earlier)
+
+
+def _opened(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The image with its header read."""
     if not data:
         raise ImageError(name, "it is empty")
-    try:
-        with _opened(data, name, max_pixels) as image:
-            return to_rgb(image, name, max_pixels, shortest, earlier)
-    except ImageError:
-        raise
-    except Exception as error:
-        raise _damaged(name, error) from error
-
-
-def _opened(data: bytes, name: str, max_pixels: int) -> Image.Image:
+    for plugin in _PLUGINS:
+        import_module(f"PIL.{plugin}ImagePlugin")
     heif = data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
     readable = not heif or _register_heif()
     try:
-        return Image.open(io.BytesIO(data), formats=_readable_formats())
+        return Image.open(io.BytesIO(data), formats=sorted(_FORMATS & Image.OPEN.keys()))
     except Image.DecompressionBombError:  # Pillow's own limit, twice its MAX_IMAGE_PIXELS
         raise ImageTooLarge(name, f"it has more pixels than the limit of {max_pixels:,}") from None
     except UnidentifiedImageError:
@@ -174,8 +170,6 @@ def probe(
     Raises:
         ImageError: This is not an image, or it has more pixels than the limit.
     """
-    if not data:
-        raise ImageError(name, "it is empty")
     with _opened(data, name, max_pixels) as image:
         _check_size(image, name, max_pixels)
         return image.format or "", image.width, image.height
@@ -184,12 +178,11 @@ def probe(
 def to_rgb(
     image: Image.Image,
     name: str,
-    max_pixels: int = MAX_PIXELS,
     shortest: int | None = None,
     earlier: Decoded | None = None,
 ) -> Decoded:
     """An opened image as RGB; changes `image`. Arguments and errors: see `decode`."""
-    _check_size(image, name, max_pixels)
+    _check_size(image, name)
     size = image.size
     try:
         if shortest is not None and image.format in _SCALABLE:
@@ -206,19 +199,7 @@ def to_rgb(
     return Decoded(flat, size[::-1] if orientation in range(5, 9) else size)
 
 
-@cache
-def _load_plugins() -> None:
-    """Load only the plugins of our formats: loading all of them would delay a search."""
-    for name in ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Tiff", "WebP"):
-        import_module(f"PIL.{name}ImagePlugin")
-
-
-def _readable_formats() -> list[str]:
-    _load_plugins()
-    return sorted(_FORMATS & Image.OPEN.keys())
-
-
-def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
+def _check_size(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> None:
     width, height = image.size
     if width * height > max_pixels:
         raise ImageTooLarge(

@@ -13,18 +13,15 @@ from ocelot.images.decode import MAX_BYTES
 
 __all__ = ["fetch", "public_name"]
 
-_SECONDS = 30.0
+_SECONDS = 30.0  # for each step: to connect, and between two pieces of data
 
 
-def fetch(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = _SECONDS) -> bytes:
+def fetch(url: str) -> bytes:
     """The content of an `http(s)` URL; redirects are followed.
-
-    Args:
-        timeout: Seconds for each step: to connect, and between two pieces of data.
 
     Raises:
         ImageError: The server cannot be reached or answers with an error.
-        ImageTooLarge: The content is larger than `max_bytes`.
+        ImageTooLarge: The content is larger than `MAX_BYTES`.
     """
     import httpx  # most searches do not need it
 
@@ -33,13 +30,13 @@ def fetch(url: str, *, max_bytes: int = MAX_BYTES, timeout: float = _SECONDS) ->
     try:
         with (
             _no_request_log(),
-            httpx.stream("GET", url, follow_redirects=True, timeout=timeout) as response,
+            httpx.stream("GET", url, follow_redirects=True, timeout=_SECONDS) as response,
         ):
             response.raise_for_status()
             for chunk in response.iter_bytes():
                 data += chunk
-                if len(data) > max_bytes:
-                    raise ImageTooLarge(name, f"it is larger than {max_bytes / 2**20:.0f} MiB")
+                if len(data) > MAX_BYTES:
+                    raise ImageTooLarge(name, f"it is larger than {MAX_BYTES / 2**20:.0f} MiB")
     except httpx.HTTPStatusError as error:
         raise ImageError(name, f"the server answered {error.response.status_code}") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:

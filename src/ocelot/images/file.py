@@ -14,15 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ocelot.errors import ImageError, InputError
-from ocelot.images.decode import (
-    MAX_PIXELS,
-    Decoded,
-    decode,
-    hash_bytes,
-    probe,
-    read_file,
-    to_rgb,
-)
+from ocelot.images.decode import MAX_PIXELS, Decoded, decode, hash_bytes, probe, read_file, to_rgb
 
 __all__ = ["ImageFile", "ImageSource"]
 
@@ -86,22 +78,18 @@ class ImageFile:
         """SHA-256 of the bytes, 64 hex digits: the id of an item with this picture."""
         return hash_bytes(self.data)
 
-    def decoded(
-        self, shortest: int | None = None, *, max_pixels: int = MAX_PIXELS, keep: bool = False
-    ) -> Decoded:
+    def decoded(self, shortest: int | None = None, *, keep: bool = False) -> Decoded:
         """The decoded picture with its true size; the last one is kept for the next call.
 
         Args:
-            shortest, max_pixels: See `ocelot.images.decode.decode`.
+            shortest: See `ocelot.images.decode.decode`.
             keep: Keep it even if it is large.
 
         Raises:
             ImageError: The data cannot be decoded, or the picture is over the limit.
         """
         earlier = self.__dict__.get("_kept")
-        found = decode(
-            self.data, shortest=shortest, max_pixels=max_pixels, name=self.name, earlier=earlier
-        )
+        found = decode(self.data, shortest=shortest, name=self.name, earlier=earlier)
         if keep or found.image.width * found.image.height <= _KEPT_PIXELS:
             self.__dict__["_kept"] = found
         return found
@@ -109,11 +97,7 @@ class ImageFile:
     def rgb(self, shortest: int | None = None) -> Image.Image:
         """The picture as RGB, upright, transparency on white. Do not change it: it is shared.
 
-        Args:
-            shortest: See `ocelot.images.decode.decode`.
-
-        Raises:
-            ImageError: The data cannot be decoded, or the picture is over the limit.
+        Arguments and errors: see `decoded`.
         """
         return self.decoded(shortest).image
 
@@ -133,14 +117,15 @@ def _from_pil(image: Image.Image) -> ImageFile:
         copy = image.copy()
     except Exception as error:  # an opened image is decoded here; Pillow raises many types
         raise ImageError("the image", f"it is damaged ({error})") from error
-    rgb = to_rgb(copy, "the image")
+    rgb = to_rgb(copy, "the image").image
     if path:
         with suppress(ImageError):  # the image may outlive its file
             own = ImageFile.of(Path(os.fsdecode(path)))
-            if own.rgb().size == rgb.image.size and own.rgb().tobytes() == rgb.image.tobytes():
+            its = own.rgb()
+            if its.size == rgb.size and its.tobytes() == rgb.tobytes():
                 return own
     buffer = io.BytesIO()
-    plain = Image.new("RGB", rgb.image.size)
-    plain.paste(rgb.image)  # leaves out the original's colour profile and comments
+    plain = Image.new("RGB", rgb.size)
+    plain.paste(rgb)  # leaves out the original's colour profile and comments
     plain.save(buffer, "PNG", compress_level=1)
     return ImageFile(buffer.getvalue())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,10 +67,7 @@ class ImageStore:
         )
 
     def picture(
-        self,
-        item: Item,
-        size: int,
-        resample: Image.Resampling = Image.Resampling.BICUBIC,
+        self, item: Item, size: int, resample: Image.Resampling = Image.Resampling.BICUBIC
     ) -> Image.Image:
         """The item's picture as RGB, its longer side at most `size` pixels, never enlarged.
 
@@ -89,7 +85,7 @@ class ImageStore:
     def _small_copy(self, item: Item, size: int) -> Image.Image | None:
         if self.thumbnails is None or size > Thumbnails.SIDE:
             return None
-        copy = self.thumbnails.get([item.sha256]).get(item.sha256)
+        copy = self.thumbnails.get(item.sha256)
         try:
             return None if copy is None else ImageFile(copy).rgb(size)
         except ImageError:  # a damaged copy: read the file
@@ -101,18 +97,12 @@ class ImageStore:
         Args:
             kept: Items with the same contents, whose small copies and files stay.
         """
-        kept = list(kept)
-        contents = {item.sha256 for item in kept}
-        paths = {path for item in kept for path in item.paths}
-        gone = [
-            replace(item, paths=tuple(path for path in item.paths if path not in paths))
-            for item in gone
-        ]
+        gone, kept = list(gone), list(kept)
         if self.thumbnails is not None:
-            self.thumbnails.drop(item.sha256 for item in gone if item.sha256 not in contents)
+            self.thumbnails.drop({item.sha256 for item in gone} - {item.sha256 for item in kept})
         if self._uploads.is_dir():
-            for item in gone:
-                self.uploads.forget(item)
+            paths = {path for item in kept for path in item.paths}
+            self.uploads.forget({path for item in gone for path in item.paths} - paths)
 
     def close(self) -> None:
         """Close the database of small copies; the next use opens it again."""

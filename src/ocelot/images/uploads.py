@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ocelot.errors import ConfigurationError, StorageError
 from ocelot.files import atomic_path
-from ocelot.images.decode import MAX_PIXELS, hash_bytes
+from ocelot.images.decode import hash_bytes
 from ocelot.images.file import ImageFile
-
-if TYPE_CHECKING:
-    from ocelot.types import Item
 
 __all__ = ["UploadFolder"]
 
@@ -46,19 +43,17 @@ class UploadFolder:
                 if time.time() - partial.stat().st_mtime > _HOUR:
                     partial.unlink()
 
-    def keep(
-        self, image: ImageFile, id: str | None = None, *, max_pixels: int = MAX_PIXELS
-    ) -> Path:
+    def keep(self, image: ImageFile, id: str | None = None) -> Path:
         """Write a picture for the item `id` unless it is already there; return its path.
 
         Args:
             id: By default the hash of the content. Items with other ids get their own files.
 
         Raises:
-            ImageError: This is not an image, or it has more pixels than the limit.
+            ImageError: This is not an image, or it is too large.
             StorageError: The file cannot be written.
         """
-        format, _, _ = image.probe(max_pixels)
+        format, _, _ = image.probe()
         name = image.id
         if id is not None and id != image.id:
             name += f"-{hash_bytes(id.encode('utf-8', 'surrogatepass'))[:16]}"
@@ -75,12 +70,8 @@ class UploadFolder:
             ) from error
         return path
 
-    def forget(self, item: Item) -> None:
-        """Delete the files of an item that are in this folder."""
-        for path in item.paths:
-            if self.owns(path):
-                Path(path).unlink(missing_ok=True)
-
-    def owns(self, path: str) -> bool:
-        """Return True if this folder wrote the file."""
-        return Path(path).parent.parent == self.folder
+    def forget(self, paths: Iterable[str]) -> None:
+        """Delete those of the files that this folder wrote."""
+        for path in map(Path, paths):
+            if path.parent.parent == self.folder:
+                path.unlink(missing_ok=True)

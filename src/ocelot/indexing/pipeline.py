@@ -130,7 +130,7 @@ class Run:
         thumbnails, thumbnail = self.images.thumbnails, None
         try:
             decoded = image.decoded(self.encoder.decode_side, keep=True)
-            if thumbnails is not None and thumbnails.keeps and thumbnails.wanted(*decoded.size):
+            if thumbnails is not None and thumbnails.wants(*decoded.size):
                 thumbnail = thumbnails.make(image.decoded(Thumbnails.SIDE, keep=True).image)
             return Loaded(decoded.size, self.encoder.prepare(Input(image)), thumbnail)
         except OcelotError:

@@ -133,12 +133,10 @@ def notice(ranking: Ranking | None) -> str:
     if ranking is None or ranking.status == "ok":
         return ""
     detail = ranking.detail.strip().rstrip(".")
-    if ranking.status == "repaired":
-        text = f"The reply of {ranking.reranker} was repaired"
-    else:
-        text = (
-            f"{ranking.reranker} gave no usable answer, so the pictures stay in order of similarity"
-        )
+    text = f"The reply of {ranking.reranker} was repaired"
+    if ranking.status == "fallback":
+        outcome = "gave no usable answer, so the pictures stay in order of similarity"
+        text = f"{ranking.reranker} {outcome}"
     return f"{text}{f': {detail}' if detail else ''}."
 
 
@@ -156,8 +154,7 @@ def facts(result: Result) -> list[tuple[str, str]]:
             facts.append(("Answer", "from the cache, at no cost"))
         elif used.calls:
             tokens = f"{used.prompt_tokens:,} in, {used.completion_tokens:,} out"
-            facts.append(("Tokens", tokens))
-            facts.append(("Calls to the model", str(used.calls)))
+            facts += [("Tokens", tokens), ("Calls to the model", str(used.calls))]
     return facts + [(f"Time, {stage}", _seconds(time)) for stage, time in result.timings.items()]
 
 

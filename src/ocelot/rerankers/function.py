@@ -48,8 +48,8 @@ class FunctionReranker:
         if not hits:
             return Ranking((), reason, self.name)
         listed = given if isinstance(given, Iterable) else ()
-        indices = [index if isinstance(index, Integral) else None for index in listed]
-        order, notes = complete_order([None if i is None else int(i) for i in indices], len(hits))
+        indices = (int(index) if isinstance(index, Integral) else None for index in listed)
+        order, notes = complete_order(indices, len(hits))
         status: RankStatus = "repaired" if notes else "ok"
         if order is None:
             order, status = tuple(range(len(hits))), "fallback"

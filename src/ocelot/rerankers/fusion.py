@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ocelot.encoders.base import normalized_mean
-from ocelot.errors import ConfigurationError, ImageError, ItemNotFound, OcelotError
+from ocelot.errors import ImageError, ItemNotFound, OcelotError
 from ocelot.images.store import ImageStore
 from ocelot.types import Hit, Input, Query, Ranking
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["FusionReranker", "ordinal"]
 
 # The whole counts as much as both parts together, so that it decides when they disagree.
-WEIGHTS: Mapping[str, float] = {"whole": 2.0, "text": 1.0, "image": 1.0}
+_WEIGHTS = {"whole": 2.0, "text": 1.0, "image": 1.0}
+_K = 60.0  # the paper's constant: the larger, the less a first place counts over a second
 
 
 class FusionReranker:
@@ -42,49 +43,22 @@ class FusionReranker:
     Args:
         encoder: The one that made the hits' vectors.
         images: Where the pictures of hits without a vector are read from.
-        weights: For "whole", "text" and "image"; by default 2, 1 and 1.
-        k: The constant of reciprocal-rank fusion; the larger it is, the less a first place
-            counts over a second. The default is the paper's.
-
-    Raises:
-        ConfigurationError: A weight is unknown, negative or not finite, or `k` is negative.
     """
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        images: ImageStore | None = None,
-        *,
-        weights: Mapping[str, float] | None = None,
-        k: float = 60.0,
-    ) -> None:
-        self._weights = {**WEIGHTS, **(weights or {})}
-        if self._weights.keys() != WEIGHTS.keys() or not all(
-            0 <= weight < float("inf") for weight in self._weights.values()
-        ):
-            raise ConfigurationError(
-                "The fusion reranker's weights must be numbers from 0 for whole, text and image, "
-                f"was: {weights}."
-            )
-        if not 0 <= k < float("inf"):
-            raise ConfigurationError(f"The fusion reranker's k must be 0 or more, was: {k}.")
+    name = "fusion"
+
+    def __init__(self, encoder: Encoder, images: ImageStore | None = None) -> None:
         self._encoder = encoder
         self._images = images or ImageStore()
-        self._k = k
 
     def __repr__(self) -> str:
         return f"FusionReranker(encoder={self._encoder.name!r})"
 
-    @property
-    def name(self) -> str:
-        """Always "fusion"."""
-        return "fusion"
-
     def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
         """Fuse the three rankings of `hits`; see `ocelot.rerankers.base.Reranker`."""
-        order = tuple(range(len(hits)))
         if not hits:
-            return Ranking(order, "There was nothing to rank.", self.name)
+            return Ranking((), "There was nothing to rank.", self.name)
+        order = tuple(range(len(hits)))
         picture = "pictures" if len(query.images) > 1 else "picture"
         if query.text is None or not query.images:
             part = picture if query.images else "text"
@@ -96,7 +70,7 @@ class FusionReranker:
             reason = f"Closest to the {picture} and text together (score {hits[0].score:.2f})."
             return Ranking(order, reason, self.name, status="fallback", detail=str(error))
         ranks = {part: _ranks(values) for part, values in scores.items()}
-        fused = sum(self._weights[part] / (self._k + ranks[part]) for part in ranks)
+        fused = sum(_WEIGHTS[part] / (_K + ranks[part]) for part in ranks)
         order = tuple(int(i) for i in np.argsort(-np.round(fused, 12), kind="stable"))
         return Ranking(order, _reason(order[0], scores, ranks, picture), self.name)
 
@@ -150,7 +124,5 @@ def _reason(
 
 def ordinal(number: int) -> str:
     """1st, 2nd, 3rd, 4th, …, 11th, …, 21st."""
-    suffix = (
-        "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    )
-    return f"{number}{suffix}"
+    teen = number % 100 in (11, 12, 13)
+    return f"{number}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"

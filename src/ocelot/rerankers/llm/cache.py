@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ocelot.files import atomic_path
+from ocelot.images.decode import hash_bytes
 from ocelot.types import Ranking, Usage
 
 __all__ = ["RankingCache", "cache_key"]
@@ -20,14 +20,9 @@ _log = logging.getLogger(__name__)
 _RANKING = TypeAdapter(Ranking)
 
 
-def cache_key(**parts: Any) -> str:
-    """SHA-256, 64 hex digits, of everything that the answer depends on.
-
-    >>> cache_key(model="a", hits=[1, 2]) == cache_key(hits=[1, 2], model="a")
-    True
-    """
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+def cache_key(*parts: Any) -> str:
+    """SHA-256, 64 hex digits, of everything that the answer depends on."""
+    return hash_bytes(json.dumps(parts, sort_keys=True, default=str).encode("ascii"))
 
 
 class RankingCache:

@@ -2,7 +2,7 @@
 
 Endpoints differ: some refuse `response_format`, some accept only `max_tokens`, others only
 `max_completion_tokens`, some accept no temperature. If a request is refused with a message that
-names one of these, it is repeated without it, and the variant that worked is remembered.
+names one of these, it is repeated without it, and the options that worked are remembered.
 
 Every failure becomes a :class:`ChatError` with one sentence, which never holds the API key.
 """
@@ -12,21 +12,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import openai
+from pydantic import SecretStr
 
 from ocelot.cancel import stop_if_cancelled
 from ocelot.errors import ConfigurationError, RerankError
-from ocelot.rerankers.llm.credentials import Redactor, Secret, check_address, check_key
+from ocelot.rerankers.llm.credentials import Redactor, check_address, check_key
 from ocelot.rerankers.llm.prompt import SCHEMA, one_line
 from ocelot.types import Usage
 
-__all__ = ["Chat", "ChatError", "ChatReply", "Structured"]
+__all__ = ["Chat", "ChatError", "ChatReply"]
 
-Structured = Literal["auto", "on", "off"]
 Kind = Literal["question", "temporary", "permanent"]
 Messages = list[dict[str, Any]]
 
@@ -71,35 +72,23 @@ class ChatReply:
     usage: Usage
 
 
-@dataclass(frozen=True)
-class _Variant:
-    """What a request holds besides the model and the messages."""
-
-    structured: bool
-    tokens: Literal["max_tokens", "max_completion_tokens"]
-    temperature: bool
-
-
 class Chat:
     """A chat model at OpenAI, at Azure OpenAI, or at a compatible base URL.
 
-    Raises:
-        ConfigurationError: The key or an address is missing or cannot be used.
+    Arguments and errors: see `LLMReranker`.
     """
 
     def __init__(
         self,
         model: str,
         *,
-        api_key: str | Secret | None = None,
-        base_url: str | None = None,
-        azure_endpoint: str | None = None,
-        azure_api_version: str = "2024-10-21",
-        timeout: float = 60.0,
-        retries: int = 2,
-        max_tokens: int = 1024,
-        temperature: float | None = 0.0,
-        structured: Structured = "auto",
+        api_key: str | SecretStr | None,
+        base_url: str | None,
+        azure_endpoint: str | None,
+        azure_api_version: str,
+        timeout: float,
+        retries: int,
+        max_tokens: int,
     ) -> None:
         if azure_endpoint and base_url:
             raise ConfigurationError(
@@ -113,31 +102,21 @@ class Chat:
         address = urlsplit(self.endpoint)
         self._who = f"{model} at {address.scheme}://{address.netloc}"
         self._timeout = timeout
-        self._temperature = temperature
-        self._structured = structured
         newer = azure_endpoint or ".openai." in address.netloc
-        self._variant = _Variant(
-            structured != "off",
-            "max_completion_tokens" if newer else "max_tokens",
-            temperature is not None,
-        )
+        tokens = "max_completion_tokens" if newer else "max_tokens"
+        self._options: dict[str, Any] = {"response_format": _FORMAT, tokens: max_tokens}
+        self._options["temperature"] = 0.0
+        # Called before each attempt, so that retries end when nobody waits for the answer.
+        hooks = {"request": [lambda _: stop_if_cancelled()]}
+        http = openai.DefaultHttpxClient(event_hooks=hooks)
         # All options are given, so that the SDK reads none of its own environment variables.
-        options: dict[str, Any] = {
-            "api_key": key or "none",
-            "timeout": timeout,
-            "max_retries": retries,
-            # Called before each attempt, so that retries end when nobody waits for the answer.
-            "http_client": openai.DefaultHttpxClient(
-                event_hooks={"request": [lambda _: stop_if_cancelled()]}
-            ),
-        }
-        self._client: openai.OpenAI = (
-            openai.AzureOpenAI(
-                azure_endpoint=self.endpoint, api_version=azure_api_version, **options
-            )
-            if azure_endpoint
-            else openai.OpenAI(base_url=self.endpoint, **options)
-        )
+        sdk: dict[str, Any] = {"timeout": timeout, "max_retries": retries, "http_client": http}
+        sdk["api_key"] = key or "none"
+        if azure_endpoint:
+            sdk |= {"azure_endpoint": self.endpoint, "api_version": azure_api_version}
+            self._client: openai.OpenAI = openai.AzureOpenAI(**sdk)
+        else:
+            self._client = openai.OpenAI(base_url=self.endpoint, **sdk)
 
     def __repr__(self) -> str:
         return f"Chat(model={self.model!r}, endpoint={self.endpoint!r})"
@@ -152,50 +131,31 @@ class Chat:
         Raises:
             ChatError: There is no usable answer, for whatever reason.
         """
-        variant, tried = self._variant, {self._variant}
+        tried = [self._options]
         while True:
-            request: dict[str, Any] = {
-                "model": self.model,
-                "messages": build(variant.structured),
-                variant.tokens: self.max_tokens,
-            }
-            if variant.structured:
-                request["response_format"] = _FORMAT
-            if variant.temperature:
-                request["temperature"] = self._temperature
+            options = tried[-1]
+            messages: Any = build("response_format" in options)
             try:
                 # The raw reply: the SDK's models accept anything and then fail on use.
-                body = self._client.chat.completions.with_raw_response.create(**request).text
+                raw = self._client.chat.completions.with_raw_response
+                body = raw.create(model=self.model, messages=messages, **options).text
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                other = self._other_variant(variant, str(error.body).lower())
-                if other is None or other in tried:
+                other = _other_options(options, str(error.body).lower())
+                if other in tried:
                     raise self._explain(error) from None
-                variant = other
-                tried.add(other)
+                tried.append(other)
             except Exception as error:  # the SDK passes on errors of many packages
                 raise self._explain(error) from None
             else:
-                self._variant = variant
+                self._options = options
                 return self._read(body)
-
-    def _other_variant(self, variant: _Variant, message: str) -> _Variant | None:
-        """The variant without what an error message complains about."""
-        if variant.structured and self._structured == "auto" and _ABOUT_FORMAT.search(message):
-            return replace(variant, structured=False)
-        if variant.tokens in message:
-            old = variant.tokens == "max_tokens"
-            return replace(variant, tokens="max_completion_tokens" if old else "max_tokens")
-        if variant.temperature and "temperature" in message:
-            return replace(variant, temperature=False)
-        return None
 
     def _read(self, body: str) -> ChatReply:
         if not body.strip():
             raise self._error("answered with an empty body; try again", "temporary", Usage(1))
-        try:
+        reply = None
+        with suppress(ValueError, RecursionError):
             reply = json.loads(body)
-        except (ValueError, RecursionError):
-            reply = None
         if not isinstance(reply, dict):
             cause = (
                 "answered with something that is not a chat completion; check that the address is "
@@ -253,6 +213,20 @@ class Chat:
                 body = body[name]
         line = one_line(self.redact(str(body or "")[:4000], error=True), 200).rstrip(".")
         return f" ({line})" if line else ""
+
+
+def _other_options(options: dict[str, Any], message: str) -> dict[str, Any]:
+    """The options of a request without the one that an error message complains about."""
+    other = dict(options)
+    if "response_format" in other and _ABOUT_FORMAT.search(message):
+        del other["response_format"]
+    elif "max_tokens" in other and "max_tokens" in message:
+        other["max_completion_tokens"] = other.pop("max_tokens")
+    elif "max_completion_tokens" in other and "max_completion_tokens" in message:
+        other["max_tokens"] = other.pop("max_completion_tokens")
+    elif "temperature" in message:
+        other.pop("temperature", None)
+    return other
 
 
 def _kind(error: openai.APIStatusError) -> Kind:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Protocol
 from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from ocelot.errors import ConfigurationError
 
-__all__ = ["Redactor", "Secret", "check_address", "check_key"]
+__all__ = ["Redactor", "check_address", "check_key"]
 
 _SECRETS = re.compile(
     r"""(?P<name>\bbearer\s+|\b(?:x-)?(?:api[-_]?key|authorization)["']?\s{0,9}[:=]\s{0,9}["']?"""
@@ -17,12 +18,6 @@ _SECRETS = re.compile(
 )
 _KEYS = re.compile(r"(?<![A-Za-z0-9])sk-[\w*.-]{6,}")
 _HIDDEN = "[hidden]"
-
-
-class Secret(Protocol):
-    """pydantic's SecretStr, or anything with its method."""
-
-    def get_secret_value(self) -> str: ...
 
 
 class Redactor:
@@ -44,13 +39,13 @@ class Redactor:
         return _SECRETS.sub(rf"\g<name>{_HIDDEN}", text) if error else text
 
 
-def check_key(api_key: str | Secret | None, model: str, *, needed: bool) -> str:
+def check_key(api_key: str | SecretStr | None, model: str, *, needed: bool) -> str:
     """The key as plain text, "" if there is none.
 
     Raises:
         ConfigurationError: It is `needed` and missing, or an HTTP header cannot hold it.
     """
-    value = api_key if isinstance(api_key, str) or api_key is None else api_key.get_secret_value()
+    value = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
     key = (value or "").strip()
     if needed and not key:
         raise ConfigurationError(

@@ -15,9 +15,9 @@ from typing import Any
 
 from ocelot.rerankers.base import complete_order
 from ocelot.rerankers.llm.prompt import one_line
-from ocelot.types import RankStatus
+from ocelot.types import Ranking, RankStatus
 
-__all__ = ["ParsedReply", "parse_reply"]
+__all__ = ["parse_reply"]
 
 # Both bound the time that a hostile reply can take.
 _LIMIT = 20_000  # characters read, from the end
@@ -41,25 +41,6 @@ _INTEGERS = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _OPENING = re.compile(r"[\[{]")
 
 
-@dataclass(frozen=True)
-class ParsedReply:
-    """The content of a reply, repaired where necessary.
-
-    Attributes:
-        order: A permutation of 0 … count-1, best first.
-        reason: Why the first is the first, on one line; "" if none was given.
-        match: Whether anything fits; None if the reply does not say.
-        status: "ok", "repaired", or "fallback" (retrieval order).
-        detail: What was repaired, or the cause of the fallback; "" if ok.
-    """
-
-    order: tuple[int, ...]
-    reason: str = ""
-    match: bool | None = None
-    status: RankStatus = "ok"
-    detail: str = ""
-
-
 @dataclass
 class _Answer:
     indices: list[Any]
@@ -68,43 +49,50 @@ class _Answer:
     note: str = ""
 
 
-def parse_reply(text: str, count: int) -> ParsedReply:
-    """Parse a reply about `count` candidates; never raises.
+def parse_reply(text: str, count: int, reranker: str) -> Ranking:
+    """Parse a reply of `reranker` about `count` candidates; never raises.
 
-    >>> parse_reply('```json\\n{"ranking": [2, 0], "reason": "Spots.", "match": true}\\n```', 3)
-    ParsedReply(order=(2, 0, 1), reason='Spots.', match=True, status='repaired', \
-detail='1 missing index was appended')
-    >>> parse_reply("Ranked list: [1, 0]\\nReasons: Blue.", 2).order
+    >>> text = '```json\\n{"ranking": [2, 0], "reason": "Spots.", "match": true}\\n```'
+    >>> ranking = parse_reply(text, 3, "gpt-4o")
+    >>> ranking.order, ranking.reason, ranking.match
+    ((2, 0, 1), 'Spots.', True)
+    >>> ranking.status, ranking.detail
+    ('repaired', '1 missing index was appended')
+    >>> parse_reply("Ranked list: [1, 0]\\nReasons: Blue.", 2, "gpt-4o").order
     (1, 0)
     """
+
+    def fallback(cause: str) -> Ranking:
+        return Ranking(tuple(range(count)), "", reranker, status="fallback", detail=cause)
+
     body = _without_thoughts(text).strip()[-_LIMIT:]
     if not body:
         cause = "the reply ended in the model's thoughts" if text.strip() else "the reply is empty"
-        return _fallback(count, cause)
-    answer = _from_json(body) or _repaired_json(body)
+        return fallback(cause)
+    answer = _from_json(body)
+    if answer is None:  # without trailing commas
+        answer = _from_json(re.sub(r",(?=\s{0,99}[\]}])", "", body))
+        if answer:
+            answer.note = "the JSON had trailing commas"
     if answer is None:
         labelled = _from_text(body)
         answer = labelled if labelled and labelled.indices else _bare_list(body, count) or labelled
     if answer is None:
-        return _fallback(count, "the reply holds no ranked list")
+        return fallback("the reply holds no ranked list")
     reason = one_line(answer.reason, _REASON_LIMIT)
     if not answer.indices and answer.match is False:
         # If nothing fits, no list is needed.
-        return ParsedReply(tuple(range(count)), reason, False)
+        return Ranking(tuple(range(count)), reason, reranker, match=False)
     order, notes = complete_order(map(_as_index, answer.indices), count)
     if order is None:
         wrong = f"names none of the indices 0 to {count - 1}" if answer.indices else "is empty"
-        return _fallback(count, f"the ranked list {wrong}")
+        return fallback(f"the ranked list {wrong}")
     if answer.note:
         notes.insert(0, answer.note)
     if not reason:
         notes.append("the reply gave no reason")
     status: RankStatus = "repaired" if notes else "ok"
-    return ParsedReply(order, reason, answer.match, status, "; ".join(notes))
-
-
-def _fallback(count: int, cause: str) -> ParsedReply:
-    return ParsedReply(tuple(range(count)), status="fallback", detail=cause)
+    return Ranking(order, reason, reranker, status, "; ".join(notes), answer.match)
 
 
 def _without_thoughts(text: str) -> str:
@@ -118,14 +106,6 @@ def _from_json(body: str) -> _Answer | None:
     # The last answer counts, as models correct themselves; but those with a list come first.
     answers = [found for value in _values(body) for found in _answers(value)]
     return next((a for a in reversed(answers) if a.indices), answers[-1] if answers else None)
-
-
-def _repaired_json(body: str) -> _Answer | None:
-    repaired = re.sub(r",(?=\s{0,99}[\]}])", "", body)
-    answer = _from_json(repaired) if repaired != body else None
-    if answer:
-        answer.note = "the JSON had trailing commas"
-    return answer
 
 
 def _values(text: str) -> Iterator[Any]:

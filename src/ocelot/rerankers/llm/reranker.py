@@ -7,19 +7,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PIL import Image
+from pydantic import SecretStr
 
 from ocelot.errors import ConfigurationError, ImageError
 from ocelot.images.decode import encode_jpeg
 from ocelot.images.store import ImageStore
 from ocelot.rerankers.llm.cache import RankingCache, cache_key
-from ocelot.rerankers.llm.client import Chat, ChatError, Messages, Structured
-from ocelot.rerankers.llm.credentials import Secret
+from ocelot.rerankers.llm.client import Chat, ChatError, Messages
 from ocelot.rerankers.llm.prompt import PROMPT_VERSION, Detail, build_messages, build_prompt
-from ocelot.rerankers.llm.reply import ParsedReply, parse_reply
+from ocelot.rerankers.llm.reply import parse_reply
 from ocelot.rerankers.llm.windows import sweep, window_starts
 from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, compose_panorama
-from ocelot.rerankers.panorama.contact_sheet import query_picture
-from ocelot.rerankers.panorama.tiles import load_tiles
+from ocelot.rerankers.panorama.tiles import load_tiles, query_picture
 from ocelot.types import Hit, Query, Ranking, Usage
 
 __all__ = ["LLMReranker"]
@@ -35,17 +34,14 @@ class LLMReranker:
     Args:
         model: The model's name; with Azure the deployment's.
         api_key: A string or a pydantic SecretStr; not needed with a `base_url`.
-        base_url: Of a compatible server, e.g. "http://localhost:11434/v1".
-        azure_endpoint, azure_api_version: Of an Azure OpenAI resource.
+        base_url: Address of a compatible server, e.g. "http://localhost:11434/v1".
+        azure_endpoint, azure_api_version: An Azure OpenAI resource; not with a `base_url`.
         timeout: Seconds to wait for an answer to a request.
         retries: How often a request is repeated after a timeout, a broken connection, HTTP
             408, 409, 429 or 5xx. Waits as long as Retry-After says, up to two minutes.
         max_tokens: Longest reply; reasoning models need more.
-        temperature: None to use the server's default.
         detail: OpenAI's resolution of the panorama; "low" costs less and recognises less.
         window: Most candidates in one panorama, 2 to 25.
-        step: How far windows over longer lists move; by default about half a window.
-        structured: Whether replies must follow a JSON schema; "auto" if the endpoint can.
         cache: A folder for answers, so that the same question is asked only once.
         images: Where the hits' pictures are read from.
 
@@ -57,30 +53,21 @@ class LLMReranker:
         self,
         model: str = "gpt-4o",
         *,
-        api_key: str | Secret | None = None,
+        api_key: str | SecretStr | None = None,
         base_url: str | None = None,
         azure_endpoint: str | None = None,
         azure_api_version: str = "2024-10-21",
         timeout: float = 60.0,
         retries: int = 2,
         max_tokens: int = 1024,
-        temperature: float | None = 0.0,
         detail: Detail = "high",
         window: int = 9,
-        step: int | None = None,
-        structured: Structured = "auto",
         cache: str | Path | None = None,
         images: ImageStore | None = None,
     ) -> None:
         if not 2 <= window <= MAX_CANDIDATES:
             raise ConfigurationError(
                 f"The reranker's window must be 2 to {MAX_CANDIDATES} candidates, was: {window}."
-            )
-        step = (window + 1) // 2 if step is None else step
-        if not 1 <= step < window:
-            raise ConfigurationError(
-                f"The reranker's step must be at least 1 and less than its window of {window} "
-                f"candidates, so that windows overlap, was: {step}."
             )
         self._chat = Chat(
             model,
@@ -91,25 +78,11 @@ class LLMReranker:
             timeout=timeout,
             retries=retries,
             max_tokens=max_tokens,
-            temperature=temperature,
-            structured=structured,
         )
         self._detail: Detail = detail
         self._window = window
-        self._step = step
         self._cache = None if cache is None else RankingCache(cache)
         self._images = images or ImageStore()
-        self._options = {
-            "model": model,
-            "endpoint": self._chat.endpoint,
-            "prompt": PROMPT_VERSION,
-            "max_tokens": max_tokens,
-            "temperature": temperature,
-            "detail": detail,
-            "window": window,
-            "step": step,
-            "structured": structured,
-        }
 
     def __repr__(self) -> str:
         return f"LLMReranker(model={self.name!r}, endpoint={self._chat.endpoint!r})"
@@ -126,29 +99,25 @@ class LLMReranker:
         """
         if not hits:
             return Ranking((), "There was nothing to rank.", self.name)
-        key = ""
-        if self._cache is not None:
-            key = self._key(query, hits)
-            cached = self._cache.get(key, len(hits))
-            if cached is not None:
-                return cached
+        key = self._key(query, hits)
+        cached = self._cache and self._cache.get(key, len(hits))
+        if cached:
+            return cached
         try:
             image = query_picture(query)
         except ImageError as error:
             return self._fallback(hits, str(error), Usage())
         run = _Run(self._chat, self._detail, self._images, query, image, hits)
-        order, replies = sweep(len(hits), self._window, self._step, run.judge)
-        total = len(window_starts(len(hits), self._window, self._step))
-        ranking = self._conclude(run, order, replies, total)
+        order, replies = sweep(len(hits), self._window, run.judge)
+        ranking = self._conclude(run, order, replies)
         # An answer that may be better next time is not kept.
         incomplete = ranking.status == "fallback" or run.causes or None in run.tiles.values()
-        if self._cache is not None and not incomplete:
+        if self._cache and not incomplete:
             self._cache.put(key, ranking)
         return ranking
 
-    def _conclude(
-        self, run: _Run, order: tuple[int, ...], replies: list[ParsedReply], total: int
-    ) -> Ranking:
+    def _conclude(self, run: _Run, order: tuple[int, ...], replies: list[Ranking]) -> Ranking:
+        total = len(window_starts(len(order), self._window))
         failed = total - sum(reply.status != "fallback" for reply in replies)
         if failed == total:
             return self._fallback(run.hits, run.causes[0], run.usage)
@@ -174,12 +143,10 @@ class LLMReranker:
         )
 
     def _key(self, query: Query, hits: Sequence[Hit]) -> str:
-        return cache_key(
-            **self._options,
-            images=query.reference_ids(),
-            text=query.text,
-            hits=[[hit.sha256, dict(hit.metadata)] for hit in hits],
-        )
+        chat = self._chat
+        asked = (chat.model, chat.endpoint, chat.max_tokens, self._detail, self._window)
+        candidates = [(hit.sha256, dict(hit.metadata)) for hit in hits]
+        return cache_key(PROMPT_VERSION, asked, query.reference_ids(), query.text, candidates)
 
     def _fallback(self, hits: Sequence[Hit], cause: str, usage: Usage) -> Ranking:
         order, reason = tuple(range(len(hits))), self._not_judged(hits[0])
@@ -202,16 +169,17 @@ class _Run:
     tiles: dict[int, Image.Image | None] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     causes: list[str] = field(default_factory=list)
-    temporary: int = 0  # failures of the endpoint that may pass
+    temporary: int = 0  # number of temporary failures
 
-    def judge(self, positions: tuple[int, ...]) -> ParsedReply | None:
-        """The model's reply about the hits at these positions; None if asking on is useless."""
+    def judge(self, positions: tuple[int, ...]) -> Ranking | None:
+        """The model's reply about the hits at these positions; None to send no more requests."""
         hits = [self.hits[position] for position in positions]
         new = [position for position in positions if position not in self.tiles]
         tiles = load_tiles([self.hits[position] for position in new], self.images)
         self.tiles.update(zip(new, tiles, strict=True))
-        candidates = [self.tiles[position] for position in positions]
-        jpeg = encode_jpeg(compose_panorama(self.image, candidates, text=self.query.text))
+        pictures = [self.tiles[position] for position in positions]
+        panorama = compose_panorama(self.image, pictures, len(hits), self.query.text)
+        jpeg = encode_jpeg(panorama)
 
         def messages(structured: bool) -> Messages:
             prompt = build_prompt(self.query, hits, structured=structured)
@@ -226,9 +194,9 @@ class _Run:
             self.temporary += error.kind == "temporary"
             if error.kind == "permanent" or self.temporary > 1:
                 return None
-            return ParsedReply(tuple(range(len(hits))), status="fallback", detail=str(error))
+            return Ranking(tuple(range(len(hits))), "", self.chat.model, status="fallback")
         self.usage += reply.usage
-        parsed = parse_reply(reply.text, len(hits))
+        parsed = parse_reply(reply.text, len(hits), self.chat.model)
         cut = f"cut at max_tokens={self.chat.max_tokens}"
         if parsed.status == "fallback":
             mend = f", {cut}; raise max_tokens" if reply.cut else "; try again or use another model"

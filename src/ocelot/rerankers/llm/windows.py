@@ -4,43 +4,39 @@ The windows go from the tail to the head. Each puts its best candidates first an
 one, so a good candidate can climb from anywhere to the top; see Sun et al., "Is ChatGPT Good at
 Search? Investigating Large Language Models as Re-Ranking Agents" (arXiv 2304.09542).
 
-With a consistent judge the first `window - step` candidates are right, wherever they were.
+The step is about half a window. With a consistent judge the first `window - step` candidates are
+right, wherever they were.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeVar
 
-from ocelot.rerankers.llm.reply import ParsedReply
+from ocelot.types import Ranking
 
 __all__ = ["sweep", "window_starts"]
 
-Reply = TypeVar("Reply", bound=ParsedReply)
 
-
-def window_starts(count: int, window: int, step: int) -> list[int]:
+def window_starts(count: int, window: int) -> list[int]:
     """Where each window starts, from the tail to the head; the last one is 0.
 
-    There are as few windows as possible with steps of at most `step`, and they are spread evenly.
+    There are as few windows as possible with steps of at most half a window (rounded up), and
+    they are spread evenly.
 
-    >>> window_starts(20, 9, 5)
+    >>> window_starts(20, 9)
     [11, 7, 4, 0]
-    >>> window_starts(9, 9, 5)
+    >>> window_starts(9, 9)
     [0]
     """
     span = max(0, count - window)
-    steps = math.ceil(span / step)
+    steps = math.ceil(span / ((window + 1) // 2))
     return [round(span * i / steps) for i in range(steps, 0, -1)] + [0]
 
 
 def sweep(
-    count: int,
-    window: int,
-    step: int,
-    judge: Callable[[tuple[int, ...]], Reply | None],
-) -> tuple[tuple[int, ...], list[Reply]]:
+    count: int, window: int, judge: Callable[[tuple[int, ...]], Ranking | None]
+) -> tuple[tuple[int, ...], list[Ranking]]:
     """Rank positions 0 … count-1 window by window.
 
     Args:
@@ -52,8 +48,8 @@ def sweep(
         unless the judge ended the sweep.
     """
     order = list(range(count))
-    replies: list[Reply] = []
-    for start in window_starts(count, window, step):
+    replies: list[Ranking] = []
+    for start in window_starts(count, window):
         places = tuple(order[start : start + window])
         reply = judge(places)
         if reply is None:

@@ -17,34 +17,19 @@ their shape, the query's label is inside the canvas, and numbers are readable on
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from PIL import Image, ImageDraw
 
 from ocelot.errors import InputError
 from ocelot.images.store import ImageStore
-from ocelot.rerankers.panorama.contact_sheet import Box, paste, query_picture
-from ocelot.rerankers.panorama.lettering import (
-    INK,
-    centred,
-    drawable,
-    font_of,
-    line_height,
-    wrap,
-    write,
-)
-from ocelot.rerankers.panorama.tiles import TILE, fitted, in_threads, load_tile
+from ocelot.rerankers.panorama import lettering
+from ocelot.rerankers.panorama.tiles import TILE, Box, load_tile, paste, query_picture, threads
 from ocelot.types import Hit, Query
 
-__all__ = [
-    "MAX_CANDIDATES",
-    "Layout",
-    "compose_panorama",
-    "panorama_layout",
-    "panorama_of_hits",
-]
+__all__ = ["MAX_CANDIDATES", "compose_panorama", "panorama_layout", "panorama_of_hits"]
 
 MAX_CANDIDATES = 25  # as many fit into 2048 pixels; services scale larger pictures down
 
@@ -103,15 +88,11 @@ def panorama_layout(count: int, text_lines: int = 0) -> Layout:
     query = (left, top, left + side + 2 * _BORDER, top + _LABEL + side + 2 * _BORDER)
     picture = (left + _BORDER, top + _BORDER + _LABEL, query[2] - _BORDER, query[3] - _BORDER)
     below = query[3] + _GAP
-    text = (left, below, query[2], below + text_lines * line_height(font_of(_TEXT_SIZE)))
+    text = (left, below, query[2], below + text_lines * lettering.line_height(_TEXT_SIZE))
     grid = query[2] + 2 * _GAP
-    cells = tuple(
-        (x, y, x + cell, y + cell)
-        for x, y in (
-            (grid + i % columns * (cell + _GAP), top + i // columns * (cell + _GAP))
-            for i in range(count)
-        )
-    )
+    places = (divmod(i, columns) for i in range(count))
+    corners = ((grid + x * (cell + _GAP), top + y * (cell + _GAP)) for y, x in places)
+    cells = tuple((x, y, x + cell, y + cell) for x, y in corners)
     width = grid + columns * (cell + _GAP)
     height = max(text[3] + _GAP, top + rows * (cell + _GAP))
     return Layout((width, height), query, picture, text, cells)
@@ -119,7 +100,8 @@ def panorama_layout(count: int, text_lines: int = 0) -> Layout:
 
 def compose_panorama(
     query_image: Image.Image | None,
-    candidates: Sequence[Image.Image | None],
+    candidates: Iterable[Image.Image | None],
+    count: int,
     text: str | None = None,
 ) -> Image.Image:
     """Draw the query and its candidates into one picture.
@@ -127,7 +109,9 @@ def compose_panorama(
     Args:
         query_image: The query's RGB picture, as returned by `query_picture`; without one its
             tile holds the text.
-        candidates: 1 to 25 RGB pictures in order; None draws a grey tile with "no picture".
+        candidates: RGB pictures in order; None draws a grey tile with "no picture". They may
+            still be on their way: what needs no pictures is drawn first.
+        count: Number of candidates, 1 to 25.
         text: The query's text, drawn under its picture, up to 6 lines; not drawn if it has
             letters that the built-in font lacks.
 
@@ -137,48 +121,30 @@ def compose_panorama(
     Raises:
         InputError: There are no candidates, or more than 25.
     """
-    shown = query_image is not None
-    return _compose(lambda: [query_image, *candidates], len(candidates), shown, text)
-
-
-def _compose(
-    pictures: Callable[[], Sequence[Image.Image | None]],
-    count: int,
-    shown: bool,
-    text: str | None,
-) -> Image.Image:
-    """Draw what needs no pictures while they are read, then paste them.
-
-    Args:
-        pictures: Returns the query's picture (None unless `shown`), then `count` more.
-        shown: Whether the query has a picture.
-    """
-    words, lines = drawable(text), list[str]()
+    words, lines = lettering.drawable(text), list[str]()
     layout = panorama_layout(count)
-    if shown and words:
-        lines = wrap(words, font_of(_TEXT_SIZE), layout.text[2] - layout.text[0])
+    if query_image is not None and words:
+        lines = lettering.wrap(words, _TEXT_SIZE, layout.text[2] - layout.text[0])
         layout = panorama_layout(count, min(len(lines), _TEXT_LINES))
     canvas = Image.new("RGB", layout.size, "white")
     draw = ImageDraw.Draw(canvas)
 
     side = layout.picture[2] - layout.picture[0]
     canvas.paste(_query_frame(side), layout.query[:2])
-    if shown:
-        write(draw, layout.text, lines, font_of(_TEXT_SIZE))
+    if query_image is not None:
+        paste(canvas, query_image, layout.picture)
+        lettering.write(draw, layout.text, lines, _TEXT_SIZE)
     elif words:
         room = _shrink(layout.picture, 12)
-        write(draw, room, wrap(words, font_of(26), room[2] - room[0]), font_of(26))
+        lettering.write(draw, room, lettering.wrap(words, 26, room[2] - room[0]), 26)
     else:
         empty = "see instruction" if text and text.strip() else "no picture"
-        centred(draw, layout.picture, empty, font_of(_TEXT_SIZE), INK)
+        lettering.centred(draw, layout.picture, empty, _TEXT_SIZE)
 
-    asked, *tiles = pictures()
-    if asked is not None:
-        paste(canvas, asked, layout.picture)
-    for index, (box, picture) in enumerate(zip(layout.cells, tiles, strict=True)):
+    for index, (box, picture) in enumerate(zip(layout.cells, candidates, strict=True)):
         if picture is None:
             draw.rectangle(_inside(box), fill=_GREY)
-            centred(draw, box, "no picture", font_of(26), INK)
+            lettering.centred(draw, box, "no picture", 26)
         else:
             paste(canvas, picture, box)
         draw.rectangle(_inside(box), outline=_LINE)
@@ -197,15 +163,9 @@ def panorama_of_hits(query: Query, hits: Sequence[Hit], images: ImageStore) -> I
         InputError: There are no hits, or more than 25.
         ImageError: A picture of the query cannot be read.
     """
-    left, top, right, bottom = panorama_layout(len(hits)).picture
-
-    def load(hit: Hit | None) -> Image.Image | None:
-        if hit is not None:
-            return load_tile(images, hit)
-        asked = query_picture(query)
-        return None if asked is None else fitted(asked, (right - left, bottom - top))
-
-    return _compose(in_threads(load, [None, *hits]), len(hits), bool(query.images), query.text)
+    with threads() as pool:
+        tiles = pool.map(partial(load_tile, images=images), hits)
+        return compose_panorama(query_picture(query), tiles, len(hits), query.text)
 
 
 @lru_cache(maxsize=4)
@@ -216,7 +176,7 @@ def _query_frame(side: int) -> Image.Image:
     draw = ImageDraw.Draw(frame)
     top = _BORDER + _LABEL
     draw.rectangle((_BORDER, top, _BORDER + side - 1, top + side - 1), fill="white")
-    centred(draw, (_BORDER, 0, _BORDER + side, top), "query", font_of(26), "white")
+    lettering.centred(draw, (_BORDER, 0, _BORDER + side, top), "query", 26, "white")
     return frame
 
 
@@ -224,15 +184,14 @@ def _query_frame(side: int) -> Image.Image:
 def _number(index: int, size: int) -> tuple[Image.Image, Image.Image]:
     """A number on its plate, in this font size, and the plate's shape as a mask."""
     # Red on white: the plate is visible on dark and red pictures, its red rim on white ones.
-    font = font_of(size)
-    left, top, right, bottom = font.getbbox(str(index))
+    left, top, right, bottom = lettering.font_of(size).getbbox(str(index))
     height = round(bottom - top) + 18
     width = max(round(right - left) + 22, height)
     plate = (2, 2, 2 + width, 2 + height)
     picture = Image.new("RGB", (width + 5, height + 5), "white")
     draw = ImageDraw.Draw(picture)
     draw.rounded_rectangle(plate, radius=9, fill="white", outline=_RED, width=3)
-    centred(draw, plate, str(index), font, _RED, weight=1)
+    lettering.centred(draw, plate, str(index), size, _RED, weight=1)
     shape = Image.new("L", picture.size)
     ImageDraw.Draw(shape).rounded_rectangle(_shrink(plate, -2), radius=11, fill=255)
     return picture, shape

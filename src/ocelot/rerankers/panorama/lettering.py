@@ -8,26 +8,24 @@ from functools import lru_cache
 
 from PIL import ImageDraw, ImageFont
 
-from ocelot.rerankers.panorama.contact_sheet import Box
+from ocelot.rerankers.panorama.tiles import Box
 
-__all__ = ["INK", "centred", "drawable", "font_of", "line_height", "wrap", "write"]
+__all__ = ["centred", "drawable", "font_of", "line_height", "wrap", "write"]
 
-Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
-
-INK = (25, 25, 25)
+_INK = (25, 25, 25)
 _PLAIN = str.maketrans("\u2013\u2014\u2018\u2019\u201c\u201d", "--''\"\"")  # dashes and quotes
 
 
 @lru_cache(maxsize=16)
-def font_of(size: int) -> Font:
+def font_of(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     """Pillow's built-in font in this size."""
     return ImageFont.load_default(size=size)
 
 
 @lru_cache(maxsize=16)
-def line_height(font: Font) -> int:
+def line_height(size: int) -> int:
     """Pixels from one line to the next."""
-    _, top, _, bottom = font.getbbox("Ágjp|")
+    _, top, _, bottom = font_of(size).getbbox("Ágjp|")
     return math.ceil(1.25 * (bottom - top))
 
 
@@ -42,12 +40,11 @@ def drawable(text: str | None) -> str:
     return "".join(c for c in clean if c.isascii() and c.isprintable())
 
 
-def wrap(text: str, font: Font, width: int) -> list[str]:
-    """The lines of a text, at most `width` pixels wide."""
+def wrap(text: str, size: int, width: int) -> list[str]:
+    """The lines of a text, at most `width` pixels wide; a word that is longer is split."""
 
-    # Greedy; a word wider than the line is cut. A line holds at least one character.
     def length(line: str) -> float:
-        return sum(_advance(font, character) for character in line)
+        return sum(_advance(size, character) for character in line)
 
     lines = [""]
     for word in text.split():
@@ -65,30 +62,31 @@ def wrap(text: str, font: Font, width: int) -> list[str]:
 
 
 @lru_cache(maxsize=512)  # measuring is slow, and there are few letters
-def _advance(font: Font, character: str) -> float:
-    return font.getlength(character)
+def _advance(size: int, character: str) -> float:
+    return font_of(size).getlength(character)
 
 
 def centred(
     draw: ImageDraw.ImageDraw,
     box: Box,
     text: str,
-    font: Font,
-    fill: str | tuple[int, int, int],
+    size: int,
+    fill: str | tuple[int, int, int] = _INK,
     weight: int = 0,
 ) -> None:
     """Draw a text centred in a box."""
+    font = font_of(size)
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     x = (box[0] + box[2] - left - right) / 2
     y = (box[1] + box[3] - top - bottom) / 2
     draw.text((x, y), text, font=font, fill=fill, stroke_width=weight, stroke_fill=fill)
 
 
-def write(draw: ImageDraw.ImageDraw, box: Box, lines: list[str], font: Font) -> None:
+def write(draw: ImageDraw.ImageDraw, box: Box, lines: list[str], size: int) -> None:
     """Draw as many lines as fit into a box; an ellipsis marks that there are more."""
-    height = line_height(font)
+    height = line_height(size)
     room = (box[3] - box[1]) // height
     if len(lines) > room:
         lines = [*lines[: room - 1], lines[room - 1][:-1].rstrip() + "…"]
     for number, line in enumerate(lines):
-        draw.text((box[0], box[1] + number * height), line, font=font, fill=INK)
+        draw.text((box[0], box[1] + number * height), line, font=font_of(size), fill=_INK)

@@ -1,80 +1,43 @@
-"""The pictures of hits, as large as a panorama shows them."""
+"""The pictures in a panorama: those of hits, and that of the query."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
-from typing import TypeVar
+from functools import partial
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from ocelot.errors import ImageError, ItemNotFound
 from ocelot.images.store import ImageStore
-from ocelot.types import Hit
+from ocelot.types import Hit, Query
 
-__all__ = ["TILE", "fitted", "in_threads", "load_tile", "load_tiles"]
+__all__ = ["TILE", "Box", "load_tile", "load_tiles", "paste", "query_picture", "threads"]
 
-_S = TypeVar("_S")
-_T = TypeVar("_T")
+Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 TILE = 300  # longer side of the largest cell for a candidate, pixels
-_THREADS = min(8, os.cpu_count() or 1)
+_LINE = (185, 185, 185)
+_SIDE = 800  # of a sheet, in pixels: twice the largest tile
+_GAP = 20
 # Resizing takes most of a panorama's time: BOX needs less than half of BICUBIC's.
 _SMALLER, _LARGER = Image.Resampling.BOX, Image.Resampling.BILINEAR
 
 
+def threads() -> ThreadPoolExecutor:
+    """Threads that read pictures; starting them takes little of a panorama's time."""
+    return ThreadPoolExecutor(min(8, os.cpu_count() or 1), "ocelot-tiles")
+
+
 def load_tiles(hits: Sequence[Hit], images: ImageStore) -> list[Image.Image | None]:
     """The picture of each hit, `TILE` pixels at its longer side; None if it cannot be read."""
-    return in_threads(partial(load_tile, images), hits)()
+    with threads() as pool:
+        return list(pool.map(partial(load_tile, images=images), hits))
 
 
-def in_threads(function: Callable[[_S], _T], values: Sequence[_S]) -> Callable[[], list[_T]]:
-    """Start to apply `function` to each value in threads.
-
-    Returns:
-        A function that helps with the remaining values in the calling thread, and returns the
-        results in order or raises an exception of `function`.
-    """
-    # The calling thread works too: waking it for each result would cost more than a thread saves.
-    waiting = deque(enumerate(values))
-    results: dict[int, _T] = {}
-
-    def work() -> None:
-        while True:
-            try:
-                place, value = waiting.popleft()
-            except IndexError:
-                return
-            results[place] = function(value)
-
-    helpers = [_threads().submit(work) for _ in range(min(_THREADS, len(values)) - 1)]
-
-    def finish() -> list[_T]:
-        try:
-            work()
-        finally:
-            waiting.clear()
-        for helper in helpers:
-            if not helper.cancel():  # it has started
-                helper.result()
-        return [results[place] for place in range(len(values))]
-
-    return finish
-
-
-@cache  # starting threads for each panorama would take time
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_THREADS, "ocelot-tiles")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.cache_clear)  # a fork has none of the threads
-
-
-def load_tile(images: ImageStore, hit: Hit) -> Image.Image | None:
+def load_tile(hit: Hit, images: ImageStore) -> Image.Image | None:
     """A hit's picture, `TILE` pixels at its longer side; None if it cannot be read."""
     try:
         return fitted(images.picture(hit, TILE, _SMALLER), (TILE, TILE))
@@ -90,3 +53,56 @@ def fitted(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
     scale = min(room[0] / picture.width, room[1] / picture.height)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     return picture if size == picture.size else picture.resize(size, _LARGER)
+
+
+def query_picture(query: Query) -> Image.Image | None:
+    """The query's picture; a contact sheet of several; None if it has none.
+
+    Raises:
+        ImageError: A picture cannot be read.
+    """
+    if len(query.images) < 2:
+        return query.images[0].rgb(_SIDE) if query.images else None
+    pictures = []
+    for image in query.images:  # one at a time, as each may be large
+        picture = image.rgb(_SIDE).copy()
+        picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+        pictures.append(picture)
+    return contact_sheet(pictures)
+
+
+def contact_sheet(pictures: Sequence[Image.Image], side: int = _SIDE) -> Image.Image:
+    """Pictures in a nearly square grid, in reading order, on a white square.
+
+    Columns by rows: 2 → 2 x 1, 3 and 4 → 2 x 2, 5 and 6 → 3 x 2, 7 to 9 → 3 x 3. Each picture
+    keeps its shape and has a thin line around it, as many have white edges; a last row that is
+    not full is centred.
+
+    Args:
+        pictures: One or more RGB images.
+        side: Width and height of the result, in pixels.
+    """
+    columns = math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    width = (side - (columns - 1) * _GAP) // columns
+    height = (side - (rows - 1) * _GAP) // rows
+    sheet = Image.new("RGB", (side, side), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, picture in enumerate(pictures):
+        row, column = divmod(number, columns)
+        missing = columns - min(columns, len(pictures) - row * columns)
+        left = column * (width + _GAP) + missing * (width + _GAP) // 2
+        top = row * (height + _GAP)
+        box = paste(sheet, picture, (left, top, left + width, top + height))
+        draw.rectangle((box[0] - 2, box[1] - 2, box[2] + 1, box[3] + 1), outline=_LINE, width=2)
+    return sheet
+
+
+def paste(canvas: Image.Image, picture: Image.Image, box: Box) -> Box:
+    """Paste an RGB picture into a box, as large as fits, centred; return where it is."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    inner = fitted(picture, (width, height))
+    left = box[0] + (width - inner.width) // 2
+    top = box[1] + (height - inner.height) // 2
+    canvas.paste(inner, (left, top))
+    return left, top, left + inner.width, top + inner.height
