@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ocelot.files import write_atomic
 from recipes.ocelot_tiny.catalogue.plan import plan
 from recipes.ocelot_tiny.catalogue.render import render_leopard, render_product
 from recipes.ocelot_tiny.catalogue.vocabulary import KINDS, Product
@@ -72,15 +71,7 @@ def put_bytes(path: Path, content: bytes) -> None:
     """Make ``path`` hold ``content``, atomically; a file that already does is left alone."""
     if path.is_file() and path.read_bytes() == content:
         return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)  # mkstemp makes private files; a catalogue is for reading
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_atomic(path, content)
 
 
 def _row(name: str, product: Product, luck: float) -> dict[str, str]:

@@ -40,21 +40,18 @@ def render_page(result: Result, images: ImageStore, panorama: Image.Image | None
     Returns:
         HTML, to be saved as UTF-8. Pictures that cannot be read are neutral tiles.
     """
-    page = (
-        environment()
-        .get_template("page.html")
-        .render(
-            query=result.query,
-            references=[_data_url(_reference, image) for image in result.query.images],
-            hits=result.hits,
-            best=result.best,
-            others=result.hits[1:] if result.best else result.hits,
-            ranking=result.ranking,
-            reason=result.reason.strip(),
-            stored=partial(_data_url, images.picture),
-            panorama=panorama and _data_url(_shrunk, panorama, _PANORAMA),
-            facts=words.facts(result),
-        )
+    template = environment().get_template("page.html")
+    page = template.render(
+        query=result.query,
+        references=[_data_url(_reference, image) for image in result.query.images],
+        hits=result.hits,
+        best=result.best,
+        others=result.hits[1:] if result.best else result.hits,
+        ranking=result.ranking,
+        reason=result.reason.strip(),
+        stored=partial(_data_url, images.picture),
+        panorama=panorama and _data_url(_shrunk, panorama, _PANORAMA),
+        facts=words.facts(result),
     )
     return sendable(page)
 
