@@ -38,7 +38,7 @@ def read_triplets(file: Path) -> list[TripletQuery]:
         MetadataError: The file cannot be read, or a line (the message has its number) is wrong.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # JSON may hold other line ends
     except (OSError, UnicodeDecodeError) as error:
         cause = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise MetadataError(f"Cannot read {file}: {cause}.") from None

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ocelot.errors import CheckpointError
+from ocelot.errors import CheckpointError, StorageError
 from ocelot.model.geometry import Geometry, ModelSpec
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.model.visualized_bge import Network
@@ -88,13 +88,22 @@ def write_folder(
     *,
     dtype: torch.dtype = torch.float16,
 ) -> Path:
-    """Write a network in Ocelot's format, its floating-point weights as `dtype`."""
+    """Write a network in Ocelot's format, its floating-point weights as `dtype`.
+
+    Raises:
+        StorageError: The disk is full or read-only.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     state = {
         key: (value.to(dtype) if value.is_floating_point() else value).detach().cpu().contiguous()
         for key, value in network.state_dict().items()
     }
-    save_file(state, folder / "model.safetensors")
+    try:
+        save_file(state, folder / "model.safetensors")
+    except SafetensorError as error:
+        raise StorageError(
+            f"Cannot write {folder / 'model.safetensors'} ({error}); free some space."
+        ) from error
     (folder / "model.safetensors").chmod(0o644)  # safetensors makes it readable by its owner only
     config = {"format": FORMAT, "name": name} | network.geometry.to_dict()
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
