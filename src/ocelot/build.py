@@ -180,7 +180,7 @@ def build_images(settings: Settings) -> ImageStore:
     """Build the store of pictures: uploads, and cached small copies.
 
     By default uploads are beside a local database (`shop.db` -> `shop-uploads`); for a server, in
-    the working folder.
+    the working folder. Each collection has its own.
     """
     from ocelot.images.store import ImageStore
     from ocelot.images.thumbnails import Thumbnails
@@ -188,6 +188,8 @@ def build_images(settings: Settings) -> ImageStore:
     thumbnails = Thumbnails(max_bytes=settings.thumbnails_mb * 2**20)
     remote = "://" in settings.db
     stem = "ocelot" if remote else os.path.expanduser(settings.db.removesuffix(".db"))
+    if settings.collection != Settings.model_fields["collection"].default:
+        stem += f"-{settings.collection}"  # a deleted item's file must not be another collection's
     return ImageStore(thumbnails, settings.uploads or f"{stem}-uploads")
 
 

@@ -20,13 +20,13 @@ from ocelot.images.store import ImageStore
 from ocelot.indexing import Progress, add_record, add_records, index_images
 from ocelot.indexing.writer import forget_images
 from ocelot.render import ResultRenderer
+from ocelot.rerankers.base import Reranker
 from ocelot.types import Hit, IndexReport, Item, Query, Result
 
 if TYPE_CHECKING:
     from ocelot.collection import Collection, Row
     from ocelot.encoders.base import Encoder
     from ocelot.images.file import ImageSource
-    from ocelot.rerankers.base import Reranker
 
 __all__ = ["Engine"]
 
@@ -237,8 +237,11 @@ class Engine:
 
         Raises:
             ConfigurationError: There is no reranker.
+            InputError: This is not a result, or not a reranker.
         """
-        judge = reranker or self._reranker_of(True)
+        if not isinstance(result, Result):
+            raise InputError(f"Only a Result can be reranked, was: {type(result).__name__}.")
+        judge = self._reranker_of(True if reranker is None else reranker)
         if judge is None or not result.hits:
             return result
         started = time.perf_counter()
@@ -301,6 +304,11 @@ class Engine:
 
     def _reranker_of(self, wanted: bool | Reranker | None) -> Reranker | None:
         if wanted is not None and not isinstance(wanted, bool):
+            if isinstance(wanted, type) or not isinstance(wanted, Reranker):
+                raise InputError(
+                    "rerank must be True, False or a Reranker, such as ocelot.FunctionReranker("
+                    f"function), was: {type(wanted).__name__}."
+                )
             return wanted
         if wanted is False:
             return None

@@ -144,7 +144,7 @@ class Item:
     paths: tuple[str, ...]
     width: int = 0
     height: int = 0
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
     sha256: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -250,7 +250,7 @@ class Result:
     query: Query
     hits: tuple[Hit, ...]
     ranking: Ranking | None = None
-    timings: Mapping[str, float] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict, compare=False)
     renderer: Renderer | None = field(default=None, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Hit]:

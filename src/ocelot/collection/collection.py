@@ -32,6 +32,7 @@ from ocelot.collection.rows import (
     CollectionInfo,
     EncoderIdentity,
     Row,
+    checked_ids,
     chunks,
     entity_of,
     hit_of,
@@ -201,7 +202,7 @@ class Collection:
         most = MAX_RESULTS - len(ids) - len(contents)
         if not 1 <= limit <= most:
             raise InputError(f"The limit must be 1 to {most:,}, was: {limit:,}.")
-        expression = (filter or "").strip()
+        expression = _expression(filter)
         fields = [*WITH_METADATA, *(["vector"] if with_vectors else [])]
         wanted = limit + len(ids) + len(contents)
         while True:
@@ -244,7 +245,7 @@ class Collection:
 
     def get(self, ids: Iterable[str]) -> tuple[Row, ...]:
         """The rows with these ids, with vectors, in this order; unknown ids are left out."""
-        wanted = list(dict.fromkeys(ids))
+        wanted = checked_ids(ids)
         with self._mapped("read"):
             entities = list(self._by_ids(wanted, [*WITH_METADATA, "vector"]))
         rows = {entity["id"]: row_of(entity) for entity in entities}
@@ -287,9 +288,10 @@ class Collection:
         Raises:
             FilterError: Milvus does not accept the filter.
         """
-        with self._mapped("count", filter or ""):
+        expression = _expression(filter)
+        with self._mapped("count", expression):
             # A server's statistics miss rows in unsealed segments; a query does not.
-            return int(self._query(filter or "", ["count(*)"])[0]["count(*)"])
+            return int(self._query(expression, ["count(*)"])[0]["count(*)"])
 
     def iterate(self, *, metadata: bool = True, filter: str | None = None) -> Iterator[Row]:
         """Every row without its vector, in order of ids.
@@ -308,6 +310,7 @@ class Collection:
         # size. Large pages: each query costs Lite a pass over all rows, and a server a wait for
         # strong consistency. A range with too many rows, as with own ids, is halved.
         window = MAX_RESULTS if metadata or self.deployment != "lite" else 140_000
+        filter = _expression(filter)
         depth, left = 0, self.count(filter)
         while left > window * 3 // 4:
             depth, left = depth + 1, left // 16
@@ -317,7 +320,7 @@ class Collection:
             low, high = ranges.pop()
             bounds = [f'id >= "{low}"', *([f'id < "{high}"'] if high else [])]
             expression = " and ".join([*bounds, *([f"({filter})"] if filter else [])])
-            with self._mapped("read", filter or ""):
+            with self._mapped("read", filter):
                 page = self._query(expression, fields, window)
             page.sort(key=lambda entity: str(entity["id"]))
             if len(page) >= window:
@@ -398,3 +401,10 @@ class Collection:
             if isinstance(error, ValueError):
                 raise
             raise failure(error, self.uri, f"{doing} the collection {self.name!r}") from error
+
+
+def _expression(filter: str | None) -> str:
+    """A filter as Milvus takes it; blank text counts as none."""
+    if filter is not None and not isinstance(filter, str):
+        raise FilterError(f"The filter must be a text, was: {type(filter).__name__}.")
+    return (filter or "").strip()

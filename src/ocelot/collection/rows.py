@@ -24,6 +24,7 @@ __all__ = [
     "EncoderIdentity",
     "Row",
     "check_id",
+    "checked_ids",
     "chunks",
     "clean_metadata",
     "entity_of",
@@ -150,6 +151,10 @@ def clean_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         MetadataError: A value has a type that JSON lacks, or the metadata is too large.
     """
+    if not isinstance(metadata, Mapping):
+        raise MetadataError(
+            f"The metadata must be a mapping from names to values, was: {type(metadata).__name__}."
+        )
     cleaned: dict[str, Any] = {}
     for key, value in metadata.items():
         name = _text(str(key))
@@ -210,6 +215,8 @@ def _plain(value: Any, name: str) -> Any:
         return value
     if isinstance(value, Mapping):
         return {_text(str(key)): _plain(part, name) for key, part in value.items()}
+    if isinstance(value, np.ndarray) and not value.ndim:
+        return _plain(value.item(), name)
     if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
         return [_plain(part, name) for part in value]
     if hasattr(value, "isoformat"):
@@ -278,10 +285,19 @@ def hit_of(entity: Mapping[str, Any], score: float, rank: int) -> Hit:
     return Hit(**vars(row.item), score=score, rank=rank, vector=row.vector)
 
 
+def checked_ids(ids: Iterable[str]) -> list[str]:
+    """The ids without repeats, in their order; `InputError` if one cannot be used."""
+    if not isinstance(ids, Iterable) or isinstance(ids, bytes):
+        raise InputError(f"The ids must be a text or a list of texts, was: {type(ids).__name__}.")
+    unique: dict[str, None] = {}
+    for value in ids:
+        check_id(value)  # first: a value of another type may not be hashable
+        unique[value] = None
+    return list(unique)
+
+
 def chunks(ids: Iterable[str]) -> Iterator[list[str]]:
     """Check ids, drop repeats, and group them by how many one expression may hold."""
-    unique = list(dict.fromkeys(ids))
-    for value in unique:
-        check_id(value)
+    unique = checked_ids(ids)
     for start in range(0, len(unique), _CHUNK):
         yield unique[start : start + _CHUNK]

@@ -14,6 +14,9 @@ from ocelot.images.decode import MAX_BYTES
 __all__ = ["fetch", "public_name"]
 
 _SECONDS = 30.0  # for each step: to connect, and between two pieces of data
+# A few kilobytes that were compressed could become gigabytes; image files gain nothing by it.
+_HEADERS = {"Accept-Encoding": "identity"}
+_LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy")
 
 
 def fetch(url: str) -> bytes:
@@ -30,16 +33,20 @@ def fetch(url: str) -> bytes:
     try:
         with (
             _no_request_log(),
-            httpx.stream("GET", url, follow_redirects=True, timeout=_SECONDS) as response,
+            httpx.stream(
+                "GET", url, headers=_HEADERS, follow_redirects=True, timeout=_SECONDS
+            ) as response,
         ):
             response.raise_for_status()
-            for chunk in response.iter_bytes():
+            if response.headers.get("content-encoding", "identity").lower() != "identity":
+                raise ImageError(name, "the server sent it compressed, which was not asked for")
+            for chunk in response.iter_raw():
                 data += chunk
                 if len(data) > MAX_BYTES:
                     raise ImageTooLarge(name, f"it is larger than {MAX_BYTES / 2**20:.0f} MiB")
     except httpx.HTTPStatusError as error:
         raise ImageError(name, f"the server answered {error.response.status_code}") from None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # of names of hosts
         raise ImageError(name, f"it cannot be fetched ({type(error).__name__})") from None
     if not data:
         raise ImageError(name, "it is empty")
@@ -57,6 +64,7 @@ def public_name(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
+        _ = parts.port  # no number: an unquoted "/" in a password, which would then be shown
     except ValueError:
         raise ImageError("the image's URL", "it is not a valid URL") from None
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -64,14 +72,16 @@ def public_name(url: str) -> str:
 
 @contextmanager
 def _no_request_log() -> Iterator[None]:
-    """Keep httpx from logging the requests of this thread, as it logs whole URLs."""
-    thread, logger = threading.get_ident(), logging.getLogger("httpx")
+    """Keep httpx from logging the requests of this thread: it logs whole URLs, and redirects."""
+    thread, loggers = threading.get_ident(), [logging.getLogger(name) for name in _LOGGERS]
 
     def keep(record: logging.LogRecord) -> bool:
         return threading.get_ident() != thread
 
-    logger.addFilter(keep)
+    for logger in loggers:
+        logger.addFilter(keep)
     try:
         yield
     finally:
-        logger.removeFilter(keep)
+        for logger in loggers:
+            logger.removeFilter(keep)

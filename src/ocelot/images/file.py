@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,7 @@ ImageSource: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | np.ndarray[Any, Any]"
     " | ImageFile"
 )
+_OTHER_URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")  # may hold a password, as a path does not
 _KEPT_PIXELS = 2**21  # a larger picture is decoded again rather than kept in memory
 
 
@@ -57,6 +59,8 @@ class ImageFile:
             from ocelot.images.fetch import fetch, public_name
 
             return cls(fetch(source), public_name(source))
+        if isinstance(source, str) and _OTHER_URL.match(source):
+            raise ImageError("the image's URL", "only http:// and https:// can be read")
         if isinstance(source, (str, os.PathLike)):
             return cls(read_file(os.fspath(source)), os.fspath(source))
         if isinstance(source, Image.Image):

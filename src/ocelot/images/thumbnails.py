@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -53,6 +54,9 @@ class Thumbnails:
         self._max_bytes = max_bytes
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Thumbnails, (self._path, self._max_bytes)  # results can be copied and pickled
 
     def wants(self, width: int, height: int) -> bool:
         """Return True if a picture of this size is large enough for a copy to save time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,6 +17,7 @@ from ocelot.images.file import ImageFile
 __all__ = ["UploadFolder"]
 
 _HOUR = 3600
+_OWN_NAME = re.compile(r"([0-9a-f]{2})[0-9a-f]{62}(-[0-9a-f]{16})?\.[a-z0-9]+")
 _SUFFIX = {"JPEG": ".jpg", "TIFF": ".tif", "MPO": ".jpg", "HEIF": ".heic"}
 
 
@@ -71,7 +73,18 @@ class UploadFolder:
         return path
 
     def forget(self, paths: Iterable[str]) -> None:
-        """Delete those of the files that this folder wrote."""
+        """Delete those of the files that this folder wrote; others may be below it, too.
+
+        Raises:
+            StorageError: A file cannot be deleted.
+        """
         for path in map(Path, paths):
-            if path.parent.parent == self.folder:
-                path.unlink(missing_ok=True)
+            own = _OWN_NAME.fullmatch(path.name)
+            if own and path.parent == self.folder / own[1]:
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    raise StorageError(
+                        f"The upload {path} cannot be deleted ({error.strerror}); "
+                        "delete it by hand."
+                    ) from error

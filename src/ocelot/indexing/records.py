@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 from ocelot.collection import Collection, Row, clean_metadata
 from ocelot.collection.rows import check_id, is_missing
 from ocelot.encoders.base import Encoder
-from ocelot.errors import ImageError, InputError
+from ocelot.errors import ImageError, InputError, OcelotError
 from ocelot.images.fetch import public_name
 from ocelot.images.file import ImageFile, ImageSource
 from ocelot.images.store import ImageStore
@@ -83,11 +84,31 @@ class _RecordJob(Job):
 class _RecordRun(Run):
     """A run over records."""
 
-    def store(self, jobs: Iterable[_RecordJob]) -> None:
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._waiting: dict[str, str] = {}  # upload -> id, of rows that are not written yet
         self._contents: dict[str, str] = {}  # id -> content hash, of the records looked up so far
         self._unusable: dict[str, InputError] = {}  # content hash -> why it cannot be used
+
+    def store(self, jobs: Iterable[_RecordJob]) -> None:
         opened = self.ahead(self._open, jobs, self.batch_size)
         self.take_all(self.ahead(self._load, self._look_up(opened), 2 * self.batch_size))
+
+    def encode(self) -> None:
+        paths = [job.path for job in self._batch]
+        super().encode()
+        for path in paths:
+            self._waiting.pop(path, None)
+
+    def __exit__(self, *error: Any) -> None:
+        try:
+            super().__exit__(*error)
+        finally:
+            if self._waiting:  # uploads of records that were read ahead, or failed
+                with suppress(OcelotError):  # the first error is the one to report
+                    rows = self.collection.get(self._waiting.values())
+                    used = {path for row in rows for path in row.paths}
+                    self.images.uploads.forget(self._waiting.keys() - used)
 
     def _open(self, job: _RecordJob) -> None:
         """Read and hash the picture, and check the rest; runs in threads."""
@@ -140,6 +161,7 @@ class _RecordRun(Run):
         image, job.image = job.image, None
         if not job.path:
             job.path = str(self.images.uploads.keep(image, job.id))
+            self._waiting[job.path] = job.id
         try:
             job.mtime_ns = os.stat(job.path).st_mtime_ns
         except OSError as error:
@@ -157,6 +179,7 @@ class _RecordRun(Run):
             self.add(job)
             return
         else:
+            self._waiting.pop(job.path, None)
             is_same = job.metadata is None or job.metadata == job.stored.metadata
             if is_same and job.stored.paths.get(job.path) == job.mtime_ns:
                 self.unchanged += 1
@@ -205,6 +228,9 @@ def _job_of(row: Any, number: int, image: str, id: str) -> _RecordJob:
 
 def _name(source: Any, number: int) -> str:
     """What messages call a record."""
-    if isinstance(source, str) and source.startswith(("http://", "https://")):
-        return public_name(source)
+    if isinstance(source, str) and "://" in source:  # may hold a password
+        try:
+            return public_name(source.strip())
+        except ImageError as error:  # reading it fails, too
+            return error.name
     return os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"record {number}"

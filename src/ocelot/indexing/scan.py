@@ -29,7 +29,10 @@ def roots_of(paths: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
     Raises:
         InputError: There are no paths, or none of them exists.
     """
-    given = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    given = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
+    for path in given:
+        if not isinstance(path, (str, os.PathLike)) or not str(path):
+            raise InputError(f"A folder or an image file must be given by its path, was: {path!r}.")
     roots = tuple(dict.fromkeys(os.path.abspath(os.path.expanduser(path)) for path in given))
     if not roots:
         raise InputError("There is nothing to index: give a folder or image files.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ocelot.errors import InputError
 from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, panorama_of_hits
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class ResultRenderer:
         Raises:
             InputError: There are no hits.
         """
+        if not result.hits:
+            raise InputError("There is nothing to draw: the result has no hits.")
         return panorama_of_hits(result.query, result.retrieved[:MAX_CANDIDATES], self._images)
 
     def html(self, result: Result) -> str:
