@@ -291,6 +291,9 @@ class Engine:
         self.images.close()
         self.collection.close()
 
+    def __repr__(self) -> str:
+        return f"<Engine of {self.collection!r} with {self.encoder.name}>"
+
     def __enter__(self) -> Engine:
         return self
 

@@ -169,6 +169,10 @@ def test_a_missing_folder_exits_2(ocelot: Command) -> None:
     assert "no-such-folder" in outcome.err
 
 
+def test_an_empty_argument_is_not_the_working_folder(ocelot: Command) -> None:
+    assert ocelot("index", "").code == 2
+
+
 def test_prune(ocelot: Command, shop: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(shop / "images", folder)

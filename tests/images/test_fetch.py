@@ -69,6 +69,12 @@ def secret_is_never_shown(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert SECRET not in caplog.text
 
 
+def test_content_that_comes_too_slowly(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocelot.images.fetch._DEADLINE", -1.0)
+    with pytest.raises(ImageError, match="did not arrive"):
+        ImageFile.of(url + "/a.png")
+
+
 @pytest.mark.parametrize("path", ["/a.png", "/moved.png", f"/a.png?token={SECRET}"])
 def test_the_content_of_a_url(url: str, path: str) -> None:
     image = ImageFile.of(url + path)

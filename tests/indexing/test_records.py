@@ -263,6 +263,12 @@ class Dataset:
         return iter(self._rows)
 
 
+def test_a_named_index_of_a_data_frame_is_a_column(shop, files):
+    frame = pandas.DataFrame({"id": ["a-1", "a-2"], "image": [str(file) for file in files[:2]]})
+    assert shop(frame.set_index("id")).encoded == 2
+    assert shop.collection.known(["a-1", "a-2"]) == {"a-1", "a-2"}
+
+
 def test_a_dataset(shop, files):
     told = []
     with Image.open(files[0]) as decoded:

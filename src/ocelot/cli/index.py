@@ -29,7 +29,8 @@ _SHOWN_FAILURES = 20
 @takes(DATABASE, INDEX, ENCODER, BATCH)
 def index(
     directory: Annotated[
-        list[Path], typer.Argument(metavar="DIR…", help="Folders or image files.")
+        list[str],  # a Path would make the working folder of an empty argument
+        typer.Argument(metavar="DIR…", help="Folders or image files."),
     ],
     *,
     given: Given,
@@ -51,19 +52,20 @@ def index(
     from ocelot.settings import load_settings
 
     started = time.perf_counter()
-    roots_of(directory)  # a missing folder is reported before anything is loaded or created
+    # A missing folder is reported before anything is loaded or created.
+    folders = [Path(root) for root in roots_of(directory)]
     reduced = False if full_decoding else None
     settings = load_settings(**given, reduced_decoding=reduced, reranker="none")
     if sys.stderr.isatty() and not as_json:  # converting and calibrating take a while, once
         logging.getLogger("ocelot.encoders").setLevel(logging.INFO)
-    stamp = None if prune else _stamp(settings, directory, metadata)
+    stamp = None if prune else _stamp(settings, folders, metadata)
     kept = stamp.load() if stamp else None
     if kept is not None:
         report = replace(kept.report, seconds=time.perf_counter() - started)
         total = kept.rows
     else:
-        with build_engine(settings, pictures=directory) as engine:
-            report = index_with_progress(engine, directory, metadata, prune, quiet=as_json)
+        with build_engine(settings, pictures=folders) as engine:
+            report = index_with_progress(engine, folders, metadata, prune, quiet=as_json)
             total = engine.count()
         if stamp is not None:
             stamp.save(total, report.failures)

@@ -28,7 +28,7 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 @takes(DATABASE, ENCODER, RERANKER)
 def search(
     image: Annotated[
-        list[Path] | None,
+        list[str] | None,  # a Path would take a URL apart
         option(
             "--image", "-i", metavar="PATH", help=f"Query picture, up to {MAX_REFERENCES} times."
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -13,7 +14,8 @@ from ocelot.images.decode import MAX_BYTES
 
 __all__ = ["fetch", "public_name"]
 
-_SECONDS = 30.0  # for each step: to connect, and between two pieces of data
+_SECONDS = 30.0  # to connect, and between two pieces of data
+_DEADLINE = 120.0  # seconds for the whole content
 # A few kilobytes that were compressed could become gigabytes; image files gain nothing by it.
 _HEADERS = {"Accept-Encoding": "identity"}
 _LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy")
@@ -29,7 +31,7 @@ def fetch(url: str) -> bytes:
     import httpx  # most searches do not need it
 
     name = public_name(url)
-    data = bytearray()
+    data, deadline = bytearray(), time.monotonic() + _DEADLINE
     try:
         with (
             _no_request_log(),
@@ -42,6 +44,8 @@ def fetch(url: str) -> bytes:
                 raise ImageError(name, "the server sent it compressed, which was not asked for")
             for chunk in response.iter_raw():
                 data += chunk
+                if time.monotonic() > deadline:
+                    raise ImageError(name, f"it did not arrive within {_DEADLINE:.0f} s")
                 if len(data) > MAX_BYTES:
                     raise ImageTooLarge(name, f"it is larger than {MAX_BYTES / 2**20:.0f} MiB")
     except httpx.HTTPStatusError as error:

@@ -192,6 +192,8 @@ class _RecordRun(Run):
 def _rows_of(source: Any) -> Iterator[Any]:
     """The records of a DataFrame, or whatever an iterable yields."""
     if hasattr(source, "itertuples"):
+        if any(source.index.names):  # a named index is a column
+            source = source.reset_index()
         names = [str(name) for name in source.columns]
         tuples = source.itertuples(index=False, name=None)
         return (dict(zip(names, values, strict=True)) for values in tuples)
