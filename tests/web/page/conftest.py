@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,16 +17,12 @@ from ocelot.service import Service
 from ocelot.settings import load_settings
 from ocelot.web import add_page, create_app, stop_streams
 from ocelot.web.page.layout import create_page
+from tests.chromium import chromium
 from tests.rerankers.chat_server import ChatServer
 from tests.shop import write_shop
 from tests.uvicorn_server import WebServer
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _HERE = ("127.0.0.1", "::1", "localhost")
-_QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -94,17 +89,8 @@ def url(service: Service) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium without a window."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    program = next(filter(None, map(shutil.which, _NAMES)), None)
-    if program is None:
-        pytest.skip(
-            f"no browser is installed (looked for {', '.join(_NAMES)}); "
-            "on Debian and Ubuntu: apt-get install chromium"
-        )
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=program, args=_QUIET)
-        yield chromium
-        chromium.close()
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")
