@@ -10,7 +10,6 @@ from typing import Any
 from cachetools import LRUCache, TTLCache
 
 from ocelot.assets import copy_demo_shop
-from ocelot.collection.rows import check_id
 from ocelot.encoders.base import Matrix
 from ocelot.engine import Engine
 from ocelot.errors import Overloaded, RequestTimeout
@@ -205,7 +204,6 @@ class Service:
         await self._items.run(self._delete, id)
 
     def _delete(self, id: str) -> None:
-        check_id(id)
         with self._lock_of(id):
             self._engine.get(id)
             self._engine.delete(id)
