@@ -203,7 +203,8 @@ class Engine:
 
         Raises:
             InputError: The query or a number cannot be used; `ImageError` for an image.
-            FilterError: Milvus does not accept the filter.
+            FilterError: Milvus does not accept the filter, or it is longer than 10,000
+                characters, or it finds nothing and names a field that no item has.
             ConfigurationError: Reranking is requested and the engine has no reranker.
             EncoderError: The encoder failed.
             CollectionError: Milvus failed.
@@ -277,14 +278,13 @@ class Engine:
         return self.collection.count(filter)
 
     def delete(self, ids: str | Iterable[str]) -> int:
-        """Remove items; return how many there were.
+        """Remove items; return how many there were. A text is one id.
 
         Files stay, except those that `add` wrote to the folder for uploads.
         """
-        rows = self.collection.get([ids] if isinstance(ids, str) else ids)
-        removed = self.collection.delete(row.id for row in rows)
+        rows = self.collection.delete(ids)
         forget_images(self.collection, self.images, [row.item for row in rows])
-        return removed
+        return len(rows)
 
     def close(self) -> None:
         """Close the collection; repeated calls do nothing."""
