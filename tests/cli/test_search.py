@@ -143,6 +143,7 @@ def test_without_hits_there_is_a_page_but_no_panorama(
         (["--image", "none.jpg"], 2, "none.jpg: there is no such file"),
         (["--image", "a.jpg"] * 9, 2, "at most 8 reference images"),
         (["--text", "a", "--filter", "price <"], 2, "price <"),
+        (["--text", "a", "--filter", "prise < 30"], 2, "a field prise; there are: price, "),
         (["--text", "a", "--reranker", "magic"], 2, "reranker"),
         (["--text", "a", "--reranker", "llm"], 2, "OPENAI_API_KEY"),
         (["--text", "a", "--encoder", "none"], 2, "ocelot-tiny"),

@@ -245,6 +245,7 @@ def bad(status: int, field: str | None, says: str, **body: Any) -> Any:
         bad(404, None, "no item with the id", images=[{"id": UNKNOWN}]),
         bad(415, None, "not an image", images=[NO_PICTURE]),
         bad(400, None, "The filter 'price <'", text="a", filter="price <"),
+        bad(400, None, "a field prise; there are: price, ", text="a", filter="prise < 3"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_answered_with_one_sentence(

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ocelot import __version__
-from ocelot.cli import data, demo, evaluate, index, info, search, serve, train
+from ocelot.cli import adopt, data, demo, evaluate, index, info, search, serve, train
 from ocelot.errors import ConfigurationError, InputError, OcelotError
 
 __all__ = ["app", "run"]
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 app.command("index")(index.index)
 app.command("search")(search.search)
+app.command("adopt")(adopt.adopt)
 app.command("serve")(serve.serve)
 app.command("info")(info.info)
 app.command("train")(train.train)
