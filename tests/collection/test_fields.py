@@ -88,6 +88,11 @@ def test_an_empty_collection_has_no_fields_to_name(open_collection):
         collection.count("price < 30")
 
 
+def test_the_other_collections_of_the_database(collection, deployment):
+    with Collection.open(**deployment, name="beside", encoder=ENCODER) as beside:
+        assert "fields" in beside.others() and "beside" not in beside.others()
+
+
 def test_a_name_that_the_collection_uses_itself(collection):
     with pytest.raises(FilterError, match=r"size is the collection's own field.* is size_"):
         collection.search(VECTOR, filter='size == "S"')

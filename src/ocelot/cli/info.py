@@ -34,7 +34,7 @@ def info(*, given: Given, as_json: Json = False) -> None:
     with Collection.open(
         settings.db, name=settings.collection, token=token, create=False
     ) as collection:
-        table = dict(vars(collection.describe()))
+        table = {**vars(collection.describe()), "others": collection.others()}
         rows = collection.sample()
     fields = facets_of(row.metadata for row in rows)
     if as_json:

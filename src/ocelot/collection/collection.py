@@ -370,7 +370,6 @@ class Collection:
         """Describe the collection and its storage."""
         with self._mapped("describe"):
             built = built_index(self._database, self.name)
-            names = self._client.list_collections(timeout=self._timeout)
             version = str(self._client.get_server_version(timeout=self._timeout))
         index, metric = (str(built.get(key, "")) for key in ("index_type", "metric_type"))
         return CollectionInfo(
@@ -382,8 +381,13 @@ class Collection:
             metric,
             self.count(),
             self.identity,
-            tuple(sorted({*names} - {self.name})),
         )
+
+    def others(self) -> tuple[str, ...]:
+        """Names of the other collections in the database, as far as the token may know them."""
+        with self._mapped("list what is beside"):
+            names = self._client.list_collections(timeout=self._timeout)
+        return tuple(sorted({*names} - {self.name}))
 
     def drop(self) -> None:
         """Remove the collection with all its rows, and close."""

@@ -92,7 +92,6 @@ class CollectionInfo:
     metric: str  # "COSINE"
     count: int  # rows
     encoder: EncoderIdentity  # that made the vectors
-    others: tuple[str, ...]  # names of the other collections in the database
 
 
 @dataclass(frozen=True)
