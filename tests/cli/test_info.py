@@ -41,6 +41,8 @@ def test_info_names_fields_and_other_collections(ocelot: Command) -> None:
     assert ["price", "number", "2", "3.5,", "9"] in lines
     assert ["size_", "other", "2", "S,", "4"] in lines
     assert ["note", "text", "1", "…"] in lines
+    missing = ocelot("info", "--db", "a.db", "--collection", "toy")
+    assert missing.code == 1 and "'toy' in a.db, which has ocelot, shoes, toys" in missing.err
     described = json.loads(ocelot("info", "--db", "a.db", "--json").out)
     assert described["others"] == ["shoes", "toys"] and described["sampled"] == 2
     price = next(field for field in described["fields"] if field["key"] == "price")
