@@ -157,7 +157,7 @@ class Collection:
         for some in messages(rows):
             matrix = self._checked([row.vector for row in some])
             entities = list(map(entity_of, some, matrix))
-            with self._mapped("write to"), self._database.writing:
+            with self._mapped("write to"), self._database.writing(self.name):
                 if self.deployment == "lite" and not fresh:
                     self._blank_old_metadata(entities)
                 self._client.upsert(self.name, entities, timeout=self._timeout)
@@ -276,7 +276,7 @@ class Collection:
 
     def delete(self, ids: Iterable[str]) -> int:
         """Remove rows; return how many there were."""
-        with self._mapped("delete from"), self._database.writing:
+        with self._mapped("delete from"), self._database.writing(self.name):
             present = sorted(self.known(ids))
             for chunk in chunks(present):
                 self._client.delete(self.name, ids=chunk, timeout=self._timeout)
@@ -337,7 +337,7 @@ class Collection:
 
     def flush(self) -> None:
         """Seal what was written, for quicker reads after many writes."""
-        with self._mapped("flush"), self._database.writing:
+        with self._mapped("flush"), self._database.writing(self.name):
             self._client.flush(self.name, timeout=max(self._timeout, 120.0))
 
     def describe(self) -> CollectionInfo:
@@ -359,7 +359,7 @@ class Collection:
 
     def drop(self) -> None:
         """Remove the collection with all its rows, and close."""
-        with self._mapped("drop"):
+        with self._mapped("drop"), self._database.writing(self.name):
             self._client.drop_collection(self.name, timeout=self._timeout)
         self.close()
 
