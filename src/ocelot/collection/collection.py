@@ -386,6 +386,7 @@ class Collection:
         """Map errors of Milvus to sentences; a `FilterError` if the filter is the cause."""
         try:
             with quiet:
+                self._database.make_ready(self.name)
                 yield
         except (MilvusException, grpc.RpcError, ValueError) as error:
             if self._database.closed:

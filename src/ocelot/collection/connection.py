@@ -142,8 +142,13 @@ class Database:
             except MilvusException as error:
                 if rpc_code(error) is None:  # Milvus Lite has answered, so it writes no more
                     self._local.forget(collection)
-                    self.client.load_collection(collection, timeout=self.timeout)
                 raise
+
+    def make_ready(self, collection: str) -> None:
+        """Load a collection that was forgotten; to be called before each use."""
+        if self._local and collection in self._local.forgotten:
+            self.client.load_collection(collection, timeout=self.timeout)
+            self._local.forgotten.discard(collection)
 
     def close(self) -> None:
         """Disconnect; stop the embedded server if nobody else in this process uses it."""
@@ -188,6 +193,11 @@ def failure(error: BaseException, shown: str, doing: str) -> CollectionError:
         sentence = (
             f"The database {shown} cannot be opened ({error.strerror or error}); "
             "check the permissions and the disk, or choose another path."
+        )
+    elif "No space left" in str(error):
+        sentence = (
+            f"The disk of the database {shown} is full: free some space. What was written "
+            "before is kept."
         )
     elif code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
         sentence = (

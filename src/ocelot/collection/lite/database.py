@@ -28,6 +28,7 @@ class LocalDatabase:
         read_only: Whether `uri` is a view in the temporary folder. Milvus Lite writes when it
             opens a database: a lock, data files made of its log, index files. A database on a
             read-only or full disk is therefore read through a folder of links to its files.
+        forgotten: Collections to be loaded again, see `forget`.
     """
 
     _lock = threading.RLock()
@@ -37,6 +38,7 @@ class LocalDatabase:
         self.path = path
         self.uri = path
         self.read_only = False
+        self.forgotten: set[str] = set()
         self._users = 0
         self._seal = Seal(path)
         # Milvus Lite does not lock its log: two writes at once corrupt it.
@@ -118,6 +120,7 @@ class LocalDatabase:
         for sink in (failed._wal._data_sink, failed._wal._delta_sink) if failed else ():
             with suppress(OSError, AttributeError):
                 sink.close()
+        self.forgotten.add(collection)
 
     def _check(self) -> None:
         if damages := self._seal.check():

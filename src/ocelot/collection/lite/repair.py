@@ -230,7 +230,8 @@ class _Salvage:
         if damage or not self.sealed:  # else it has only a record that was never acknowledged
             rows = sum(table.num_rows for table, _ in parts)
             self._lost(
-                f"{file}, the last changes, {damage or 'is cut'}: {rows:,} rows of it look right and were kept.",
+                f"{file} with the last changes {damage or 'is cut'}: {rows:,} rows of it look "
+                "right and were kept.",
                 (picture for _, pictures in parts for picture in pictures),
             )
 
