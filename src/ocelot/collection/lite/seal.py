@@ -117,6 +117,7 @@ class Seal:
         checksum, _, content = self.path.read_bytes().partition(b"\n")
         if checksum != b"%08x" % zlib.crc32(content):
             raise ValueError("another checksum")
+        self._written = content
         return {
             name: CollectionSeal(
                 sealed["schema"],
