@@ -14,7 +14,8 @@ from ocelot.errors import ConfigurationError, ImageError
 from ocelot.images.decode import encode_jpeg
 from ocelot.images.store import ImageStore
 from ocelot.rerankers.llm.cache import RankingCache, cache_key
-from ocelot.rerankers.llm.client import Chat, ChatError, Messages
+from ocelot.rerankers.llm.client import Chat, Messages
+from ocelot.rerankers.llm.failures import ChatError
 from ocelot.rerankers.llm.prompt import PROMPT_VERSION, Detail, build_messages, build_prompt
 from ocelot.rerankers.llm.reply import parse_reply
 from ocelot.rerankers.llm.windows import sweep, window_starts
