@@ -202,11 +202,13 @@ class Usage:
     cost: float | None = None
 
     def __add__(self, other: Usage) -> Usage:
-        """The sum, not priced yet."""
+        """The sum; a cost that is not known counts as nothing."""
+        costs = [usage.cost for usage in (self, other) if usage.cost is not None]
         return Usage(
             self.calls + other.calls,
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
+            sum(costs) if costs else None,
         )
 
     def priced(self, prices: tuple[float, float] | None) -> Usage:
@@ -320,7 +322,7 @@ class Result:
         return replace(self, hits=hits, ranking=ranking, timings={**self.timings, **timings})
 
     def panorama(self) -> Image.Image:
-        """The numbered picture of the query and its first hits, as a vision model sees it.
+        """The query and its first hits, numbered by retrieval rank, as a vision model sees them.
 
         Raises:
             InputError: There are no hits.

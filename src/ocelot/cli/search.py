@@ -101,7 +101,7 @@ def print_result(result: Result) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ocelot.render.words import cost, ranked
+    from ocelot.render.words import cost, ranked, verdict
 
     if not result.hits:
         typer.echo("Nothing was found. Loosen --filter or --min-score, or index more pictures.")
@@ -128,7 +128,7 @@ def print_result(result: Result) -> None:
     if best is None:
         typer.echo("None of these fits the query.")
     else:
-        typer.echo(printable(f"Best match: {best.title} ({_short(best.path)})"))
+        typer.echo(printable(f"{verdict(ranking)}: {best.title} ({_short(best.path)})"))
     if ranking is not None:
         if ranking.reason:
             typer.echo(printable(f"Why: {' '.join(ranking.reason.split())}"))

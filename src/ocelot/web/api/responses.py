@@ -121,7 +121,7 @@ class SearchAnswer(_Value):
     """Null when nothing was reranked."""
     timings: Timings
     panorama: str | None
-    """Path of the numbered picture of the hits; it is kept for a while."""
+    """Path of a picture of the hits, numbered by `retrieval_rank`; it is kept for a while."""
 
     @classmethod
     def of(cls, answer: Answer) -> Self:
