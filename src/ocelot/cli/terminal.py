@@ -31,12 +31,15 @@ def pictures(count: int) -> str:
 @contextmanager
 def waiting(text: str, *, quiet: bool = False) -> Iterator[None]:
     """Show a text and the time since then on a terminal's stderr; it is cleared afterwards."""
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(),
-        console=Console(stderr=True), transient=True, disable=quiet or not sys.stderr.isatty(),
+        console=Console(stderr=True), transient=True,
     ) as line:  # fmt: skip
         line.add_task(printable(text), total=None)
         yield
