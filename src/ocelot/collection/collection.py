@@ -160,7 +160,7 @@ class Collection:
         for some in messages(rows):
             matrix = self._checked([row.vector for row in some])
             entities = list(map(entity_of, some, matrix))
-            with self._mapped("write to"), self._database.writing:
+            with self._mapped("write to"), self._database.writing(self.name):
                 if self.deployment == "lite" and not fresh:
                     self._blank_old_metadata(entities)
                 self._client.upsert(self.name, entities, timeout=self._timeout)
@@ -284,7 +284,7 @@ class Collection:
 
     def delete(self, ids: str | Iterable[str]) -> tuple[Row, ...]:
         """Remove rows; return those that there were, without vectors and metadata."""
-        with self._mapped("delete from"), self._database.writing:
+        with self._mapped("delete from"), self._database.writing(self.name):
             rows = tuple(map(row_of, self._by_ids(ids, WITHOUT_METADATA)))
             for chunk in chunks(row.id for row in rows):
                 self._client.delete(self.name, ids=chunk, timeout=self._timeout)
@@ -363,7 +363,7 @@ class Collection:
 
     def flush(self) -> None:
         """Seal what was written, for quicker reads after many writes."""
-        with self._mapped("flush"), self._database.writing:
+        with self._mapped("flush"), self._database.writing(self.name):
             self._client.flush(self.name, timeout=max(self._timeout, 120.0))
 
     def describe(self) -> CollectionInfo:
@@ -391,7 +391,7 @@ class Collection:
 
     def drop(self) -> None:
         """Remove the collection with all its rows, and close."""
-        with self._mapped("drop"):
+        with self._mapped("drop"), self._database.writing(self.name):
             self._client.drop_collection(self.name, timeout=self._timeout)
         self.close()
 
@@ -418,6 +418,7 @@ class Collection:
         """Map errors of Milvus to sentences; a `FilterError` if the filter is the cause."""
         try:
             with quiet:
+                self._database.make_ready(self.name)
                 yield
         except (MilvusException, grpc.RpcError, ValueError) as error:
             if self._database.closed:
