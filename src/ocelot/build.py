@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ocelot.encoders.base import Encoder
 from ocelot.engine import Engine
-from ocelot.errors import ConfigurationError
+from ocelot.errors import CollectionNotFound, ConfigurationError
 from ocelot.rerankers.base import Reranker
 from ocelot.settings import Settings, cache_folder, load_settings
 
@@ -50,7 +50,9 @@ def open(
 
     Raises:
         ConfigurationError: A setting is unknown or cannot be used.
-        EncoderError, CollectionError: The encoder cannot be loaded, the collection not opened.
+        EncoderError: The encoder cannot be loaded.
+        CollectionNotFound: There is none, and `create` is False.
+        CollectionError: The collection cannot be opened, or was made with another encoder.
 
     Example::
 
@@ -97,10 +99,52 @@ def build_engine(
     """
     from ocelot.encoders.caching import CachingEncoder
 
-    cached = CachingEncoder(encoder or build_encoder(settings, pictures))
     images = build_images(settings)
-    reranker = reranker or build_reranker(settings, cached, images)
-    return Engine(cached, build_collection(settings, cached, create=create), reranker, images)
+    loaded, collection = _open_with_encoder(settings, encoder, pictures, create=create)
+    try:
+        cached = CachingEncoder(loaded)
+        return Engine(
+            cached, collection, reranker or build_reranker(settings, cached, images), images
+        )
+    except BaseException:
+        collection.close()
+        raise
+
+
+def _open_with_encoder(
+    settings: Settings,
+    encoder: Encoder | None = None,
+    pictures: Sequence[Path] | None = None,
+    *,
+    create: bool = True,
+) -> tuple[Encoder, Collection]:
+    """Open the collection and load its encoder, unless one is given.
+
+    An existing collection comes first: if it has vectors of another length, or does not open,
+    nothing is fetched or loaded.
+    """
+    from ocelot.collection import EncoderIdentity
+    from ocelot.encoders.weights import known_dimension
+
+    try:
+        collection = build_collection(settings, create=create)
+    except CollectionNotFound:
+        if not create:
+            raise
+        encoder = encoder or build_encoder(settings, pictures)
+        return encoder, build_collection(settings, encoder)
+    shown = f"{collection.name!r} in {collection.uri}"
+    try:
+        if encoder is None:
+            dimension = known_dimension(settings.encoder, settings.text_model)
+            if dimension not in (None, collection.identity.dimension):
+                collection.identity.check(EncoderIdentity(settings.encoder, "", dimension), shown)
+            encoder = build_encoder(settings, pictures)
+        collection.identity.check(EncoderIdentity.of(encoder), shown)
+    except BaseException:
+        collection.close()
+        raise
+    return encoder, collection
 
 
 def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) -> Encoder:
@@ -162,14 +206,16 @@ def _build_openvino(settings: Settings, pictures: Sequence[Path] | None) -> Enco
     )
 
 
-def build_collection(settings: Settings, encoder: Encoder, *, create: bool = True) -> Collection:
-    """Open the collection for an encoder."""
+def build_collection(
+    settings: Settings, encoder: Encoder | None = None, *, create: bool = True
+) -> Collection:
+    """Open the collection; arguments and errors are those of `Collection.open`."""
     from ocelot.collection import Collection, EncoderIdentity
 
     return Collection.open(
         settings.db,
         name=settings.collection,
-        encoder=EncoderIdentity.of(encoder),
+        encoder=EncoderIdentity.of(encoder) if encoder is not None else None,
         token=settings.token.get_secret_value() if settings.token else None,
         index=settings.index,
         create=create,
@@ -261,9 +307,8 @@ def build_service(settings: Settings) -> Service:
     from ocelot.rerankers.fusion import FusionReranker
 
     metrics = Metrics()
-    batching = BatchingEncoder(
-        build_encoder(settings), window=settings.batch_window, observe=metrics.batch
-    )
+    loaded, collection = _open_with_encoder(settings)
+    batching = BatchingEncoder(loaded, window=settings.batch_window, observe=metrics.batch)
     encoder = CachingEncoder(batching, observe=metrics.remembered)
     images = build_images(settings)
     rerankers: dict[str, Reranker] = {"fusion": FusionReranker(encoder, images)}
@@ -271,7 +316,7 @@ def build_service(settings: Settings) -> Service:
         rerankers = {"llm": _build_llm(settings, images)} | rerankers
     default = "llm" if settings.uses_llm else "fusion"
     return Service(
-        Engine(encoder, build_collection(settings, encoder), images=images),
+        Engine(encoder, collection, images=images),
         rerankers,
         default=None if settings.reranker == "none" else default,
         limits=Limits.of(settings),

@@ -176,7 +176,7 @@ def test_one_hit_is_one_picture(ocelot: Command, indexed: Path) -> None:
 
 def test_an_empty_place_says_how_to_fill_it(ocelot: Command) -> None:
     outcome = ocelot("search", "--db", "new.db", "--text", "a")
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "ocelot index" in outcome.err
     assert not Path("new.db").exists()
 

@@ -341,7 +341,7 @@ def test_index_types_find_all_rows_that_a_filter_leaves(open_collection):
 
 
 def test_an_index_that_is_not_there_is_named_and_leaves_nothing(open_collection):
-    with pytest.raises(CollectionError, match=r"NOPE.*FLAT, HNSW"):
+    with pytest.raises(ConfigurationError, match=r"NOPE.*FLAT, HNSW"):
         open_collection(encoder=ENCODER, index="nope")
     with pytest.raises(CollectionError, match="ocelot index"):
         open_collection(create=False)

@@ -13,11 +13,20 @@ import typer
 
 from ocelot import __version__
 from ocelot.cli import data, demo, evaluate, index, info, search, serve, train
-from ocelot.errors import ConfigurationError, InputError, OcelotError
+from ocelot.errors import (
+    CheckpointError,
+    CollectionNotFound,
+    ConfigurationError,
+    EncoderMismatch,
+    InputError,
+    OcelotError,
+)
 
 __all__ = ["app", "run"]
 
 _INTERRUPTED = 130
+# What was given cannot be used: input, a setting, or what a setting names.
+_UNUSABLE = (InputError, ConfigurationError, CheckpointError, CollectionNotFound, EncoderMismatch)
 
 app = typer.Typer(
     help="Composed image search: find pictures with a picture and a sentence, and say why.",
@@ -55,7 +64,6 @@ def options(
     logger = logging.getLogger("ocelot")  # other packages write their logs for developers
     logger.handlers, logger.propagate = [handler], False
     logging.getLogger().addHandler(logging.NullHandler())
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it reports each retry
     warnings.simplefilter("ignore")  # odd EXIF, large pictures: what matters is an error
 
 
@@ -74,7 +82,7 @@ def run(command: typer.Typer = app) -> None:
             typer.echo("Interrupted. Finished work is kept; run it again to continue.", err=True)
         raise
     except OcelotError as error:
-        _fail(str(error), 2 if isinstance(error, InputError | ConfigurationError) else 1)
+        _fail(str(error), 2 if isinstance(error, _UNUSABLE) else 1)
     except KeyboardInterrupt:
         _fail("Interrupted.", _INTERRUPTED)
     except BrokenPipeError:

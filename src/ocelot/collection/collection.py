@@ -100,7 +100,7 @@ class Collection:
                 endpoint of Zilliz Cloud.
             name: Name of the collection: letters, digits and underscores.
             encoder: The encoder whose vectors it holds; an existing collection must have the
-                same. None accepts the encoder of an existing collection.
+                same. None accepts the encoder of an existing collection, and creates none.
             token: `user:password` or an API key, for a server that requires one.
             index: "auto", or one of Milvus's types: FLAT (exact), HNSW, IVF_FLAT, IVF_SQ8,
                 DISKANN, AUTOINDEX. With `create`, an existing index of another type is rebuilt.
@@ -113,7 +113,8 @@ class Collection:
             ConfigurationError: An argument cannot be used.
             DatabaseUnavailable: The database cannot be opened or reached.
             EncoderMismatch: The collection was made with another encoder.
-            CollectionError: There is no such collection, or Milvus refused.
+            CollectionNotFound: There is no such collection.
+            CollectionError: Milvus refused.
         """
         if not _NAME.fullmatch(name):
             raise ConfigurationError(
@@ -124,7 +125,8 @@ class Collection:
             raise ConfigurationError(
                 f"The consistency {consistency!r} is unknown; take {', '.join(_CONSISTENCY)}."
             )
-        database = Database.connect(os.fspath(uri), token, timeout, create=create)
+        may_create = create and encoder is not None
+        database = Database.connect(os.fspath(uri), token, timeout, create=may_create)
         try:
             self = cls(database, name, consistency)
             with self._mapped("open"):

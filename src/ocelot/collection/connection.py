@@ -13,7 +13,12 @@ from urllib.parse import urlsplit
 import grpc
 from pymilvus import MilvusClient, MilvusException
 
-from ocelot.errors import CollectionError, ConfigurationError, DatabaseUnavailable
+from ocelot.errors import (
+    CollectionError,
+    CollectionNotFound,
+    ConfigurationError,
+    DatabaseUnavailable,
+)
 
 __all__ = ["Database", "cause", "failure", "nothing_stored", "quiet", "rpc_code"]
 
@@ -126,11 +131,11 @@ class Database:
                     server_manager_instance.release_server(self._path)
 
 
-def nothing_stored(shown: str, name: str = "ocelot") -> CollectionError:
+def nothing_stored(shown: str, name: str = "ocelot") -> CollectionNotFound:
     """The error for a collection that does not exist."""
     where = f"the collection {name!r} in {shown}" if name != "ocelot" else shown
     option = f" --collection {name}" if name != "ocelot" else ""
-    return CollectionError(
+    return CollectionNotFound(
         f"Nothing has been indexed in {where} yet: run `ocelot index DIR --db {shown}{option}` "
         "first, or correct the address."
     )

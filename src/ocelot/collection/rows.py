@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,6 +36,8 @@ __all__ = [
     "row_of",
 ]
 
+log = logging.getLogger(__name__)
+
 _SCALARS = ["id", "paths", "size", "width", "height"]
 WITHOUT_METADATA = [*_SCALARS, "sha256"]  # output fields
 WITH_METADATA = [*_SCALARS, "$meta"]  # a server omits the rest of $meta if one of its keys is named
@@ -57,7 +60,7 @@ class EncoderIdentity:
     """
 
     name: str
-    fingerprint: str
+    fingerprint: str  # "" if it is not known yet
     dimension: int
     runtime: str = ""
 
@@ -67,7 +70,8 @@ class EncoderIdentity:
         return cls(encoder.name, encoder.fingerprint, encoder.dimension, encoder.runtime)
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.fingerprint[:12]}, {self.dimension} dimensions)"
+        known = f"{self.fingerprint[:12]}, " if self.fingerprint else ""
+        return f"{self.name} ({known}{self.dimension} dimensions)"
 
     def check(self, other: EncoderIdentity, collection: str) -> None:
         """Raise an `EncoderMismatch` if vectors of both differ; names and runtimes may differ."""
@@ -76,6 +80,11 @@ class EncoderIdentity:
                 f"The collection {collection} was made with the encoder {self}, not with {other}: "
                 "choose that encoder, or index into another collection or database."
             )
+        if other.runtime != self.runtime != "":
+            log.info(
+                "The collection %s was made with %s and is used with %s: scores differ slightly.",
+                collection, self.runtime, other.runtime or "another runtime",
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)
