@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,52 +100,58 @@ def build_engine(
     """
     from ocelot.encoders.caching import CachingEncoder
 
-    images = build_images(settings)
-    loaded, collection = _open_with_encoder(settings, encoder, pictures, create=create)
-    try:
-        cached = CachingEncoder(loaded)
-        return Engine(
-            cached, collection, reranker or build_reranker(settings, cached, images), images
-        )
-    except BaseException:
-        collection.close()
-        raise
+    with _existing_collection(settings, create=create) as existing:
+        encoder = encoder or _load_encoder(settings, pictures, existing)
+        cached = CachingEncoder(encoder)
+        images = build_images(settings)
+        reranker = reranker or build_reranker(settings, cached, images)
+        return Engine(cached, _collection_for(settings, encoder, existing), reranker, images)
 
 
-def _open_with_encoder(
-    settings: Settings,
-    encoder: Encoder | None = None,
-    pictures: Sequence[Path] | None = None,
-    *,
-    create: bool = True,
-) -> tuple[Encoder, Collection]:
-    """Open the collection and load its encoder, unless one is given.
+@contextmanager
+def _existing_collection(settings: Settings, *, create: bool) -> Iterator[Collection | None]:
+    """Yield the collection, or None if it has to be made; close it if the block fails.
 
-    An existing collection comes first: if it has vectors of another length, or does not open,
-    nothing is fetched or loaded.
+    It is opened first: if it cannot be, no encoder is fetched or loaded.
     """
-    from ocelot.collection import EncoderIdentity
-    from ocelot.encoders.weights import known_dimension
-
     try:
-        collection = build_collection(settings, create=create)
+        existing = build_collection(settings, create=create)
     except CollectionNotFound:
         if not create:
             raise
-        encoder = encoder or build_encoder(settings, pictures)
-        return encoder, build_collection(settings, encoder)
-    shown = f"{collection.name!r} in {collection.uri}"
+        yield None
+        return
     try:
-        if encoder is None:
-            dimension = known_dimension(settings.encoder, settings.text_model)
-            if dimension not in (None, collection.identity.dimension):
-                collection.identity.check(EncoderIdentity(settings.encoder, "", dimension), shown)
-            encoder = build_encoder(settings, pictures)
-        collection.identity.check(EncoderIdentity.of(encoder), shown)
+        yield existing
     except BaseException:
-        collection.close()
+        existing.close()
         raise
-    return encoder, collection
+
+
+def _load_encoder(
+    settings: Settings, pictures: Sequence[Path] | None, existing: Collection | None
+) -> Encoder:
+    """Load the encoder, unless its vectors are known to have another length than those stored."""
+    from ocelot.collection import EncoderIdentity
+    from ocelot.encoders.weights import known_dimension
+
+    if existing is not None:
+        dimension = known_dimension(settings.encoder, settings.text_model)
+        if dimension not in (None, existing.identity.dimension):
+            existing.check(EncoderIdentity(settings.encoder, "", dimension))
+    return build_encoder(settings, pictures)
+
+
+def _collection_for(
+    settings: Settings, encoder: Encoder, existing: Collection | None
+) -> Collection:
+    """Return the existing collection if the encoder fits, or make one."""
+    from ocelot.collection import EncoderIdentity
+
+    if existing is None:
+        return build_collection(settings, encoder)
+    existing.check(EncoderIdentity.of(encoder))
+    return existing
 
 
 def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) -> Encoder:
@@ -307,18 +314,19 @@ def build_service(settings: Settings) -> Service:
     from ocelot.rerankers.fusion import FusionReranker
 
     metrics = Metrics()
-    loaded, collection = _open_with_encoder(settings)
-    batching = BatchingEncoder(loaded, window=settings.batch_window, observe=metrics.batch)
-    encoder = CachingEncoder(batching, observe=metrics.remembered)
-    images = build_images(settings)
-    rerankers: dict[str, Reranker] = {"fusion": FusionReranker(encoder, images)}
-    if settings.uses_llm or settings.has_language_model:
-        rerankers = {"llm": _build_llm(settings, images)} | rerankers
-    default = "llm" if settings.uses_llm else "fusion"
-    return Service(
-        Engine(encoder, collection, images=images),
-        rerankers,
-        default=None if settings.reranker == "none" else default,
-        limits=Limits.of(settings),
-        metrics=metrics,
-    )
+    with _existing_collection(settings, create=True) as existing:
+        loaded = _load_encoder(settings, None, existing)
+        batching = BatchingEncoder(loaded, window=settings.batch_window, observe=metrics.batch)
+        encoder = CachingEncoder(batching, observe=metrics.remembered)
+        images = build_images(settings)
+        rerankers: dict[str, Reranker] = {"fusion": FusionReranker(encoder, images)}
+        if settings.uses_llm or settings.has_language_model:
+            rerankers = {"llm": _build_llm(settings, images)} | rerankers
+        default = "llm" if settings.uses_llm else "fusion"
+        return Service(
+            Engine(encoder, _collection_for(settings, loaded, existing), images=images),
+            rerankers,
+            default=None if settings.reranker == "none" else default,
+            limits=Limits.of(settings),
+            metrics=metrics,
+        )

@@ -13,7 +13,7 @@
     ├── EncoderError           an encoder cannot be loaded or gave unusable vectors
     │   └── CheckpointError    weights, config or tokenizer are missing or do not fit
     ├── CollectionError        Milvus refused or failed
-    │   ├── CollectionNotFound     there is no such collection, or it is not one of Ocelot
+    │   ├── CollectionNotFound     there is no such collection
     │   ├── DatabaseUnavailable    the database cannot be opened or reached
     │   └── EncoderMismatch        the collection was made with another encoder
     ├── RerankError            a reranker got no usable answer (never fails a search)
@@ -109,7 +109,7 @@ class CollectionError(OcelotError):
 
 
 class CollectionNotFound(CollectionError):
-    """There is no such collection, or it is not one of Ocelot."""
+    """There is no such collection."""
 
 
 class DatabaseUnavailable(CollectionError):

@@ -144,6 +144,10 @@ class Collection:
             raise
         return self
 
+    def check(self, encoder: EncoderIdentity) -> None:
+        """Raise an `EncoderMismatch` if vectors of this encoder differ from those stored."""
+        self.identity.check(encoder, f"{self.name!r} in {self.uri}")
+
     def upsert(self, rows: Iterable[Row], *, fresh: bool = False) -> None:
         """Add rows, or replace those with the same ids. They are durable once this returns.
 

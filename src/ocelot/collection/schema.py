@@ -10,7 +10,7 @@ from pymilvus import DataType, MilvusClient, MilvusException
 
 from ocelot.collection.connection import Database, cause, nothing_stored, rpc_code
 from ocelot.collection.rows import EncoderIdentity
-from ocelot.errors import CollectionError, CollectionNotFound, ConfigurationError
+from ocelot.errors import CollectionError, ConfigurationError
 
 __all__ = ["MAX_RESULTS", "built_index", "load_collection", "search_params"]
 
@@ -115,7 +115,7 @@ def _stored_identity(database: Database, name: str) -> EncoderIdentity:
             stored = {}
     version = stored.get("ocelot.schema")
     if version is None:
-        raise CollectionNotFound(
+        raise ConfigurationError(
             f"The collection {name!r} in {database.shown} was not made by Ocelot; "
             "choose another collection name."
         )
