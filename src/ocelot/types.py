@@ -185,6 +185,13 @@ class Hit(Item):
         if not self.retrieval_rank:
             object.__setattr__(self, "retrieval_rank", self.rank)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, without the vector."""
+        keys = ("rank", "retrieval_rank", "score", "path", "paths", "title", "id", "metadata")
+        values = {key: getattr(self, key) for key in keys}
+        values |= {"score": round(self.score, 6), "paths": list(self.paths)}
+        return values | {"metadata": dict(self.metadata)}
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -305,11 +312,7 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: the query, the hits in final order, the verdict, the timings."""
-        keys = ("rank", "retrieval_rank", "score", "path", "paths", "title", "id", "metadata")
-        hits: list[dict[str, Any]] = [{key: getattr(hit, key) for key in keys} for hit in self.hits]
-        for hit in hits:
-            hit |= {"score": round(hit["score"], 6), "paths": list(hit["paths"])}
-            hit["metadata"] = dict(hit["metadata"])
+        hits = [hit.to_dict() for hit in self.hits]
         ranking = None
         if self.ranking is not None:
             ranking = {**vars(self.ranking), "usage": vars(self.ranking.usage)}

@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from ocelot import __version__
-from ocelot.cli import data, demo, evaluate, index, info, search, serve, train
+from ocelot.cli import data, demo, evaluate, index, info, search, serve, similar, train
+from ocelot.cli.options import add_command
 from ocelot.errors import (
     CheckpointError,
     CollectionNotFound,
@@ -36,12 +37,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("index")(index.index)
-app.command("search")(search.search)
-app.command("serve")(serve.serve)
-app.command("info")(info.info)
-app.command("train")(train.train)
-app.command("demo")(demo.demo)
+for command in (
+    index.index, search.search, similar.similar, serve.serve, info.info, train.train, demo.demo,
+):  # fmt: skip
+    add_command(app, command)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(data.app, name="data")
 
@@ -79,7 +78,7 @@ def run(command: typer.Typer = app) -> None:
         command()
     except SystemExit as stop:
         if stop.code == _INTERRUPTED:  # typer says nothing about Ctrl-C
-            typer.echo("Interrupted. Finished work is kept; run it again to continue.", err=True)
+            typer.echo("Interrupted.", err=True)
         raise
     except OcelotError as error:
         _fail(str(error), 2 if isinstance(error, _UNUSABLE) else 1)

@@ -5,28 +5,63 @@ from __future__ import annotations
 import gc
 import json
 import os
-from collections.abc import Callable
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocelot.cli.options import DATABASE, ENCODER, RERANKER, Given, Json, option, takes
-from ocelot.cli.terminal import pictures, printable, sentence
-from ocelot.errors import ConfigurationError, InputError
+from ocelot.cli.options import (
+    DATABASE,
+    ENCODER,
+    RERANKER,
+    Filter,
+    Given,
+    Json,
+    Limit,
+    MinScore,
+    Paths,
+    option,
+    takes,
+)
+from ocelot.cli.terminal import printable, sentence
+from ocelot.errors import ConfigurationError, ImageError, ImageTooLarge, InputError
 from ocelot.types import MAX_REFERENCES, Query
+from ocelot.words import count
 
 if TYPE_CHECKING:
-    from ocelot.types import Result
+    from ocelot.images.file import ImageFile
+    from ocelot.types import Hit, Result
 
-__all__ = ["NO_KEY", "print_result", "save_outputs", "search"]
+__all__ = [
+    "check_format",
+    "print_paths",
+    "print_result",
+    "print_table",
+    "save_outputs",
+    "search",
+]
 
-NO_KEY = "Ranked offline by fusion. Set OPENAI_API_KEY to have a vision model rerank and explain."
+_NO_KEY = "Set OPENAI_API_KEY to have a vision model rerank and explain."
+_NOTHING = "Nothing was found. Loosen --filter or --min-score, or index more pictures."
+_STANDARD_INPUT = "-"
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @takes(DATABASE, ENCODER, RERANKER)
 def search(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="QUERY…",
+            help='Pictures and words, as in A.jpg "in green". A picture is a file, a URL, or "-" '
+            "for standard input.",
+        ),
+    ] = None,
+    *,
     image: Annotated[
         list[str] | None,  # a Path would take a URL apart
         option(
@@ -34,15 +69,10 @@ def search(
         ),
     ] = None,
     text: Annotated[str | None, option("--text", "-t", help="Query sentence.")] = None,
-    *,
     given: Given,
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, max=1000, help="The most hits to return.")
-    ] = 9,
-    filter: Annotated[str | None, option(help='Condition on the metadata: "price < 30".')] = None,
-    min_score: Annotated[
-        float | None, option(help="Leave out hits below this cosine similarity.")
-    ] = None,
+    limit: Limit = 9,
+    filter: Filter = None,
+    min_score: MinScore = None,
     keep_reference: Annotated[
         bool, typer.Option("--keep-reference", help="Also return the query pictures themselves.")
     ] = False,
@@ -53,13 +83,17 @@ def search(
     html: Annotated[
         Path | None, option(help="Write a page with the query, the hits and the reason here.")
     ] = None,
+    paths: Paths = False,
     as_json: Json = False,
 ) -> None:
     """Search with pictures, a sentence, or pictures changed as the sentence says."""
-    if not image and not (text and text.strip()):
-        raise InputError("There is nothing to search for: give --image, --text, or both.")
+    sources, sentence_given = _sort(words or [], image or [], text)
+    check_format(paths, as_json)
     if panorama is not None and panorama.suffix.lower() not in _PICTURES:
         raise InputError(f"Cannot write {panorama}: name it .jpg, .png or .webp.")
+    for output in (panorama, html):
+        if output is not None:
+            _check_writable(output)
     # torch's threads would spin while they wait for more work, which one query does not bring.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # What imports create stays until the end, and the collector of cycles would walk through it
@@ -68,7 +102,7 @@ def search(
     from ocelot.build import build_engine
     from ocelot.settings import load_settings
 
-    query = Query(image, text)
+    query = Query([_picture(source) for source in sources], sentence_given)
     settings = load_settings(**given | ({"reranker": "none"} if no_rerank else {}))
     with build_engine(settings, create=False) as engine:
         result = engine.search(
@@ -76,39 +110,94 @@ def search(
         )
     if as_json:
         typer.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
+    elif paths:
+        print_paths(result.hits)
     else:
         print_result(result)
         if settings.reranker == "auto" and not settings.uses_llm and result.hits:
-            typer.echo(NO_KEY, err=True)
+            typer.echo(_NO_KEY, err=True)
     save_outputs(result, panorama, html)
+
+
+def _sort(
+    words: Sequence[str], images: Sequence[str], text: str | None
+) -> tuple[list[str], str | None]:
+    """Tell pictures from words; return all pictures, and the text."""
+    pictures = [word for word in words if _is_picture(word)]
+    sentence = " ".join(word for word in words if word not in pictures)
+    if sentence and text is not None:
+        raise InputError(
+            f"The text is given twice, as {sentence!r} and as --text {text!r}: give it once."
+        )
+    pictures = [*images, *pictures]
+    text = sentence or text
+    if not any(pictures) and not (text and text.strip()):
+        raise InputError(
+            "There is nothing to search for: give a picture, a text, or both, as in "
+            '`ocelot search A.jpg "in green"`.'
+        )
+    if pictures.count(_STANDARD_INPUT) > 1:
+        raise InputError("Standard input can be read once only: give one picture as -.")
+    return pictures, text
+
+
+def _is_picture(word: str) -> bool:
+    """Return True for a file, a URL and "-"; raise an `InputError` if it is not clear."""
+    from ocelot.images.decode import SUFFIXES
+
+    if word == _STANDARD_INPUT or "://" in word.split(" ")[0]:
+        return True
+    has_suffix = Path(word).suffix.lower() in SUFFIXES
+    if os.sep in word and os.path.exists(word):
+        return True
+    if not os.path.isfile(word):
+        if has_suffix:
+            raise InputError(
+                f"There is no picture {word}: correct the path, or give a text with --text."
+            )
+        return False
+    if not has_suffix:
+        raise InputError(
+            f"{word!r} is a file here, and may be meant as a word: give it with --image or --text."
+        )
+    return True
+
+
+def _picture(source: str) -> ImageFile | str:
+    """Read standard input; a `Query` reads the rest."""
+    from ocelot.images.decode import MAX_BYTES
+    from ocelot.images.file import ImageFile
+
+    if source != _STANDARD_INPUT:
+        return source
+    data = sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin is not None else b""
+    if not data:
+        raise ImageError("standard input", "it is empty")
+    if len(data) > MAX_BYTES:
+        raise ImageTooLarge("standard input", f"it is larger than {MAX_BYTES / 2**20:.0f} MiB")
+    return ImageFile(data, "standard input")
+
+
+def check_format(paths: bool, as_json: bool) -> None:
+    """Refuse `--paths` together with `--json`."""
+    if paths and as_json:
+        raise InputError("--paths and --json exclude each other: give one of them.")
+
+
+def print_paths(hits: Sequence[Hit]) -> None:
+    """Print one path on each line, byte for byte."""
+    for hit in hits:
+        typer.echo(os.fsencode(hit.path))
+    if not hits:
+        typer.echo(_NOTHING, err=True)
 
 
 def print_result(result: Result) -> None:
     """Print a table of the hits, the best match and the reason."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     if not result.hits:
-        typer.echo("Nothing was found. Loosen --filter or --min-score, or index more pictures.")
+        typer.echo(_NOTHING)
         return
-    console = Console()
-    if not console.is_terminal:  # a file or a pipe has no width: one line for each hit
-        console = Console(width=10_000)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("#", "was", "score"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("path", "title"):
-        table.add_column(name, overflow="fold")
-    for hit in result:
-        table.add_row(
-            str(hit.rank),
-            str(hit.retrieval_rank),
-            f"{hit.score:.3f}",
-            Text(printable(_short(hit.path))),
-            Text(printable(hit.title)),
-        )
-    console.print(table)
+    print_table(result.hits)
     typer.echo()
     best, ranking = result.best, result.ranking
     if best is None:
@@ -124,7 +213,32 @@ def print_result(result: Result) -> None:
         cached = ", from the cache" if ranking.cached else ""
         typer.echo(sentence(f"Ranked by {ranking.reranker}{cached}{tokens}{status}"))
     seconds = result.timings.get("total", 0.0)
-    typer.echo(f"{pictures(len(result.hits))} in {seconds:.2f} s.")
+    typer.echo(f"{count(len(result.hits))} in {seconds:.2f} s.")
+
+
+def print_table(hits: Sequence[Hit], *, reranked: bool = True) -> None:
+    """Print a line for each hit; `reranked` tells whether to show its retrieval rank, too."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:  # a file or a pipe has no width: one line for each hit
+        console = Console(width=10_000)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("#", "was", "score") if reranked else ("#", "score"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("path", "title"):
+        table.add_column(name, overflow="fold")
+    for hit in hits:
+        table.add_row(
+            str(hit.rank),
+            *([str(hit.retrieval_rank)] if reranked else []),
+            f"{hit.score:.3f}",
+            Text(printable(_short(hit.path))),
+            Text(printable(hit.title)),
+        )
+    console.print(table)
 
 
 def _short(path: str) -> str:
@@ -140,15 +254,27 @@ def save_outputs(result: Result, panorama: Path | None, html: Path | None) -> No
     if panorama is not None and not result.hits:
         typer.echo(f"There are no hits, so {panorama} is not written.", err=True)
     elif panorama is not None:
-        _write(panorama, lambda: result.panorama().save(panorama, quality=90))
+        with _writing(panorama):
+            result.panorama().save(panorama, quality=90)
     if html is not None:
-        _write(html, lambda: html.write_text(result.to_html(), encoding="utf-8"))
+        with _writing(html):
+            html.write_text(result.to_html(), encoding="utf-8")
 
 
-def _write(file: Path, write: Callable[[], object]) -> None:
-    try:
+def _check_writable(file: Path) -> None:
+    """Raise an error if the file cannot be written, before a search is made for it."""
+    with _writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write()
+        if file.exists():
+            open(file, "ab").close()
+        else:
+            tempfile.TemporaryFile(dir=file.parent).close()
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError) as error:
         cause = getattr(error, "strerror", None) or str(error)
         raise ConfigurationError(f"Cannot write {file}: {cause}.") from None

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["pictures", "printable", "sentence"]
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+__all__ = ["printable", "resumable", "sentence"]
 
 
 def printable(text: str) -> str:
@@ -19,6 +24,11 @@ def sentence(text: str) -> str:
     return printable(text).rstrip(" .") + "."
 
 
-def pictures(count: int) -> str:
-    """Return "1 picture", "2 pictures" and so on."""
-    return f"{count} picture{'' if count == 1 else 's'}"
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say after Ctrl-C that the command can be run again."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("What is finished is kept: run the command again to continue.", err=True)
+        raise

@@ -40,7 +40,13 @@ from ocelot.collection.rows import (
     row_of,
 )
 from ocelot.collection.schema import MAX_RESULTS, built_index, load_collection, search_params
-from ocelot.errors import CollectionError, ConfigurationError, FilterError, InputError
+from ocelot.errors import (
+    CollectionError,
+    ConfigurationError,
+    FilterError,
+    InputError,
+    ItemNotFound,
+)
 
 if TYPE_CHECKING:
     from ocelot.encoders.base import Matrix
@@ -248,6 +254,21 @@ class Collection:
                 if len(found) >= wanted or not params:
                     break
             return list(found)
+
+    def similar(
+        self, id: str, *, limit: int = 9, filter: str | None = None, min_score: float | None = None
+    ) -> tuple[Hit, ...]:
+        """The rows nearest to a stored one, which is left out; arguments as of `search`.
+
+        Raises:
+            ItemNotFound: There is no such item.
+            InputError, FilterError, CollectionError: See `search`.
+        """
+        for row in self.get([id]):
+            assert row.vector is not None
+            options: dict[str, Any] = {"filter": filter, "min_score": min_score}
+            return self.search(row.vector, limit=limit, exclude=[id], **options)
+        raise ItemNotFound(f"There is no item with the id {id}.")
 
     def get(self, ids: Iterable[str]) -> tuple[Row, ...]:
         """The rows with these ids, with vectors, in this order; unknown ids are left out."""

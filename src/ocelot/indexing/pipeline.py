@@ -25,6 +25,7 @@ from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
 from ocelot.indexing.writer import Change, Writer
 from ocelot.types import Failure, IndexReport, Input
+from ocelot.words import count
 
 if TYPE_CHECKING:
     from ocelot.types import Vector
@@ -200,10 +201,10 @@ class Run(AbstractContextManager["Run"]):
         except OcelotError:
             raise
         except Exception as error:  # an encoder may raise anything
+            mend = "; try a smaller batch size" if len(batch) > 1 else ""
             raise EncoderError(
-                f"The encoder {self.encoder.name} failed on a batch of {len(batch)} pictures "
-                f"({type(error).__name__}: {error}); try a smaller batch size. What was "
-                "indexed before is kept."
+                f"The encoder {self.encoder.name} failed on {count(len(batch))} "
+                f"({type(error).__name__}: {error}){mend}. What was indexed before is kept."
             ) from error
         self.encoded += len(batch)
         self.writer.add(
