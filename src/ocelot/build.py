@@ -80,7 +80,7 @@ def open(
 def _checked(part: Any, name: str, kind: type) -> Any:
     if not isinstance(part, kind):
         raise ConfigurationError(
-            f"The {name} must be a name or an {kind.__name__}, was: {type(part).__name__}."
+            f"The {name} must be a name or of the type {kind.__name__}, was: {type(part).__name__}."
         )
     return part
 

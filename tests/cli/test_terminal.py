@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from tests.cli.conftest import Command
@@ -70,3 +71,23 @@ def test_train_into_a_file(ocelot: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     outcome = ocelot("train", config, "--output", tmp_path / "file", "--initial", "ocelot-tiny")
     assert outcome.code == 2 and "Cannot write" in outcome.err
+
+
+def test_no_summary_of_a_command_is_cut(ocelot: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    for command in ((), ("evaluate",), ("data",)):
+        help = ocelot(*command, "--help").out
+        assert "..." not in help.partition("Commands:")[2]
+        assert all(len(line) <= 60 for line in help.splitlines())
+    assert "changed as the sentence says." in " ".join(ocelot("--help").out.split())
+
+
+def test_a_reader_that_goes_away_gets_no_traceback(ocelot: Command, indexed: Path) -> None:
+    command = [sys.executable, "-m", "ocelot", "search", "--db", str(indexed), "mug", "--paths"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        command, stdout=writing, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": SOURCE}
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")

@@ -31,7 +31,7 @@ _SHOWN_FAILURES = 20
 def index(
     directory: Annotated[
         list[str],  # a Path would make the working folder of an empty argument
-        typer.Argument(metavar="DIR…", help="Folders or image files."),
+        typer.Argument(metavar="DIR", help="Folders or image files."),
     ],
     *,
     given: Given,

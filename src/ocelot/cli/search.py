@@ -56,7 +56,7 @@ def search(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="QUERY…",
+            metavar="QUERY",
             help='Pictures and words, as in A.jpg "in green". A picture is a file, a URL, or "-" '
             "for standard input.",
         ),

@@ -15,6 +15,7 @@ cluster, and Zilliz Cloud. One row for each item:
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from ocelot.types import Hit, Vector
 
 __all__ = ["Collection"]
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
@@ -152,7 +155,13 @@ class Collection:
 
     def check(self, encoder: EncoderIdentity) -> None:
         """Raise an `EncoderMismatch` if vectors of this encoder differ from those stored."""
-        self.identity.check(encoder, f"{self.name!r} in {self.uri}")
+        shown, stored = f"{self.name!r} in {self.uri}", self.identity
+        stored.check(encoder, shown)
+        if encoder.runtime != stored.runtime != "":
+            log.info(
+                "The collection %s was made with %s and is used with %s: scores differ slightly.",
+                shown, stored.runtime, encoder.runtime or "another runtime",
+            )  # fmt: skip
 
     def upsert(self, rows: Iterable[Row], *, fresh: bool = False) -> None:
         """Add rows, or replace those with the same ids. They are durable once this returns.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,8 +34,6 @@ __all__ = [
     "row_bytes",
     "row_of",
 ]
-
-log = logging.getLogger(__name__)
 
 _SCALARS = ["id", "paths", "size", "width", "height"]
 WITHOUT_METADATA = [*_SCALARS, "sha256"]  # output fields
@@ -80,11 +77,6 @@ class EncoderIdentity:
                 f"The collection {collection} was made with the encoder {self}, not with {other}: "
                 "choose that encoder, or index into another collection or database."
             )
-        if other.runtime != self.runtime != "":
-            log.info(
-                "The collection %s was made with %s and is used with %s: scores differ slightly.",
-                collection, self.runtime, other.runtime or "another runtime",
-            )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ocelot.collection import Collection, EncoderIdentity, Row
@@ -84,7 +85,7 @@ class Run(AbstractContextManager["Run"]):
 
     Raises:
         EncoderMismatch: The collection holds another encoder's vectors.
-        InputError: The batch size is below 1.
+        InputError: The batch size is below 1, or `progress` is no function.
     """
 
     def __init__(
@@ -97,8 +98,11 @@ class Run(AbstractContextManager["Run"]):
         folders: Sequence[str] = (),
     ) -> None:
         collection.identity.check(EncoderIdentity.of(encoder), f"{collection.name!r}")
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"The batch size must be 1 or more, was: {batch_size}.")
+        is_whole = isinstance(batch_size, Integral) and not isinstance(batch_size, bool)
+        if batch_size is not None and not (is_whole and batch_size >= 1):
+            raise InputError(f"The batch size must be a whole number from 1, was: {batch_size!r}.")
+        if progress is not None and not callable(progress):
+            raise InputError(f"progress must be a function, was: {type(progress).__name__}.")
         self.collection = collection
         self.encoder = encoder
         self.batch_size = batch_size or encoder.batch_size

@@ -271,17 +271,16 @@ class ItemRequest(
     """The item's own fields; without it, an item that is stored keeps its own."""
 
 
-_JSON_NAMES = {list: "an array", str: "a string", bool: "true or false"}
+_JSON_NAMES = {type(None): "null", list: "an array", str: "a string", bool: "true or false"}
 
 
-def _json_object(value: Any) -> Json | None:
-    """Read JSON; null counts as no metadata, as it does outside of a form."""
+def _json_object(value: Any) -> Json:
     try:
         found = from_json(value)
     except (TypeError, ValueError) as error:
         cause = str(error)
     else:
-        if found is None or isinstance(found, dict):
+        if isinstance(found, dict):
             return found
         cause = f"it is {_JSON_NAMES.get(type(found), 'a number')}"
     raise PydanticCustomError("object", "it must be a JSON object ({cause})", {"cause": cause})
