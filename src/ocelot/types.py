@@ -16,6 +16,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ocelot.errors import InputError
+from ocelot.words import count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -273,7 +274,7 @@ class Result:
         asked = [image.name for image in self.query.images]
         asked += [repr(shorten(self.query.text, 60))] if self.query.text else []
         best = f", best={shorten(self.best.title, 60)!r}" if self.best else ""
-        return f"<Result of {' + '.join(asked)}: {len(self.hits)} hits{best}>"
+        return f"<Result of {' + '.join(asked)}: {count(len(self.hits), 'hit')}{best}>"
 
     @property
     def retrieved(self) -> tuple[Hit, ...]:

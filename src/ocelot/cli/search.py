@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,12 +27,11 @@ from ocelot.cli.options import (
     takes,
 )
 from ocelot.cli.terminal import printable, sentence
-from ocelot.errors import ConfigurationError, ImageError, ImageTooLarge, InputError
-from ocelot.types import MAX_REFERENCES, Query
+from ocelot.errors import ConfigurationError, InputError
+from ocelot.types import MAX_REFERENCES
 from ocelot.words import count
 
 if TYPE_CHECKING:
-    from ocelot.images.file import ImageFile
     from ocelot.types import Hit, Result
 
 __all__ = [
@@ -47,7 +45,6 @@ __all__ = [
 
 _NO_KEY = "Set OPENAI_API_KEY to have a vision model rerank and explain."
 _NOTHING = "Nothing was found. Loosen --filter or --min-score, or index more pictures."
-_STANDARD_INPUT = "-"
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -65,7 +62,7 @@ def search(
     image: Annotated[
         list[str] | None,  # a Path would take a URL apart
         option(
-            "--image", "-i", metavar="PATH", help=f"Query picture, up to {MAX_REFERENCES} times."
+            "--image", "-i", metavar="PICTURE", help=f"Query picture, up to {MAX_REFERENCES} times."
         ),
     ] = None,
     text: Annotated[str | None, option("--text", "-t", help="Query sentence.")] = None,
@@ -87,22 +84,22 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Search with pictures, a sentence, or pictures changed as the sentence says."""
-    sources, sentence_given = _sort(words or [], image or [], text)
     check_format(paths, as_json)
     if panorama is not None and panorama.suffix.lower() not in _PICTURES:
         raise InputError(f"Cannot write {panorama}: name it .jpg, .png or .webp.")
-    for output in (panorama, html):
-        if output is not None:
-            _check_writable(output)
     # torch's threads would spin while they wait for more work, which one query does not bring.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # What imports create stays until the end, and the collector of cycles would walk through it
     # many times: a third of the time of a search.
     gc.disable()
     from ocelot.build import build_engine
+    from ocelot.cli.query import query_of
     from ocelot.settings import load_settings
 
-    query = Query([_picture(source) for source in sources], sentence_given)
+    query = query_of(words or [], image or [], text)
+    for output in (panorama, html):
+        if output is not None:
+            _check_writable(output)
     settings = load_settings(**given | ({"reranker": "none"} if no_rerank else {}))
     with build_engine(settings, create=False) as engine:
         result = engine.search(
@@ -117,65 +114,6 @@ def search(
         if settings.reranker == "auto" and not settings.uses_llm and result.hits:
             typer.echo(_NO_KEY, err=True)
     save_outputs(result, panorama, html)
-
-
-def _sort(
-    words: Sequence[str], images: Sequence[str], text: str | None
-) -> tuple[list[str], str | None]:
-    """Tell pictures from words; return all pictures, and the text."""
-    pictures = [word for word in words if _is_picture(word)]
-    sentence = " ".join(word for word in words if word not in pictures)
-    if sentence and text is not None:
-        raise InputError(
-            f"The text is given twice, as {sentence!r} and as --text {text!r}: give it once."
-        )
-    pictures = [*images, *pictures]
-    text = sentence or text
-    if not any(pictures) and not (text and text.strip()):
-        raise InputError(
-            "There is nothing to search for: give a picture, a text, or both, as in "
-            '`ocelot search A.jpg "in green"`.'
-        )
-    if pictures.count(_STANDARD_INPUT) > 1:
-        raise InputError("Standard input can be read once only: give one picture as -.")
-    return pictures, text
-
-
-def _is_picture(word: str) -> bool:
-    """Return True for a file, a URL and "-"; raise an `InputError` if it is not clear."""
-    from ocelot.images.decode import SUFFIXES
-
-    if word == _STANDARD_INPUT or "://" in word.split(" ")[0]:
-        return True
-    has_suffix = Path(word).suffix.lower() in SUFFIXES
-    if os.sep in word and os.path.exists(word):
-        return True
-    if not os.path.isfile(word):
-        if has_suffix:
-            raise InputError(
-                f"There is no picture {word}: correct the path, or give a text with --text."
-            )
-        return False
-    if not has_suffix:
-        raise InputError(
-            f"{word!r} is a file here, and may be meant as a word: give it with --image or --text."
-        )
-    return True
-
-
-def _picture(source: str) -> ImageFile | str:
-    """Read standard input; a `Query` reads the rest."""
-    from ocelot.images.decode import MAX_BYTES
-    from ocelot.images.file import ImageFile
-
-    if source != _STANDARD_INPUT:
-        return source
-    data = sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin is not None else b""
-    if not data:
-        raise ImageError("standard input", "it is empty")
-    if len(data) > MAX_BYTES:
-        raise ImageTooLarge("standard input", f"it is larger than {MAX_BYTES / 2**20:.0f} MiB")
-    return ImageFile(data, "standard input")
 
 
 def check_format(paths: bool, as_json: bool) -> None:
