@@ -393,7 +393,7 @@ def test_readers_make_no_folder(tmp_path):
 
 def test_paths_that_cannot_be_a_database(tmp_path, capfd):
     (tmp_path / "file.db").write_text("not a database")
-    with pytest.raises(DatabaseUnavailable, match="a file is where"):
+    with pytest.raises(DatabaseUnavailable, match="is a file, and this version"):
         Collection.open(tmp_path / "file.db", encoder=ENCODER)
     with pytest.raises(DatabaseUnavailable, match="cannot be made"):
         Collection.open(tmp_path / "file.db" / "x.db", encoder=ENCODER)

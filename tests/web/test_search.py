@@ -88,8 +88,9 @@ def test_the_ranking_is_the_rerankers_and_hits_know_their_earlier_rank(
     assert [hit["retrieval_rank"] - 1 for hit in answer["hits"]] == list(verdict.order)
     assert answer["best"] == answer["hits"][0]
     assert answer["ranking"] == {
-        "reranker": "fusion", "status": "ok", "detail": "", "match": None, "cached": False,
-        "reason": verdict.reason, "usage": {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0},
+        "ranked_by": "fusion", "reranker": "fusion", "status": "ok", "detail": "", "match": None,
+        "cached": False, "reason": verdict.reason,
+        "usage": {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": None},
     }  # fmt: skip
     assert all(answer["timings"][stage] > 0 for stage in ("encode", "search", "rerank", "total"))
 

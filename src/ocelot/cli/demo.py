@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ocelot.cli.index import index_with_progress, print_report
-from ocelot.cli.search import print_result, save_outputs
+from ocelot.cli.search import print_result, reranked, save_outputs
 from ocelot.words import count
 
 __all__ = ["demo"]
@@ -39,7 +39,8 @@ def demo(
         typer.echo("2. Indexed with Milvus Lite: ", nl=False)
         print_report(report, engine.count(), str(directory / "shop.db"))
         typer.echo(f'3. Searching with leopard.jpg and "{QUESTION}":\n')
-        result = engine.search(image=shop / "leopard.jpg", text=QUESTION)
+        found = engine.search(image=shop / "leopard.jpg", text=QUESTION, rerank=False)
+        result = reranked(engine, found)
     print_result(result)
     panorama, page = directory / "panorama.jpg", directory / "answer.html"
     save_outputs(result, panorama, page)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ocelot import __version__
-from ocelot.cli import data, demo, evaluate, index, info, search, serve, similar, train
+from ocelot.cli import data, demo, evaluate, index, info, repair, search, serve, similar, train
 from ocelot.cli.options import add_command
 from ocelot.errors import (
     CheckpointError,
@@ -38,7 +38,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    index.index, search.search, similar.similar, serve.serve, info.info, train.train, demo.demo,
+    index.index, search.search, similar.similar, serve.serve, info.info, repair.repair,
+    train.train, demo.demo,
 ):  # fmt: skip
     add_command(app, command)
 app.add_typer(evaluate.app, name="evaluate")
@@ -63,6 +64,7 @@ def options(
     logger = logging.getLogger("ocelot")  # other packages write their logs for developers
     logger.handlers, logger.propagate = [handler], False
     logging.getLogger().addHandler(logging.NullHandler())
+    logging.getLogger("milvus_lite").addHandler(handler)  # warnings about files of the database
     warnings.simplefilter("ignore")  # odd EXIF, large pictures: what matters is an error
 
 

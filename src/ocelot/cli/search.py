@@ -26,12 +26,13 @@ from ocelot.cli.options import (
     option,
     takes,
 )
-from ocelot.cli.terminal import printable, sentence
+from ocelot.cli.terminal import printable, sentence, waiting
 from ocelot.errors import ConfigurationError, InputError
 from ocelot.types import MAX_REFERENCES
 from ocelot.words import count
 
 if TYPE_CHECKING:
+    from ocelot.engine import Engine
     from ocelot.types import Hit, Result
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "print_paths",
     "print_result",
     "print_table",
+    "reranked",
     "save_outputs",
     "search",
 ]
@@ -103,8 +105,10 @@ def search(
     settings = load_settings(**given | ({"reranker": "none"} if no_rerank else {}))
     with build_engine(settings, create=False) as engine:
         result = engine.search(
-            query, limit=limit, filter=filter, min_score=min_score, keep_reference=keep_reference
-        )
+            query, limit=limit, filter=filter, min_score=min_score, keep_reference=keep_reference,
+            rerank=False,
+        )  # fmt: skip
+        result = reranked(engine, result, quiet=as_json or paths)
     if as_json:
         typer.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
     elif paths:
@@ -130,8 +134,19 @@ def print_paths(hits: Sequence[Hit]) -> None:
         typer.echo(_NOTHING, err=True)
 
 
+def reranked(engine: Engine, result: Result, *, quiet: bool = False) -> Result:
+    """Rerank with the engine's reranker, if any; a terminal shows that a language model thinks."""
+    if engine.reranker is None:
+        return result
+    name = engine.reranker.name
+    with waiting(f"{name} is looking at the pictures", quiet=quiet or name == "fusion"):
+        return engine.rerank(result)
+
+
 def print_result(result: Result) -> None:
     """Print a table of the hits, the best match and the reason."""
+    from ocelot.render.words import cost, ranked, verdict
+
     if not result.hits:
         typer.echo(_NOTHING)
         return
@@ -141,15 +156,14 @@ def print_result(result: Result) -> None:
     if best is None:
         typer.echo("None of these fits the query.")
     else:
-        typer.echo(printable(f"Best match: {best.title} ({_short(best.path)})"))
+        typer.echo(printable(f"{verdict(ranking)}: {best.title} ({_short(best.path)})"))
     if ranking is not None:
         if ranking.reason:
             typer.echo(printable(f"Why: {' '.join(ranking.reason.split())}"))
-        status = "" if ranking.status == "ok" else f", {ranking.status}: {ranking.detail}"
-        used = ranking.usage
-        tokens = f", {used.prompt_tokens + used.completion_tokens} tokens" if used.calls else ""
-        cached = ", from the cache" if ranking.cached else ""
-        typer.echo(sentence(f"Ranked by {ranking.reranker}{cached}{tokens}{status}"))
+        repaired = "repaired" if ranking.status == "repaired" else ""
+        made = ", ".join(filter(None, [ranked(ranking), cost(ranking), repaired]))
+        detail = f": {ranking.detail}" if ranking.detail else ""
+        typer.echo(sentence(f"{made[0].upper()}{made[1:]}{detail}"))
     seconds = result.timings.get("total", 0.0)
     typer.echo(f"{count(len(result.hits))} in {seconds:.2f} s.")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
 
-__all__ = ["printable", "resumable", "sentence"]
+__all__ = ["printable", "resumable", "sentence", "waiting"]
 
 
 def printable(text: str) -> str:
@@ -32,3 +33,20 @@ def resumable() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("What is finished is kept: run the command again to continue.", err=True)
         raise
+
+
+@contextmanager
+def waiting(text: str, *, quiet: bool = False) -> Iterator[None]:
+    """Show a text and the time since then on a terminal's stderr; it is cleared afterwards."""
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(),
+        console=Console(stderr=True), transient=True,
+    ) as line:  # fmt: skip
+        line.add_task(printable(text), total=None)
+        yield

@@ -134,8 +134,9 @@ class Collection:
             raise ConfigurationError(
                 f"The consistency {consistency!r} is unknown; take {', '.join(_CONSISTENCY)}."
             )
-        may_create = create and encoder is not None
-        database = Database.connect(os.fspath(uri), token, timeout, create=may_create)
+        database = Database.connect(
+            os.fspath(uri), token, timeout, create=create, must_exist=encoder is None
+        )
         try:
             self = cls(database, name, consistency)
             with self._mapped("open"):
@@ -178,7 +179,7 @@ class Collection:
         for some in messages(rows):
             matrix = self._checked([row.vector for row in some])
             entities = list(map(entity_of, some, matrix))
-            with self._mapped("write to"), self._database.writing:
+            with self._mapped("write to"), self._database.writing(self.name):
                 if self.deployment == "lite" and not fresh:
                     self._blank_old_metadata(entities)
                 self._client.upsert(self.name, entities, timeout=self._timeout)
@@ -312,7 +313,7 @@ class Collection:
 
     def delete(self, ids: Iterable[str]) -> int:
         """Remove rows; return how many there were."""
-        with self._mapped("delete from"), self._database.writing:
+        with self._mapped("delete from"), self._database.writing(self.name):
             present = sorted(self.known(ids))
             for chunk in chunks(present):
                 self._client.delete(self.name, ids=chunk, timeout=self._timeout)
@@ -373,7 +374,7 @@ class Collection:
 
     def flush(self) -> None:
         """Seal what was written, for quicker reads after many writes."""
-        with self._mapped("flush"), self._database.writing:
+        with self._mapped("flush"), self._database.writing(self.name):
             self._client.flush(self.name, timeout=max(self._timeout, 120.0))
 
     def describe(self) -> CollectionInfo:
@@ -395,7 +396,7 @@ class Collection:
 
     def drop(self) -> None:
         """Remove the collection with all its rows, and close."""
-        with self._mapped("drop"):
+        with self._mapped("drop"), self._database.writing(self.name):
             self._client.drop_collection(self.name, timeout=self._timeout)
         self.close()
 
@@ -422,6 +423,7 @@ class Collection:
         """Map errors of Milvus to sentences; a `FilterError` if the filter is the cause."""
         try:
             with quiet:
+                self._database.make_ready(self.name)
                 yield
         except (MilvusException, grpc.RpcError, ValueError) as error:
             if self._database.closed:

@@ -73,15 +73,20 @@ class Usage(_Value):
     """What a language model was charged for."""
 
     calls: int
+    """Requests that were answered."""
     prompt_tokens: int
     completion_tokens: int
+    cost: float | None
+    """US dollars; null where the server knows no prices."""
 
 
 class Ranking(_Value):
     """A reranker's verdict."""
 
+    ranked_by: str
+    """Who made the order: the reranker; `retrieval` after a fallback."""
     reranker: str
-    """Name of the reranker."""
+    """Name of the reranker that was asked."""
     status: Literal["ok", "repaired", "fallback"]
     """`repaired`: the reply had to be repaired; `fallback`: it could not be used, and the hits are
     in retrieval order."""
@@ -116,7 +121,7 @@ class SearchAnswer(_Value):
     """Null when nothing was reranked."""
     timings: Timings
     panorama: str | None
-    """Path of the numbered picture of the hits; it is kept for a while."""
+    """Path of a picture of the hits, numbered by `retrieval_rank`; it is kept for a while."""
 
     @classmethod
     def of(cls, answer: Answer) -> Self:

@@ -164,7 +164,7 @@ class Actions:
         finally:
             verdict.cancel()
         assert answer.result.ranking is not None
-        state = status(f"{found}, ranked by {answer.result.ranking.reranker}.")
+        state = status(f"{found}, {words.ranked(answer.result.ranking)}.")
         ranked = Step(form, name, state, card("answer", answer, False))
         if session.change(step, ranked):
             yield View(status=state, results=ranked.results)
