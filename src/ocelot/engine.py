@@ -295,11 +295,7 @@ class Engine:
         Arguments and errors are as in `search`; `ItemNotFound` if there is no such item.
         """
         _check_numbers(limit, min_score)
-        vector = self._row(id).vector
-        assert vector is not None
-        return self.collection.search(
-            vector, limit=int(limit), filter=filter, exclude=[id], min_score=min_score
-        )
+        return self.collection.similar(id, limit=int(limit), filter=filter, min_score=min_score)
 
     def get(self, id: str) -> Item:
         """A stored item; `ItemNotFound` if there is none with this id."""

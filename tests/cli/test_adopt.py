@@ -27,12 +27,12 @@ def test_the_collection_of_the_tutorial(ocelot: Command, shop: Path) -> None:
     assert (same["adopted"], same["total"], len(same["failures"])) == (9, 9, 1)
     assert json.loads(ocelot(*call, "--json").out)["duplicates"] == 9
     clash = ocelot(*call, "--db", "milvus_demo.db", "--into", NAME)
-    assert clash.code == 1 and "not made by Ocelot" in clash.err
+    assert clash.code == 2 and "not made by Ocelot" in clash.err
 
 
 def test_vectors_that_do_not_agree_make_no_database(ocelot: Command, shop: Path) -> None:
     paths = [str(path) for path in sorted((shop / "images").iterdir())[:3]]
     tutorial("milvus_demo.db", [(path, np.arange(1.0, 257)) for path in paths])
     outcome = ocelot("adopt", "milvus_demo.db", "--collection", NAME)
-    assert outcome.code == 1 and "does not have the vectors of the encoder" in outcome.err
+    assert outcome.code == 2 and "does not have the vectors of the encoder" in outcome.err
     assert not Path("ocelot.db").exists()

@@ -19,7 +19,7 @@ def test_info(ocelot: Command, indexed: Path) -> None:
     assert "60" in outcome.out and "ocelot-tiny" in outcome.out
     assert json.loads(ocelot("info", "--db", indexed, "--json").out)["count"] == 60
     missing = ocelot("info", "--db", "none.db")
-    assert missing.code == 1
+    assert missing.code == 2
     assert "none.db" in missing.err and "ocelot index" in missing.err
     assert not Path("none.db").exists()
 
@@ -42,7 +42,7 @@ def test_info_names_fields_and_other_collections(ocelot: Command) -> None:
     assert ["size_", "other", "2", "S,", "4"] in lines
     assert ["note", "text", "1", "…"] in lines
     missing = ocelot("info", "--db", "a.db", "--collection", "toy")
-    assert missing.code == 1 and "'toy' in a.db, which has ocelot, shoes, toys" in missing.err
+    assert missing.code == 2 and "'toy' in a.db, which has ocelot, shoes, toys" in missing.err
     described = json.loads(ocelot("info", "--db", "a.db", "--json").out)
     assert described["others"] == ["shoes", "toys"] and described["sampled"] == 2
     price = next(field for field in described["fields"] if field["key"] == "price")

@@ -341,7 +341,7 @@ def test_index_types_find_all_rows_that_a_filter_leaves(open_collection):
 
 
 def test_an_index_that_is_not_there_is_named_and_leaves_nothing(open_collection):
-    with pytest.raises(CollectionError, match=r"NOPE.*FLAT, HNSW"):
+    with pytest.raises(ConfigurationError, match=r"NOPE.*FLAT, HNSW"):
         open_collection(encoder=ENCODER, index="nope")
     with pytest.raises(CollectionError, match="ocelot index"):
         open_collection(create=False)
@@ -393,7 +393,7 @@ def test_readers_make_no_folder(tmp_path):
 
 def test_paths_that_cannot_be_a_database(tmp_path, capfd):
     (tmp_path / "file.db").write_text("not a database")
-    with pytest.raises(DatabaseUnavailable, match="a file is where"):
+    with pytest.raises(DatabaseUnavailable, match="is a file, and this version"):
         Collection.open(tmp_path / "file.db", encoder=ENCODER)
     with pytest.raises(DatabaseUnavailable, match="cannot be made"):
         Collection.open(tmp_path / "file.db" / "x.db", encoder=ENCODER)

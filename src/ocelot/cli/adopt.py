@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from ocelot import words
 from ocelot.cli.options import DATABASE, ENCODER, Given, Json, option, takes
-from ocelot.cli.terminal import pictures, printable
+from ocelot.cli.terminal import printable
 
 __all__ = ["adopt"]
 
@@ -66,7 +67,7 @@ def adopt(
             f"{report.found:,} rows found: {report.adopted:,} taken over, {report.duplicates:,} "
             f"duplicates, {len(report.failures):,} left out ({report.seconds:.1f} s)."
         )
-        typer.echo(f"{settings.db} now holds {pictures(total)}.")
+        typer.echo(f"{settings.db} now holds {words.count(total)}.")
         for failure in report.failures[:_SHOWN_FAILURES]:
             typer.echo(printable(f"  {failure.path}: {failure.reason}"), err=True)
         if len(report.failures) > _SHOWN_FAILURES:

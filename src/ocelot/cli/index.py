@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, INDEX, Given, Json, option, takes
-from ocelot.cli.terminal import pictures, printable
+from ocelot.cli.terminal import printable, resumable
+from ocelot.words import count
 
 if TYPE_CHECKING:
     from ocelot.engine import Engine
@@ -30,7 +31,7 @@ _SHOWN_FAILURES = 20
 def index(
     directory: Annotated[
         list[str],  # a Path would make the working folder of an empty argument
-        typer.Argument(metavar="DIR…", help="Folders or image files."),
+        typer.Argument(metavar="DIR", help="Folders or image files."),
     ],
     *,
     given: Given,
@@ -64,14 +65,14 @@ def index(
         report = replace(kept.report, seconds=time.perf_counter() - started)
         total = kept.rows
     else:
-        with build_engine(settings, pictures=folders) as engine:
+        with resumable(), build_engine(settings, pictures=folders) as engine:
             report = index_with_progress(engine, folders, metadata, prune, quiet=as_json)
             total = engine.count()
         if stamp is not None:
             stamp.save(total, report.failures)
     if as_json:
         table = vars(report) | {"failures": [vars(failure) for failure in report.failures]}
-        typer.echo(json.dumps(table | {"total": total}, ensure_ascii=False))
+        typer.echo(json.dumps(table | {"total": total, "db": settings.db}, ensure_ascii=False))
     else:
         print_report(report, total, settings.db)
     usable = report.unchanged + report.encoded + report.relocated + report.updated
@@ -139,14 +140,14 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
         (report.updated, "with new metadata"),
         (report.removed, "removed"),
     ]
-    summary = ", ".join(f"{count} {word}" for count, word in parts if count) or "nothing to do"
+    summary = ", ".join(f"{n:,} {what}" for n, what in parts if n) or "nothing to do"
     rate = f", {report.encoded / report.seconds:.0f} pictures/s" if report.encoded else ""
-    typer.echo(f"{pictures(report.found)} found: {summary} ({report.seconds:.1f} s{rate}).")
-    typer.echo(f"{db} now holds {pictures(total)}.")
+    typer.echo(f"{count(report.found)} found: {summary} ({report.seconds:.1f} s{rate}).")
+    typer.echo(f"{db} now holds {count(total)}.")
     if report.failures:
-        count = len(report.failures)
-        typer.echo(f"{count} {'file' if count == 1 else 'files'} could not be used:", err=True)
+        failed = len(report.failures)
+        typer.echo(f"{count(failed, 'file')} could not be used:", err=True)
         for failure in report.failures[:_SHOWN_FAILURES]:
             typer.echo(printable(f"  {failure.path}: {failure.reason}"), err=True)
-        if count > _SHOWN_FAILURES:
-            typer.echo(f"  … and {count - _SHOWN_FAILURES} more (--json lists all)", err=True)
+        if failed > _SHOWN_FAILURES:
+            typer.echo(f"  … and {failed - _SHOWN_FAILURES} more (--json lists all)", err=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ocelot import words
 from ocelot.cli.options import DATABASE, Given, Json, takes
-from ocelot.cli.terminal import pictures, printable
+from ocelot.cli.terminal import printable
 
 if TYPE_CHECKING:
     from ocelot.collection import Facet
@@ -56,7 +57,7 @@ def _print_fields(fields: Sequence[Facet], sampled: int, count: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    looked_at = pictures(sampled) if sampled >= count else f"a sample of {sampled:,} pictures"
+    looked_at = words.count(sampled) if sampled >= count else f"a sample of {sampled:,} pictures"
     typer.echo()
     if not fields:
         typer.echo(f"No metadata in {looked_at}.")

@@ -15,6 +15,7 @@ cluster, and Zilliz Cloud. One row for each item:
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,13 +43,21 @@ from ocelot.collection.rows import (
     row_of,
 )
 from ocelot.collection.schema import MAX_RESULTS, built_index, load_collection, search_params
-from ocelot.errors import CollectionError, ConfigurationError, FilterError, InputError
+from ocelot.errors import (
+    CollectionError,
+    ConfigurationError,
+    FilterError,
+    InputError,
+    ItemNotFound,
+)
 
 if TYPE_CHECKING:
     from ocelot.encoders.base import Matrix
     from ocelot.types import Hit, Vector
 
 __all__ = ["Collection"]
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
@@ -103,7 +112,7 @@ class Collection:
                 endpoint of Zilliz Cloud.
             name: Name of the collection: letters, digits and underscores.
             encoder: The encoder whose vectors it holds; an existing collection must have the
-                same. None accepts the encoder of an existing collection.
+                same. None accepts the encoder of an existing collection, and creates none.
             token: `user:password` or an API key, for a server that requires one.
             index: "auto", or one of Milvus's types: FLAT (exact), HNSW, IVF_FLAT, IVF_SQ8,
                 DISKANN, AUTOINDEX. With `create`, an existing index of another type is rebuilt.
@@ -116,7 +125,8 @@ class Collection:
             ConfigurationError: An argument cannot be used.
             DatabaseUnavailable: The database cannot be opened or reached.
             EncoderMismatch: The collection was made with another encoder.
-            CollectionError: There is no such collection, or Milvus refused.
+            CollectionNotFound: There is no such collection.
+            CollectionError: Milvus refused.
         """
         if not _NAME.fullmatch(name):
             raise ConfigurationError(
@@ -127,7 +137,9 @@ class Collection:
             raise ConfigurationError(
                 f"The consistency {consistency!r} is unknown; take {', '.join(_CONSISTENCY)}."
             )
-        database = Database.connect(os.fspath(uri), token, timeout, create=create)
+        database = Database.connect(
+            os.fspath(uri), token, timeout, create=create, must_exist=encoder is None
+        )
         try:
             self = cls(database, name, consistency)
             with self._mapped("open"):
@@ -144,6 +156,16 @@ class Collection:
             database.close()
             raise
         return self
+
+    def check(self, encoder: EncoderIdentity) -> None:
+        """Raise an `EncoderMismatch` if vectors of this encoder differ from those stored."""
+        shown, stored = f"{self.name!r} in {self.uri}", self.identity
+        stored.check(encoder, shown)
+        if encoder.runtime != stored.runtime != "":
+            log.info(
+                "The collection %s was made with %s and is used with %s: scores differ slightly.",
+                shown, stored.runtime, encoder.runtime or "another runtime",
+            )  # fmt: skip
 
     def upsert(self, rows: Iterable[Row], *, fresh: bool = False) -> None:
         """Add rows, or replace those with the same ids. They are durable once this returns.
@@ -247,6 +269,21 @@ class Collection:
                 if len(found) >= wanted or not params:
                     break
             return list(found)
+
+    def similar(
+        self, id: str, *, limit: int = 9, filter: str | None = None, min_score: float | None = None
+    ) -> tuple[Hit, ...]:
+        """The rows nearest to a stored one, which is left out; arguments as of `search`.
+
+        Raises:
+            ItemNotFound: There is no such item.
+            InputError, FilterError, CollectionError: See `search`.
+        """
+        for row in self.get([id]):
+            assert row.vector is not None
+            options: dict[str, Any] = {"filter": filter, "min_score": min_score}
+            return self.search(row.vector, limit=limit, exclude=[id], **options)
+        raise ItemNotFound(f"There is no item with the id {id}.")
 
     def get(self, ids: str | Iterable[str]) -> tuple[Row, ...]:
         """The rows with these ids, with vectors, in this order; unknown ids are left out.

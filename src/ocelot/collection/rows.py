@@ -59,7 +59,7 @@ class EncoderIdentity:
     """
 
     name: str
-    fingerprint: str
+    fingerprint: str  # "" if it is not known yet
     dimension: int
     runtime: str = ""
 
@@ -69,7 +69,8 @@ class EncoderIdentity:
         return cls(encoder.name, encoder.fingerprint, encoder.dimension, encoder.runtime)
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.fingerprint[:12]}, {self.dimension} dimensions)"
+        known = f"{self.fingerprint[:12]}, " if self.fingerprint else ""
+        return f"{self.name} ({known}{self.dimension} dimensions)"
 
     def check(self, other: EncoderIdentity, collection: str) -> None:
         """Raise an `EncoderMismatch` if vectors of both differ; names and runtimes may differ."""

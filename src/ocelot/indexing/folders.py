@@ -47,6 +47,10 @@ def index_images(
 ) -> IndexReport:
     """Bring a collection up to date with folders or files of pictures; see `Engine.index`."""
     roots = roots_of(paths)
+    if metadata is not None and not isinstance(metadata, (str, Path)):
+        raise InputError(
+            f"The metadata must be the path of a file, was: {type(metadata).__name__}."
+        )
     folders = [os.path.join(root, "") for root in roots if os.path.isdir(root)]
     run = _FolderRun(collection, encoder, images or ImageStore(), batch_size, progress, folders)
     with run:
