@@ -93,7 +93,7 @@ class _MemoryBudget:
 _budget = _MemoryBudget(4 * MAX_PIXELS)
 # Pillow cuts a picture into blocks of 16 MiB. glibc keeps such blocks for the thread that freed
 # them, but returns larger ones: the next large picture, in another thread, would add to them.
-Image.core.set_block_size(2**26)
+Image.core.set_block_size(2**26)  # type: ignore[attr-defined]
 
 
 def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
