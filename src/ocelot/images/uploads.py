@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ocelot.errors import ConfigurationError, StorageError
-from ocelot.files import atomic_path
+from ocelot.files import atomic_path, remove_partial
 from ocelot.images.decode import hash_bytes
 from ocelot.images.file import ImageFile
 
@@ -48,11 +48,7 @@ class UploadFolder:
                 f"Uploads cannot be kept in {self.folder}: {existing} is not a writable folder; "
                 "choose another one (--uploads)."
             )
-        # Remove leftovers of interrupted writes, but not what is being written now.
-        for partial in self.folder.glob("??/*.part"):
-            with suppress(OSError):  # another process may remove it at the same time
-                if _age(partial) > _HOUR:
-                    partial.unlink()
+        remove_partial(self.folder.glob("??/*.part"))
 
     def keep(self, image: ImageFile, id: str | None = None) -> Path:
         """Write a picture for the item `id` unless it is already there; return its path.
