@@ -59,8 +59,8 @@ lock: $(VENV)/installed  ## write constraints.txt; `make lock UPGRADE=--upgrade`
 	printf 'pip\nhatchling\neditables\n' | $(BIN)/uv pip compile pyproject.toml - --all-extras \
 		--universal --python-version 3.10 --generate-hashes --no-annotate --quiet \
 		--custom-compile-command 'make lock' $(UPGRADE) --output-file constraints.txt
-	sed -i.old -e '/$(TORCH_CPU)/d' -e 's/^$(TORCH).*/&\n    --hash=$(TORCH_CPU) \\/' \
-		constraints.txt && rm constraints.txt.old
+	grep -v $(TORCH_CPU) constraints.txt > $(VENV)/lock.txt
+	awk '{ print } /^$(TORCH) / { print "    --hash=$(TORCH_CPU) \\" }' $(VENV)/lock.txt > constraints.txt
 
 browser:  ## the page is tested in a real one
 	@sh tests/install_browser.sh

@@ -17,14 +17,13 @@ from PIL import ExifTags, Image
 from ocelot.errors import ImageError
 from ocelot.images.decode import (
     SUFFIXES,
-    _flatten,
-    _MemoryBudget,
     decode,
     encode_jpeg,
     hash_bytes,
     probe,
     read_file,
 )
+from ocelot.images.pixels import MemoryBudget, _as_rgb
 
 
 def load_image(source: Path | bytes, **options: int) -> Image.Image:
@@ -188,7 +187,7 @@ def test_a_picture_that_is_too_long_is_said_to_be() -> None:
 
 
 def test_large_pictures_are_decoded_one_after_the_other() -> None:
-    budget, inside, most = _MemoryBudget(100), 0, 0
+    budget, inside, most = MemoryBudget(100), 0, 0
     lock = threading.Lock()
 
     def decode(pixels: int) -> None:
@@ -290,12 +289,12 @@ def test_the_limit_is_on_the_whole_picture_however_small_it_is_decoded() -> None
 def test_a_smaller_decoding_takes_less_room(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
 
-    class Noted(_MemoryBudget):
+    class Noted(MemoryBudget):
         def reserve(self, size: int) -> AbstractContextManager[None]:
             taken.append(size)
             return super().reserve(size)
 
-    monkeypatch.setattr("ocelot.images.decode._budget", Noted(10**6))
+    monkeypatch.setattr("ocelot.images.decode.budget", Noted(10**6))
     data, grey = jpeg(waves(1200, 800)), jpeg(waves(1200, 800).convert("L"))
     load_image(data)
     load_image(data, shortest=100)
@@ -312,7 +311,7 @@ def test_a_smaller_decoding_takes_less_room(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def low_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures of more than a million pixels are large."""
-    monkeypatch.setattr("ocelot.images.decode._LARGE", 10**6)
+    monkeypatch.setattr("ocelot.images.pixels._LARGE", 10**6)
 
 
 @pytest.mark.usefixtures("low_bound")
@@ -323,7 +322,7 @@ def test_large_pictures_of_all_formats_are_reduced_where_that_is_enough(mode: st
         image.putalpha(image.getchannel("R"))
     buffer, image = io.BytesIO(), image.convert(mode)
     image.save(buffer, "PNG", compress_level=1)
-    shown = _flatten(image)
+    shown = _as_rgb(image)
 
     reduced = decode(buffer.getvalue(), shortest=200)
     assert reduced.size == (1250, 1000) and reduced.image.size == (250, 200)

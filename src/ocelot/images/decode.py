@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import math
 import os
 import stat
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +18,7 @@ from pathlib import Path
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ocelot.errors import ImageError, ImageTooLarge
+from ocelot.images.pixels import MAX_PIXELS, budget, decoded_bytes, flatten, reduction
 
 __all__ = [
     "MAX_PIXELS",
@@ -37,17 +35,13 @@ __all__ = [
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
 )
-MAX_PIXELS = 89_000_000
 MAX_BYTES = 200 * 2**20
 _MAX_SIDE = 65_500
-_LARGE = 2**24  # pixels; a larger picture is made smaller where that is enough
-_BAND = 2**20  # pixels of a large picture that are converted at once
 # Pillow reads many more formats; some start other programs, and shops do not use them.
 _FORMATS = frozenset({"AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP"})
 # Only these plugins are loaded: loading all of them would delay a search.
 _PLUGINS = ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Tiff", "WebP")
 _SCALABLE = ("JPEG", "MPO")
-_COPIED = ("AVIF", "HEIF", "WEBP")  # their decoders hold several copies of the whole picture
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
@@ -67,33 +61,6 @@ class Decoded:
 
     image: Image.Image
     size: tuple[int, int]
-
-
-class _MemoryBudget:
-    """Bounds the bytes that threads decode to at once; a larger picture is decoded alone."""
-
-    def __init__(self, size: int) -> None:
-        self._free = self._all = size
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def reserve(self, size: int) -> Iterator[None]:
-        wanted = min(size, self._all)
-        with self._changed:
-            self._changed.wait_for(lambda: self._free >= wanted)
-            self._free -= wanted
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free += wanted
-                self._changed.notify_all()
-
-
-_budget = _MemoryBudget(4 * MAX_PIXELS)
-# Pillow cuts a picture into blocks of 16 MiB. glibc keeps such blocks for the thread that freed
-# them, but returns larger ones: the next large picture, in another thread, would add to them.
-Image.core.set_block_size(2**26)  # type: ignore[attr-defined]
 
 
 def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
@@ -200,13 +167,13 @@ def to_rgb(
     try:
         if shortest is not None and image.format in _SCALABLE:
             image.draft(None, (shortest, shortest))
-        factor = _reduction(image.size, shortest)
+        factor = reduction(image.size, shortest)
         if earlier is not None and _serves(earlier, image.size, shortest, factor):
             return earlier
-        with _budget.reserve(_decoded_bytes(image, size, factor)):
+        with budget.reserve(decoded_bytes(image, size, factor)):
             image.load()
             orientation = _orientation(image)
-            flat = _flatten_in_bands(image, factor)
+            flat = flatten(image, factor)
             if flat is not image:
                 image.close()  # drop its pixels before others are decoded
     except Exception as error:
@@ -216,32 +183,11 @@ def to_rgb(
     return Decoded(flat, size[::-1] if orientation in range(5, 9) else size)
 
 
-def _reduction(size: tuple[int, int], shortest: int | None) -> int:
-    """The whole number that both sides are divided by; 1 for all but large pictures."""
-    pixels = size[0] * size[1]
-    if shortest is None or pixels <= _LARGE:
-        return 1
-    return max(min(size) // shortest, math.ceil(math.sqrt(pixels / _LARGE)))
-
-
 def _serves(earlier: Decoded, size: tuple[int, int], shortest: int | None, factor: int) -> bool:
     """Whether an earlier result is what decoding to `size` and reducing by `factor` would give."""
     if factor > 1 and shortest is not None:
         return min(earlier.image.size) >= shortest
     return sorted(earlier.image.size) == sorted(size)
-
-
-def _decoded_bytes(image: Image.Image, size: tuple[int, int], factor: int) -> int:
-    """About how many bytes decoding takes; `size` is that of the picture in the file."""
-    pixels = image.width * image.height
-    taken = pixels * {"1": 1, "L": 1, "P": 1}.get(image.mode, 4)
-    if image.format in _COPIED:
-        taken *= 4
-    if image.info.get("progressive"):  # libjpeg keeps two bytes for each value of the whole JPEG
-        taken += 2 * len(image.getbands()) * size[0] * size[1]
-    if factor > 1 or not _is_plain(image):
-        taken += 4 * pixels // factor**2
-    return taken
 
 
 def _orientation(image: Image.Image) -> int:
@@ -266,39 +212,6 @@ def _check_size(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> 
 def _damaged(name: str, error: Exception) -> ImageError:
     reason = str(error).strip().rstrip(".") or type(error).__name__
     return ImageError(name, f"it is damaged ({reason})")
-
-
-def _flatten_in_bands(image: Image.Image, factor: int) -> Image.Image:
-    """A decoded picture as RGB, its sides divided by `factor`.
-
-    A large one is converted a few rows at a time: each step of a conversion is a copy.
-    """
-    width, height = image.size
-    if factor == 1 and (width * height <= _LARGE or _is_plain(image)):
-        return _flatten(image)
-    flat = Image.new("RGB", (math.ceil(width / factor), math.ceil(height / factor)))
-    rows = factor * math.ceil(_BAND / (factor * width))
-    for top in range(0, height, rows):
-        band = _flatten(image.crop((0, top, width, min(top + rows, height))))
-        flat.paste(band.reduce(factor), (0, top // factor))
-    return flat
-
-
-def _is_plain(image: Image.Image) -> bool:
-    """Whether the picture is RGB already."""
-    return image.mode == "RGB" and "transparency" not in image.info
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":
-        # 16-bit grey: Pillow's own conversion clips instead of scaling.
-        return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        paper = Image.new("RGB", layer.size, "white")
-        paper.paste(layer, mask=layer.getchannel("A"))
-        return paper
-    return image if _is_plain(image) else image.convert("RGB")
 
 
 def _register_heif() -> bool:
