@@ -18,7 +18,13 @@ from typing import Any
 from ocelot.collection import Collection, Row, clean_metadata
 from ocelot.collection.rows import check_id, is_missing
 from ocelot.encoders.base import Encoder
-from ocelot.errors import ConfigurationError, ImageError, InputError, OcelotError
+from ocelot.errors import (
+    ConfigurationError,
+    ImageError,
+    InputError,
+    OcelotError,
+    StorageError,
+)
 from ocelot.images.fetch import public_name
 from ocelot.images.file import ImageFile, ImageSource
 from ocelot.images.store import ImageStore
@@ -91,7 +97,7 @@ class _RecordRun(Run):
         self._unusable: dict[str, InputError] = {}  # content hash -> why it cannot be used
 
     def store(self, jobs: Iterable[_RecordJob]) -> None:
-        with suppress(ConfigurationError):  # no folder: it is reported when it is needed
+        with suppress(ConfigurationError, StorageError):  # reported when the folder is needed
             is_alone = self.collection.deployment == "lite"  # one process opens it at a time
             self._sweep(self.images.unsettled(exclusive=is_alone))
         opened = self.ahead(self._open, jobs, self.batch_size)
@@ -106,12 +112,10 @@ class _RecordRun(Run):
             super().__exit__(*error)
         finally:
             left = self._waiting - self._settled()  # of records that were read ahead, or failed
-            try:
+            if left:
+                self.images.uploads.abandon(left)  # what cannot be swept now is found later
                 with suppress(OcelotError):  # the first error is the one to report
                     self._sweep(left)
-            finally:
-                if left:
-                    self.images.uploads.abandon(left)
 
     def _settled(self) -> set[str]:
         """Those of the waiting uploads whose rows are written by now."""
@@ -119,12 +123,13 @@ class _RecordRun(Run):
         return {path for path in waiting if not self.images.uploads.is_pending(path)}
 
     def _sweep(self, uploads: set[str]) -> None:
-        """Delete uploads that no row has."""
+        """Delete uploads that no row has, and that no other run is about to store."""
         if uploads:
             rows = self.collection.with_content({Path(path).stem[:64] for path in uploads})
             used = {path for row in rows for path in row.paths}
             self.images.uploads.settle(uploads & used)
-            self.images.uploads.forget(uploads - used)
+            unused = uploads - used
+            self.images.uploads.forget(p for p in unused if not self.images.uploads.is_pending(p))
 
     def _open(self, job: _RecordJob) -> None:
         """Read and hash the picture, and check the rest; runs in threads."""
