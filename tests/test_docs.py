@@ -152,6 +152,7 @@ def documented() -> dict[str, tuple[list[str], str]]:
 SAMPLES = {
     "backend": "openvino", "precision": "bf16", "reduced_decoding": "false",
     "reranker": "fusion", "batch_size": "7", "llm_timeout": "7.5", "llm_retries": "7",
+    "llm_price_in": "7.5", "llm_price_out": "7.5",
     "llm_max_tokens": "77", "llm_detail": "low", "llm_window": "7", "llm_cache": "false",
     "max_upload_mb": "7.5", "thumbnails_mb": "77", "max_pixels": "777", "request_timeout": "7.5",
     "stop_timeout": "7.5", "threads": "7", "queue": "7", "batch_window": "0.7",

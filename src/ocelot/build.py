@@ -232,6 +232,7 @@ def _build_llm(settings: Settings, images: ImageStore) -> Reranker:
             f"{'AZURE_OPENAI_API_KEY' if azure else 'OPENAI_API_KEY'}, name a local endpoint "
             "(OCELOT_LLM_BASE_URL), or use --reranker fusion."
         )
+    price_in, price_out = settings.llm_price_in, settings.llm_price_out
     return LLMReranker(
         model=settings.llm_model,
         api_key=key.get_secret_value() if key else None,
@@ -243,6 +244,7 @@ def _build_llm(settings: Settings, images: ImageStore) -> Reranker:
         max_tokens=settings.llm_max_tokens,
         detail=settings.llm_detail,
         window=settings.llm_window,
+        prices=None if price_in is None or price_out is None else (price_in, price_out),
         cache=cache_folder() / "rankings" if settings.llm_cache else None,
         images=images,
     )

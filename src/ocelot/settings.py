@@ -116,7 +116,12 @@ class Settings(BaseSettings):
         description="API key of the Azure endpoint.",
     )
     azure_api_version: str = Field("2024-10-21", description="Azure OpenAI API version.")
-    llm_timeout: float = Field(60.0, gt=0, description="Seconds for one request.")
+    llm_timeout: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="Seconds for the whole answer, with all retries and windows.",
+    )
     llm_retries: int = Field(2, ge=0, le=10, description="Retries after a failure.")
     llm_max_tokens: int = Field(1024, ge=16, description="The most tokens of a reply.")
     llm_detail: Literal["low", "high", "auto"] = Field(
@@ -124,6 +129,19 @@ class Settings(BaseSettings):
     )
     llm_window: int = Field(9, ge=2, le=25, description="Candidates in one panorama.")
     llm_cache: bool = Field(True, description="Cache rankings for repeated queries.")
+    llm_price_in: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="US dollars for a million prompt tokens; see llm_price_out.",
+    )
+    llm_price_out: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="US dollars for a million tokens of replies; with both prices, answers say "
+        "what they cost.",
+    )
 
     uploads: Path | None = Field(
         None,

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from textwrap import shorten
@@ -188,14 +188,39 @@ class Hit(Item):
 
 @dataclass(frozen=True)
 class Usage:
-    """What the language model was charged for."""
+    """What the language model was charged for.
+
+    Attributes:
+        calls: Requests that were answered.
+        prompt_tokens, completion_tokens: Tokens that were read, and written.
+        cost: US dollars; None where the prices of tokens are not known.
+    """
 
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cost: float | None = None
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+        """The sum; a cost that is not known counts as nothing."""
+        costs = [usage.cost for usage in (self, other) if usage.cost is not None]
+        return Usage(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            sum(costs) if costs else None,
+        )
+
+    def priced(self, prices: tuple[float, float] | None) -> Usage:
+        """This with its cost, by the prices of a million prompt and completion tokens.
+
+        >>> Usage(1, 1000, 200).priced((2.5, 10.0)).cost
+        0.0045
+        """
+        if prices is None:
+            return self
+        cost = self.prompt_tokens * prices[0] + self.completion_tokens * prices[1]
+        return replace(self, cost=cost / 1e6)
 
 
 @dataclass(frozen=True)
@@ -206,7 +231,7 @@ class Ranking:
         order: Positions into the hits in retrieval order, best first: always a complete
             permutation.
         reason: Why the first is the first.
-        reranker: Name of the reranker, e.g. "gpt-4o" or "fusion".
+        reranker: Name of the reranker that was asked, e.g. "gpt-4o" or "fusion".
         status: "ok"; "repaired" when the reply needed repair; "fallback" when it could not be
             used and retrieval order stands.
         detail: What was repaired, or why it fell back; empty when ok.
@@ -227,6 +252,11 @@ class Ranking:
     def __post_init__(self) -> None:
         if sorted(self.order) != list(range(len(self.order))):
             raise ValueError(f"order must be a permutation of 0..n-1, was: {self.order}")
+
+    @property
+    def ranked_by(self) -> str:
+        """Who made the order: the reranker; "retrieval" after a fallback."""
+        return "retrieval" if self.status == "fallback" else self.reranker
 
 
 class Renderer(Protocol):
@@ -292,7 +322,7 @@ class Result:
         return replace(self, hits=hits, ranking=ranking, timings={**self.timings, **timings})
 
     def panorama(self) -> Image.Image:
-        """The numbered picture of the query and its first hits, as a vision model sees it.
+        """The query and its first hits, numbered by retrieval rank, as a vision model sees them.
 
         Raises:
             InputError: There are no hits.
@@ -312,7 +342,8 @@ class Result:
             hit["metadata"] = dict(hit["metadata"])
         ranking = None
         if self.ranking is not None:
-            ranking = {**vars(self.ranking), "usage": vars(self.ranking.usage)}
+            ranking = {"ranked_by": self.ranking.ranked_by, **vars(self.ranking)}
+            ranking["usage"] = vars(self.ranking.usage)
             ranking.pop("order")
         images = [image.name for image in self.query.images]
         return {

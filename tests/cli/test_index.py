@@ -199,14 +199,3 @@ def test_an_index_type_that_lite_lacks(ocelot: Command, shop: Path) -> None:
     outcome = ocelot("index", shop / "images", "--index", "DISKANN")
     assert outcome.code != 0
     assert "DISKANN" in outcome.err and "FLAT" in outcome.err
-
-
-def test_info(ocelot: Command, indexed: Path) -> None:
-    outcome = ocelot("info", "--db", indexed)
-    assert outcome.code == 0
-    assert "60" in outcome.out and "ocelot-tiny" in outcome.out
-    assert json.loads(ocelot("info", "--db", indexed, "--json").out)["count"] == 60
-    missing = ocelot("info", "--db", "none.db")
-    assert missing.code == 1
-    assert "none.db" in missing.err and "ocelot index" in missing.err
-    assert not Path("none.db").exists()

@@ -143,6 +143,7 @@ def test_without_hits_there_is_a_page_but_no_panorama(
         (["--image", "none.jpg"], 2, "none.jpg: there is no such file"),
         (["--image", "a.jpg"] * 9, 2, "at most 8 reference images"),
         (["--text", "a", "--filter", "price <"], 2, "price <"),
+        (["--text", "a", "--filter", "prise < 30"], 2, "a field prise; there are: price, "),
         (["--text", "a", "--reranker", "magic"], 2, "reranker"),
         (["--text", "a", "--reranker", "llm"], 2, "OPENAI_API_KEY"),
         (["--text", "a", "--encoder", "none"], 2, "ocelot-tiny"),
@@ -184,15 +185,19 @@ def test_an_empty_place_says_how_to_fill_it(ocelot: Command) -> None:
 def test_a_language_model_reranks(
     ocelot: Command, shop: Path, indexed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reply = '{"ranking": [4, 0, 1, 2, 3, 5, 6, 7, 8], "reason": "It has spots.", "match": true}'
+    reply = '{"ranking": [5, 1, 2, 3, 4, 6, 7, 8, 9], "reason": "It has spots.", "match": true}'
     with ChatServer(lambda request: completion(reply)) as server:
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OCELOT_LLM_PRICE_IN", "2.5")
+        monkeypatch.setenv("OCELOT_LLM_PRICE_OUT", "10")
         arguments = ("search", "--db", indexed, "-i", shop / "leopard.jpg", "-t", QUESTION)
         outcome = ocelot(*arguments)
         assert outcome.code == 0, outcome.err
         assert outcome.out.splitlines()[1].split()[:2] == ["1", "5"]
-        assert "Why: It has spots." in outcome.out and "Ranked by gpt-4o" in outcome.out
+        assert "Why: It has spots." in outcome.out
+        assert "Ranked by gpt-4o, 100 tokens in, 20 out, $0.00045." in outcome.out
+        assert outcome.err == ""  # it is no terminal
         assert len(server.requests) == 1
         again = ocelot(*arguments)
         assert "from the cache" in again.out and len(server.requests) == 1
@@ -208,8 +213,13 @@ def test_a_failing_language_model_never_fails_the_search(
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         outcome = ocelot("search", "--db", indexed, "-i", shop / "leopard.jpg", "--json")
-    assert outcome.code == 0
+        table = ocelot("search", "--db", indexed, "-i", shop / "leopard.jpg", "-n", 2)
+    assert outcome.code == table.code == 0
+    assert "\nIn retrieval order: gpt-4o at " in table.out and "(HTTP 401)" in table.out
+    assert "Ranked by" not in table.out and "Best match" not in table.out
     result = json.loads(outcome.out)
     assert result["ranking"]["status"] == "fallback"
+    assert result["ranking"]["ranked_by"] == "retrieval"
+    assert result["ranking"]["reranker"] == "gpt-4o"
     assert [hit["retrieval_rank"] for hit in result["hits"]] == list(range(1, 10))
     assert KEY not in outcome.out + outcome.err

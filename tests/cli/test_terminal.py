@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
+from ocelot.cli.terminal import waiting
 from tests.cli.conftest import Command
 from tests.cli.test_train import write_run
 
@@ -70,3 +72,32 @@ def test_train_into_a_file(ocelot: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     outcome = ocelot("train", config, "--output", tmp_path / "file", "--initial", "ocelot-tiny")
     assert outcome.code == 2 and "Cannot write" in outcome.err
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_terminal_says_what_it_waits_for_and_clears_it(
+    monkeypatch: pytest.MonkeyPatch, quiet: bool
+) -> None:
+    ours, theirs = os.openpty()
+    with open(ours, "rb", 0) as screen, open(theirs, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        monkeypatch.setenv("TERM", "xterm")
+        with waiting("gpt-4o is looking at the [red] pictures", quiet=quiet):
+            pass
+        print("end", file=terminal, flush=True)
+        shown = b""
+        while b"end" not in shown:
+            shown += screen.read(4096)
+    if quiet:
+        assert shown == b"end\r\n"
+    else:
+        text = shown.decode()
+        assert "gpt-4o is looking at the [red] pictures" in text and "0:00:00" in text
+        assert text.rpartition("0:00:00")[2].count("\x1b[2K") >= 1  # the line is cleared
+
+
+def test_a_pipe_is_told_nothing_while_it_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    with waiting("gpt-4o is looking at the pictures"):
+        pass
+    assert capsys.readouterr() == ("", "")

@@ -331,24 +331,24 @@ def fusion(place: Place) -> Any:
 SCRIPTS: Mapping[str, Callable[[int], list[Reply]]] = {
     "ok": lambda n: [ranking(range(n)[::-1], "It has the colour that was asked for.")],
     "no match": lambda n: [ranking(range(n), "None is blue.", match=False)],
-    "text form": lambda n: [completion("Ranked list: [2, 0, 1]\nReasons: Stripes.\nMatch: yes")],
+    "text form": lambda n: [completion("Ranked list: [3, 1, 2]\nReasons: Stripes.\nMatch: yes")],
     "repaired": lambda n: [
-        completion('```json\n{"ranking": [3, 99, 3, 1], "reason": "Red."}\n```')
+        completion('```json\n{"ranking": [4, 99, 4, 2], "reason": "Red."}\n```')
     ],
-    "cut": lambda n: [completion('{"ranking": [1, 0, 2], "reason": "It', finish="length")],
+    "cut": lambda n: [completion('{"ranking": [2, 1, 3], "reason": "It', finish="length")],
     "nonsense": lambda n: [completion("I would rather talk about the weather.")],
     "refused": lambda n: [completion(None, refusal="I cannot look at this.")],
     "wrong key": lambda n: [chat_server.error(401, "Incorrect API key provided.")],
     "no schema": lambda n: [
         chat_server.error(400, "response_format is not supported by this model"),
-        completion("Ranked list: [1, 0]\nReasons: It is a dress.\nMatch: no"),
+        completion("Ranked list: [2, 1]\nReasons: It is a dress.\nMatch: no"),
     ],
 }
 WINDOWS: Mapping[str, Callable[[int], list[Reply]]] = {
     "ok": lambda n: [ranking([*range(4, n), *range(4)], f"In round {i}.") for i in range(4)],
     "one repaired": lambda n: [
         ranking(range(n)[::-1]),
-        completion('{"ranking": [8], "reason": "The last one.", "match": true}'),
+        completion('{"ranking": [9], "reason": "The last one.", "match": true}'),
         ranking(range(n)[::-1], "The best of all."),
     ],
     "one nonsense": lambda n: [completion("What?"), ranking(range(n)[::-1], "Blue.")],

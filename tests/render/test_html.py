@@ -124,7 +124,7 @@ def test_a_reranked_result(pictures: list[str]) -> None:
         "Price 5.50",
         "Kitchen · kettle",
         "Ranked by gpt-4o",
-        "1,483 in, 96 out",
+        "1,483 tokens in, 96 out",
         "Calls to the model 2",
         "Time, encode 41 ms",
         "Time, rerank 2.3 s",
@@ -216,13 +216,13 @@ def test_states_in_plain_words(pictures: list[str]) -> None:
     def text(**changes: Any) -> str:
         return Reader(render_page(replace(result, ranking=replace(fine, **changes)))).text
 
-    assert "gpt-4o gave no usable answer, so the pictures stay in order of similarity: no key." in (
-        text(status="fallback", detail="no key.")
-    )
+    fallback = text(status="fallback", detail="no key.")
+    assert "The pictures are in retrieval order: no key." in fallback
+    assert "Ranked by" not in fallback
     assert "Most similar" in text(status="fallback")
     assert "was repaired: index 9 dropped." in (text(status="repaired", detail="index 9 dropped"))
     unranked = Reader(render_page(replace(result, ranking=None))).text
-    assert "similarity, not reranked" in unranked and "Most similar" in unranked
+    assert "retrieval order, not reranked" in unranked and "Most similar" in unranked
 
 
 def test_metadata_that_says_little_is_left_out(pictures: list[str]) -> None:

@@ -52,21 +52,29 @@ def test_a_repaired_and_an_unusable_reply_are_one_sentence_each() -> None:
         "The reply of gpt-4o was repaired: 1 index was missing."
     )
     assert words.notice(ranking("fallback", "Timed out.")) == (
-        "gpt-4o gave no usable answer, so the pictures stay in order of similarity: Timed out."
+        "The pictures are in retrieval order: Timed out."
     )
     assert words.verdict(ranking("fallback", "")) == "Most similar"
     assert words.verdict(ranking("repaired", "")) == "Best match"
 
 
 def test_facts_say_who_ranked_and_what_it_cost() -> None:
-    usage = Usage(calls=2, prompt_tokens=1200, completion_tokens=30)
+    usage = Usage(calls=2, prompt_tokens=1200, completion_tokens=30, cost=0.0033)
     ranking = Ranking((0,), "", "gpt-4o", "repaired", usage=usage)
     result = Result(Query(text="a"), (HIT,), ranking, {"search": 0.0041, "total": 2.25})
     assert words.facts(result) == [
         ("Ranked by", "gpt-4o, repaired"),
-        ("Tokens", "1,200 in, 30 out"),
+        ("Cost", "1,200 tokens in, 30 out, $0.00330"),
         ("Calls to the model", "2"),
         ("Time, search", "4 ms"),
         ("Time, total", "2.2 s"),
     ]
-    assert words.facts(Result(Query(text="a"), ())) == [("Order", "similarity, not reranked")]
+    assert words.facts(Result(Query(text="a"), ())) == [("Order", "retrieval order, not reranked")]
+
+
+def test_after_a_fallback_nobody_is_said_to_have_ranked() -> None:
+    ranking = Ranking((0,), "", "ratelimit", "fallback", "It did not answer (HTTP 429).")
+    result = Result(Query(text="a"), (HIT,), ranking)
+    assert words.facts(result) == [("Order", "retrieval order, as ratelimit gave no usable answer")]
+    assert words.ranked(ranking) == "in retrieval order"
+    assert ranking.ranked_by == "retrieval"

@@ -1,6 +1,6 @@
 """A chat-completions server on loopback that a test scripts with a plain function.
 
-    with ChatServer(lambda request: completion('{"ranking": [1, 0], …}')) as server:
+    with ChatServer(lambda request: completion('{"ranking": [2, 1], …}')) as server:
         LLMReranker(base_url=server.url, …)
 
 It looks at what it is sent as a model would: the picture is decoded from its data URL, and what
@@ -14,6 +14,7 @@ import io
 import json
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -35,13 +36,17 @@ class Request:
 
 @dataclass
 class Reply:
-    """What to send back: a JSON value or raw bytes, after `wait` if given, cut off if `drop`."""
+    """What to send back: a JSON value or raw bytes, after `wait` if given, cut off if `drop`.
+
+    With `drip` spaces come one by one, until it is set, before the body.
+    """
 
     body: Any = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     wait: threading.Event | None = None
     drop: bool = False
+    drip: threading.Event | None = None
 
 
 Script = Callable[[Request], Reply]
@@ -86,8 +91,9 @@ def error(
 
 
 def ranking(order: Sequence[int], reason: str = "It fits.", match: bool = True) -> Reply:
-    """The JSON answer that is asked for."""
-    return completion(json.dumps({"ranking": list(order), "reason": reason, "match": match}))
+    """The JSON answer that is asked for: positions, which it numbers from 1."""
+    numbers = [position + 1 for position in order]
+    return completion(json.dumps({"ranking": numbers, "reason": reason, "match": match}))
 
 
 class ChatServer:
@@ -97,12 +103,14 @@ class ChatServer:
         script: Makes the reply to each request; may be set anew at any time.
         requests: All that came, in order.
         complaints: What was wrong with them; empty in a good test.
+        closed: Set when a client has closed a connection.
     """
 
     def __init__(self, script: Script | None = None) -> None:
         self.script = script or (lambda request: ranking([0]))
         self.requests: list[Request] = []
         self.complaints: list[str] = []
+        self.closed = threading.Event()
         chat = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -110,6 +118,14 @@ class ChatServer:
 
             def do_POST(self) -> None:
                 chat._serve(self)
+
+            def handle(self) -> None:
+                with suppress(ConnectionError):  # the client went away, as a test wanted
+                    super().handle()
+
+            def finish(self) -> None:
+                super().finish()
+                chat.closed.set()
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -159,8 +175,12 @@ class ChatServer:
             headers = {"Content-Type": "application/json", **reply.headers}
             for name, value in headers.items():
                 http.send_header(name, value)
-            http.send_header("Content-Length", str(len(body) + 1000 * reply.drop))
+            http.send_header(
+                "Content-Length", str(len(body) + 1000 * (reply.drop or bool(reply.drip)))
+            )
             http.end_headers()
+            while reply.drip is not None and not reply.drip.wait(0.02):
+                http.wfile.write(b" ")
             http.wfile.write(body)
             http.close_connection = http.close_connection or reply.drop
         except OSError:

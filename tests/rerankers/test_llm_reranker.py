@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from ocelot.errors import ConfigurationError
 from ocelot.images.file import ImageFile
 from ocelot.rerankers import LLMReranker
 from ocelot.rerankers.base import Reranker
+from ocelot.rerankers.llm import client as client_module
+from ocelot.rerankers.llm import reranker as reranker_module
 from ocelot.rerankers.panorama.compose import panorama_layout
 from ocelot.rerankers.panorama.tiles import query_picture
 from ocelot.types import Hit, Query, Ranking, Usage
@@ -79,7 +82,7 @@ def test_a_request_carries_all_that_the_model_needs(
     image = request.body["messages"][0]["content"][1]["image_url"]
     assert image["detail"] == "low"
     assert (
-        '"the same in blue"' in request.prompt and '2. title: "Item 2"; price: 3' in request.prompt
+        '"the same in blue"' in request.prompt and '3. title: "Item 2"; price: 3' in request.prompt
     )
     layout = panorama_layout(3, text_lines=1)
     assert request.picture.size == layout.size
@@ -158,7 +161,7 @@ def test_no_hits_ask_nobody(server: ChatServer) -> None:
 
 # What comes back
 
-SAID = '{"ranking": [2, 0, 1], "reason": "Spots.", "match": true}'
+SAID = '{"ranking": [3, 1, 2], "reason": "Spots.", "match": true}'
 
 
 @pytest.mark.parametrize(
@@ -166,23 +169,23 @@ SAID = '{"ranking": [2, 0, 1], "reason": "Spots.", "match": true}'
     [
         (completion(SAID), "ok", ""),
         (completion(f"```json\n{SAID}\n```"), "ok", ""),
-        (completion(f"<think>[0, 1]</think>Here:\n{SAID}\nDone."), "ok", ""),
-        (completion("Ranked list: [2, 0, 1]\nReasons: Spots."), "ok", ""),
+        (completion(f"<think>[1, 2]</think>Here:\n{SAID}\nDone."), "ok", ""),
+        (completion("Ranked list: [3, 1, 2]\nReasons: Spots."), "ok", ""),
         (completion([{"type": "text", "text": SAID}]), "ok", ""),
         (completion(SAID, usage=None), "ok", ""),
         (
-            completion(SAID.replace("2, 0, 1", "2, 2, 0")),
+            completion(SAID.replace("3, 1, 2", "3, 3, 1")),
             "repaired",
             "1 repeat was dropped; 1 missing index was appended",
         ),
         (
-            completion(SAID.replace("2, 0, 1", "2, -1, 44")),
+            completion(SAID.replace("3, 1, 2", "3, -1, 44")),
             "repaired",
             "2 unknown indices were dropped; 2 missing indices were appended",
         ),
         (completion(SAID, finish="length"), "repaired", "the reply was cut at max_tokens=1024"),
         (
-            completion('{"ranking": [2, 0, 1], "reason": "Spots.', finish="length"),
+            completion('{"ranking": [3, 1, 2], "reason": "Spots.', finish="length"),
             "repaired",
             "the reply was cut at max_tokens=1024; the JSON was malformed",
         ),
@@ -210,7 +213,7 @@ def test_nothing_fits(server: ChatServer, make_hits: MakeHits) -> None:
     ("reply", "words"),
     [
         (ranking([]), "the ranked list is empty"),
-        (ranking([7, -1]), "none of the indices 0 to 2"),
+        (ranking([7, -2]), "none of the items 1 to 3"),
         (completion("I like them all."), "holds no ranked list"),
         (completion(""), "an empty answer"),
         (completion(None), "an empty answer"),
@@ -243,8 +246,7 @@ def test_replies_that_cannot_be_used(
     [
         (error(401, f"Incorrect API key provided: {KEY}"), "check the key"),
         (error(403, "Not for you"), "(Not for you)"),
-        (error(404, "The model served does not exist"), "check the model's name"),
-        (error(400, "This model takes no images"), "takes pictures"),
+        (Reply(b"", 404), "check the address"),
         (error(400, "Violence", code="content_filter"), "content filter (HTTP 400) (Violence)"),
         (error(413, "Too big"), "smaller window"),
         (error(429, "Slow down"), "too many requests"),
@@ -263,6 +265,52 @@ def test_errors_that_the_server_reports(
     result = reranker(server).rerank(QUERY, make_hits(COLOURS))
     assert_fallback(result, words, "served")
     assert len(server.requests) == 1
+
+
+MODEL, PICTURES, READABLE, SHORT, NEITHER = (
+    "; check the model's name.",
+    "; use a model that takes pictures.",
+    "; use a smaller window, or another model.",
+    "; use a smaller window, or a model with a longer context.",
+    "; check the model and the reranker's settings.",
+)
+
+
+@pytest.mark.parametrize(
+    ("reply", "mend"),
+    [  # as OpenAI, Azure, Mistral, vLLM, Ollama, OpenRouter and llama.cpp say it
+        (error(404, "The model `served` does not exist", code="model_not_found"), MODEL),
+        (error(404, "There is no such deployment", code="DeploymentNotFound"), MODEL),
+        (error(400, "Invalid model: served", type="invalid_model"), MODEL),
+        (error(404, 'model "served" not found, try pulling it first'), MODEL),
+        (error(400, "served is not a valid model ID", code=400), MODEL),
+        (Reply([{"error": {"message": "models/served is not found", "code": 404}}], 404), MODEL),
+        (error(400, "This model takes no images"), PICTURES),
+        (error(400, "served is not a multimodal model"), PICTURES),
+        (error(400, "unknown variant `image_url`, expected `text`"), PICTURES),
+        (error(422, "Wrong part", param="messages[0].content[1].image_url"), PICTURES),
+        (error(400, "You uploaded an unsupported image", code="invalid_image_format"), READABLE),
+        (error(400, "Failed to process the image"), READABLE),
+        (error(400, "Too long", code="context_length_exceeded"), SHORT),
+        (error(400, "This model's maximum context length is 4096 tokens"), SHORT),
+        (error(400, "It is large", type="exceed_context_size_error"), SHORT),
+        (error(400, "Unknown argument"), NEITHER),
+    ],
+)
+def test_each_refusal_has_its_own_mend(
+    server: ChatServer, make_hits: MakeHits, reply: Reply, mend: str
+) -> None:
+    server.replies(reply)
+    result = reranker(server).rerank(QUERY, make_hits(COLOURS))
+    assert_fallback(result)
+    assert result.detail.endswith(mend)
+
+
+def test_a_models_name_says_nothing_about_pictures(make_hits: MakeHits) -> None:
+    said = error(404, "The model `image-vision` does not exist")
+    with ChatServer(lambda _: said) as server:
+        model = LLMReranker("image-vision", base_url=server.url, retries=0)
+        assert model.rerank(QUERY, make_hits(COLOURS)).detail.endswith(MODEL)
 
 
 @pytest.mark.parametrize("status", [400, 401, 500])
@@ -312,6 +360,86 @@ def test_a_server_that_is_slow(server: ChatServer, make_hits: MakeHits) -> None:
     assert_fallback(result, "within 0.3 s", "raise the timeout")
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, in seconds, which a test moves on; sleeping moves it on at once."""
+    now = [1000.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    fake = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)
+    for module in (client_module, reranker_module):
+        monkeypatch.setattr(module, "time", fake)
+    return now
+
+
+def test_the_timeout_bounds_all_retries(
+    server: ChatServer, make_hits: MakeHits, clock: list[float]
+) -> None:
+    def slow(request: Request) -> Reply:
+        clock[0] += 1.2
+        return error(503, "no")
+
+    server.script = slow
+    result = reranker(server, timeout=3, retries=10).rerank(QUERY, make_hits(COLOURS))
+    assert_fallback(result, "(HTTP 503)")
+    assert len(server.requests) == 2 and clock[0] <= 1003
+
+
+def test_a_pause_that_is_longer_than_the_time_left_is_not_made(
+    server: ChatServer, make_hits: MakeHits, clock: list[float]
+) -> None:
+    server.replies(error(429, "Slow down", headers={"Retry-After": "5"}))
+    result = reranker(server, timeout=3, retries=2).rerank(QUERY, make_hits(COLOURS))
+    assert_fallback(result, "(HTTP 429) (Slow down)")  # and not that it took too long
+    assert len(server.requests) == 1 and clock[0] == 1000
+
+
+def test_the_timeout_bounds_all_windows(
+    server: ChatServer, make_hits: MakeHits, clock: list[float]
+) -> None:
+    def slow(request: Request) -> Reply:
+        clock[0] += 1.2
+        return brightest_first(request)
+
+    server.script = slow
+    result = reranker(server, timeout=3).rerank(QUERY, make_hits(GREYS))
+    assert len(server.requests) == 3
+    assert result.detail.startswith("3 of 6 windows kept retrieval order, because: ")
+    assert "did not answer within 3 s" in result.detail
+    assert (result.order[0], result.match) == (0, None)
+
+
+def test_a_server_that_sends_a_byte_now_and_then(server: ChatServer, make_hits: MakeHits) -> None:
+    """Gateways do so to keep the connection open; each byte would start a timeout anew."""
+    release = threading.Event()
+    server.replies(replace(ranking([1, 0, 2]), drip=release))
+    try:
+        result = reranker(server, timeout=0.3).rerank(QUERY, make_hits(COLOURS))
+    finally:
+        release.set()
+    assert_fallback(result, "within 0.3 s")
+
+
+def test_no_connection_outlives_the_answer(server: ChatServer, make_hits: MakeHits) -> None:
+    model = reranker(server)
+    server.replies(ranking([1, 0, 2]))
+    assert model.rerank(QUERY, make_hits(COLOURS)).status == "ok"
+    assert server.closed.wait(5) and model.name == "served"  # which still exists
+
+
+@pytest.mark.parametrize(
+    ("prices", "cost"), [(None, None), ((2.5, 10.0), 3 * (100 * 2.5 + 20 * 10.0) / 1e6)]
+)
+def test_money_is_said_where_the_prices_are_known(
+    server: ChatServer, make_hits: MakeHits, prices: Any, cost: float | None
+) -> None:
+    server.script = brightest_first
+    model = reranker(server, prices=prices, window=2)
+    assert model.rerank(QUERY, make_hits(GREYS[:4])).usage == Usage(3, 300, 60, cost)
+
+
 def test_a_connection_that_breaks_midway(server: ChatServer, make_hits: MakeHits) -> None:
     server.replies(replace(ranking([1, 0, 2]), drop=True))
     assert_fallback(reranker(server).rerank(QUERY, make_hits(COLOURS)), "broke")
@@ -323,7 +451,7 @@ def test_a_server_that_is_not_there(make_hits: MakeHits) -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
         unreachable = LLMReranker("m", api_key=KEY, base_url=url, retries=0)
         result = unreachable.rerank(QUERY, make_hits(COLOURS * 10))
-    assert_fallback(result, "m at http://127.0.0.1", "cannot be reached", "refused")
+    assert_fallback(result, "m at http://127.0.0.1", "cannot be reached (Connection refused)")
 
 
 def test_too_many_requests_are_tried_again(server: ChatServer, make_hits: MakeHits) -> None:
@@ -346,7 +474,7 @@ def refuses(**wrong: str) -> Any:
                 return error(400, message, param=name)
         if "response_format" in request.body:
             return ranking([1, 0, 2])
-        return completion("Ranked list: [1, 0, 2]\nReasons: Blue.\nMatch: yes")
+        return completion("Ranked list: [2, 1, 3]\nReasons: Blue.\nMatch: yes")
 
     return script
 

@@ -9,31 +9,31 @@ from hypothesis import strategies as st
 from ocelot.rerankers.base import complete_order
 from ocelot.rerankers.llm.reply import parse_reply
 
-FULL = '{"ranking": [2, 0, 1], "reason": "Spots.", "match": true}'
+FULL = '{"ranking": [3, 1, 2], "reason": "Spots.", "match": true}'
 
 
 @pytest.mark.parametrize(
     "text",
     [
         FULL,
-        '{ "match" :true ,"reason":"Spots.",\n\n"ranking":\t[ 2,0 ,1 ] }',
+        '{ "match" :true ,"reason":"Spots.",\n\n"ranking":\t[ 3,1 ,2 ] }',
         f"```json\n{FULL}\n```",
         f"Here is my answer:\n{FULL}\nI hope {{it}} helps [0].",
-        f'<think>{{"ranking": [0, 1, 2], "reason": "no", "match": false}}</think>{FULL}',
-        f"the template opened the thought, so it only ends: [1, 0] </think>\n{FULL}",
+        f'<think>{{"ranking": [1, 2, 3], "reason": "no", "match": false}}</think>{FULL}',
+        f"the template opened the thought, so it only ends: [2, 1] </think>\n{FULL}",
         f"{FULL}\n<think>was that right?",
-        f'First: {{"ranking": [1, 2, 0], "reason": "x", "match": true}} No: {FULL}',
+        f'First: {{"ranking": [2, 3, 1], "reason": "x", "match": true}} No: {FULL}',
         f'{{"answer": {FULL}}}',
         f"[{FULL}]",
-        f'{FULL} {{"ranking": [0',
-        '{"ranking": ["2", "0", "1"], "reason": "Spots.", "match": "yes"}',
-        '{"ranking": [2.0, 0.0, 1.0], "reason": "Spots.", "match": true}',
-        '{"ranking": [[2], {"index": 0}, "item 1"], "reason": ["Spots."], "match": true}',
-        '{"Ranked list": "[2, 0, 1]", "Reasons": "Spots.", "match": true}',
-        "Ranked list: [2, 0, 1]\nReasons: Spots.\nMatch: yes",
-        "ranked list: 2, 0, 1\nreason: Spots.\nmatch: YES",
-        "**Ranked list:** [2, 0, 1]\n\n**Reasons:** Spots.\n**Match:** yes",
-        "I use 'Ranked list: []' as told.\nRanked list: [2,0,1]\nReasons: Spots.\nMatch: yes",
+        f'{FULL} {{"ranking": [1',
+        '{"ranking": ["3", "1", "2"], "reason": "Spots.", "match": "yes"}',
+        '{"ranking": [3.0, 1.0, 2.0], "reason": "Spots.", "match": true}',
+        '{"ranking": [[3], {"index": 1}, "item 2"], "reason": ["Spots."], "match": true}',
+        '{"Ranked list": "[3, 1, 2]", "Reasons": "Spots.", "match": true}',
+        "Ranked list: [3, 1, 2]\nReasons: Spots.\nMatch: yes",
+        "ranked list: 3, 1, 2\nreason: Spots.\nmatch: YES",
+        "**Ranked list:** [3, 1, 2]\n\n**Reasons:** Spots.\n**Match:** yes",
+        "I use 'Ranked list: []' as told.\nRanked list: [3,1,2]\nReasons: Spots.\nMatch: yes",
     ],
 )
 def test_forms_that_say_all(text: str) -> None:
@@ -45,32 +45,32 @@ def test_forms_that_say_all(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "order", "detail"),
     [
-        ('{"ranking": [1, 1, 0, 2], "reason": "a"}', (1, 0, 2), "1 repeat was dropped"),
-        ('{"ranking": [1], "reason": "a"}', (1, 0, 2), "2 missing indices were appended"),
+        ('{"ranking": [2, 2, 1, 3], "reason": "a"}', (1, 0, 2), "1 repeat was dropped"),
+        ('{"ranking": [2], "reason": "a"}', (1, 0, 2), "2 missing indices were appended"),
         (
-            '{"ranking": [1, -1, 3, 99999999999999999999, 0, 2], "reason": "a"}',
+            '{"ranking": [2, -1, 4, 99999999999999999999, 1, 3], "reason": "a"}',
             (1, 0, 2),
             "3 unknown indices were dropped",
         ),
         (
-            '{"ranking": [true, null, 1.5, NaN, 1e999, "-1", {}, [], 2, 1, 0], "reason": "a"}',
+            '{"ranking": [true, null, 1.5, NaN, 1e999, "-1", {}, [], 3, 2, 1], "reason": "a"}',
             (2, 1, 0),
             "8 unknown indices were dropped",
         ),
-        ('{"ranking": [2, 1, 0,], "reason": "a",}', (2, 1, 0), "the JSON had trailing commas"),
-        ("{'ranking': [2, 1, 0], 'reason': 'a'}", (2, 1, 0), "the JSON was malformed"),
-        ('{"ranking": [2, 1, 0], "reason": "a', (2, 1, 0), "the JSON was malformed"),
+        ('{"ranking": [3, 2, 1,], "reason": "a",}', (2, 1, 0), "the JSON had trailing commas"),
+        ("{'ranking': [3, 2, 1], 'reason': 'a'}", (2, 1, 0), "the JSON was malformed"),
+        ('{"ranking": [3, 2, 1], "reason": "a', (2, 1, 0), "the JSON was malformed"),
         (
-            "Ranked list: [2, 1, 0",
+            "Ranked list: [3, 2, 1",
             (2, 1, 0),
             "the ranked list was cut off; 1 missing index was appended; the reply gave no reason",
         ),
         (
-            "[2, 1, 0]",
+            "[3, 2, 1]",
             (2, 1, 0),
             "the reply was a bare list; the reply gave no reason",
         ),
-        ('{"ranking": [2, 1, 0]}', (2, 1, 0), "the reply gave no reason"),
+        ('{"ranking": [3, 2, 1]}', (2, 1, 0), "the reply gave no reason"),
     ],
 )
 def test_what_is_repaired_is_named(text: str, order: tuple[int, ...], detail: str) -> None:
@@ -79,8 +79,29 @@ def test_what_is_repaired_is_named(text: str, order: tuple[int, ...], detail: st
 
 
 def test_a_number_cut_at_the_end_is_not_taken_for_a_whole_one() -> None:
-    assert parse_reply('{"ranking": [5, 1', 13, "served").order[:2] == (5, 0)  # it may have been 12
-    assert parse_reply('{"ranking": [5, 1,', 13, "served").order[:2] == (5, 1)
+    # The last may have been 12.
+    assert parse_reply('{"ranking": [6, 1, 1', 13, "served").order[:3] == (5, 0, 1)
+    assert parse_reply('{"ranking": [6, 1, 4,', 13, "served").order[:3] == (5, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "order", "from_zero"),
+    [
+        ([1, 2, 3, 4], (0, 1, 2, 3), False),
+        ([4, 3, 2, 1], (3, 2, 1, 0), False),
+        ([3, 0, 2, 1], (3, 0, 2, 1), True),
+        ([2, 0], (2, 0, 1, 3), True),
+        ([0], (0, 1, 2, 3), True),
+        ([2, 3], (1, 2, 0, 3), False),
+        ([4, 0, 1, 2, 3], (3, 0, 1, 2), False),  # 4 is the last of four, and 0 is none
+    ],
+)
+def test_items_are_counted_from_one_unless_the_list_has_zero(
+    numbers: list[int], order: tuple[int, ...], from_zero: bool
+) -> None:
+    parsed = parse_reply(f'{{"ranking": {numbers}, "reason": "a"}}', 4, "served")
+    assert parsed.order == order
+    assert ("the list counted from 0" in parsed.detail) == from_zero
 
 
 @pytest.mark.parametrize(
@@ -95,7 +116,7 @@ def test_a_number_cut_at_the_end_is_not_taken_for_a_whole_one() -> None:
         ("Ranked list: []\nReasons: none", "the ranked list is empty"),
         (
             '{"ranking": [7, -2], "reason": "a"}',
-            "the ranked list names none of the indices 0 to 2",
+            "the ranked list names none of the items 1 to 3",
         ),
         ('{"ranking": {"0": 1}}', "the reply holds no ranked list"),
     ],
@@ -122,7 +143,7 @@ def test_nothing_fits_is_an_answer(text: str) -> None:
 
 def test_reasons_are_one_printable_line() -> None:
     reason = "red\n\x1b[31mcar\u202e \ud800" + "x" * 9000
-    text = json.dumps({"ranking": [0], "reason": reason, "match": True})
+    text = json.dumps({"ranking": [1], "reason": reason, "match": True})
     said = parse_reply(text, 1, "served").reason
     assert said.startswith("red [31mcar x") and len(said) == 2000
     said.encode("utf-8")  # no lone surrogates
@@ -169,7 +190,7 @@ def test_any_string_gives_a_whole_permutation(text: str, count: int) -> None:
     match=st.booleans(),
 )
 def test_what_was_written_as_json_is_read_back(order: list[int], reason: str, match: bool) -> None:
-    text = json.dumps({"ranking": order, "reason": reason, "match": match})
+    text = json.dumps({"ranking": [n + 1 for n in order], "reason": reason, "match": match})
     parsed = parse_reply(text, 12, "served")
     assert (parsed.order, parsed.match, parsed.status) == (tuple(order), match, "ok")
     assert parsed.reason == " ".join(reason.split())

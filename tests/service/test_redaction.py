@@ -58,7 +58,10 @@ def test_a_fallback_does_not_tell_what_the_models_server_said(
         assert answer.ranking is not None
         return answer.ranking.detail
 
-    assert shown("fallback", said) == "gpt gave no usable answer; the server's log says why."
+    kept = "gpt gave no usable answer (HTTP 500); the server's log says why."
+    assert shown("fallback", said) == kept
+    unreached = "gpt gave no usable answer; the server's log says why."
+    assert shown("fallback", "gpt at http://10.0.0.7:80 cannot be reached") == unreached
     assert said in caplog.text
     partly = "window 1 of 3: an index was missing; 1 of 3 windows kept retrieval order"
     assert shown("repaired", f"{partly}, because: {said}") == partly

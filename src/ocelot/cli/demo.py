@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ocelot.cli.index import index_with_progress, print_report
-from ocelot.cli.search import NO_KEY, print_result, save_outputs
+from ocelot.cli.search import NO_KEY, print_result, reranked, save_outputs
 
 __all__ = ["demo"]
 
@@ -38,7 +38,8 @@ def demo(
         typer.echo("2. Indexed with Milvus Lite: ", nl=False)
         print_report(report, engine.count(), str(directory / "shop.db"))
         typer.echo(f'3. Searching with leopard.jpg and "{QUESTION}":\n')
-        result = engine.search(image=shop / "leopard.jpg", text=QUESTION)
+        found = engine.search(image=shop / "leopard.jpg", text=QUESTION, rerank=False)
+        result = reranked(engine, found)
     print_result(result)
     if result.ranking is not None and result.ranking.reranker == "fusion":
         typer.echo(NO_KEY)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ocelot import __version__
-from ocelot.cli import data, demo, evaluate, index, info, search, serve, train
+from ocelot.cli import adopt, data, demo, evaluate, index, info, repair, search, serve, train
 from ocelot.errors import ConfigurationError, InputError, OcelotError
 
 __all__ = ["app", "run"]
@@ -29,8 +29,10 @@ app = typer.Typer(
 )
 app.command("index")(index.index)
 app.command("search")(search.search)
+app.command("adopt")(adopt.adopt)
 app.command("serve")(serve.serve)
 app.command("info")(info.info)
+app.command("repair")(repair.repair)
 app.command("train")(train.train)
 app.command("demo")(demo.demo)
 app.add_typer(evaluate.app, name="evaluate")
@@ -55,6 +57,7 @@ def options(
     logger = logging.getLogger("ocelot")  # other packages write their logs for developers
     logger.handlers, logger.propagate = [handler], False
     logging.getLogger().addHandler(logging.NullHandler())
+    logging.getLogger("milvus_lite").addHandler(handler)  # warnings about files of the database
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it reports each retry
     warnings.simplefilter("ignore")  # odd EXIF, large pictures: what matters is an error
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocelot.cli.options import DATABASE, ENCODER, RERANKER, Given, Json, option, takes
-from ocelot.cli.terminal import pictures, printable, sentence
+from ocelot.cli.terminal import pictures, printable, sentence, waiting
 from ocelot.errors import ConfigurationError, InputError
 from ocelot.types import MAX_REFERENCES, Query
 
 if TYPE_CHECKING:
+    from ocelot.engine import Engine
     from ocelot.types import Result
 
-__all__ = ["NO_KEY", "print_result", "save_outputs", "search"]
+__all__ = ["NO_KEY", "print_result", "reranked", "save_outputs", "search"]
 
 NO_KEY = "Ranked offline by fusion. Set OPENAI_API_KEY to have a vision model rerank and explain."
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
@@ -72,8 +73,10 @@ def search(
     settings = load_settings(**given | ({"reranker": "none"} if no_rerank else {}))
     with build_engine(settings, create=False) as engine:
         result = engine.search(
-            query, limit=limit, filter=filter, min_score=min_score, keep_reference=keep_reference
-        )
+            query, limit=limit, filter=filter, min_score=min_score, keep_reference=keep_reference,
+            rerank=False,
+        )  # fmt: skip
+        result = reranked(engine, result, quiet=as_json)
     if as_json:
         typer.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
     else:
@@ -83,11 +86,22 @@ def search(
     save_outputs(result, panorama, html)
 
 
+def reranked(engine: Engine, result: Result, *, quiet: bool = False) -> Result:
+    """Rerank with the engine's reranker, if any; a terminal shows that a language model thinks."""
+    if engine.reranker is None:
+        return result
+    name = engine.reranker.name
+    with waiting(f"{name} is looking at the pictures", quiet=quiet or name == "fusion"):
+        return engine.rerank(result)
+
+
 def print_result(result: Result) -> None:
     """Print a table of the hits, the best match and the reason."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from ocelot.render.words import cost, ranked, verdict
 
     if not result.hits:
         typer.echo("Nothing was found. Loosen --filter or --min-score, or index more pictures.")
@@ -114,15 +128,14 @@ def print_result(result: Result) -> None:
     if best is None:
         typer.echo("None of these fits the query.")
     else:
-        typer.echo(printable(f"Best match: {best.title} ({_short(best.path)})"))
+        typer.echo(printable(f"{verdict(ranking)}: {best.title} ({_short(best.path)})"))
     if ranking is not None:
         if ranking.reason:
             typer.echo(printable(f"Why: {' '.join(ranking.reason.split())}"))
-        status = "" if ranking.status == "ok" else f", {ranking.status}: {ranking.detail}"
-        used = ranking.usage
-        tokens = f", {used.prompt_tokens + used.completion_tokens} tokens" if used.calls else ""
-        cached = ", from the cache" if ranking.cached else ""
-        typer.echo(sentence(f"Ranked by {ranking.reranker}{cached}{tokens}{status}"))
+        repaired = "repaired" if ranking.status == "repaired" else ""
+        made = ", ".join(filter(None, [ranked(ranking), cost(ranking), repaired]))
+        detail = f": {ranking.detail}" if ranking.detail else ""
+        typer.echo(sentence(f"{made[0].upper()}{made[1:]}{detail}"))
     seconds = result.timings.get("total", 0.0)
     typer.echo(f"{pictures(len(result.hits))} in {seconds:.2f} s.")
 

@@ -26,6 +26,8 @@ import numpy as np
 from pymilvus import MilvusException
 
 from ocelot.collection.connection import Database, cause, failure, quiet, rpc_code
+from ocelot.collection.fields import SAMPLE, FieldNames
+from ocelot.collection.filters import checked_filter, shown
 from ocelot.collection.rows import (
     WITH_METADATA,
     WITHOUT_METADATA,
@@ -69,6 +71,7 @@ class Collection:
         self._timeout = database.timeout
         self._reading = {"consistency_level": consistency, "timeout": database.timeout}
         self._index = ""
+        self._field_names = FieldNames(self._exists, self.sample)
 
     def __repr__(self) -> str:
         return f"Collection({self.name!r}, uri={self.uri!r})"
@@ -157,7 +160,7 @@ class Collection:
         for some in messages(rows):
             matrix = self._checked([row.vector for row in some])
             entities = list(map(entity_of, some, matrix))
-            with self._mapped("write to"), self._database.writing:
+            with self._mapped("write to"), self._database.writing(self.name):
                 if self.deployment == "lite" and not fresh:
                     self._blank_old_metadata(entities)
                 self._client.upsert(self.name, entities, timeout=self._timeout)
@@ -186,7 +189,6 @@ class Collection:
             vector: Shape (dimension,); need not have length 1.
             limit: The most hits to return; at most 16,384 together with the exclusions.
             filter: A Milvus expression over metadata, e.g. `price < 30 and category == "Toys"`.
-                A field that no row has matches nothing.
             exclude: Ids to leave out.
             exclude_content: Content hashes to leave out, whatever the ids of their items.
             min_score: Leave out hits with a lower cosine similarity.
@@ -194,7 +196,8 @@ class Collection:
 
         Raises:
             InputError: The vector or the limit cannot be used.
-            FilterError: Milvus does not accept the filter.
+            FilterError: Milvus does not accept the filter, or it is longer than `MAX_FILTER`, or
+                it selects nothing and names a field that no row has (unless after `exists`).
             CollectionError: Milvus failed.
         """
         (query,) = self._checked([vector])
@@ -202,7 +205,7 @@ class Collection:
         most = MAX_RESULTS - len(ids) - len(contents)
         if not 1 <= limit <= most:
             raise InputError(f"The limit must be 1 to {most:,}, was: {limit:,}.")
-        expression = _expression(filter)
+        expression = checked_filter(filter)
         fields = [*WITH_METADATA, *(["vector"] if with_vectors else [])]
         wanted = limit + len(ids) + len(contents)
         while True:
@@ -216,6 +219,8 @@ class Collection:
             if len(kept) >= limit or len(found) < wanted or wanted == MAX_RESULTS:
                 break
             wanted = min(2 * wanted, MAX_RESULTS)  # several items have an excluded content
+        if not found:
+            self._field_names.check(expression)
         return tuple(
             hit_of(hit["entity"], hit["distance"], rank)
             for rank, hit in enumerate(kept[:limit], 1)
@@ -243,15 +248,18 @@ class Collection:
                     break
             return list(found)
 
-    def get(self, ids: Iterable[str]) -> tuple[Row, ...]:
-        """The rows with these ids, with vectors, in this order; unknown ids are left out."""
+    def get(self, ids: str | Iterable[str]) -> tuple[Row, ...]:
+        """The rows with these ids, with vectors, in this order; unknown ids are left out.
+
+        Here and below, a text is one id.
+        """
         wanted = checked_ids(ids)
         with self._mapped("read"):
             entities = list(self._by_ids(wanted, [*WITH_METADATA, "vector"]))
         rows = {entity["id"]: row_of(entity) for entity in entities}
         return tuple(rows[id] for id in wanted if id in rows)
 
-    def known(self, ids: Iterable[str]) -> set[str]:
+    def known(self, ids: str | Iterable[str]) -> set[str]:
         """Which of these ids are stored."""
         with self._mapped("read"):
             return {str(entity["id"]) for entity in self._by_ids(ids, ["id"])}
@@ -265,7 +273,7 @@ class Collection:
                 for entity in self._query(f"id in {chunk} or sha256 in {chunk}", WITHOUT_METADATA)
             )
 
-    def _by_ids(self, ids: Iterable[str], fields: list[str]) -> Iterator[dict[str, Any]]:
+    def _by_ids(self, ids: str | Iterable[str], fields: list[str]) -> Iterator[dict[str, Any]]:
         for chunk in chunks(ids):
             yield from self._query(f"id in {json.dumps(chunk)}", fields)
 
@@ -274,24 +282,27 @@ class Collection:
         found = self._client.query(self.name, filter=expression, output_fields=fields, **options)
         return list(found)
 
-    def delete(self, ids: Iterable[str]) -> int:
-        """Remove rows; return how many there were."""
-        with self._mapped("delete from"), self._database.writing:
-            present = sorted(self.known(ids))
-            for chunk in chunks(present):
+    def delete(self, ids: str | Iterable[str]) -> tuple[Row, ...]:
+        """Remove rows; return those that there were, without vectors and metadata."""
+        with self._mapped("delete from"), self._database.writing(self.name):
+            rows = tuple(map(row_of, self._by_ids(ids, WITHOUT_METADATA)))
+            for chunk in chunks(row.id for row in rows):
                 self._client.delete(self.name, ids=chunk, timeout=self._timeout)
-            return len(present)
+            return rows
 
     def count(self, filter: str | None = None) -> int:
         """How many rows are stored, or how many of them a filter selects.
 
         Raises:
-            FilterError: Milvus does not accept the filter.
+            FilterError: As in `search`.
         """
-        expression = _expression(filter)
+        expression = checked_filter(filter)
         with self._mapped("count", expression):
             # A server's statistics miss rows in unsealed segments; a query does not.
-            return int(self._query(expression, ["count(*)"])[0]["count(*)"])
+            count = int(self._query(expression, ["count(*)"])[0]["count(*)"])
+        if not count:
+            self._field_names.check(expression)
+        return count
 
     def iterate(self, *, metadata: bool = True, filter: str | None = None) -> Iterator[Row]:
         """Every row without its vector, in order of ids.
@@ -303,14 +314,14 @@ class Collection:
             filter: A Milvus expression over the metadata, to select rows.
 
         Raises:
-            FilterError: Milvus does not accept the filter.
+            FilterError: As in `search`.
         """
         fields = WITH_METADATA if metadata else WITHOUT_METADATA
         # Content hashes are evenly spread, so hex ranges of equal width are pages of about equal
         # size. Large pages: each query costs Lite a pass over all rows, and a server a wait for
         # strong consistency. A range with too many rows, as with own ids, is halved.
         window = MAX_RESULTS if metadata or self.deployment != "lite" else 140_000
-        filter = _expression(filter)
+        filter = checked_filter(filter)
         depth, left = 0, self.count(filter)
         while left > window * 3 // 4:
             depth, left = depth + 1, left // 16
@@ -329,15 +340,30 @@ class Collection:
                 continue
             yield from map(row_of, page)
 
-    def sample(self, limit: int = 1000) -> tuple[Row, ...]:
+    def sample(self, limit: int = SAMPLE) -> tuple[Row, ...]:
         """Some rows without their vectors, at most `limit`; shows which metadata there is."""
+        limit = min(limit, MAX_RESULTS)
         with self._mapped("read"):
-            page = self._query("", WITH_METADATA, min(limit, MAX_RESULTS))
+            page = self._query("", WITH_METADATA, limit)
+            if len(page) == limit:
+                # The first rows may all come from one folder. Content hashes are evenly spread,
+                # so those of one range come from everywhere; there are none where ids are others.
+                digits = f"{2**32 * limit // max(self.count(), limit):08x}"
+                spread = self._query(f'id < "{digits}"', WITH_METADATA, limit)
+                by_id = {entity["id"]: entity for entity in [*spread, *page]}
+                page = list(by_id.values())[:limit]
         return tuple(row_of(entity) for entity in page)
+
+    def _exists(self, path: str) -> bool:
+        try:
+            with quiet:
+                return bool(self._query(f"exists {path}", ["id"], 1))
+        except MilvusException:
+            return True
 
     def flush(self) -> None:
         """Seal what was written, for quicker reads after many writes."""
-        with self._mapped("flush"), self._database.writing:
+        with self._mapped("flush"), self._database.writing(self.name):
             self._client.flush(self.name, timeout=max(self._timeout, 120.0))
 
     def describe(self) -> CollectionInfo:
@@ -357,9 +383,15 @@ class Collection:
             self.identity,
         )
 
+    def others(self) -> tuple[str, ...]:
+        """Names of the other collections in the database, as far as the token may know them."""
+        with self._mapped("list what is beside"):
+            names = self._client.list_collections(timeout=self._timeout)
+        return tuple(sorted({*names} - {self.name}))
+
     def drop(self) -> None:
         """Remove the collection with all its rows, and close."""
-        with self._mapped("drop"):
+        with self._mapped("drop"), self._database.writing(self.name):
             self._client.drop_collection(self.name, timeout=self._timeout)
         self.close()
 
@@ -386,6 +418,7 @@ class Collection:
         """Map errors of Milvus to sentences; a `FilterError` if the filter is the cause."""
         try:
             with quiet:
+                self._database.make_ready(self.name)
                 yield
         except (MilvusException, grpc.RpcError, ValueError) as error:
             if self._database.closed:
@@ -396,15 +429,9 @@ class Collection:
                 with self._mapped(doing):
                     self._query("", ["id"], 1)  # fails too if the filter is not the cause
                 raise FilterError(
-                    f"The filter {filter!r} cannot be used: {cause(error)}."
+                    f"The filter {shown(filter)} cannot be used: {cause(error)}"
+                    f"{self._field_names.renamed(filter)}."
                 ) from error
             if isinstance(error, ValueError):
                 raise
             raise failure(error, self.uri, f"{doing} the collection {self.name!r}") from error
-
-
-def _expression(filter: str | None) -> str:
-    """A filter as Milvus takes it; blank text counts as none."""
-    if filter is not None and not isinstance(filter, str):
-        raise FilterError(f"The filter must be a text, was: {type(filter).__name__}.")
-    return (filter or "").strip()

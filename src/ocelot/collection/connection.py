@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
 from pymilvus import MilvusClient, MilvusException
 
+from ocelot.collection.lite.database import LocalDatabase, in_use
 from ocelot.errors import CollectionError, ConfigurationError, DatabaseUnavailable
 
 __all__ = ["Database", "cause", "failure", "nothing_stored", "quiet", "rpc_code"]
 
 # The embedded server hangs up on pings of an idle client, and gRPC says so on stderr.
 _NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": 0}
-_LOGGERS = ("pymilvus", "pymilvus.milvus_client", "milvus_lite")
+_OLD_LITE = (
+    "The database {path} is a file, and this version of Milvus Lite keeps a folder. If Milvus Lite "
+    "before 3.0 made it, write its rows to a folder with `pip install 'milvus-lite<3' "
+    "'pymilvus[bulk_writer]'` and `milvus-lite dump -d {path} -c COLLECTION -p FOLDER` in another "
+    "environment; or index the pictures again into another path."
+)
+_LOGGERS = (
+    "pymilvus",
+    "pymilvus.milvus_client",
+    "milvus_lite.adapter",
+    "milvus_lite.server_manager",
+)
 
 
 class _Quiet:
-    """Silences the loggers of pymilvus and Milvus Lite while calls are in progress.
+    """Silences some loggers of pymilvus and Milvus Lite while calls are in progress.
 
-    Both print tracebacks of errors that they also raise, and that become sentences here. Their
-    levels are changed during Ocelot's own calls only: importing Ocelot leaves them alone.
+    They print tracebacks of errors that are also raised, and that become sentences here. What
+    Milvus Lite says about its files is shown. The levels are changed during Ocelot's own calls
+    only: importing Ocelot leaves them alone.
     """
 
     def __init__(self) -> None:
@@ -56,74 +70,95 @@ quiet = _Quiet()
 class Database:
     """A connection, and for a local database the embedded server behind it."""
 
-    _lock = threading.Lock()
-    _users: dict[str, int] = {}  # noqa: RUF012  (guarded by _lock)
-    _writers: dict[str, threading.RLock] = {}  # noqa: RUF012  (guarded by _lock)
-
-    def __init__(self, client: Any, shown: str, path: str | None, timeout: float) -> None:
+    def __init__(
+        self, client: Any, shown: str, timeout: float, local: LocalDatabase | None = None
+    ) -> None:
         self.client = client
         self.shown = shown  # the address without credentials
         self.timeout = timeout
         self.closed = False
-        self._path = path
-        # To be held during each write: Lite does not lock its write-ahead log. Two writes at once
-        # corrupt it, and what follows is lost when the process dies.
-        self.writing: AbstractContextManager[object] = nullcontext()
-        if path:
-            self.writing = self._writers.setdefault(path, threading.RLock())
-        is_zilliz = not path and client.get_server_type() == "zilliz"
-        self.deployment = "lite" if path else "zilliz" if is_zilliz else "server"
+        self._local = local
+        is_zilliz = not local and client.get_server_type() == "zilliz"
+        self.deployment = "lite" if local else "zilliz" if is_zilliz else "server"
 
     @classmethod
     def connect(cls, uri: str, token: str | None, timeout: float, *, create: bool) -> Database:
         """Connect to a server, or start the embedded one; arguments as of `Collection.open`."""
         scheme = urlsplit(uri).scheme if "://" in uri else ""
         shown = re.sub(r"//[^/@]*@", "//", uri)
-        path = None
         if scheme not in ("http", "https", "tcp"):
             if scheme or not uri.endswith(".db"):
                 raise ConfigurationError(
                     f"The database {shown!r} cannot be used: give a path that ends with .db, "
                     "or the http:// or https:// address of a Milvus server."
                 )
-            uri = path = os.path.realpath(os.path.expanduser(uri))
-            if not create and not os.path.isdir(path) and not os.path.isfile(path):
-                raise nothing_stored(shown)
-            try:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-            except OSError as error:
-                raise DatabaseUnavailable(
-                    f"The folder of the database {shown} cannot be made "
-                    f"({error.strerror}); choose another path."
-                ) from error
-        options = {"grpc_options": _NO_PINGS} if path else {}
+            return cls._open_local(shown, timeout, create=create)
         wait = min(timeout, 10.0)  # for an address that does not answer
-        with cls._lock, quiet:
+        with quiet:
+            try:
+                client = MilvusClient(uri, token=token or "", timeout=wait, dedicated=True)
+            except Exception as error:
+                raise failure(error, shown, "open") from error
+            return cls(client, shown, timeout)
+
+    @classmethod
+    def _open_local(cls, shown: str, timeout: float, *, create: bool) -> Database:
+        path = Path(shown).expanduser().resolve()
+        if not create and not path.exists():
+            raise nothing_stored(shown)
+        if path.is_file():
+            raise DatabaseUnavailable(_OLD_LITE.format(path=shown))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseUnavailable(
+                f"The folder of the database {shown} cannot be made "
+                f"({error.strerror}); choose another path."
+            ) from error
+        with quiet:
+            try:
+                local = LocalDatabase.open(path, create=create)
+            except OSError as error:
+                raise failure(error, shown, "open") from error
             try:
                 client = MilvusClient(
-                    uri, token=token or "", timeout=wait, dedicated=True, **options
+                    str(local.uri), timeout=timeout, dedicated=True, grpc_options=_NO_PINGS
                 )
             except Exception as error:
-                reason = _start_error(path) if path else None
+                reason = _start_error(str(local.uri))
+                local.close()
                 raise failure(reason or error, shown, "open") from error
-            if path:
-                cls._users[path] = cls._users.get(path, 0) + 1
-            return cls(client, shown, path, timeout)
+            return cls(client, shown, timeout, local)
+
+    @contextmanager
+    def writing(self, collection: str) -> Iterator[None]:
+        """Hold during each write to a collection."""
+        if not self._local:
+            yield
+            return
+        with self._local.writing():
+            try:
+                yield
+            except MilvusException as error:
+                if rpc_code(error) is None:  # Milvus Lite has answered, so it writes no more
+                    self._local.forget(collection)
+                raise
+
+    def make_ready(self, collection: str) -> None:
+        """Load a collection that was forgotten; to be called before each use."""
+        if self._local and collection in self._local.forgotten:
+            self.client.load_collection(collection, timeout=self.timeout)
+            self._local.forgotten.discard(collection)
 
     def close(self) -> None:
         """Disconnect; stop the embedded server if nobody else in this process uses it."""
-        with self._lock, quiet:
+        with quiet:
             if self.closed:
                 return
             self.closed = True
             self.client.close()
-            if self._path:
-                self._users[self._path] -= 1
-                if not self._users[self._path]:
-                    del self._users[self._path]
-                    from milvus_lite.server_manager import server_manager_instance
-
-                    server_manager_instance.release_server(self._path)
+            if self._local:
+                self._local.close()
 
 
 def nothing_stored(shown: str, name: str = "ocelot") -> CollectionError:
@@ -153,19 +188,16 @@ def failure(error: BaseException, shown: str, doing: str) -> CollectionError:
     """Map an error of Milvus, gRPC or the file system to one sentence."""
     code = rpc_code(error)
     if type(error).__name__ == "DataDirLockedError":
-        sentence = (
-            f"The database {shown} is in use by another process, and a local database serves one "
-            "process at a time: wait for it or stop it, or use a Milvus server."
-        )
-    elif isinstance(error, (FileExistsError, NotADirectoryError)):
-        sentence = (
-            f"The database {shown} cannot be opened: a file is where a Milvus Lite 3 folder "
-            "should be (older versions kept a single file); move it away or choose another path."
-        )
-    elif isinstance(error, OSError):
+        return in_use(shown)
+    if isinstance(error, OSError):
         sentence = (
             f"The database {shown} cannot be opened ({error.strerror or error}); "
             "check the permissions and the disk, or choose another path."
+        )
+    elif "No space left" in str(error):
+        sentence = (
+            f"The disk of the database {shown} is full: free some space. What was written "
+            "before is kept."
         )
     elif code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
         sentence = (

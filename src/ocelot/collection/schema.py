@@ -49,6 +49,12 @@ def load_collection(
     is_new = not client.has_collection(name, timeout=timeout)
     if is_new:
         if not create or encoder is None:
+            others = sorted(client.list_collections(timeout=timeout))
+            if others:
+                raise CollectionError(
+                    f"There is no collection {name!r} in {database.shown}, which has "
+                    f"{', '.join(others)}: choose one of these, or run `ocelot index` first."
+                )
             raise nothing_stored(database.shown, name)
         _create(database, name, encoder, consistency)
     identity = _stored_identity(database, name)

@@ -12,6 +12,7 @@ from ocelot.types import TITLE_KEYS, Hit, Query, Ranking, Result
 __all__ = [
     "RERANKERS",
     "asked",
+    "cost",
     "count",
     "facts",
     "fields",
@@ -19,6 +20,7 @@ __all__ = [
     "movement",
     "notice",
     "price",
+    "ranked",
     "short",
     "summary",
     "verdict",
@@ -128,6 +130,30 @@ def verdict(ranking: Ranking | None) -> str:
     return "Best match" if judged else "Most similar"
 
 
+def ranked(ranking: Ranking) -> str:
+    """Who made the order, as a part of a sentence.
+
+    >>> ranked(Ranking((0,), "", "gpt-4o", status="fallback"))
+    'in retrieval order'
+    """
+    return "in retrieval order" if ranking.status == "fallback" else f"ranked by {ranking.reranker}"
+
+
+def cost(ranking: Ranking) -> str:
+    """What an answer of a language model cost; "" where none was asked.
+
+    >>> cost(Ranking((0,), "", "gpt-4o", cached=True))
+    'from the cache, at no cost'
+    """
+    used = ranking.usage
+    if ranking.cached:
+        return "from the cache, at no cost"
+    if not used.calls:
+        return ""
+    money = "" if used.cost is None else f", ${used.cost:.5f}"
+    return f"{used.prompt_tokens:,} tokens in, {used.completion_tokens:,} out{money}"
+
+
 def notice(ranking: Ranking | None) -> str:
     """One sentence if a reranker's reply was repaired or not usable, else ""."""
     if ranking is None or ranking.status == "ok":
@@ -135,8 +161,7 @@ def notice(ranking: Ranking | None) -> str:
     detail = ranking.detail.strip().rstrip(".")
     text = f"The reply of {ranking.reranker} was repaired"
     if ranking.status == "fallback":
-        outcome = "gave no usable answer, so the pictures stay in order of similarity"
-        text = f"{ranking.reranker} {outcome}"
+        text = "The pictures are in retrieval order"
     return f"{text}{f': {detail}' if detail else ''}."
 
 
@@ -145,16 +170,17 @@ def facts(result: Result) -> list[tuple[str, str]]:
     facts: list[tuple[str, str]] = []
     ranking = result.ranking
     if ranking is None:
-        facts.append(("Order", "similarity, not reranked"))
+        facts.append(("Order", "retrieval order, not reranked"))
     else:
-        status = {"ok": "", "repaired": ", repaired", "fallback": ", not usable"}[ranking.status]
-        facts.append(("Ranked by", ranking.reranker + status))
-        used = ranking.usage
-        if ranking.cached:
-            facts.append(("Answer", "from the cache, at no cost"))
-        elif used.calls:
-            tokens = f"{used.prompt_tokens:,} in, {used.completion_tokens:,} out"
-            facts += [("Tokens", tokens), ("Calls to the model", str(used.calls))]
+        if ranking.status == "fallback":
+            facts.append(("Order", f"retrieval order, as {ranking.reranker} gave no usable answer"))
+        else:
+            repaired = ", repaired" if ranking.status == "repaired" else ""
+            facts.append(("Ranked by", ranking.reranker + repaired))
+        if cost(ranking):
+            facts.append(("Cost", cost(ranking)))
+        if ranking.usage.calls:
+            facts.append(("Calls to the model", str(ranking.usage.calls)))
     return facts + [(f"Time, {stage}", _seconds(time)) for stage, time in result.timings.items()]
 
 

@@ -14,6 +14,7 @@ __all__ = ["check_filter", "redacted", "unranked"]
 _log = logging.getLogger("ocelot.service")
 _SUBSCRIPT = re.compile(r"""\[\s*(["'])paths\1\s*\]""", re.IGNORECASE)
 _TEXT = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
+_STATUS = re.compile(r"\(HTTP [0-9]{3}\)")
 _PATHS = re.compile(r"\bpaths\b", re.IGNORECASE)
 
 
@@ -40,7 +41,9 @@ def redacted(result: Result) -> Result:
         return result
     detail = ranking.detail.partition(", because:")[0]
     if ranking.status == "fallback":
-        detail = f"{ranking.reranker} gave no usable answer; the server's log says why."
+        status = _STATUS.search(ranking.detail)
+        said = f" {status[0]}" if status else ""
+        detail = f"{ranking.reranker} gave no usable answer{said}; the server's log says why."
     if detail != ranking.detail:
         _log.warning("%s: %s", ranking.reranker, ranking.detail)
     return replace(result, ranking=replace(ranking, detail=detail))

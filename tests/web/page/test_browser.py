@@ -154,7 +154,7 @@ def test_hits_come_at_once_and_move_when_the_language_model_has_looked(
         "document.querySelector('.panel img').naturalWidth > 600", timeout=10_000
     )
     page.click("summary:has-text('How this answer was made')")
-    assert "100 in, 20 out" in page.inner_text(".panel dl")
+    assert "100 tokens in, 20 out" in page.inner_text(".panel dl")
     # The query's own bytes went to the model: a leopard on top at the left, under a blue border.
     assert THEME in judge.requests[-1].prompt
 
@@ -282,7 +282,8 @@ def test_a_language_model_that_fails_costs_nothing_but_its_opinion(
     say(page, "a blue kettle")
     with answer(page):
         page.click("#oc-search")
-    assert "gave no usable answer" in page.inner_text("#oc-results .notice")
+    assert "gave no usable answer (HTTP 500)" in page.inner_text("#oc-results .notice")
+    assert "in retrieval order" in page.inner_text("#oc-status")
     assert page.inner_text(".best") == "Most similar"
     assert not page.query_selector(".up, .down")
 

@@ -144,7 +144,7 @@ def test_no_match_is_said_and_the_closest_are_shown() -> None:
 def test_a_fallback_is_told_and_nothing_is_called_best() -> None:
     ranking = Ranking((0, 1), "Kept.", "gpt-4o", "fallback", "It timed out.")
     read = Reader(card("answer", answer(2, ranking), False))
-    assert "gpt-4o gave no usable answer" in read.text
+    assert "in retrieval order: It timed out." in read.text
     assert "Most similar" in read.text and "Best match" not in read.text
 
 

@@ -1,34 +1,38 @@
-"""One question to a chat model, with the `openai` package.
+"""One question to a chat model, with the `openai` package; its connections end with the answer.
 
 Endpoints differ: some refuse `response_format`, some accept only `max_tokens`, others only
 `max_completion_tokens`, some accept no temperature. If a request is refused with a message that
 names one of these, it is repeated without it, and the options that worked are remembered.
 
-Every failure becomes a :class:`ChatError` with one sentence, which never holds the API key.
+Every failure becomes a :class:`ChatError`; see `failures.py`.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import openai
 from pydantic import SecretStr
 
 from ocelot.cancel import stop_if_cancelled
-from ocelot.errors import ConfigurationError, RerankError
+from ocelot.errors import ConfigurationError
 from ocelot.rerankers.llm.credentials import Redactor, check_address, check_key
-from ocelot.rerankers.llm.prompt import SCHEMA, one_line
+from ocelot.rerankers.llm.failures import Failures, LateError
+from ocelot.rerankers.llm.prompt import SCHEMA
 from ocelot.types import Usage
 
-__all__ = ["Chat", "ChatError", "ChatReply"]
+__all__ = ["Chat", "ChatReply", "Messages"]
 
-Kind = Literal["question", "temporary", "permanent"]
 Messages = list[dict[str, Any]]
 
 _OPENAI = "https://api.openai.com/v1"
@@ -36,31 +40,7 @@ _FORMAT = {
     "type": "json_schema",
     "json_schema": {"name": "ranking", "strict": True, "schema": dict(SCHEMA)},
 }
-_STATUS = {
-    400: ("did not accept the request", "check that the model takes pictures"),
-    401: ("refused the API key", "check the key"),
-    403: ("does not allow this with the given API key", "check what the key may do"),
-    404: ("was not found", "check the model's name and the address"),
-    413: ("found the request too large", "use a smaller window"),
-    422: ("did not accept the request", "check that the model takes pictures"),
-    429: ("had too many requests or no quota left", "wait, or check the plan"),
-}
 _ABOUT_FORMAT = re.compile(r"response.?format|json.?schema|json.?object|structured|grammar|guided")
-
-
-class ChatError(RerankError):
-    """There is no usable answer.
-
-    Attributes:
-        kind: What failed: "question", only this one; "temporary", the endpoint, which may
-            recover; "permanent", the endpoint, and the next question will fail as well.
-        usage: What the attempt cost.
-    """
-
-    def __init__(self, message: str, kind: Kind, usage: Usage | None = None) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.usage = usage or Usage()
 
 
 @dataclass(frozen=True)
@@ -99,60 +79,89 @@ class Chat:
         self.model = model
         self.max_tokens = max_tokens
         self.redact = Redactor(key)
+        self.timeout = timeout
         address = urlsplit(self.endpoint)
-        self._who = f"{model} at {address.scheme}://{address.netloc}"
-        self._timeout = timeout
+        who = f"{model} at {address.scheme}://{address.netloc}"
+        self._failures = Failures(model, who, timeout, self.redact)
+        self._retries = retries
         newer = azure_endpoint or ".openai." in address.netloc
         tokens = "max_completion_tokens" if newer else "max_tokens"
         self._options: dict[str, Any] = {"response_format": _FORMAT, tokens: max_tokens}
         self._options["temperature"] = 0.0
-        # Called before each attempt, so that retries end when nobody waits for the answer.
-        hooks = {"request": [lambda _: stop_if_cancelled()]}
-        http = openai.DefaultHttpxClient(event_hooks=hooks)
         # All options are given, so that the SDK reads none of its own environment variables.
-        sdk: dict[str, Any] = {"timeout": timeout, "max_retries": retries, "http_client": http}
-        sdk["api_key"] = key or "none"
+        sdk: dict[str, Any] = {"api_key": key or "none", "max_retries": 0}
         if azure_endpoint:
             sdk |= {"azure_endpoint": self.endpoint, "api_version": azure_api_version}
-            self._client: openai.OpenAI = openai.AzureOpenAI(**sdk)
         else:
-            self._client = openai.OpenAI(base_url=self.endpoint, **sdk)
+            sdk["base_url"] = self.endpoint
+        kind = openai.AzureOpenAI if azure_endpoint else openai.OpenAI
+        # A function, as a partial would show the key.
+        self._connect: Callable[[], openai.OpenAI] = lambda: kind(**sdk)
 
     def __repr__(self) -> str:
         return f"Chat(model={self.model!r}, endpoint={self.endpoint!r})"
 
-    def ask(self, build: Callable[[bool], Messages]) -> ChatReply:
-        """Send one question and return the answer.
+    def ask(self, build: Callable[[bool], Messages], deadline: float) -> ChatReply:
+        """Send one question and return the answer, over a connection that then ends.
 
         Args:
             build: Makes the messages; its argument says whether the endpoint enforces the
                 JSON schema.
+            deadline: When to give up, as `time.monotonic` counts.
 
         Raises:
             ChatError: There is no usable answer, for whatever reason.
         """
+        try:
+            with self._connect() as client:
+                body = self._negotiate(client, build, deadline)
+        except Exception as error:  # the SDK passes on errors of many packages
+            raise self._failures.explain(error) from None
+        return self._read(body)
+
+    def _negotiate(
+        self, client: openai.OpenAI, build: Callable[[bool], Messages], deadline: float
+    ) -> str:
+        """The body of the answer to a request with options that the endpoint accepts."""
         tried = [self._options]
         while True:
             options = tried[-1]
-            messages: Any = build("response_format" in options)
+            messages = build("response_format" in options)
+            request = {"model": self.model, "messages": messages, **options}
             try:
-                # The raw reply: the SDK's models accept anything and then fail on use.
-                raw = self._client.chat.completions.with_raw_response
-                body = raw.create(model=self.model, messages=messages, **options).text
+                body = self._send(client, request, deadline)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 other = _other_options(options, str(error.body).lower())
                 if other in tried:
-                    raise self._explain(error) from None
+                    raise
                 tried.append(other)
-            except Exception as error:  # the SDK passes on errors of many packages
-                raise self._explain(error) from None
             else:
                 self._options = options
-                return self._read(body)
+                return body
+
+    def _send(self, client: openai.OpenAI, request: dict[str, Any], deadline: float) -> str:
+        """The body of the answer; what may work next time is repeated while there is time."""
+        # The raw reply: the SDK's models accept anything and then fail on use.
+        create: Any = client.chat.completions.with_raw_response.create
+        attempt = 0
+        while True:
+            stop_if_cancelled()  # nobody may wait for the answer any more
+            left = deadline - time.monotonic()
+            try:
+                return str(_within(left, partial(create, **request, timeout=left)).text)
+            except openai.OpenAIError as error:
+                pause = _pause(error, attempt)
+                last = attempt == self._retries or time.monotonic() + pause >= deadline
+                if last or self._failures.explain(error).kind != "temporary":
+                    raise
+            time.sleep(pause)
+            attempt += 1
 
     def _read(self, body: str) -> ChatReply:
         if not body.strip():
-            raise self._error("answered with an empty body; try again", "temporary", Usage(1))
+            raise self._failures.error(
+                "answered with an empty body; try again", "temporary", Usage(1)
+            )
         reply = None
         with suppress(ValueError, RecursionError):
             reply = json.loads(body)
@@ -161,58 +170,59 @@ class Chat:
                 "answered with something that is not a chat completion; check that the address is "
                 "that of an OpenAI-compatible API (it often ends in /v1)"
             )
-            raise self._error(cause, "permanent", Usage(1))
+            raise self._failures.error(cause, "permanent", Usage(1))
         tokens = (_get(reply, "usage", name) for name in ("prompt_tokens", "completion_tokens"))
         usage = Usage(1, *(n if isinstance(n, int) and n > 0 else 0 for n in tokens))
         choice = _get(reply, "choices", 0)
         if not isinstance(choice, dict):
-            cause = f"answered without a choice{self._quote(reply.get('error'))}; try again"
-            raise self._error(cause, "temporary", usage)
+            cause = (
+                f"answered without a choice{self._failures.quote(reply.get('error'))}; try again"
+            )
+            raise self._failures.error(cause, "temporary", usage)
         finish, refusal = choice.get("finish_reason"), _get(choice, "message", "refusal")
         text = self.redact(_text(_get(choice, "message", "content")))
         if finish == "content_filter":
             cause = "was stopped by a content filter; take out the picture that it objects to"
         elif isinstance(refusal, str) and refusal.strip():
-            cause = f"refused to answer{self._quote(refusal)}; ask with other words"
+            cause = f"refused to answer{self._failures.quote(refusal)}; ask with other words"
         elif text.strip():
             return ChatReply(text, finish == "length", usage)
         elif finish == "length":
             cause = f"used up max_tokens={self.max_tokens} before it answered; raise max_tokens"
         else:
             cause = "gave an empty answer; try again or use another model"
-        raise self._error(cause, "question", usage)
+        raise self._failures.error(cause, "question", usage)
 
-    def _explain(self, error: Exception) -> ChatError:
-        """The `ChatError` for an exception of the SDK."""
-        if isinstance(error, openai.APIStatusError):
-            cause, mend = _STATUS.get(error.status_code, ("failed", "try again later"))
-            kind = _kind(error)
-            if kind == "question":
-                cause, mend = "was stopped by a content filter", "take out what it objects to"
-            said = f"(HTTP {error.status_code}){self._quote(error.body)}"
-            return self._error(f"{cause} {said}; {mend}", kind)
-        if isinstance(error, openai.APITimeoutError):
-            cause = f"did not answer within {self._timeout:g} s; raise the timeout or try again"
-            return self._error(cause, "temporary")
-        if not isinstance(error, openai.APIConnectionError):
-            cause = f"Asking {self._who} failed ({type(error).__name__}); try again."
-            return ChatError(cause, "temporary")
-        reason = error.__cause__
-        if type(reason).__name__ in ("ConnectError", "ProxyError", "UnsupportedProtocol"):
-            mend = "check the address and that the server runs"
-            return self._error(f"cannot be reached{self._quote(reason)}; {mend}", "permanent")
-        return ChatError(f"The connection to {self._who} broke; try again.", "temporary")
 
-    def _error(self, cause: str, kind: Kind, usage: Usage | None = None) -> ChatError:
-        return ChatError(f"{self._who} {cause}.", kind, usage)
+def _within(seconds: float, work: Callable[[], Any]) -> Any:
+    """What `work` returns, which runs in a thread of its own.
 
-    def _quote(self, body: object) -> str:
-        """What a server says about an error, in one of many shapes, as one line in brackets."""
-        for name in ("error", "message", "detail"):
-            if isinstance(body, dict) and body.get(name):
-                body = body[name]
-        line = one_line(self.redact(str(body or "")[:4000], error=True), 200).rstrip(".")
-        return f" ({line})" if line else ""
+    The SDK's timeouts are those of single steps: a server that sends a byte now and then, or a
+    name that is looked up for long, would not end. So after the time the thread is left alone.
+
+    Raises:
+        LateError: It took longer than `seconds`.
+    """
+    answer: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    if seconds <= 0:
+        raise LateError
+    threading.Thread(target=run, name="ocelot-llm", daemon=True).start()
+    return answer.result(seconds)
+
+
+def _pause(error: openai.OpenAIError, attempt: int) -> float:
+    """Seconds to wait before a request is repeated: what the server says, else longer each time."""
+    if isinstance(error, openai.APIStatusError):
+        with suppress(LookupError, ValueError):
+            return max(0.0, float(error.response.headers["retry-after"]))
+    return 0.5 * 2.0**attempt
 
 
 def _other_options(options: dict[str, Any], message: str) -> dict[str, Any]:
@@ -227,13 +237,6 @@ def _other_options(options: dict[str, Any], message: str) -> dict[str, Any]:
     elif "temperature" in message:
         other.pop("temperature", None)
     return other
-
-
-def _kind(error: openai.APIStatusError) -> Kind:
-    if "content_filter" in (error.code or ""):
-        return "question"
-    temporary = error.status_code >= 500 or error.status_code in (408, 409, 429)
-    return "temporary" if temporary and error.code != "insufficient_quota" else "permanent"
 
 
 def _get(value: Any, *path: str | int) -> Any:

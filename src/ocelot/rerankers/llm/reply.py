@@ -3,6 +3,9 @@
 A reply may be the JSON object that was asked for or the tutorial's text form
 (``Ranked list: [3, 1, 2]`` / ``Reasons: …``), inside code fences or prose, after a chain of
 thought, cut off, or nonsense. Errors are repaired and named; the order is always complete.
+
+The items are numbered from 1 in the panorama and in the prompt. Some models count from 0 all the
+same: a list with 0, and without the number of the last item, is read so.
 """
 
 from __future__ import annotations
@@ -52,13 +55,13 @@ class _Answer:
 def parse_reply(text: str, count: int, reranker: str) -> Ranking:
     """Parse a reply of `reranker` about `count` candidates; never raises.
 
-    >>> text = '```json\\n{"ranking": [2, 0], "reason": "Spots.", "match": true}\\n```'
+    >>> text = '```json\\n{"ranking": [3, 1], "reason": "Spots.", "match": true}\\n```'
     >>> ranking = parse_reply(text, 3, "gpt-4o")
     >>> ranking.order, ranking.reason, ranking.match
     ((2, 0, 1), 'Spots.', True)
     >>> ranking.status, ranking.detail
     ('repaired', '1 missing index was appended')
-    >>> parse_reply("Ranked list: [1, 0]\\nReasons: Blue.", 2, "gpt-4o").order
+    >>> parse_reply("Ranked list: [2, 1]\\nReasons: Blue.", 2, "gpt-4o").order
     (1, 0)
     """
 
@@ -83,10 +86,14 @@ def parse_reply(text: str, count: int, reranker: str) -> Ranking:
     if not answer.indices and answer.match is False:
         # If nothing fits, no list is needed.
         return Ranking(tuple(range(count)), reason, reranker, match=False)
-    order, notes = complete_order(map(_as_index, answer.indices), count)
+    numbers = [_as_index(value) for value in answer.indices]
+    first = 0 if 0 in numbers and count not in numbers else 1
+    order, notes = complete_order((n if n is None else n - first for n in numbers), count)
     if order is None:
-        wrong = f"names none of the indices 0 to {count - 1}" if answer.indices else "is empty"
+        wrong = f"names none of the items 1 to {count}" if answer.indices else "is empty"
         return fallback(f"the ranked list {wrong}")
+    if first == 0:
+        notes.insert(0, "the list counted from 0")
     if answer.note:
         notes.insert(0, answer.note)
     if not reason:
@@ -166,7 +173,7 @@ def _bare_list(body: str, count: int) -> _Answer | None:
     # "[3]" in prose only mentions an item; a list of several numbers, or alone, is an answer.
     lists = [value for value in _values(body) if isinstance(value, list)]
     for value in reversed(lists):
-        known = [i for i in map(_as_index, value) if i is not None and 0 <= i < count]
+        known = [i for i in map(_as_index, value) if i is not None and 0 <= i <= count]
         if len(known) > 1 or (known and body.startswith("[") and body.endswith("]")):
             return _Answer(value, note="the reply was a bare list")
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from ocelot.errors import ConfigurationError, ImageError
 from ocelot.images.decode import encode_jpeg
 from ocelot.images.store import ImageStore
 from ocelot.rerankers.llm.cache import RankingCache, cache_key
-from ocelot.rerankers.llm.client import Chat, ChatError, Messages
+from ocelot.rerankers.llm.client import Chat, Messages
+from ocelot.rerankers.llm.failures import ChatError
 from ocelot.rerankers.llm.prompt import PROMPT_VERSION, Detail, build_messages, build_prompt
 from ocelot.rerankers.llm.reply import parse_reply
 from ocelot.rerankers.llm.windows import sweep, window_starts
@@ -36,12 +38,14 @@ class LLMReranker:
         api_key: A string or a pydantic SecretStr; not needed with a `base_url`.
         base_url: Address of a compatible server, e.g. "http://localhost:11434/v1".
         azure_endpoint, azure_api_version: An Azure OpenAI resource; not with a `base_url`.
-        timeout: Seconds to wait for an answer to a request.
-        retries: How often a request is repeated after a timeout, a broken connection, HTTP
-            408, 409, 429 or 5xx. Waits as long as Retry-After says, up to two minutes.
+        timeout: Seconds for the whole answer, with all retries and windows.
+        retries: How often a request is repeated after a broken connection, HTTP 408, 409, 429 or
+            5xx, as long as there is time for it. Waits as long as Retry-After says.
         max_tokens: Longest reply; reasoning models need more.
         detail: OpenAI's resolution of the panorama; "low" costs less and recognises less.
         window: Most candidates in one panorama, 2 to 25.
+        prices: US dollars for a million tokens in the prompt, and in the reply; without them an
+            answer does not say what it cost.
         cache: A folder for answers, so that the same question is asked only once.
         images: Where the hits' pictures are read from.
 
@@ -62,6 +66,7 @@ class LLMReranker:
         max_tokens: int = 1024,
         detail: Detail = "high",
         window: int = 9,
+        prices: tuple[float, float] | None = None,
         cache: str | Path | None = None,
         images: ImageStore | None = None,
     ) -> None:
@@ -81,6 +86,7 @@ class LLMReranker:
         )
         self._detail: Detail = detail
         self._window = window
+        self._prices = prices
         self._cache = None if cache is None else RankingCache(cache)
         self._images = images or ImageStore()
 
@@ -107,8 +113,10 @@ class LLMReranker:
             image = query_picture(query)
         except ImageError as error:
             return self._fallback(hits, str(error), Usage())
-        run = _Run(self._chat, self._detail, self._images, query, image, hits)
+        deadline = time.monotonic() + self._chat.timeout
+        run = _Run(self._chat, self._detail, self._images, query, image, hits, deadline)
         order, replies = sweep(len(hits), self._window, run.judge)
+        run.usage = run.usage.priced(self._prices)
         ranking = self._conclude(run, order, replies)
         # An answer that may be better next time is not kept.
         incomplete = ranking.status == "fallback" or run.causes or None in run.tiles.values()
@@ -166,6 +174,7 @@ class _Run:
     query: Query
     image: Image.Image | None
     hits: Sequence[Hit]
+    deadline: float  # as `time.monotonic` counts
     tiles: dict[int, Image.Image | None] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     causes: list[str] = field(default_factory=list)
@@ -186,7 +195,7 @@ class _Run:
             return build_messages(prompt, jpeg, detail=self.detail)
 
         try:
-            reply = self.chat.ask(messages)
+            reply = self.chat.ask(messages, self.deadline)
         except ChatError as error:
             self.causes.append(str(error))
             self.usage += error.usage

@@ -3,15 +3,16 @@
 ::
 
     ┏━━━━━━━━┓ ┌─────┐┌─────┐┌─────┐
-    ┃ query  ┃ │0    ││1    ││2    │     blue border: the query
-    ┃        ┃ │     ││     ││     │     red number: the index the model answers with
+    ┃ query  ┃ │1    ││2    ││3    │     blue border: the query
+    ┃        ┃ │     ││     ││     │     red number: what the model answers with
     ┗━━━━━━━━┛ └─────┘└─────┘└─────┘
      its text  ┌─────┐┌─────┐
-               │3    ││4    │
+               │4    ││5    │
                └─────┘└─────┘
 
 It follows the panorama of the Milvus tutorial "Multimodal RAG with Milvus", but pictures keep
-their shape, the query's label is inside the canvas, and numbers are readable on any picture.
+their shape, the query's label is inside the canvas, and numbers are readable on any picture and
+count from 1, as people do.
 """
 
 from __future__ import annotations
@@ -141,14 +142,14 @@ def compose_panorama(
         empty = "see instruction" if text and text.strip() else "no picture"
         lettering.centred(draw, layout.picture, empty, _TEXT_SIZE)
 
-    for index, (box, picture) in enumerate(zip(layout.cells, candidates, strict=True)):
+    for number, (box, picture) in enumerate(zip(layout.cells, candidates, strict=True), 1):
         if picture is None:
             draw.rectangle(_inside(box), fill=_GREY)
             lettering.centred(draw, box, "no picture", 26)
         else:
             paste(canvas, picture, box)
         draw.rectangle(_inside(box), outline=_LINE)
-        plate, shape = _number(index, (box[2] - box[0]) // 6)
+        plate, shape = _number(number, (box[2] - box[0]) // 6)
         canvas.paste(plate, (box[0] + 3, box[1] + 3), shape)
     return canvas
 
@@ -181,17 +182,17 @@ def _query_frame(side: int) -> Image.Image:
 
 
 @lru_cache(maxsize=64)
-def _number(index: int, size: int) -> tuple[Image.Image, Image.Image]:
+def _number(number: int, size: int) -> tuple[Image.Image, Image.Image]:
     """A number on its plate, in this font size, and the plate's shape as a mask."""
     # Red on white: the plate is visible on dark and red pictures, its red rim on white ones.
-    left, top, right, bottom = lettering.font_of(size).getbbox(str(index))
+    left, top, right, bottom = lettering.font_of(size).getbbox(str(number))
     height = round(bottom - top) + 18
     width = max(round(right - left) + 22, height)
     plate = (2, 2, 2 + width, 2 + height)
     picture = Image.new("RGB", (width + 5, height + 5), "white")
     draw = ImageDraw.Draw(picture)
     draw.rounded_rectangle(plate, radius=9, fill="white", outline=_RED, width=3)
-    lettering.centred(draw, plate, str(index), size, _RED, weight=1)
+    lettering.centred(draw, plate, str(number), size, _RED, weight=1)
     shape = Image.new("L", picture.size)
     ImageDraw.Draw(shape).rounded_rectangle(_shrink(plate, -2), radius=11, fill=255)
     return picture, shape

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, from_json
 from typing_extensions import Self
 
+from ocelot.collection import MAX_FILTER
 from ocelot.service import MAX_RESULTS, MAX_TEXT
 from ocelot.types import MAX_REFERENCES
 
@@ -81,7 +82,7 @@ HitLimit = Annotated[
 Filter = Annotated[
     str | None,
     Field(
-        max_length=MAX_TEXT,
+        max_length=MAX_FILTER,
         description="Milvus expression over the metadata, e.g. `price < 30`.",
     ),
 ]

@@ -1,0 +1,1 @@
+"""The folder of a local database: checked before Milvus Lite opens it, sealed, and repaired."""

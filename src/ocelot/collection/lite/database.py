@@ -1,0 +1,231 @@
+"""A local database that this process has open: locked, checked, sealed, read when read-only."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from ocelot.collection.lite.folder import collection_folders
+from ocelot.collection.lite.seal import Damage, Seal
+from ocelot.errors import DatabaseUnavailable
+
+__all__ = ["LocalDatabase", "in_use", "locked"]
+
+_ROOM = 64 * 2**20  # bytes that must be free to open a database for reading in its own place
+
+
+class LocalDatabase:
+    """The folder of a local database, shared by all who use it in this process.
+
+    Attributes:
+        uri: The folder for Milvus Lite: the database itself, or a view of it.
+        read_only: Whether `uri` is a view in the temporary folder. Milvus Lite writes when it
+            opens a database: a lock, data files made of its log, index files. A database on a
+            read-only or full disk is therefore read through a folder of links to its files.
+        forgotten: Collections to be loaded again, see `forget`.
+    """
+
+    _lock = threading.RLock()
+    _open: dict[Path, LocalDatabase] = {}  # noqa: RUF012  (guarded by _lock)
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        self.path = path
+        self.uri = path
+        self.read_only = False
+        self.forgotten: set[str] = set()
+        self._users = 0
+        self._seal = Seal(path)
+        # Milvus Lite does not lock its log: two writes at once corrupt it.
+        self._writing = threading.RLock()
+        self._held = ExitStack()
+        if (path / "collections").is_dir():
+            self.read_only = not _is_writable(path) or (not create and _is_full(path))
+            with self._held:
+                if not _served_here(path):
+                    self._held.enter_context(locked(path, shared=self.read_only))
+                    self._check()
+                if self.read_only:
+                    self.uri = self._view()
+                    self._held = self._held.pop_all()  # the lock and the view last until `close`
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool) -> LocalDatabase:
+        """Open a database, or use the one that is open.
+
+        Args:
+            create: Whether the caller wants to write.
+
+        Raises:
+            DatabaseUnavailable: It is damaged, in use by another process, or read-only and
+                `create` is set.
+        """
+        with cls._lock:
+            self = cls._open.get(path) or cls(path, create=create)
+            if create:
+                self.check_writable()
+            cls._open[path] = self
+            self._users += 1
+            return self
+
+    def close(self) -> None:
+        """Stop Milvus Lite and seal the files when the last user closes."""
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                del self._open[self.path]
+                self._stop()
+
+    def _stop(self) -> None:
+        from milvus_lite.server_manager import server_manager_instance
+
+        server_manager_instance.release_server(str(self.uri))
+        self._held.close()
+        if not self.read_only and self.path.is_dir():
+            with suppress(DatabaseUnavailable), locked(self.path):
+                self._seal.write(durable=True)
+
+    def check_writable(self) -> None:
+        """Raise a `DatabaseUnavailable` if the database can only be read."""
+        if self.read_only:
+            raise DatabaseUnavailable(
+                f"The database {self.path} cannot be written: its folder is read-only or its disk "
+                "is full; change the permissions, free some space, or choose another path."
+            )
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold during each write: one at a time; sealed once it is acknowledged."""
+        self.check_writable()
+        with self._writing:
+            yield
+            self._seal.write()
+
+    def forget(self, collection: str) -> None:
+        """After a failed write, let Milvus Lite read the collection from its files again.
+
+        When it cannot write a data file, it forgets the rows in memory, and a later success
+        removes the log that still holds them. When it cannot write its log, it appends later
+        records behind the torn one, where none is read again.
+        """
+        from milvus_lite.server_manager import server_manager_instance
+
+        _, database, _ = server_manager_instance._servers[str(self.uri)]
+        failed = database._collections.pop(("default", collection), None)
+        for sink in (failed._wal._data_sink, failed._wal._delta_sink) if failed else ():
+            with suppress(OSError, AttributeError):
+                sink.close()
+        self.forgotten.add(collection)
+
+    def _check(self) -> None:
+        if damages := self._seal.check():
+            raise _damaged(self.path, damages)
+        if not self.read_only:
+            with suppress(OSError):
+                self._seal.remove_unsealed_indexes()
+
+    def _view(self) -> Path:
+        """A folder of links to the files. Milvus Lite replaces or removes links, never files."""
+        places = {Path(tempfile.gettempdir()), *filter(Path.is_dir, [Path("/dev/shm")])}
+        roomiest = max(places, key=lambda place: shutil.disk_usage(place).free)
+        try:
+            folder = self._held.enter_context(
+                tempfile.TemporaryDirectory(prefix="ocelot-", dir=roomiest)
+            )
+            view = Path(folder) / self.path.name
+            for collection in collection_folders(self.path):
+                files = ("schema.json", "manifest.json")
+                for file in (*files, *collection.logs(), *collection.segments()):
+                    link = view / "collections" / collection.name / file
+                    if (collection.path / file).exists():
+                        link.parent.mkdir(parents=True, exist_ok=True)
+                        link.symlink_to(collection.path / file)
+        except OSError as error:
+            raise DatabaseUnavailable(
+                f"The database {self.path} is read-only or its disk is full, and it cannot be "
+                f"read through the temporary folder {roomiest} ({error.strerror}); set TMPDIR to "
+                "a folder with free space."
+            ) from error
+        return view
+
+
+@atexit.register
+def _close_all() -> None:
+    """Seal what the program did not close; runs before Milvus Lite's own exit handler."""
+    for database in list(LocalDatabase._open.values()):
+        with suppress(Exception):
+            database._stop()
+
+
+def _damaged(path: Path, damages: list[Damage]) -> DatabaseUnavailable:
+    more = f", and {len(damages) - 1} more" if len(damages) > 1 else ""
+    return DatabaseUnavailable(
+        f"The database {path} is damaged: {damages[0]}{more}. Nothing was changed: run `ocelot "
+        f"repair --db {path}`, which keeps a copy and saves what can be read, or restore a backup."
+    )
+
+
+def _served_here(path: Path) -> bool:
+    """Whether a program in this process has the database open by itself."""
+    from milvus_lite.server_manager import server_manager_instance
+
+    return str(path) in server_manager_instance._servers
+
+
+def _is_writable(path: Path) -> bool:
+    lock = path / "LOCK"
+    return os.access(path, os.W_OK) and (os.access(lock, os.W_OK) or not lock.exists())
+
+
+def _is_full(path: Path) -> bool:
+    """Whether there may be no room for the data files that Milvus Lite makes of its log."""
+    logs = (
+        (folder.path / file).stat().st_size
+        for folder in collection_folders(path)
+        for file in folder.logs()
+    )
+    return shutil.disk_usage(path).free < _ROOM + 2 * sum(logs)
+
+
+@contextmanager
+def locked(database: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock of Milvus Lite, so that no other process opens the database meanwhile.
+
+    Args:
+        shared: Let other readers hold it at the same time; needs no permission to write.
+
+    Raises:
+        DatabaseUnavailable: Another process has the database open.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    flags = os.O_RDONLY if shared else os.O_CREAT | os.O_RDWR
+    try:
+        handle = os.open(database / "LOCK", flags, 0o644)
+    except FileNotFoundError:  # never opened
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise in_use(database) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def in_use(database: Path | str) -> DatabaseUnavailable:
+    """The error for a database that another process has open."""
+    return DatabaseUnavailable(
+        f"The database {database} is in use by another process, and a local database serves one "
+        "process at a time: wait for it or stop it, or use a Milvus server."
+    )

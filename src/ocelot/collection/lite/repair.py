@@ -1,0 +1,289 @@
+"""Repair of a damaged local database: copied aside, then cut down to what can be read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ocelot.collection.lite.database import locked
+from ocelot.collection.lite.folder import (
+    CollectionFolder,
+    Manifest,
+    UnknownFormat,
+    collection_folders,
+    last_sequence,
+    log_number,
+    read_log,
+)
+from ocelot.collection.lite.seal import CollectionSeal, Damage, Seal, file_seal, log_damage
+from ocelot.errors import CollectionError, ConfigurationError, StorageError
+from ocelot.files import atomic_path, write_atomic
+
+__all__ = ["Loss", "Repair", "repair"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What could not be saved.
+
+    Attributes:
+        collection: Name of the collection.
+        reason: What was lost, as a sentence.
+        pictures: Paths of the pictures whose rows were lost, as far as they can be read.
+    """
+
+    collection: str
+    reason: str
+    pictures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What `repair` did.
+
+    Attributes:
+        copy: Copy of the damaged database; None if there was no damage and nothing was done.
+        damages: What was damaged.
+        losses: What could not be saved.
+    """
+
+    copy: Path | None
+    damages: tuple[Damage, ...] = ()
+    losses: tuple[Loss, ...] = ()
+
+
+def repair(uri: str) -> Repair:
+    """Repair a local database in its place, after a copy of it is made beside it.
+
+    Everything that the seal or the files themselves confirm is kept. Index files are removed;
+    Milvus Lite makes them again.
+
+    Args:
+        uri: The path of the database.
+
+    Raises:
+        ConfigurationError: It is not a path.
+        CollectionError: There is no database.
+        DatabaseUnavailable: A process has the database open.
+        StorageError: The disk has no room for the copy, or the folder cannot be written.
+    """
+    if "://" in uri:
+        raise ConfigurationError(f"Only a local database can be repaired, not {uri!r}.")
+    database = Path(uri).expanduser().resolve()
+    if not database.is_dir():
+        raise CollectionError(f"There is no database {uri}: correct the path.")
+    with locked(database):
+        seal = Seal(database)
+        if not (damages := seal.check()):
+            return Repair(None)
+        try:
+            copy = _copy_aside(database)
+            try:
+                sealed = seal.read() or {}
+            except ValueError:
+                sealed = {}
+            losses = [
+                loss
+                for folder in collection_folders(database)
+                for loss in _Salvage(folder, sealed.get(folder.name)).run()
+            ]
+            losses += [
+                Loss(damage.collection, f"The collection {damage.collection!r} is gone.")
+                for damage in damages
+                if damage.collection and not damage.file
+            ]
+            seal.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"The database {database} cannot be repaired ({error.strerror or error}): free "
+                "some space, or check the permissions."
+            ) from error
+    return Repair(copy, tuple(damages), tuple(losses))
+
+
+def _copy_aside(database: Path) -> Path:
+    copy = database.with_name(f"{database.stem}-damaged-{datetime.now():%Y%m%d-%H%M%S-%f}.db")
+    with atomic_path(copy) as partial:
+        shutil.copytree(database, partial, symlinks=True)
+    return copy
+
+
+class _Salvage:
+    """Cuts the folder of one collection down to what can be read."""
+
+    def __init__(self, folder: CollectionFolder, sealed: CollectionSeal | None) -> None:
+        self.folder = folder
+        self.sealed = sealed
+        self.losses: list[Loss] = []
+
+    def run(self) -> list[Loss]:
+        """Repair the folder; return what could not be saved."""
+        if self._restore_schema():
+            # The sealed one comes first: it wins over one of the same version.
+            newest = max(self._manifests(), key=lambda one: one.version, default=None)
+            kept = [file for file in self._files(newest) if self._keep(file)]
+            for log in self._logs(newest):
+                self._keep_log(log)
+            for index in self.folder.indexes():
+                (self.folder.path / index).unlink()
+            self._write_manifest(newest, kept)
+        return self.losses
+
+    def _lost(self, reason: str, pictures: Iterable[str] = ()) -> None:
+        self.losses.append(Loss(self.folder.name, reason, tuple(pictures)))
+
+    def _restore_schema(self) -> bool:
+        path = self.folder.path / "schema.json"
+        if self.sealed:
+            write_atomic(path, self.sealed.schema.encode())
+            return True
+        try:
+            json.loads(path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            shutil.rmtree(self.folder.path)
+            self._lost("Its schema is lost, so the collection was removed; the copy has its files.")
+            return False
+        return True
+
+    def _manifests(self) -> list[Manifest]:
+        found = [Manifest(self.sealed.manifest)] if self.sealed and self.sealed.manifest else []
+        for file in ("manifest.json", "manifest.json.prev"):
+            with suppress(ValueError, UnknownFormat):
+                if manifest := self.folder.manifest(file):
+                    found.append(manifest)
+        return found
+
+    def _files(self, manifest: Manifest | None) -> list[str]:
+        """The data and delta files to keep: those that are named, and newer ones.
+
+        If one is missing, also those that are not named: Milvus Lite may have merged its rows into
+        another file. Rows that are in two files count once, by their sequence numbers.
+        """
+        on_disk = self.folder.segments()
+        if manifest is None:
+            self._lost("No manifest can be read: pictures that were deleted may be there again.")
+            return on_disk
+        named = list(manifest.files)
+        unnamed = [file for file in on_disk if file not in named]
+        if set(named) <= set(on_disk):
+            unnamed = [f for f in unnamed if last_sequence(f) > manifest.last_sequence]
+        elif unnamed:
+            self._lost("Unnamed files were kept: pictures that were deleted may be there again.")
+        return named + unnamed
+
+    def _keep(self, file: str) -> bool:
+        """Keep what can be read of a data or delta file."""
+        path = self.folder.path / file
+        sealed = self.sealed.files.get(file) if self.sealed else None
+        what = "deletions" if "/delta/" in file else "pictures"
+        name = f"{file} ({sealed.rows:,} {what})" if sealed else f"{file} ({what})"
+        if not path.exists():
+            self._lost(f"{name} is missing.")
+            return False
+        try:
+            changed = sealed is not None and file_seal(path) != sealed
+            table = pq.read_table(path)
+            table.validate(full=True)
+        except (pa.ArrowException, OSError, ValueError):
+            self._lost(f"{name} cannot be read.", _pictures_in(path))
+            path.unlink()
+            return False
+        if changed:
+            table, pictures = _sound(table)
+            with atomic_path(path) as partial:
+                pq.write_table(table, partial)
+            kept = f"{table.num_rows:,} of them look right and were kept"
+            self._lost(f"{name} has changed: {kept}.", pictures)
+        return True
+
+    def _logs(self, manifest: Manifest | None) -> list[str]:
+        sealed = self.sealed.logs if self.sealed else {}
+        first = manifest.first_log if manifest else 0
+        return sorted({*self.folder.logs(), *(f for f in sealed if log_number(f) >= first)})
+
+    def _keep_log(self, file: str) -> None:
+        """Keep a log up to its first record that cannot be read."""
+        path = self.folder.path / file
+        sealed = self.sealed.logs.get(file) if self.sealed else None
+        damage = log_damage(path, sealed) if sealed else ""
+        batches, whole = read_log(path)
+        if whole and not damage:
+            return
+        parts = [_sound(pa.Table.from_batches([batch])) for batch in batches]
+        path.unlink(missing_ok=True)
+        if parts:
+            schema = parts[0][0].schema
+            with atomic_path(path) as partial, pa.ipc.new_stream(partial, schema) as stream:
+                for table, _ in parts:
+                    stream.write_table(table)
+        if damage or not self.sealed:  # else it has only a record that was never acknowledged
+            rows = sum(table.num_rows for table, _ in parts)
+            self._lost(
+                f"{file} with the last changes {damage or 'is cut'}: {rows:,} rows of it look "
+                "right and were kept.",
+                (picture for _, pictures in parts for picture in pictures),
+            )
+
+    def _write_manifest(self, manifest: Manifest | None, files: Sequence[str]) -> None:
+        content: dict[str, Any] = dict(manifest.content) if manifest else {}
+        partitions: dict[str, dict[str, list[str]]] = {
+            name: {"data_files": [], "delta_files": []}
+            for name in content.get("partitions", {"_default": {}})
+        }
+        for file in files:
+            _, partition, kind, name = file.split("/")
+            kinds = partitions.setdefault(partition, {"data_files": [], "delta_files": []})
+            kinds[f"{kind}_files"].append(f"{kind}/{name}")
+        content |= {
+            "manifest_format_version": 2,
+            "version": content.get("version", 0) + 1,
+            "current_seq": max([content.get("current_seq", 0), *map(last_sequence, files)]),
+            "active_wal_number": content.get("active_wal_number"),
+            "partitions": partitions,
+        }
+        write_atomic(self.folder.path / "manifest.json", json.dumps(content, indent=2).encode())
+        (self.folder.path / "manifest.json.prev").unlink(missing_ok=True)
+
+
+def _sound(table: pa.Table) -> tuple[pa.Table, list[str]]:
+    """Split rows of Ocelot by whether they can be right: rows, and paths of the other pictures."""
+    if not {"paths", "vector", "$meta"} <= set(table.column_names):
+        return table, []
+    vectors = pc.list_flatten(table.column("vector").combine_chunks())
+    lengths = np.linalg.norm(vectors.to_numpy().reshape(table.num_rows, -1), axis=1)
+    sound = np.abs(lengths - 1) < 1e-3  # not where a number is NaN
+    for column in ("paths", "$meta"):
+        sound &= [_mapping(text) is not None for text in table.column(column).to_pylist()]
+    return table.filter(pa.array(sound)), _pictures(table.filter(pa.array(~sound)))
+
+
+def _mapping(text: str | None) -> dict[str, Any] | None:
+    """A JSON object; None if the text is not one."""
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _pictures(table: pa.Table) -> list[str]:
+    return [path for text in table.column("paths").to_pylist() for path in _mapping(text) or ()]
+
+
+def _pictures_in(file: Path) -> list[str]:
+    """The paths of the pictures in a file of which another column cannot be read."""
+    try:
+        return _pictures(pq.read_table(file, columns=["paths"]))
+    except (pa.ArrowException, OSError, ValueError, KeyError):
+        return []
