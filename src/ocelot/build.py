@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ocelot.encoders.base import Encoder
 from ocelot.engine import Engine
@@ -233,7 +234,7 @@ def build_images(settings: Settings) -> ImageStore:
     """Build the store of pictures: uploads, and cached small copies.
 
     By default uploads are beside a local database (`shop.db` -> `shop-uploads`); for a server, in
-    the working folder. Each collection has its own.
+    the working folder. Each collection has its own, or files of its own where it shares a folder.
     """
     from ocelot.images.store import ImageStore
     from ocelot.images.thumbnails import Thumbnails
@@ -243,7 +244,12 @@ def build_images(settings: Settings) -> ImageStore:
     stem = "ocelot" if remote else os.path.expanduser(settings.db.removesuffix(".db"))
     if settings.collection != Settings.model_fields["collection"].default:
         stem += f"-{settings.collection}"  # a deleted item's file must not be another collection's
-    return ImageStore(thumbnails, settings.uploads or f"{stem}-uploads")
+    owner = ""
+    if remote:
+        owner = f"{urlsplit(settings.db).netloc.rpartition('@')[2]} {settings.collection}"
+    elif settings.uploads is not None:
+        owner = f"{os.path.realpath(os.path.expanduser(settings.db))} {settings.collection}"
+    return ImageStore(thumbnails, settings.uploads or f"{stem}-uploads", owner)
 
 
 def build_reranker(settings: Settings, encoder: Encoder, images: ImageStore) -> Reranker | None:

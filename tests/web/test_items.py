@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,30 @@ def opened(data: bytes) -> Image.Image:
 
 
 # Adding
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF", "ignore:Truncated File Read")
+def test_garbage_in_exif_is_taken_everywhere(
+    own: TestClient, service: Service, tmp_path: Path
+) -> None:
+    """Uploaded, added and indexed; shown small, in a panorama and as a reference."""
+    for seed in range(12):
+        noise = Image.effect_noise((900, 600), 60 + seed).convert("RGB")
+        head = (b"", b"MM", b"II*\0", b"MM\0*\0\0\0\x08")[seed % 4]
+        exif = b"Exif\0\0" + head + random.Random(seed).randbytes(90)
+        noise.save(tmp_path / f"{seed}.jpg", exif=exif, dpi=(72, 72))
+    data = [(tmp_path / f"{seed}.jpg").read_bytes() for seed in range(12)]
+    assert [add(own, one).status_code for one in data[:4]] == [201] * 4
+    assert all(service._engine.add(one).width == 900 for one in data[4:8])
+    report = service._engine.index(tmp_path)
+    assert (report.encoded, report.failures) == (4, ())
+    for one in data:
+        where = f"/v1/items/{hashlib.sha256(one).hexdigest()}/image"
+        assert opened(own.get(f"{where}?size=60").content).size == (60, 40)
+        asked = {"images": [{"base64": base64.b64encode(one).decode()}], "keep_reference": True}
+        answer = own.post("/v1/search", json=asked).json()
+        assert answer["hits"][0]["image"] == where
+        assert own.get(answer["panorama"]).status_code == 200
 
 
 def test_a_new_picture_is_created_and_can_be_found(own: TestClient) -> None:

@@ -151,6 +151,7 @@ class Writer(AbstractContextManager["Writer"]):
                 changed.append(updated)
         self._collection.upsert(new, fresh=True)
         self._collection.upsert(changed)
+        self._images.settle(path for row in (*new, *changed) for path in row.paths)
         if self._images.thumbnails is not None:
             self._images.thumbnails.put(pending.thumbnails)
         self.removed += len(self._collection.delete(gone))
