@@ -73,10 +73,7 @@ class UploadFolder:
             if not whole:
                 mark.parent.mkdir(parents=True, exist_ok=True)
                 mark.touch()
-                try:
-                    _write(path, image.data)
-                except FileNotFoundError:  # `forget` has removed the empty folder meanwhile
-                    _write(path, image.data)
+                _write(path, image.data)
         except OSError as error:
             self.settle([str(path)])
             raise StorageError(
@@ -141,10 +138,15 @@ class UploadFolder:
         return self._marks / f"{os.path.basename(path)}.pending"
 
 
-def _write(path: Path, data: bytes) -> None:
-    with atomic_path(path, durable=True) as partial:
-        partial.touch(mode=0o600)
-        partial.write_bytes(data)
+def _write(path: Path, data: bytes, attempts: int = 10) -> None:
+    try:
+        with atomic_path(path, durable=True) as partial:
+            partial.touch(mode=0o600)
+            partial.write_bytes(data)
+    except (FileNotFoundError, FileExistsError):  # another thread has removed the empty folder
+        if attempts == 1:
+            raise
+        _write(path, data, attempts - 1)
 
 
 def _tag(*names: str) -> str:
