@@ -44,7 +44,7 @@ class LocalDatabase:
         # Milvus Lite does not lock its log: two writes at once corrupt it.
         self._writing = threading.RLock()
         self._held = ExitStack()
-        if (path / "collections").is_dir():
+        if path.is_dir():
             self.read_only = not _is_writable(path) or (not create and _is_full(path))
             with self._held:
                 if not _served_here(path):
@@ -127,7 +127,7 @@ class LocalDatabase:
             raise _damaged(self.path, damages)
         if not self.read_only:
             with suppress(OSError):
-                self._seal.remove_unsealed_indexes()
+                self._seal.remove_leftovers()
 
     def _view(self) -> Path:
         """A folder of links to the files. Milvus Lite replaces or removes links, never files."""

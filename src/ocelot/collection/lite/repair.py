@@ -22,9 +22,12 @@ from ocelot.collection.lite.folder import (
     Manifest,
     UnknownFormat,
     collection_folders,
+    first_sequence,
+    json_object,
     last_sequence,
     log_number,
     read_log,
+    remove,
 )
 from ocelot.collection.lite.seal import CollectionSeal, Damage, Seal, file_seal, log_damage
 from ocelot.errors import CollectionError, ConfigurationError, StorageError
@@ -83,16 +86,15 @@ def repair(uri: str) -> Repair:
     database = Path(uri).expanduser().resolve()
     if not database.is_dir():
         raise CollectionError(f"There is no database {uri}: correct the path.")
-    with locked(database):
-        seal = Seal(database)
-        if not (damages := seal.check()):
-            return Repair(None)
-        try:
+    try:
+        with locked(database):
+            seal = Seal(database)
+            if not (damages := seal.check()):
+                return Repair(None)
             copy = _copy_aside(database)
-            try:
+            sealed: dict[str, CollectionSeal] = {}
+            with suppress(OSError, ValueError):
                 sealed = seal.read() or {}
-            except ValueError:
-                sealed = {}
             losses = [
                 loss
                 for folder in collection_folders(database)
@@ -103,12 +105,12 @@ def repair(uri: str) -> Repair:
                 for damage in damages
                 if damage.collection and not damage.file
             ]
-            seal.path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageError(
-                f"The database {database} cannot be repaired ({error.strerror or error}): free "
-                "some space, or check the permissions."
-            ) from error
+            remove(seal.path)
+    except OSError as error:
+        raise StorageError(
+            f"The database {database} cannot be repaired ({error.strerror or error}): free some "
+            "space, or check the permissions."
+        ) from error
     return Repair(copy, tuple(damages), tuple(losses))
 
 
@@ -136,7 +138,7 @@ class _Salvage:
             for log in self._logs(newest):
                 self._keep_log(log)
             for index in self.folder.indexes():
-                (self.folder.path / index).unlink()
+                remove(self.folder.path / index)
             self._write_manifest(newest, kept)
         return self.losses
 
@@ -144,13 +146,12 @@ class _Salvage:
         self.losses.append(Loss(self.folder.name, reason, tuple(pictures)))
 
     def _restore_schema(self) -> bool:
-        path = self.folder.path / "schema.json"
         if self.sealed:
-            write_atomic(path, self.sealed.schema.encode())
+            _write(self.folder.path / "schema.json", self.sealed.schema)
             return True
         try:
-            json.loads(path.read_bytes())
-        except (FileNotFoundError, ValueError):
+            json_object(self.folder.text("schema.json") or "")
+        except ValueError:
             shutil.rmtree(self.folder.path)
             self._lost("Its schema is lost, so the collection was removed; the copy has its files.")
             return False
@@ -177,7 +178,7 @@ class _Salvage:
         named = list(manifest.files)
         unnamed = [file for file in on_disk if file not in named]
         if set(named) <= set(on_disk):
-            unnamed = [f for f in unnamed if last_sequence(f) > manifest.last_sequence]
+            unnamed = [f for f in unnamed if first_sequence(f) > manifest.last_sequence]
         elif unnamed:
             self._lost("Unnamed files were kept: pictures that were deleted may be there again.")
         return named + unnamed
@@ -188,7 +189,8 @@ class _Salvage:
         sealed = self.sealed.files.get(file) if self.sealed else None
         what = "deletions" if "/delta/" in file else "pictures"
         name = f"{file} ({sealed.rows:,} {what})" if sealed else f"{file} ({what})"
-        if not path.exists():
+        if not path.is_file():
+            remove(path)
             self._lost(f"{name} is missing.")
             return False
         try:
@@ -221,12 +223,13 @@ class _Salvage:
         if whole and not damage:
             return
         parts = [_sound(pa.Table.from_batches([batch])) for batch in batches]
-        path.unlink(missing_ok=True)
         if parts:
             schema = parts[0][0].schema
             with atomic_path(path) as partial, pa.ipc.new_stream(partial, schema) as stream:
                 for table, _ in parts:
                     stream.write_table(table)
+        else:
+            remove(path)
         if damage or not self.sealed:  # else it has only a record that was never acknowledged
             rows = sum(table.num_rows for table, _ in parts)
             self._lost(
@@ -252,8 +255,14 @@ class _Salvage:
             "active_wal_number": content.get("active_wal_number"),
             "partitions": partitions,
         }
-        write_atomic(self.folder.path / "manifest.json", json.dumps(content, indent=2).encode())
-        (self.folder.path / "manifest.json.prev").unlink(missing_ok=True)
+        _write(self.folder.path / "manifest.json", json.dumps(content, indent=2))
+        remove(self.folder.path / "manifest.json.prev")
+
+
+def _write(path: Path, text: str) -> None:
+    if path.is_dir():
+        remove(path)
+    write_atomic(path, text.encode())
 
 
 def _sound(table: pa.Table) -> tuple[pa.Table, list[str]]:
@@ -270,11 +279,9 @@ def _sound(table: pa.Table) -> tuple[pa.Table, list[str]]:
 
 def _mapping(text: str | None) -> dict[str, Any] | None:
     """A JSON object; None if the text is not one."""
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+    with suppress(ValueError):
+        return json_object(text or "{}")
+    return None
 
 
 def _pictures(table: pa.Table) -> list[str]:
