@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ocelot.collection.lite.database import locked
+from ocelot.collection.lite.database import database_path, locked
 from ocelot.collection.lite.folder import (
     CollectionFolder,
     Manifest,
@@ -83,7 +83,7 @@ def repair(uri: str) -> Repair:
     """
     if "://" in uri:
         raise ConfigurationError(f"Only a local database can be repaired, not {uri!r}.")
-    database = Path(uri).expanduser().resolve()
+    database = database_path(uri)
     if not database.is_dir():
         raise CollectionError(f"There is no database {uri}: correct the path.")
     try:
@@ -232,9 +232,9 @@ class _Salvage:
             remove(path)
         if damage or not self.sealed:  # else it has only a record that was never acknowledged
             rows = sum(table.num_rows for table, _ in parts)
+            kept = f": {rows:,} rows of it look right and were kept" if rows else ""
             self._lost(
-                f"{file} with the last changes {damage or 'is cut'}: {rows:,} rows of it look "
-                "right and were kept.",
+                f"{file} with the last changes {damage or 'is cut'}{kept}.",
                 (picture for _, pictures in parts for picture in pictures),
             )
 

@@ -133,6 +133,7 @@ class Seal:
         If that is not possible, as on a full disk, the old seal stays: it is older than the
         files, which is allowed.
         """
+        self._logs = {file: one for file, one in self._logs.items() if file.exists()}
         for _ in range(3):
             try:
                 sealed = {
