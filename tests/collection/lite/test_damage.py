@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,6 +124,42 @@ def swap(folder: Path) -> None:
     second.write_bytes(data)
 
 
+def folder_for(pattern: str) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        file = one(folder, pattern)
+        file.unlink()
+        file.mkdir()
+
+    return damage
+
+
+def name_a_file_elsewhere(folder: Path) -> None:
+    (folder.parent / "letter.txt").write_bytes(b"Dear customer")
+    file = one(folder, "manifest.json")
+    manifest = json.loads(file.read_text())
+    manifest["partitions"]["_default"]["data_files"] = ["../../../../../letter.txt"]
+    file.write_text(json.dumps(manifest | {"version": 99}))
+
+
+def reseal(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    """Write other content with a right checksum."""
+
+    def damage(folder: Path) -> None:
+        file = folder / "seal.json"
+        content = json.loads(file.read_bytes().partition(b"\n")[2])
+        data = json.dumps(change(content)).encode()
+        file.write_bytes(b"%08x\n%b" % (zlib.crc32(data), data))
+
+    return damage
+
+
+def add_a_merged_file(folder: Path) -> None:
+    """As a process leaves one that is killed while it merges files whose last one has all rows."""
+    file = one(folder, DATA, -1)
+    start, last = file.stem.rsplit("_", 1)
+    shutil.copy(file, file.with_stem(f"{start}_{int(last) + 1:06}"))
+
+
 def both_manifests(folder: Path) -> None:
     remove("manifest.json")(folder)
     remove("manifest.json.prev")(folder)
@@ -142,7 +180,12 @@ REFUSED = {
     "manifest rolled back": roll_back,
     "manifest forgets a data file": forget_a_file,
     "manifest flipped in the middle": flip("manifest.json", 0.5),
+    "manifest is a folder": folder_for("manifest.json"),
+    "manifest nested too deeply": write("manifest.json", 100_000 * b"["),
+    "manifest names a file elsewhere": name_a_file_elsewhere,
     "schema missing": remove("schema.json"),
+    "schema is a folder": folder_for("schema.json"),
+    "schema nested too deeply": write("schema.json", 100_000 * b"["),
     "schema empty": write("schema.json", b""),
     "schema cut": cut("schema.json", 0.5),
     "schema flipped": flip("schema.json", 0.5),
@@ -153,15 +196,25 @@ REFUSED = {
     "data file empty": write(DATA, b""),
     "data file of zeros": write(DATA, bytes(5000)),
     "data files swapped": swap,
+    "data file is a folder": folder_for(DATA),
     "file of deletions missing": remove(DELTA),
     "file of deletions flipped": flip(DELTA, 0.1),
     "file of deletions cut": cut(DELTA, 0.5),
     "partitions missing": remove("partitions"),
     "collection missing": remove(""),
+    "collections missing": lambda folder: shutil.rmtree(folder / "collections"),
     **{f"data file flipped at {share}": flip(DATA, share) for share in (0.01, 0.2, 0.5, 0.8, 0.99)},
 }
 REFUSED |= {
     "seal empty": lambda folder: (folder / "seal.json").write_bytes(b"") and None,
+    "seal is a folder": lambda folder: (
+        ((folder / "seal.json").unlink(), (folder / "seal.json").mkdir()) and None
+    ),
+    "seal of other JSON": reseal(lambda content: [content]),
+    "seal without logs": reseal(lambda content: {"ocelot": content["ocelot"] | {"logs": None}}),
+    "seal with another manifest": reseal(
+        lambda content: {"ocelot": content["ocelot"] | {"manifest": "{}"}}
+    ),
     "seal cut": lambda folder: (
         (folder / "seal.json").write_bytes((folder / "seal.json").read_bytes()[:-1]) and None
     ),
@@ -175,6 +228,8 @@ REFUSED_WITHOUT_SEAL = {
         "schema missing", "schema empty", "schema cut",
         "first data file missing", "last data file missing", "data file cut in half",
         "data file cut at its end", "data file empty", "data file of zeros",
+        "manifest is a folder", "manifest nested too deeply", "manifest names a file elsewhere",
+        "schema is a folder", "schema nested too deeply", "data file is a folder",
         "file of deletions missing", "file of deletions cut", "partitions missing",
     )
 }  # fmt: skip
@@ -195,6 +250,11 @@ WHOLE = {
     "index empty": write(INDEX, b""),
     "index cut": cut(INDEX, 0.5),
     "index flipped": flip(INDEX, 0.5),
+    "index is a folder": folder_for(INDEX),
+    "merged file not named yet": add_a_merged_file,
+    "log of another system": lambda folder: (
+        (folder / "collections/ocelot/wal/._wal_data_000001.arrow").write_bytes(b"Mac") and None
+    ),
     "all indexes missing": remove("partitions/*/indexes"),
     "old manifest missing": remove("manifest.json.prev"),
     "old manifest flipped": flip("manifest.json.prev", 0.5),
@@ -282,6 +342,7 @@ def test_repair_saves_what_can_be_read(
     before = contents(folder)
     done = repair(str(folder))
     assert done.damages
+    assert not (letter := folder.with_name("letter.txt")).exists() or letter.read_bytes()
     assert contents(done.copy) == before
     kept = {name for name in IDS if name not in DELETED}
     try:

@@ -8,15 +8,24 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from milvus_lite.server_manager import server_manager_instance
 from pymilvus import MilvusClient
 
 from ocelot.collection import Collection, EncoderIdentity, Row
-from ocelot.errors import CollectionError, DatabaseUnavailable
+from ocelot.collection.lite.repair import repair
+from ocelot.errors import (
+    CollectionError,
+    CollectionNotFound,
+    ConfigurationError,
+    DatabaseUnavailable,
+)
 
 ENCODER = EncoderIdentity("test-encoder", "0123456789abcdef", 8)
 
@@ -201,3 +210,69 @@ def test_milvus_lite_is_heard(database: Path, caplog: pytest.LogCaptureFixture) 
     with caplog.at_level(logging.WARNING), Collection.open(killed, create=False) as collection:
         assert collection.count() == 50
     assert "WAL recovery stopped" in caplog.text
+
+
+def test_deletions_that_a_killed_process_left_in_the_log(tmp_path: Path) -> None:
+    """Milvus Lite removes the rows of a log first; the deletions alone make a flush fail."""
+    with Collection.open(tmp_path / "x.db", encoder=ENCODER) as collection:
+        collection.upsert(rows(0, 20))
+        collection.delete(["p0", "p1"])
+        collection.upsert(rows(20, 30))
+        (deletions,) = (tmp_path / "x.db").rglob("wal_delta_*.arrow")
+        content = deletions.read_bytes()
+    deletions.write_bytes(content)
+    for _ in range(2):
+        with Collection.open(tmp_path / "x.db", encoder=ENCODER) as collection:
+            collection.flush()
+            assert collection.count() == 28
+    assert not deletions.exists()
+
+
+def test_a_new_collection_in_the_place_of_a_dropped_one(tmp_path: Path) -> None:
+    database = tmp_path / "x.db"
+    with Collection.open(database, name="other", encoder=ENCODER):
+        dropped = Collection.open(database, encoder=ENCODER)
+        dropped.upsert(rows(0, 3))
+        dropped.drop()
+        with Collection.open(database, encoder=ENCODER) as collection:
+            collection.upsert(rows(0, 30))
+            killed = shutil.copytree(database, tmp_path / "killed.db")
+    with Collection.open(killed, create=False) as collection:
+        assert collection.count() == 30
+
+
+def test_a_client_of_the_program_goes_on(database: Path) -> None:
+    client = MilvusClient(str(database))
+    client.load_collection("ocelot")
+    with Collection.open(database, encoder=ENCODER) as collection:
+        collection.upsert(rows(30, 40))
+    assert len(client.query("ocelot", filter='id > ""', output_fields=["id"], limit=100)) == 40
+    client.close()
+    server_manager_instance.release_server(str(database))
+    with Collection.open(database, create=False) as collection:
+        assert collection.count() == 40
+
+
+def test_threads_open_one_database(database: Path) -> None:
+    together = threading.Barrier(8)
+
+    def count(_: int) -> int:
+        together.wait()
+        with Collection.open(database, encoder=ENCODER) as collection:
+            return collection.count()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(count, range(8))) == 8 * [30]
+
+
+@pytest.mark.parametrize("path", ["x\0.db", 300 * "x" + ".db", "~nobody-of-this-name/x.db"])
+def test_a_path_that_cannot_be(path: str) -> None:
+    for use in (Collection.open, repair):
+        with pytest.raises(ConfigurationError, match="give another path"):
+            use(path)
+
+
+def test_only_a_database_is_repaired(tmp_path: Path) -> None:
+    with pytest.raises(CollectionNotFound, match="There is no database"):
+        repair(str(tmp_path))
+    assert not list(tmp_path.iterdir())

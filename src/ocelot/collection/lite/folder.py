@@ -149,7 +149,8 @@ class CollectionFolder:
 
 def collection_folders(database: Path) -> list[CollectionFolder]:
     """The collections of a database, in order of their names."""
-    folders = sorted((database / "collections").glob("*"))
+    parent = database / "collections"
+    folders = sorted(parent.iterdir()) if parent.is_dir() else []
     return [CollectionFolder(folder) for folder in folders if folder.is_dir()]
 
 

@@ -30,7 +30,7 @@ from ocelot.collection.lite.folder import (
     remove,
 )
 from ocelot.collection.lite.seal import CollectionSeal, Damage, Seal, file_seal, log_damage
-from ocelot.errors import CollectionError, ConfigurationError, StorageError
+from ocelot.errors import CollectionNotFound, ConfigurationError, StorageError
 from ocelot.files import atomic_path, write_atomic
 
 __all__ = ["Loss", "Repair", "repair"]
@@ -77,18 +77,18 @@ def repair(uri: str) -> Repair:
 
     Raises:
         ConfigurationError: It is not a path.
-        CollectionError: There is no database.
+        CollectionNotFound: There is no database.
         DatabaseUnavailable: A process has the database open.
         StorageError: The disk has no room for the copy, or the folder cannot be written.
     """
     if "://" in uri:
         raise ConfigurationError(f"Only a local database can be repaired, not {uri!r}.")
     database = database_path(uri)
-    if not database.is_dir():
-        raise CollectionError(f"There is no database {uri}: correct the path.")
+    seal = Seal(database)
+    if not collection_folders(database) and not seal.path.exists():
+        raise CollectionNotFound(f"There is no database {uri}: correct the path.")
     try:
         with locked(database):
-            seal = Seal(database)
             if not (damages := seal.check()):
                 return Repair(None)
             copy = _copy_aside(database)
@@ -117,7 +117,11 @@ def repair(uri: str) -> Repair:
 def _copy_aside(database: Path) -> Path:
     copy = database.with_name(f"{database.stem}-damaged-{datetime.now():%Y%m%d-%H%M%S-%f}.db")
     with atomic_path(copy) as partial:
-        shutil.copytree(database, partial, symlinks=True)
+        try:
+            shutil.copytree(database, partial, symlinks=True)
+        except shutil.Error as error:
+            _, _, reason = error.args[0][0]  # of the first of the files
+            raise OSError(reason) from error
     return copy
 
 

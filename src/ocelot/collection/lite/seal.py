@@ -175,6 +175,8 @@ class Seal:
         """
         try:
             found = self.read()
+        except PermissionError:
+            raise  # that is no damage
         except (OSError, ValueError):
             return [Damage("", self.path.name, "cannot be read")]
         sealed = found or {}
@@ -251,7 +253,7 @@ class Seal:
             elif self._checksum(path) != sealed and sealed:
                 yield Damage(folder.name, file, "has changed", rows)
         except PermissionError:
-            raise  # that is no damage
+            raise
         except (OSError, ValueError):
             yield Damage(folder.name, file, "cannot be read", rows)
 
@@ -270,7 +272,7 @@ class Seal:
             files = sealed[folder.name].files if folder.name in sealed else {}
             for file in folder.indexes():
                 path = folder.path / file
-                if not path.is_file() or self._checksum(path) != files.get(file):
+                if not self._is_sealed(path, files.get(file)):
                     log.info("The index file %s is made again.", path)
                     remove(path)
             with suppress(UnknownFormat):
@@ -278,6 +280,12 @@ class Seal:
                 for file in folder.logs():
                     if manifest and log_number(file) < manifest.first_log:
                         remove(folder.path / file)
+
+    def _is_sealed(self, file: Path, sealed: FileSeal | None) -> bool:
+        try:
+            return self._checksum(file) == sealed
+        except OSError:
+            return False
 
     def _checksum(self, file: Path) -> FileSeal:
         """Checksum of a data, delta or index file; remembered while its time stays the same."""
