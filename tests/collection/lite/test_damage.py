@@ -141,6 +141,11 @@ def name_a_file_elsewhere(folder: Path) -> None:
     file.write_text(json.dumps(manifest | {"version": 99}))
 
 
+def seal_is_a_folder(folder: Path) -> None:
+    (folder / "seal.json").unlink()
+    (folder / "seal.json").mkdir()
+
+
 def reseal(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     """Write other content with a right checksum."""
 
@@ -207,9 +212,7 @@ REFUSED = {
 }
 REFUSED |= {
     "seal empty": lambda folder: (folder / "seal.json").write_bytes(b"") and None,
-    "seal is a folder": lambda folder: (
-        ((folder / "seal.json").unlink(), (folder / "seal.json").mkdir()) and None
-    ),
+    "seal is a folder": seal_is_a_folder,
     "seal of other JSON": reseal(lambda content: [content]),
     "seal without logs": reseal(lambda content: {"ocelot": content["ocelot"] | {"logs": None}}),
     "seal with another manifest": reseal(
