@@ -6,7 +6,8 @@ import json
 import logging
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from ocelot.engine import Engine
     from ocelot.indexing.stamp import Stamp
     from ocelot.settings import Settings
-    from ocelot.types import IndexReport
+    from ocelot.types import Failure, IndexReport, Remark
 
 __all__ = ["index", "index_with_progress", "print_report"]
 
 _SHOWN_FAILURES = 20
+_SHOWN_REMARKS = 5
 
 
 @takes(DATABASE, INDEX, ENCODER, BATCH)
@@ -39,7 +41,10 @@ def index(
     ] = False,
     metadata: Annotated[
         Path | None,
-        option(help="A csv, jsonl or parquet file with a column file_name. [metadata.* in DIR]"),
+        option(
+            help="A csv, jsonl or parquet file with a column file_name. [metadata.* in DIR or "
+            "above it]"
+        ),
     ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove rows whose files below DIR are gone.")
@@ -68,10 +73,9 @@ def index(
             report = index_with_progress(engine, folders, metadata, prune, quiet=as_json)
             total = engine.count()
         if stamp is not None:
-            stamp.save(total, report.failures)
+            stamp.save(total, report)
     if as_json:
-        table = vars(report) | {"failures": [vars(failure) for failure in report.failures]}
-        typer.echo(json.dumps(table | {"total": total}, ensure_ascii=False))
+        typer.echo(json.dumps(asdict(report) | {"total": total}, ensure_ascii=False))
     else:
         print_report(report, total, settings.db)
     usable = report.unchanged + report.encoded + report.relocated + report.updated
@@ -131,7 +135,7 @@ def index_with_progress(
 
 
 def print_report(report: IndexReport, total: int, db: str) -> None:
-    """Print what the run did in a few lines, and each file that failed with its reason."""
+    """Print what the run did in a few lines, then files that failed and remarks on metadata."""
     parts = [
         (report.encoded, "encoded"),
         (report.unchanged, "unchanged"),
@@ -142,11 +146,20 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
     summary = ", ".join(f"{count} {word}" for count, word in parts if count) or "nothing to do"
     rate = f", {report.encoded / report.seconds:.0f} pictures/s" if report.encoded else ""
     typer.echo(f"{pictures(report.found)} found: {summary} ({report.seconds:.1f} s{rate}).")
+    for path, count in report.metadata.items():
+        typer.echo(printable(f"Metadata: {path} names {count} of them."))
     typer.echo(f"{db} now holds {pictures(total)}.")
-    if report.failures:
-        count = len(report.failures)
-        typer.echo(f"{count} {'file' if count == 1 else 'files'} could not be used:", err=True)
-        for failure in report.failures[:_SHOWN_FAILURES]:
-            typer.echo(printable(f"  {failure.path}: {failure.reason}"), err=True)
-        if count > _SHOWN_FAILURES:
-            typer.echo(f"  … and {count - _SHOWN_FAILURES} more (--json lists all)", err=True)
+    files = "file" if len(report.failures) == 1 else "files"
+    _print_list(f"{files} could not be used", report.failures, _SHOWN_FAILURES)
+    remarks = "remark" if len(report.remarks) == 1 else "remarks"
+    _print_list(f"{remarks} on metadata", report.remarks, _SHOWN_REMARKS)
+
+
+def _print_list(title: str, entries: Sequence[Failure | Remark], shown: int) -> None:
+    """Print how many entries there are, and the first ones."""
+    if entries:
+        typer.echo(f"{len(entries)} {title}:", err=True)
+    for entry in entries[:shown]:
+        typer.echo(printable(f"  {entry.path}: {entry.reason}"), err=True)
+    if len(entries) > shown:
+        typer.echo(f"  … and {len(entries) - shown} more (--json lists all)", err=True)

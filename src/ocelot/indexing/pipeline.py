@@ -24,7 +24,7 @@ from ocelot.images.file import ImageFile
 from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
 from ocelot.indexing.writer import Change, Writer
-from ocelot.types import Failure, IndexReport, Input
+from ocelot.types import Failure, IndexReport, Input, Remark
 
 if TYPE_CHECKING:
     from ocelot.types import Vector
@@ -104,6 +104,8 @@ class Run(AbstractContextManager["Run"]):
         self.images = images
         self.writer = Writer(collection, images, folders)
         self.failures: list[Failure] = []
+        self.remarks: list[Remark] = []
+        self.metadata: dict[str, int] = {}
         self.total = self.done = self.unchanged = self.encoded = 0
         self.relocated = self.updated = 0
         self._progress = progress
@@ -236,6 +238,8 @@ class Run(AbstractContextManager["Run"]):
             updated=self.updated,
             removed=self.writer.removed,
             failures=(*self.failures, *self.writer.failures),
+            remarks=tuple(self.remarks),
+            metadata=self.metadata,
             seconds=time.perf_counter() - self._started,
         )
         if flush and self.writer.wrote:
