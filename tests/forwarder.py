@@ -20,7 +20,7 @@ class Forwarder:
         self._target = urlsplit(uri)
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._connections: set[asyncio.Task[None]] = set()
         self._port = 0
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -58,15 +58,24 @@ class Forwarder:
     async def _down(self) -> None:
         if self._server is not None:
             self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
+        connections = list(self._connections)
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await asyncio.open_connection(self._target.hostname, self._target.port)
-        ends = {writer, there[1]}
-        self._writers |= ends
-        await asyncio.gather(_copy(reader, there[1]), _copy(there[0], writer))
-        self._writers -= ends
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        there, out = await asyncio.open_connection(self._target.hostname, self._target.port)
+        try:
+            await asyncio.gather(_copy(reader, out), _copy(there, writer))
+        except asyncio.CancelledError:
+            pass  # asyncio would report it
+        finally:
+            self._connections.discard(task)
+            for end in (writer, out):
+                end.transport.abort()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

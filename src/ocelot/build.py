@@ -173,6 +173,7 @@ def build_collection(settings: Settings, encoder: Encoder, *, create: bool = Tru
         token=settings.token.get_secret_value() if settings.token else None,
         index=settings.index,
         create=create,
+        outage_timeout=settings.outage_timeout,
     )
 
 

@@ -69,7 +69,9 @@ class _FolderRun(Run):
         tables = MetadataTables(roots, [file.path for file in files], metadata)
         self.metadata, self._lines = tables.used, tables.lines
         self.remarks.extend(tables.remarks)
-        self._stored = StoredFiles(self.collection, metadata=bool(self._lines))
+        self._stored = self.patiently(
+            lambda: StoredFiles(self.collection, metadata=bool(self._lines))
+        )
         changed = (
             Job(file.path, file.path, file.mtime_ns)
             for file in files

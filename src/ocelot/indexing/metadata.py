@@ -67,7 +67,7 @@ class MetadataTables:
         files = metadata_files(roots, named)
         for path in dict.fromkeys(file.path for file in files):
             mine = [file for file in files if file.path == path]
-            is_above = any(file.is_above for file in mine)
+            is_above = all(file.is_above for file in mine)
             try:
                 table = read_metadata(path)
             except MetadataError:
