@@ -162,7 +162,7 @@ def test_amounts_that_are_not_plain_numbers_are_text_and_reported(tmp_path):
     assert [line["price"] for line in fields] == price
     assert [line["name"] for line in fields] == ["a", "b", "c", "4"]
     assert remarks == [
-        "the column price: it is text, as 3 of its 4 cells are no numbers "
+        "the column price: 3 of its 4 cells are no plain numbers, so all stay text "
         "('$5' in line 2, '1,200' in line 3, '9,99 €' in line 4)"
     ]
 

@@ -305,7 +305,10 @@ def _type_of(cells: Sequence[tuple[int, str]]) -> tuple[Callable[[str], Any], st
         left_out = f"{len(others)} of its {len(cells)} cells {how} left out"
         return lambda cell: kind(cell) if _is_number(cell.strip()) else None, f"{left_out} ({some})"
     if 2 * sum(bool(_AMOUNT.fullmatch(text)) for _, text in cells) > count + len(odd):
-        return str, f"it is text, as {len(odd)} of its {len(cells)} cells are no numbers ({some})"
+        return (
+            str,
+            f"{len(odd)} of its {len(cells)} cells are no plain numbers, so all stay text ({some})",
+        )
     return str, ""
 
 
