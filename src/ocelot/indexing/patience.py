@@ -15,7 +15,7 @@ __all__ = ["Patience"]
 log = logging.getLogger(__name__)
 
 _Answer = TypeVar("_Answer")
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0  # seconds
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0  # seconds
 
 
 class Patience:
