@@ -3,13 +3,20 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# pip refuses files whose hashes are not in constraints.txt. The option lets it take this folder,
+# which has no hash.
+LOCKED := $(PIP) --no-require-hashes --constraint constraints.txt --build-constraint constraints.txt
+# PyTorch's CPU build for Linux on x86-64 and CPython 3.11. PyPI has the one with CUDA, which is
+# several gigabytes: the CPU build is taken where pip finds it at hand (PIP_FIND_LINKS).
+TORCH := torch==2.13.0
+TORCH_CPU := sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
 
 # What is measured, and how large: `make bench QUICK=` for the figures of docs/performance.md.
 BENCHMARKS ?= encoding precision index milvus reindex search panorama startup serve
 QUICK ?= --quick
 
-.PHONY: demo serve test lint docs bench install browser clean
+.PHONY: demo serve test lint docs bench install lock browser clean
 
 demo: $(VENV)/installed  ## index a drawn shop, ask it for a leopard phone case
 	$(BIN)/ocelot demo demo
@@ -35,12 +42,25 @@ install: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[serve]'
+	@# An older pip does not check the hashes of constraints.
+	@sed -n '/^pip==/,/[^\\]$$/p' constraints.txt > $(VENV)/pip.txt
+	$(PIP) --require-hashes --requirement $(VENV)/pip.txt
+	@echo '$(TORCH) --hash=$(TORCH_CPU)' > $(VENV)/torch.txt
+	@$(PIP) --no-index --no-deps --requirement $(VENV)/torch.txt 2> /dev/null || true
+	$(LOCKED) --editable '.[serve]'
 	@touch $@
 
 $(VENV)/installed-for-tests: $(VENV)/installed
-	$(PIP) --editable '.[test]'
+	$(LOCKED) --editable '.[test]'
 	@touch $@
+
+lock: $(VENV)/installed  ## write constraints.txt; `make lock UPGRADE=--upgrade` for newer versions
+	$(PIP) uv
+	printf 'pip\nhatchling\neditables\n' | $(BIN)/uv pip compile pyproject.toml - --all-extras \
+		--universal --python-version 3.10 --generate-hashes --no-annotate --quiet \
+		--custom-compile-command 'make lock' $(UPGRADE) --output-file constraints.txt
+	grep -v $(TORCH_CPU) constraints.txt > $(VENV)/lock.txt
+	awk '{ print } /^$(TORCH) / { print "    --hash=$(TORCH_CPU) \\" }' $(VENV)/lock.txt > constraints.txt
 
 browser:  ## the page is tested in a real one
 	@sh tests/install_browser.sh

@@ -50,8 +50,10 @@ _CLI = f"""\
 up completion in the shell. Defaults are in square brackets. Most options are also
 [settings](settings.md).
 
-Exit codes: 0 success; 1 failure; 2 unusable input or setting; 130 interrupted. Results
-go to standard output; progress, warnings and errors go to standard error."""
+Exit codes: 0 success, also of a search that finds nothing; 1 failure; 2 unusable input or setting,
+such as an address without a collection or another encoder than the collection's; 130 interrupted.
+`ocelot index` lists files that it cannot use, and fails only if it could use none. Results go to
+standard output; progress, warnings and errors go to standard error."""
 
 
 def cli_page() -> str:
@@ -99,6 +101,7 @@ def _parameters(function: Any) -> Iterator[tuple[inspect.Parameter, Any, Any]]:
 
 def _metavar(parameter: inspect.Parameter, info: ArgumentInfo) -> str:
     name = info.metavar or parameter.name.upper()
+    name += "…" if "list[" in str(parameter.annotation) else ""
     return name if parameter.default is inspect.Parameter.empty else f"[{name}]"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ocelot.downloads import fetch_amazon_reviews
+from ocelot.downloads import AMAZON_REVIEWS_URL, fetch_amazon_reviews, pictures_hash
 from ocelot.errors import DownloadError
 
 Member = tuple[str, bytes] | tarfile.TarInfo
@@ -134,6 +135,40 @@ def test_an_archive_saved_by_hand_is_used_and_kept(server: Server, tmp_path: Pat
     assert server.requests == [] and (tmp_path / "reviews.tar.gz").is_file()
 
 
+def test_the_pictures_are_compared_with_what_was_published(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = fetch_amazon_reviews(tmp_path / "one", url=server.url)
+    published = pictures_hash(images.parent)
+    assert fetch_amazon_reviews(tmp_path / "two", url=server.url, sha256=published).is_dir()
+    server.body = archive_of(("images/000.jpg", b"another"))
+    with pytest.raises(DownloadError, match="not those that were published: fetch it again"):
+        fetch_amazon_reviews(tmp_path / "three", url=server.url, sha256=published)
+    assert leftovers(tmp_path / "three") == []
+    # An archive that was saved by hand, so that its own address is not asked.
+    (tmp_path / AMAZON_REVIEWS_URL.rpartition("/")[2]).write_bytes(server.body)
+    with pytest.raises(DownloadError, match="not those that were published"):
+        fetch_amazon_reviews(tmp_path)
+
+
+def test_the_hash_of_pictures_is_that_of_sorted_lines_of_sha256sum(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    for name in ("b.jpg", "below/a.png", "notes.txt"):
+        (tmp_path / name).write_bytes(b"abc")
+    line = hashlib.sha256(b"abc").hexdigest() + "  {}\n"
+    expected = line.format("a.png") + line.format("b.jpg")
+    assert pictures_hash(tmp_path) == hashlib.sha256(expected.encode()).hexdigest()
+
+
+def test_what_was_killed_long_ago_is_swept(server: Server, tmp_path: Path) -> None:
+    old, new = tmp_path / ".reviews.tar.gz.0a.part", tmp_path / ".reviews.0b.part"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    fetch_amazon_reviews(tmp_path, url=server.url)
+    assert leftovers(tmp_path) == [new.name, "reviews"]
+
+
 def test_an_interrupted_run_leaves_nothing(server: Server, tmp_path: Path) -> None:
     def interrupt(done: int, total: int | None) -> None:
         raise KeyboardInterrupt
@@ -199,7 +234,7 @@ def test_the_size_limit_holds_announced_or_not(
 def test_an_unreachable_server_says_what_to_do(server: Server, tmp_path: Path) -> None:
     url = server.url
     server.server_close()
-    with pytest.raises(DownloadError, match=r"check the connection.*save it as"):
+    with pytest.raises(DownloadError, match=r": Connection refused; check .*save it as"):
         fetch_amazon_reviews(tmp_path, url=url)
 
 

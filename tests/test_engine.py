@@ -491,3 +491,28 @@ def test_async_code_calls_it_in_threads(engine: ocelot.Engine, pictures: Path) -
     assert [item.id for item in done[::2]] == [f"new-{number}" for number in range(8)]
     assert all(names(result) == expected(text="red")[:3] for result in done[1::2])
     assert engine.count() == 32
+
+
+def test_a_text_is_one_id(engine: ocelot.Engine, pictures: Path) -> None:
+    for id in ("a", "b", "c", "abc"):
+        engine.add(Image.new("RGB", (9, 9), "red"), id=id)
+    assert [row.id for row in engine.collection.get("abc")] == ["abc"]
+    assert engine.collection.known("abc") == {"abc"}
+    assert engine.delete("abc") == 1
+    assert [row.id for row in engine.collection.delete("a")] == ["a"]
+    assert engine.collection.known(["a", "b", "c", "abc"]) == {"b", "c"}
+
+
+def test_deleting_reads_once(engine: ocelot.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [item.id for item in engine.items()][:3]
+    asked: list[str] = []
+    query = engine.collection._query
+
+    def counted(expression: str, *arguments: Any) -> Any:
+        asked.append(expression)
+        return query(expression, *arguments)
+
+    monkeypatch.setattr(engine.collection, "_query", counted)
+    assert engine.delete([*ids, "none"]) == 3
+    # Once for the rows, once for other items with the same contents.
+    assert len(asked) == 2

@@ -6,6 +6,8 @@ import copy
 import gzip
 import logging
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -138,6 +140,64 @@ def test_a_failed_run_leaves_no_uploads_without_items(tmp_path: Path) -> None:
         with pytest.raises(ocelot.EncoderError):
             shop.add(plain((150, 0, 0)), id="item-1")  # the item keeps its own file
         assert {item.path for item in items} == uploads_of(tmp_path)
+
+
+_KILLED = """
+import os, sys
+from pathlib import Path
+import ocelot
+from tests.test_public_api import mean_colour, plain
+
+def dies(image, text):
+    if image is not None and image.getpixel((0, 0))[0] == 100:
+        os.kill(os.getpid(), 9)
+    return mean_colour(image, text)
+
+encoder = ocelot.FunctionEncoder(dies, dimension=3, name="dies")
+with ocelot.open(sys.argv[1], encoder=encoder, reranker=None) as shop:
+    shop.add_many({"image": plain((red, 0, 0))} for red in range(200))
+"""
+
+
+def test_uploads_of_a_killed_run_are_removed_by_the_next(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _KILLED, str(tmp_path / "shop.db")]
+    killed = subprocess.run(
+        command, cwd=Path(__file__).parents[1], capture_output=True, check=False
+    )
+    assert killed.returncode == -9, killed.stderr.decode()
+    encoder = ocelot.FunctionEncoder(mean_colour, dimension=3, name="dies")
+    with open_shop(tmp_path, encoder) as shop:
+        assert len(uploads_of(tmp_path)) > shop.count()
+        shop.add(plain("blue"))
+        assert {item.path for item in shop.items()} == uploads_of(tmp_path)
+
+
+def test_closing_in_the_middle_of_a_run_leaves_no_uploads_for_long(tmp_path: Path) -> None:
+    shop = open_shop(tmp_path)
+
+    def records() -> Iterator[dict[str, Any]]:
+        for red in range(200):
+            if red == 150:
+                shop.close()
+            yield {"image": plain((red, 0, 0))}
+
+    with pytest.raises(ocelot.CollectionError):
+        shop.add_many(records())
+    with open_shop(tmp_path) as shop:
+        shop.add(plain("blue"))
+        assert {item.path for item in shop.items()} == uploads_of(tmp_path)
+
+
+def test_databases_may_share_a_folder_for_uploads(tmp_path: Path) -> None:
+    shared = {"encoder": ENCODER, "reranker": None, "uploads": tmp_path / "uploads"}
+    with (
+        ocelot.open(tmp_path / "a.db", **shared) as one,
+        ocelot.open(tmp_path / "b.db", **shared) as other,
+    ):
+        kept, gone = one.add(plain("red")), other.add(plain("red"))
+        other.delete(gone.id)
+        assert one.images.original(kept).id == kept.id
+        assert uploads_of(tmp_path) == {kept.path}
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ocelot.errors import (
         CheckpointError,
         CollectionError,
+        CollectionNotFound,
         ConfigurationError,
         DatabaseUnavailable,
         DownloadError,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckpointError",
     "CollectionError",
+    "CollectionNotFound",
     "ConfigurationError",
     "DatabaseUnavailable",
     "DownloadError",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ocelot.encoders.base import Encoder
 from ocelot.engine import Engine
-from ocelot.errors import ConfigurationError
+from ocelot.errors import CollectionNotFound, ConfigurationError
 from ocelot.rerankers.base import Reranker
 from ocelot.settings import Settings, cache_folder, load_settings
 
@@ -50,7 +52,9 @@ def open(
 
     Raises:
         ConfigurationError: A setting is unknown or cannot be used.
-        EncoderError, CollectionError: The encoder cannot be loaded, the collection not opened.
+        EncoderError: The encoder cannot be loaded.
+        CollectionNotFound: There is none, and `create` is False.
+        CollectionError: The collection cannot be opened, or was made with another encoder.
 
     Example::
 
@@ -77,7 +81,7 @@ def open(
 def _checked(part: Any, name: str, kind: type) -> Any:
     if not isinstance(part, kind):
         raise ConfigurationError(
-            f"The {name} must be a name or an {kind.__name__}, was: {type(part).__name__}."
+            f"The {name} must be a name or of the type {kind.__name__}, was: {type(part).__name__}."
         )
     return part
 
@@ -97,10 +101,58 @@ def build_engine(
     """
     from ocelot.encoders.caching import CachingEncoder
 
-    cached = CachingEncoder(encoder or build_encoder(settings, pictures))
-    images = build_images(settings)
-    reranker = reranker or build_reranker(settings, cached, images)
-    return Engine(cached, build_collection(settings, cached, create=create), reranker, images)
+    with _existing_collection(settings, create=create) as existing:
+        encoder = encoder or _load_encoder(settings, pictures, existing)
+        cached = CachingEncoder(encoder)
+        images = build_images(settings)
+        reranker = reranker or build_reranker(settings, cached, images)
+        return Engine(cached, _collection_for(settings, encoder, existing), reranker, images)
+
+
+@contextmanager
+def _existing_collection(settings: Settings, *, create: bool) -> Iterator[Collection | None]:
+    """Yield the collection, or None if it has to be made; close it if the block fails.
+
+    It is opened first: if it cannot be, no encoder is fetched or loaded.
+    """
+    try:
+        existing = build_collection(settings, create=create)
+    except CollectionNotFound:
+        if not create:
+            raise
+        yield None
+        return
+    try:
+        yield existing
+    except BaseException:
+        existing.close()
+        raise
+
+
+def _load_encoder(
+    settings: Settings, pictures: Sequence[Path] | None, existing: Collection | None
+) -> Encoder:
+    """Load the encoder, unless its vectors are known to have another length than those stored."""
+    from ocelot.collection import EncoderIdentity
+    from ocelot.encoders.weights import known_dimension
+
+    if existing is not None:
+        dimension = known_dimension(settings.encoder, settings.text_model)
+        if dimension not in (None, existing.identity.dimension):
+            existing.check(EncoderIdentity(settings.encoder, "", dimension))
+    return build_encoder(settings, pictures)
+
+
+def _collection_for(
+    settings: Settings, encoder: Encoder, existing: Collection | None
+) -> Collection:
+    """Return the existing collection if the encoder fits, or make one."""
+    from ocelot.collection import EncoderIdentity
+
+    if existing is None:
+        return build_collection(settings, encoder)
+    existing.check(EncoderIdentity.of(encoder))
+    return existing
 
 
 def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) -> Encoder:
@@ -162,14 +214,16 @@ def _build_openvino(settings: Settings, pictures: Sequence[Path] | None) -> Enco
     )
 
 
-def build_collection(settings: Settings, encoder: Encoder, *, create: bool = True) -> Collection:
-    """Open the collection for an encoder."""
+def build_collection(
+    settings: Settings, encoder: Encoder | None = None, *, create: bool = True
+) -> Collection:
+    """Open the collection; arguments and errors are those of `Collection.open`."""
     from ocelot.collection import Collection, EncoderIdentity
 
     return Collection.open(
         settings.db,
         name=settings.collection,
-        encoder=EncoderIdentity.of(encoder),
+        encoder=EncoderIdentity.of(encoder) if encoder is not None else None,
         token=settings.token.get_secret_value() if settings.token else None,
         index=settings.index,
         create=create,
@@ -181,7 +235,7 @@ def build_images(settings: Settings) -> ImageStore:
     """Build the store of pictures: uploads, and cached small copies.
 
     By default uploads are beside a local database (`shop.db` -> `shop-uploads`); for a server, in
-    the working folder. Each collection has its own.
+    the working folder. Each collection has its own, or files of its own where it shares a folder.
     """
     from ocelot.images.store import ImageStore
     from ocelot.images.thumbnails import Thumbnails
@@ -191,7 +245,12 @@ def build_images(settings: Settings) -> ImageStore:
     stem = "ocelot" if remote else os.path.expanduser(settings.db.removesuffix(".db"))
     if settings.collection != Settings.model_fields["collection"].default:
         stem += f"-{settings.collection}"  # a deleted item's file must not be another collection's
-    return ImageStore(thumbnails, settings.uploads or f"{stem}-uploads")
+    owner = ""
+    if remote:
+        owner = f"{urlsplit(settings.db).netloc.rpartition('@')[2]} {settings.collection}"
+    elif settings.uploads is not None:
+        owner = f"{os.path.realpath(os.path.expanduser(settings.db))} {settings.collection}"
+    return ImageStore(thumbnails, settings.uploads or f"{stem}-uploads", owner)
 
 
 def build_reranker(settings: Settings, encoder: Encoder, images: ImageStore) -> Reranker | None:
@@ -264,19 +323,19 @@ def build_service(settings: Settings) -> Service:
     from ocelot.rerankers.fusion import FusionReranker
 
     metrics = Metrics()
-    batching = BatchingEncoder(
-        build_encoder(settings), window=settings.batch_window, observe=metrics.batch
-    )
-    encoder = CachingEncoder(batching, observe=metrics.remembered)
-    images = build_images(settings)
-    rerankers: dict[str, Reranker] = {"fusion": FusionReranker(encoder, images)}
-    if settings.uses_llm or settings.has_language_model:
-        rerankers = {"llm": _build_llm(settings, images)} | rerankers
-    default = "llm" if settings.uses_llm else "fusion"
-    return Service(
-        Engine(encoder, build_collection(settings, encoder), images=images),
-        rerankers,
-        default=None if settings.reranker == "none" else default,
-        limits=Limits.of(settings),
-        metrics=metrics,
-    )
+    with _existing_collection(settings, create=True) as existing:
+        loaded = _load_encoder(settings, None, existing)
+        batching = BatchingEncoder(loaded, window=settings.batch_window, observe=metrics.batch)
+        encoder = CachingEncoder(batching, observe=metrics.remembered)
+        images = build_images(settings)
+        rerankers: dict[str, Reranker] = {"fusion": FusionReranker(encoder, images)}
+        if settings.uses_llm or settings.has_language_model:
+            rerankers = {"llm": _build_llm(settings, images)} | rerankers
+        default = "llm" if settings.uses_llm else "fusion"
+        return Service(
+            Engine(encoder, _collection_for(settings, loaded, existing), images=images),
+            rerankers,
+            default=None if settings.reranker == "none" else default,
+            limits=Limits.of(settings),
+            metrics=metrics,
+        )

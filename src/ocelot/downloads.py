@@ -6,6 +6,8 @@ The folder appears whole or not at all, and nothing is written outside of it.
 from __future__ import annotations
 
 import gzip
+import hashlib
+import re
 import tarfile
 import zlib
 from collections import Counter
@@ -16,14 +18,22 @@ from pathlib import Path, PurePosixPath
 import httpx
 
 from ocelot.errors import DownloadError
-from ocelot.files import atomic_path
+from ocelot.files import atomic_path, remove_partial
 from ocelot.images.decode import SUFFIXES
 
-__all__ = ["AMAZON_REVIEWS_URL", "Progress", "fetch_amazon_reviews"]
+__all__ = [
+    "AMAZON_REVIEWS_SHA256",
+    "AMAZON_REVIEWS_URL",
+    "Progress",
+    "fetch_amazon_reviews",
+    "pictures_hash",
+]
 
 AMAZON_REVIEWS_URL = (
     "https://github.com/milvus-io/bootcamp/releases/download/data/amazon_reviews_2023_subset.tar.gz"
 )
+# Of the pictures in the archive: see `pictures_hash`.
+AMAZON_REVIEWS_SHA256 = "ab1ffafd3390b38c66e0a7e3ca7aa7f510f6f086c4f410d6fc1b6f53f82709d6"
 Progress = Callable[[int, "int | None"], None]
 
 
@@ -31,6 +41,7 @@ def fetch_amazon_reviews(
     directory: str | Path,
     *,
     url: str = AMAZON_REVIEWS_URL,
+    sha256: str | None = None,
     max_bytes: int = 2 * 2**30,
     max_unpacked_bytes: int = 4 * 2**30,
     max_files: int = 100_000,
@@ -45,7 +56,9 @@ def fetch_amazon_reviews(
 
     Args:
         directory: Where the folder `amazon_reviews_2023_subset` is made; created if missing.
-        url: Another place with the same archive.
+        url: Another archive, or another place with the same one.
+        sha256: The expected `pictures_hash`; by default that of the tutorials' pictures at their
+            own address, and no check at another one.
         max_bytes: The largest archive to accept.
         max_unpacked_bytes, max_files: The most content to accept in it.
         timeout: Seconds without a byte after which the transfer is given up.
@@ -56,7 +69,7 @@ def fetch_amazon_reviews(
 
     Raises:
         DownloadError: The archive cannot be fetched or written, is too large, damaged or unsafe,
-            or holds no pictures.
+            or holds no pictures or unexpected ones.
     """
     archive = Path(directory) / PurePosixPath(url.partition("?")[0]).name
     folder = archive.with_name(archive.name.removesuffix(".tar.gz"))
@@ -64,6 +77,9 @@ def fetch_amazon_reviews(
         raise DownloadError(f"Cannot fetch {url!r}: the address does not end in .tar.gz.")
     if folder.exists():
         return _pictures_in(folder)
+    if sha256 is None and url == AMAZON_REVIEWS_URL:
+        sha256 = AMAZON_REVIEWS_SHA256
+    remove_partial(archive.parent.glob(f".{folder.name}.*"))
     saved_by_hand = archive.is_file()
     try:
         if not saved_by_hand:
@@ -71,6 +87,11 @@ def fetch_amazon_reviews(
         with atomic_path(folder) as partial:
             _unpack(archive, partial, max_unpacked_bytes, max_files)
             _pictures_in(partial)
+            if sha256 is not None and pictures_hash(partial) != sha256:
+                raise DownloadError(
+                    f"The pictures in {archive} are not those that were published: fetch it again, "
+                    "or unpack it yourself if you trust it."
+                )
     except OSError as error:
         raise DownloadError(f"Cannot write to {directory}: {error.strerror or error}.") from error
     finally:
@@ -78,6 +99,16 @@ def fetch_amazon_reviews(
             with suppress(OSError):
                 archive.unlink()
     return _pictures_in(folder)
+
+
+def pictures_hash(folder: Path) -> str:
+    """SHA-256 of the contents and names of all pictures below a folder, 64 hex digits.
+
+    It is the hash of the lines that `sha256sum` prints for them, with bare names, sorted.
+    """
+    files = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    lines = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
 
 def _download(
@@ -113,7 +144,8 @@ def _download(
                 if progress is not None:
                     progress(done, total)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        cause = str(error).rstrip(".") or type(error).__name__
+        # Without "[Errno 111] " and the like.
+        cause = re.sub(r"^\[.*?\] ", "", str(error)).rstrip(".") or type(error).__name__
         raise DownloadError(
             f"Cannot fetch {shown}: {cause}; check the connection and the proxy settings, or save "
             f"it as {file} yourself."

@@ -14,10 +14,12 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocelot.collection.foreign import ForeignCollection
 from ocelot.encoders.base import encode_query
 from ocelot.errors import ConfigurationError, InputError, ItemNotFound
 from ocelot.images.store import ImageStore
 from ocelot.indexing import Progress, add_record, add_records, index_images
+from ocelot.indexing.adopt import AdoptReport, adopt_rows, check_vectors
 from ocelot.indexing.writer import forget_images
 from ocelot.render import ResultRenderer
 from ocelot.rerankers.base import Reranker
@@ -174,6 +176,40 @@ class Engine:
             progress=progress,
         )
 
+    def adopt(
+        self,
+        uri: str | Path,
+        *,
+        collection: str,
+        path_field: str = "image_path",
+        root: str | Path = ".",
+        token: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> AdoptReport:
+        """Take over the pictures of another program's collection, with their vectors.
+
+        A few pictures are encoded and compared with their stored vectors. Rows of the same
+        content become one item; its metadata are their other fields. The other collection is
+        only read. Safe to interrupt and to run again.
+
+        Args:
+            uri: Of its database, as `ocelot.open` takes it.
+            collection: Its name.
+            path_field: The field with the path of a picture.
+            root: The folder that relative paths start from.
+            token: For a server that requires one.
+            progress: Called now and then from the calling thread.
+
+        Raises:
+            EncoderMismatch: The vectors are not those of this engine's encoder.
+            InputError: There is no such database, or no picture to compare.
+            CollectionError: There is no such collection, or Milvus failed.
+        """
+        with ForeignCollection.open(uri, collection, path_field=path_field, token=token) as source:
+            check_vectors(source, self.encoder, root)
+            parts = (self.collection, self.encoder, self.images)
+            return adopt_rows(source, *parts, root=root, progress=progress)
+
     def search(
         self,
         query: Query | None = None,
@@ -204,7 +240,8 @@ class Engine:
 
         Raises:
             InputError: The query or a number cannot be used; `ImageError` for an image.
-            FilterError: Milvus does not accept the filter.
+            FilterError: Milvus does not accept the filter, or it is longer than 10,000
+                characters, or it finds nothing and names a field that no item has.
             ConfigurationError: Reranking is requested and the engine has no reranker.
             EncoderError: The encoder failed.
             CollectionError: Milvus failed.
@@ -259,11 +296,7 @@ class Engine:
         Arguments and errors are as in `search`; `ItemNotFound` if there is no such item.
         """
         _check_numbers(limit, min_score)
-        vector = self._row(id).vector
-        assert vector is not None
-        return self.collection.search(
-            vector, limit=int(limit), filter=filter, exclude=[id], min_score=min_score
-        )
+        return self.collection.similar(id, limit=int(limit), filter=filter, min_score=min_score)
 
     def get(self, id: str) -> Item:
         """A stored item; `ItemNotFound` if there is none with this id."""
@@ -278,14 +311,13 @@ class Engine:
         return self.collection.count(filter)
 
     def delete(self, ids: str | Iterable[str]) -> int:
-        """Remove items; return how many there were.
+        """Remove items; return how many there were. A text is one id.
 
         Files stay, except those that `add` wrote to the folder for uploads.
         """
-        rows = self.collection.get([ids] if isinstance(ids, str) else ids)
-        removed = self.collection.delete(row.id for row in rows)
+        rows = self.collection.delete(ids)
         forget_images(self.collection, self.images, [row.item for row in rows])
-        return removed
+        return len(rows)
 
     def close(self) -> None:
         """Close the collection; repeated calls do nothing."""

@@ -13,6 +13,7 @@
     ├── EncoderError           an encoder cannot be loaded or gave unusable vectors
     │   └── CheckpointError    weights, config or tokenizer are missing or do not fit
     ├── CollectionError        Milvus refused or failed
+    │   ├── CollectionNotFound     there is no such collection
     │   ├── DatabaseUnavailable    the database cannot be opened or reached
     │   └── EncoderMismatch        the collection was made with another encoder
     ├── RerankError            a reranker got no usable answer (never fails a search)
@@ -30,6 +31,7 @@ from __future__ import annotations
 __all__ = [
     "CheckpointError",
     "CollectionError",
+    "CollectionNotFound",
     "ConfigurationError",
     "DatabaseUnavailable",
     "DownloadError",
@@ -104,6 +106,10 @@ class CheckpointError(EncoderError):
 
 class CollectionError(OcelotError):
     """Milvus refused or failed."""
+
+
+class CollectionNotFound(CollectionError):
+    """There is no such collection."""
 
 
 class DatabaseUnavailable(CollectionError):

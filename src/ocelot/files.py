@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["atomic_path", "write_atomic"]
+__all__ = ["atomic_path", "remove_partial", "write_atomic"]
+
+_HOUR = 3600
 
 
 @contextmanager
@@ -57,6 +60,17 @@ def write_atomic(path: str | Path, data: bytes, *, durable: bool = False) -> Non
     """Write `data` to `path`, whole or not at all; see `atomic_path`."""
     with atomic_path(path, durable=durable) as partial:
         partial.write_bytes(data)
+
+
+def remove_partial(paths: Iterable[Path]) -> None:
+    """Remove temporary files and folders of `atomic_path` whose processes were killed.
+
+    Those younger than an hour stay, as they may be being written.
+    """
+    for path in paths:
+        with suppress(OSError):  # another process may remove it at the same time
+            if path.suffix == ".part" and time.time() - path.stat().st_mtime > _HOUR:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -16,6 +16,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ocelot.errors import InputError
+from ocelot.words import count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -186,6 +187,13 @@ class Hit(Item):
         if not self.retrieval_rank:
             object.__setattr__(self, "retrieval_rank", self.rank)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, without the vector."""
+        keys = ("rank", "retrieval_rank", "score", "path", "paths", "title", "id", "metadata")
+        values = {key: getattr(self, key) for key in keys}
+        values |= {"score": round(self.score, 6), "paths": list(self.paths)}
+        return values | {"metadata": dict(self.metadata)}
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -297,7 +305,7 @@ class Result:
         asked = [image.name for image in self.query.images]
         asked += [repr(shorten(self.query.text, 60))] if self.query.text else []
         best = f", best={shorten(self.best.title, 60)!r}" if self.best else ""
-        return f"<Result of {' + '.join(asked)}: {len(self.hits)} hits{best}>"
+        return f"<Result of {' + '.join(asked)}: {count(len(self.hits), 'hit')}{best}>"
 
     @property
     def retrieved(self) -> tuple[Hit, ...]:
@@ -336,11 +344,7 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: the query, the hits in final order, the verdict, the timings."""
-        keys = ("rank", "retrieval_rank", "score", "path", "paths", "title", "id", "metadata")
-        hits: list[dict[str, Any]] = [{key: getattr(hit, key) for key in keys} for hit in self.hits]
-        for hit in hits:
-            hit |= {"score": round(hit["score"], 6), "paths": list(hit["paths"])}
-            hit["metadata"] = dict(hit["metadata"])
+        hits = [hit.to_dict() for hit in self.hits]
         ranking = None
         if self.ranking is not None:
             ranking = {"ranked_by": self.ranking.ranked_by, **vars(self.ranking)}

@@ -8,6 +8,7 @@ from tests.cli.conftest import Command
 def test_the_bundled_encoder_finds_the_leopard_phone_case(ocelot: Command) -> None:
     outcome = ocelot("demo")
     assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.count("OPENAI_API_KEY") == 1
     assert "A shop of 300 pictures is in demo/shop" in outcome.out
     first = next(line for line in outcome.out.splitlines() if line.lstrip().startswith("1 "))
     assert "Leopard Print" in first and "Phone Case" in first

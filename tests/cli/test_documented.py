@@ -11,7 +11,7 @@ from tests.cli.conftest import Command
 from tests.test_docs import command_lines, words_of, write_pictures
 
 PAGES = ("README.md", "tutorial.md")
-NOT_RUN = ("demo", "serve", "train")  # they have tests of their own, or do not end
+NOT_RUN = ("adopt", "demo", "serve", "train")  # they have tests of their own, or do not end
 
 
 def test_documented_commands_run(ocelot: Command) -> None:

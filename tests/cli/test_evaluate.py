@@ -20,7 +20,9 @@ def test_evaluate_triplets(ocelot: Command, shop: Path, tmp_path: Path) -> None:
     assert (result["queries"], result["gallery"]) == (6, 61)  # leopard.jpg, too
     assert set(result) == {
         "queries", "gallery", "composed", "image_only", "text_only", "chance", "tasks",
+        "encoder",
     }  # fmt: skip
+    assert result["encoder"] == "ocelot-tiny"
     assert 0 <= result["composed"]["R@1"] <= result["composed"]["R@10"] <= 1
     table = ocelot("evaluate", "triplets", queries, "--images", shop)
     assert "6 queries over 61 pictures" in table.out

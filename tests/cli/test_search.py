@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ocelot.types import Input
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, Outcome
 from tests.rerankers.chat_server import ChatServer, completion, error
 
 KEY = "sk-test-0123456789abcdef"
@@ -138,11 +140,12 @@ def test_without_hits_there_is_a_page_but_no_panorama(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 2, "--image, --text, or both"),
-        (["--text", "  "], 2, "--image, --text, or both"),
+        ([], 2, "give a picture, a text, or both"),
+        (["--text", "  "], 2, "give a picture, a text, or both"),
         (["--image", "none.jpg"], 2, "none.jpg: there is no such file"),
         (["--image", "a.jpg"] * 9, 2, "at most 8 reference images"),
         (["--text", "a", "--filter", "price <"], 2, "price <"),
+        (["--text", "a", "--filter", "prise < 30"], 2, "a field prise; there are: price, "),
         (["--text", "a", "--reranker", "magic"], 2, "reranker"),
         (["--text", "a", "--reranker", "llm"], 2, "OPENAI_API_KEY"),
         (["--text", "a", "--encoder", "none"], 2, "ocelot-tiny"),
@@ -176,7 +179,7 @@ def test_one_hit_is_one_picture(ocelot: Command, indexed: Path) -> None:
 
 def test_an_empty_place_says_how_to_fill_it(ocelot: Command) -> None:
     outcome = ocelot("search", "--db", "new.db", "--text", "a")
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "ocelot index" in outcome.err
     assert not Path("new.db").exists()
 
@@ -222,3 +225,126 @@ def test_a_failing_language_model_never_fails_the_search(
     assert result["ranking"]["reranker"] == "gpt-4o"
     assert [hit["retrieval_rank"] for hit in result["hits"]] == list(range(1, 10))
     assert KEY not in outcome.out + outcome.err
+
+
+def query_of(outcome: Outcome) -> object:
+    assert outcome.code == 0, outcome.err
+    return json.loads(outcome.out)["query"]
+
+
+def test_files_among_the_words_are_pictures(ocelot: Command, shop: Path, indexed: Path) -> None:
+    shutil.copy(shop / "leopard.jpg", "A.jpg")
+    shutil.copy(shop / "leopard.jpg", "unnamed")
+    Path("red").mkdir()
+    for words, images, text in (
+        (["A.jpg", "in green"], ["A.jpg"], "in green"),
+        (["in", "A.jpg", "green"], ["A.jpg"], "in green"),
+        (["A.jpg"], ["A.jpg"], None),
+        (["A.jpg", "-t", "blue"], ["A.jpg"], "blue"),
+        (["-i", "./unnamed", "A.jpg"], ["./unnamed", "A.jpg"], None),
+        (["red"], [], "red"),  # the name of a folder, too
+        (["black/white", "mug"], [], "black/white mug"),
+    ):
+        outcome = ocelot("search", "--db", indexed, "--json", "-n", 1, "--no-rerank", *words)
+        assert query_of(outcome) == {"images": images, "text": text}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["B.jpg", "in green"], "There is no picture B.jpg: correct the path, or give a text"),
+        (["unnamed"], "'unnamed' is a file here"),
+        (["./folder"], "./folder: it is a folder"),
+        (["a", "mug", "-t", "blue"], "given twice, as 'a mug' and as --text 'blue'"),
+        (["-", "-"], "Standard input can be read once"),
+        (["ftp://user:secret@host/a.jpg"], "only http:// and https://"),
+        (["mug", "--paths", "--json"], "--paths and --json exclude each other"),
+    ],
+)
+def test_what_is_not_clear_is_asked_back(
+    ocelot: Command, indexed: Path, words: list[str], message: str
+) -> None:
+    Path("unnamed").touch()
+    Path("folder").mkdir()
+    outcome = ocelot("search", "--db", indexed, *words)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("Error: ") and message in outcome.err
+    assert "secret" not in outcome.err
+
+
+def test_a_picture_from_standard_input(
+    ocelot: Command, shop: Path, indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = (shop / "leopard.jpg").read_bytes()
+    for words in (["-", "in green"], ["-i", "-", "-t", "in green"]):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        outcome = ocelot("search", "--db", indexed, "--json", "-n", 1, *words)
+        assert query_of(outcome) == {"images": ["standard input"], "text": "in green"}
+    for data, message in ((b"", "it is empty"), (b"text", "it is not an image")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        outcome = ocelot("search", "--db", indexed, "-")
+        assert outcome.code == 2 and f"Cannot use standard input: {message}" in outcome.err
+
+
+def test_a_picture_from_the_web_keeps_its_slashes(ocelot: Command, indexed: Path) -> None:
+    for words in (["http://127.0.0.1:9/a//b.jpg"], ["-i", "http://127.0.0.1:9/a//b.jpg"]):
+        outcome = ocelot("search", "--db", indexed, *words)
+        assert outcome.code == 2 and "Cannot use http://127.0.0.1:9/a//b.jpg: " in outcome.err
+
+
+def test_paths_alone(ocelot: Command, indexed: Path) -> None:
+    arguments = ("search", "--db", indexed, "mug", "-n", 3)
+    hits = json.loads(ocelot(*arguments, "--json").out)["hits"]
+    outcome = ocelot(*arguments, "--paths")
+    assert outcome.out.splitlines() == [hit["path"] for hit in hits]
+    assert outcome.err == ""
+    nothing = ocelot("search", "--db", indexed, "mug", "--min-score", 0.9999, "--paths")
+    assert (nothing.code, nothing.out) == (0, "") and "Nothing was found" in nothing.err
+
+
+def test_similar_to_a_stored_picture(
+    ocelot: Command, indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (stored,) = json.loads(ocelot("search", "--db", indexed, "mug", "-n", 1, "--json").out)["hits"]
+    monkeypatch.setattr("ocelot.build.build_encoder", None)  # nothing is encoded
+    command = ("similar", "--db", indexed, stored["id"], "-n", 3)
+    found = json.loads(ocelot(*command, "--json").out)
+    assert [hit["rank"] for hit in found["hits"]] == [1, 2, 3]
+    paths = [hit["path"] for hit in found["hits"]]
+    assert stored["path"] not in paths
+    assert ocelot(*command, "--paths").out.splitlines() == paths
+    table = ocelot(*command).out
+    assert table.splitlines()[0].split() == ["#", "score", "path", "title"]
+    assert all(path in table for path in paths) and "\n3 pictures in " in table
+    for id, message in (("none", "no item with the id none"), ("a b", "id 'a b'")):
+        outcome = ocelot("similar", "--db", indexed, id)
+        assert outcome.code == 2 and message in outcome.err
+
+
+@pytest.mark.parametrize("option", ["--panorama", "--html"])
+def test_outputs_are_checked_before_the_search(
+    ocelot: Command, indexed: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("folder.jpg").mkdir()
+    Path("old.jpg").write_text("kept until it is replaced")
+    with monkeypatch.context() as patched:
+        patched.setattr("ocelot.build.build_engine", None)
+        for output in ("folder.jpg", "/proc/no/p.jpg"):
+            outcome = ocelot("search", "--db", indexed, "mug", option, output)
+            assert outcome.code == 2 and f"Cannot write {output}: " in outcome.err
+    outcome = ocelot("search", "--db", "none.db", "mug", option, "old.jpg")
+    assert outcome.code == 2 and Path("old.jpg").read_text() == "kept until it is replaced"
+
+
+def test_an_interrupted_search_keeps_nothing(
+    ocelot: Command, indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ocelot.engine.Engine.search", interrupt)
+    monkeypatch.setattr("ocelot.engine.Engine.index", interrupt)
+    outcome = ocelot("search", "--db", indexed, "mug")
+    assert (outcome.code, outcome.out, outcome.err) == (130, "", "Interrupted.\n")
+    outcome = ocelot("index", ".")
+    assert outcome.code == 130 and "What is finished is kept" in outcome.err

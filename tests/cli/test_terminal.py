@@ -74,6 +74,26 @@ def test_train_into_a_file(ocelot: Command, tmp_path: Path) -> None:
     assert outcome.code == 2 and "Cannot write" in outcome.err
 
 
+def test_no_summary_of_a_command_is_cut(ocelot: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    for command in ((), ("evaluate",), ("data",)):
+        help = ocelot(*command, "--help").out
+        assert "..." not in help.partition("Commands:")[2]
+        assert all(len(line) <= 60 for line in help.splitlines())
+    assert "changed as the sentence says." in " ".join(ocelot("--help").out.split())
+
+
+def test_a_reader_that_goes_away_gets_no_traceback(ocelot: Command, indexed: Path) -> None:
+    command = [sys.executable, "-m", "ocelot", "search", "--db", str(indexed), "mug", "--paths"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        command, stdout=writing, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": SOURCE}
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
 @pytest.mark.parametrize("quiet", [False, True])
 def test_a_terminal_says_what_it_waits_for_and_clears_it(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import random
 import struct
 import threading
 import zlib
@@ -11,18 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from ocelot.errors import ImageError
 from ocelot.images.decode import (
     SUFFIXES,
-    _PixelBudget,
     decode,
     encode_jpeg,
     hash_bytes,
     probe,
     read_file,
 )
+from ocelot.images.pixels import MemoryBudget, _as_rgb
 
 
 def load_image(source: Path | bytes, **options: int) -> Image.Image:
@@ -186,7 +187,7 @@ def test_a_picture_that_is_too_long_is_said_to_be() -> None:
 
 
 def test_large_pictures_are_decoded_one_after_the_other() -> None:
-    budget, inside, most = _PixelBudget(100), 0, 0
+    budget, inside, most = MemoryBudget(100), 0, 0
     lock = threading.Lock()
 
     def decode(pixels: int) -> None:
@@ -288,13 +289,84 @@ def test_the_limit_is_on_the_whole_picture_however_small_it_is_decoded() -> None
 def test_a_smaller_decoding_takes_less_room(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
 
-    class Noted(_PixelBudget):
-        def reserve(self, pixels: int) -> AbstractContextManager[None]:
-            taken.append(pixels)
-            return super().reserve(pixels)
+    class Noted(MemoryBudget):
+        def reserve(self, size: int) -> AbstractContextManager[None]:
+            taken.append(size)
+            return super().reserve(size)
 
-    monkeypatch.setattr("ocelot.images.decode._budget", Noted(10**6))
-    data = jpeg(waves(1200, 800))
+    monkeypatch.setattr("ocelot.images.decode.budget", Noted(10**6))
+    data, grey = jpeg(waves(1200, 800)), jpeg(waves(1200, 800).convert("L"))
     load_image(data)
     load_image(data, shortest=100)
-    assert taken == [1200 * 800, 150 * 100]
+    load_image(grey)
+    load_image(jpeg(waves(1200, 800), progressive=True), shortest=100)
+    assert taken == [
+        1200 * 800 * 4,
+        150 * 100 * 4,
+        1200 * 800 * (1 + 4),  # as grey, then as RGB
+        150 * 100 * 4 + 1200 * 800 * 3 * 2,
+    ]
+
+
+@pytest.fixture
+def low_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of more than a million pixels are large."""
+    monkeypatch.setattr("ocelot.images.pixels._LARGE", 10**6)
+
+
+@pytest.mark.usefixtures("low_bound")
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA"])
+def test_large_pictures_of_all_formats_are_reduced_where_that_is_enough(mode: str) -> None:
+    image = waves(1250, 1000)
+    if mode == "RGBA":
+        image.putalpha(image.getchannel("R"))
+    buffer, image = io.BytesIO(), image.convert(mode)
+    image.save(buffer, "PNG", compress_level=1)
+    shown = _as_rgb(image)
+
+    reduced = decode(buffer.getvalue(), shortest=200)
+    assert reduced.size == (1250, 1000) and reduced.image.size == (250, 200)
+    expected = np.asarray(shown.reduce(5), dtype=int)
+    assert np.abs(np.asarray(reduced.image, dtype=int) - expected).max() <= 1
+    assert decode(buffer.getvalue(), shortest=150, earlier=reduced) is reduced
+    assert decode(buffer.getvalue(), shortest=250, earlier=reduced).image.size == (313, 250)
+    whole = decode(buffer.getvalue()).image
+    assert whole.size == (1250, 1000) and whole.tobytes() == shown.tobytes()
+
+
+@pytest.mark.usefixtures("low_bound")
+def test_a_very_long_picture_is_reduced_too() -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (270, 6000), 200).save(buffer, "PNG")
+    assert decode(buffer.getvalue(), shortest=200).image.size == (135, 3000)
+
+
+def with_exif(data: bytes, format: str = "JPEG") -> bytes:
+    buffer = io.BytesIO()
+    waves(60, 40).save(buffer, format, exif=b"Exif\0\0" + data, dpi=(72, 72), quality=92)
+    return buffer.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("seed", range(48))
+def test_garbage_in_exif_does_not_matter(seed: int, format: str) -> None:
+    draw = random.Random(seed)
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation], turned[ExifTags.Base.Make] = 3, "a camera"
+    valid = bytearray(turned.tobytes()[6:])
+    noise = draw.randbytes(draw.randrange(1, 300))
+    for _ in range(4):
+        valid[draw.randrange(len(valid))] = draw.randrange(256)
+    heads = (b"", b"MM\0*", b"II*\0", b"MM\0*\0\0\0\x08", b"II*\0\x08\0\0\0")
+    data = bytes(valid) if seed % 6 == 5 else heads[seed % 6] + noise
+    decoded = decode(with_exif(data, format))
+    assert sorted(decoded.size) == sorted(decoded.image.size) == [40, 60]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_an_orientation_beside_tags_that_cannot_be_read_is_applied() -> None:
+    """Pillow turns the picture, then fails to write the rest of the EXIF again."""
+    entries = struct.pack(">HHLHH", 0x0112, 3, 1, 6, 0) + struct.pack(">HHLL", 0x010F, 5, 1, 8)
+    exif = b"MM\0*" + struct.pack(">LH", 8, 2) + entries + bytes(4)
+    assert decode(with_exif(exif)).image.size == (40, 60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,55 @@ def test_items_of_other_ids_have_files_of_their_own(tmp_path: Path, id: str) -> 
     assert folder.keep(image, image.id) == plain
     folder.forget([str(named)])
     assert plain.exists() and not named.exists()
+
+
+def test_a_folder_that_is_empty_is_removed(tmp_path: Path) -> None:
+    folder, image = UploadFolder(tmp_path), ImageFile(picture())
+    plain, named = folder.keep(image), folder.keep(image, "own")
+    folder.forget([str(plain)])
+    assert named.exists()
+    folder.forget([str(named)])
+    assert not named.parent.exists()
+
+
+def test_folders_may_be_removed_while_files_come(tmp_path: Path) -> None:
+    images = [ImageFile(picture(colour=f"#0000{number:02x}")) for number in range(40)]
+
+    def come_and_go(folder: UploadFolder) -> None:
+        for image in images:
+            path = folder.keep(image)
+            assert path.exists()
+            folder.forget([str(path)])
+
+    with ThreadPoolExecutor(4) as threads:
+        folders = [UploadFolder(tmp_path, owner) for owner in ("", "a", "b", "c")]
+        list(threads.map(come_and_go, folders))
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_owners_of_one_folder_have_files_of_their_own(tmp_path: Path) -> None:
+    image = ImageFile(picture())
+    paths = [str(UploadFolder(tmp_path, owner).keep(image)) for owner in ("", "a", "b")]
+    assert len(set(paths)) == 3
+    folder = UploadFolder(tmp_path, "a")
+    folder.abandon(paths)
+    assert folder.unsettled(exclusive=True) == {paths[1]}
+
+
+def test_a_file_is_unsettled_until_its_row_is_written(tmp_path: Path) -> None:
+    folder, image = UploadFolder(tmp_path), ImageFile(picture())
+    path = str(folder.keep(image))
+    assert folder.is_pending(path)
+    assert not folder.unsettled(exclusive=True)  # this process is at work on it
+    folder.abandon([path])
+    assert folder.unsettled(exclusive=True) == {path}
+    assert not folder.unsettled(exclusive=False)  # perhaps another process is
+    (mark,) = (tmp_path / "pending").iterdir()
+    os.utime(mark, (0, 0))
+    assert folder.unsettled(exclusive=False) == {path}
+    assert str(folder.keep(image)) == path and folder.is_pending(path)  # taken over
+    folder.settle([path])
+    assert not folder.unsettled(exclusive=True) and not list((tmp_path / "pending").iterdir())
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")

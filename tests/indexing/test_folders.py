@@ -234,8 +234,14 @@ def test_every_format_and_every_kind_of_broken_file(collection, encoder, tmp_pat
 
 
 def test_wrong_arguments(collection, encoder, folder):
-    with pytest.raises(InputError, match="1 or more"):
-        index_images(folder, collection, encoder, batch_size=0)
+    for wrong in (0, "a", 1.5, True):
+        with pytest.raises(InputError, match=rf"batch size must be .* was: {wrong!r}\."):
+            index_images(folder, collection, encoder, batch_size=wrong)
+    with pytest.raises(InputError, match="progress must be a function, was: int"):
+        index_images(folder, collection, encoder, progress=5)
+    for wrong in (5, b"metadata.csv"):
+        with pytest.raises(InputError, match="must be the path of a file, was: "):
+            index_images(folder, collection, encoder, metadata=wrong)
     encoder.fingerprint = "other"
     with pytest.raises(EncoderMismatch):
         index_images(folder, collection, encoder)

@@ -316,6 +316,8 @@ def test_what_was_encoded_before_a_failure_stays(shop, files):
     shop.encoder.embed = lambda batch: 1 / 0
     with pytest.raises(EncoderError, match="smaller batch"):
         shop([{"image": path} for path in files])
+    with pytest.raises(EncoderError, match=r"failed on 1 picture \(ZeroDivisionError: .*\)\. What"):
+        shop([{"image": files[-1]}])
 
 
 def test_one_picture(collection, encoder, images, files, tmp_path):

@@ -16,6 +16,7 @@ def test_it_says_what_is_stored_and_how(client: TestClient, warm: Service) -> No
     info = warm._engine.collection.describe()
     assert answer["name"] == "ocelot" and answer["count"] == 60
     assert answer["encoder"] == {"name": "ocelot-tiny", "dimension": info.encoder.dimension}
+    assert answer["sampled"] == 60
     assert (answer["index"], answer["metric"]) == ("FLAT", "COSINE")
     assert (answer["deployment"], answer["version"]) == ("lite", info.version)
     assert answer["rerankers"] == {"names": ["fusion"], "default": "fusion"}
@@ -30,6 +31,7 @@ def test_metadata_is_described_as_the_table_has_it(client: TestClient, shop: Pat
     assert set(keys) == set(lines[0]) - {"file_name"}
     prices = [float(line["price"]) for line in lines]
     assert (keys["price"]["low"], keys["price"]["high"]) == (min(prices), max(prices))
+    assert keys["price"]["count"] == len(lines)
     assert keys["price"]["kind"] == "number" and keys["colour"]["kind"] == "text"
     colours = {line["colour"] for line in lines}
     assert set(keys["colour"]["values"]) == colours and keys["colour"]["distinct"] == len(colours)

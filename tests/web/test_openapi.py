@@ -143,7 +143,8 @@ def documented_calls() -> list[str]:
 def test_the_documented_calls_work(service: Service, shop: Path, leopard: bytes) -> None:
     client = client_of(app_of(service))
     files = {"image": (shop / "images" / "000001.jpg").read_bytes()}
-    id = client.post("/v1/items", files=files).json()["id"]
+    fields = {"metadata": '{"price": 12, "category": "Phone cases"}'}  # those of the filters
+    id = client.post("/v1/items", files=files, data=fields).json()["id"]
     key = client.post("/v1/search", json={"text": "a"}).json()["panorama"].rpartition("/")[2]
     lines = sorted(documented_calls(), key=lambda line: "DELETE" in line)
     assert len(lines) == 14

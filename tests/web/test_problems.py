@@ -15,6 +15,7 @@ STATUS = {
     "InputError": 422, "ImageError": 415, "ImageTooLarge": 413, "FilterError": 400,
     "ItemNotFound": 404, "MetadataError": 422, "ConfigurationError": 503, "EncoderError": 503,
     "CheckpointError": 503, "CollectionError": 503, "DatabaseUnavailable": 503,
+    "CollectionNotFound": 503,
     "EncoderMismatch": 503, "RerankError": 503, "DownloadError": 503, "Overloaded": 429,
     "RequestTimeout": 503, "StorageError": 507, "OcelotError": 503,
 }  # fmt: skip

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ocelot.cli.options import add_command
+
 __all__ = ["app"]
 
 app = typer.Typer(
@@ -15,7 +17,6 @@ app = typer.Typer(
 )
 
 
-@app.command("amazon-reviews")
 def amazon_reviews(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to unpack it.")],
 ) -> None:
@@ -34,3 +35,6 @@ def amazon_reviews(
             directory, progress=lambda done, total: bar.update(task, completed=done, total=total)
         )
     typer.echo(f"The pictures are in {folder}. Next: ocelot index {folder}")
+
+
+add_command(app, amazon_reviews)

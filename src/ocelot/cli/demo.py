@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from ocelot.cli.index import index_with_progress, print_report
-from ocelot.cli.search import NO_KEY, print_result, reranked, save_outputs
+from ocelot.cli.search import print_result, reranked, save_outputs
+from ocelot.words import count
 
 __all__ = ["demo"]
 
@@ -29,7 +30,7 @@ def demo(
         copy_demo_shop(shop)
     except OSError as error:
         raise InputError(f"Cannot write to {directory}: {error.strerror or error}.") from None
-    typer.echo(f"1. A shop of {demo_shop_size()} pictures is in {shop}.")
+    typer.echo(f"1. A shop of {count(demo_shop_size())} is in {shop}.")
 
     import ocelot
 
@@ -41,8 +42,6 @@ def demo(
         found = engine.search(image=shop / "leopard.jpg", text=QUESTION, rerank=False)
         result = reranked(engine, found)
     print_result(result)
-    if result.ranking is not None and result.ranking.reranker == "fusion":
-        typer.echo(NO_KEY)
     panorama, page = directory / "panorama.jpg", directory / "answer.html"
     save_outputs(result, panorama, page)
     typer.echo(f"\n4. Written: {panorama} (what a reranker sees) and {page} (open it).")
@@ -51,7 +50,7 @@ def demo(
         "Next:\n"
         f"  the page            ocelot serve --db {directory / 'shop.db'}\n"
         "  your own folder     ocelot index PICTURES --db mine.db\n"
-        '                      ocelot search --db mine.db --image A.jpg --text "in blue"\n'
+        '                      ocelot search A.jpg "in blue" --db mine.db\n'
         "  the real encoder    add --encoder bge-visualized-base to both (fetches 0.4 GB once)\n"
         "  a vision model      export OPENAI_API_KEY=…   then search as before"
     )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocelot.cli.options import BATCH, ENCODER, Given, Json, takes
+from ocelot.cli.options import BATCH, ENCODER, Given, Json, add_command, takes
 from ocelot.cli.terminal import printable
+from ocelot.words import count
 
 if TYPE_CHECKING:
     from ocelot.evaluation import Figures
@@ -20,7 +21,6 @@ __all__ = ["app"]
 app = typer.Typer(help="Measure retrieval.", no_args_is_help=True, rich_markup_mode=None)
 
 
-@app.command("triplets")
 @takes(ENCODER, BATCH)
 def triplets(
     queries: Annotated[Path, typer.Argument(metavar="QUERIES.jsonl")],
@@ -53,13 +53,14 @@ def triplets(
     failures = [file for file in found if isinstance(file, Failure)]
     result = replace(result, failures=(*failures, *result.failures))
     if as_json:
-        typer.echo(json.dumps(result.to_dict()))
+        typer.echo(json.dumps({"encoder": settings.encoder} | result.to_dict(), ensure_ascii=False))
         return
-    typer.echo(f"{result.queries} queries over {result.gallery} pictures ({settings.encoder})")
+    queries_over = f"{count(result.queries, 'query')} over {count(result.gallery)}"
+    typer.echo(f"{queries_over} ({settings.encoder})")
     _show(result)
     for task, figures in result.tasks.items():
         typer.echo()
-        typer.echo(printable(f"{task}: {figures.queries} queries"))
+        typer.echo(printable(f"{task}: {count(figures.queries, 'query')}"))
         _show(figures)
     for failure in result.failures:
         typer.echo(printable(f"{failure.path}: {failure.reason}"), err=True)
@@ -72,3 +73,6 @@ def _show(result: Figures) -> None:
         none = figures.get("queries") == 0
         cells = ["       -" if none else f"{figures[name]:8.3f}" for name in result.composed]
         typer.echo(f"{row.replace('_', ' '):<12}" + "".join(cells))
+
+
+add_command(app, triplets)

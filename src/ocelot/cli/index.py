@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, INDEX, Given, Json, option, takes
-from ocelot.cli.terminal import pictures, printable
+from ocelot.cli.terminal import printable, resumable
+from ocelot.words import count
 
 if TYPE_CHECKING:
     from ocelot.engine import Engine
@@ -24,15 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["index", "index_with_progress", "print_report"]
 
-_SHOWN_FAILURES = 20
-_SHOWN_REMARKS = 5
-
 
 @takes(DATABASE, INDEX, ENCODER, BATCH)
 def index(
     directory: Annotated[
         list[str],  # a Path would make the working folder of an empty argument
-        typer.Argument(metavar="DIR…", help="Folders or image files."),
+        typer.Argument(metavar="DIR", help="Folders or image files."),
     ],
     *,
     given: Given,
@@ -69,13 +67,14 @@ def index(
         report = replace(kept.report, seconds=time.perf_counter() - started)
         total = kept.rows
     else:
-        with build_engine(settings, pictures=folders) as engine:
+        with resumable(), build_engine(settings, pictures=folders) as engine:
             report = index_with_progress(engine, folders, metadata, prune, quiet=as_json)
             total = engine.count()
         if stamp is not None:
             stamp.save(total, report)
     if as_json:
-        typer.echo(json.dumps(asdict(report) | {"total": total}, ensure_ascii=False))
+        table = asdict(report) | {"total": total, "db": settings.db}
+        typer.echo(json.dumps(table, ensure_ascii=False))
     else:
         print_report(report, total, settings.db)
     usable = report.unchanged + report.encoded + report.relocated + report.updated
@@ -143,23 +142,21 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
         (report.updated, "with new metadata"),
         (report.removed, "removed"),
     ]
-    summary = ", ".join(f"{count} {word}" for count, word in parts if count) or "nothing to do"
+    summary = ", ".join(f"{n:,} {what}" for n, what in parts if n) or "nothing to do"
     rate = f", {report.encoded / report.seconds:.0f} pictures/s" if report.encoded else ""
-    typer.echo(f"{pictures(report.found)} found: {summary} ({report.seconds:.1f} s{rate}).")
-    for path, count in report.metadata.items():
-        typer.echo(printable(f"Metadata: {path} names {count} of them."))
-    typer.echo(f"{db} now holds {pictures(total)}.")
-    files = "file" if len(report.failures) == 1 else "files"
-    _print_list(f"{files} could not be used", report.failures, _SHOWN_FAILURES)
-    remarks = "remark" if len(report.remarks) == 1 else "remarks"
-    _print_list(f"{remarks} on metadata", report.remarks, _SHOWN_REMARKS)
+    typer.echo(f"{count(report.found)} found: {summary} ({report.seconds:.1f} s{rate}).")
+    for path, named in report.metadata.items():
+        typer.echo(printable(f"Metadata: {path} names {named:,} of them."))
+    typer.echo(f"{db} now holds {count(total)}.")
+    _print_list(count(len(report.failures), "file") + " could not be used", report.failures, 20)
+    _print_list(count(len(report.remarks), "remark") + " on metadata", report.remarks, 5)
 
 
 def _print_list(title: str, entries: Sequence[Failure | Remark], shown: int) -> None:
-    """Print how many entries there are, and the first ones."""
+    """Print the first entries, and how many more there are; nothing if there are none."""
     if entries:
-        typer.echo(f"{len(entries)} {title}:", err=True)
+        typer.echo(f"{title}:", err=True)
     for entry in entries[:shown]:
         typer.echo(printable(f"  {entry.path}: {entry.reason}"), err=True)
     if len(entries) > shown:
-        typer.echo(f"  … and {len(entries) - shown} more (--json lists all)", err=True)
+        typer.echo(f"  … and {len(entries) - shown:,} more (--json lists all)", err=True)

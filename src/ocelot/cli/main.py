@@ -12,12 +12,34 @@ from typing import Annotated
 import typer
 
 from ocelot import __version__
-from ocelot.cli import data, demo, evaluate, index, info, repair, search, serve, train
-from ocelot.errors import ConfigurationError, InputError, OcelotError
+from ocelot.cli import (
+    adopt,
+    data,
+    demo,
+    evaluate,
+    index,
+    info,
+    repair,
+    search,
+    serve,
+    similar,
+    train,
+)
+from ocelot.cli.options import add_command
+from ocelot.errors import (
+    CheckpointError,
+    CollectionNotFound,
+    ConfigurationError,
+    EncoderMismatch,
+    InputError,
+    OcelotError,
+)
 
 __all__ = ["app", "run"]
 
 _INTERRUPTED = 130
+# What was given cannot be used: input, a setting, or what a setting names.
+_UNUSABLE = (InputError, ConfigurationError, CheckpointError, CollectionNotFound, EncoderMismatch)
 
 app = typer.Typer(
     help="Composed image search: find pictures with a picture and a sentence, and say why.",
@@ -27,13 +49,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("index")(index.index)
-app.command("search")(search.search)
-app.command("serve")(serve.serve)
-app.command("info")(info.info)
-app.command("repair")(repair.repair)
-app.command("train")(train.train)
-app.command("demo")(demo.demo)
+for command in (
+    index.index, search.search, similar.similar, adopt.adopt, serve.serve, info.info,
+    repair.repair, train.train, demo.demo,
+):  # fmt: skip
+    add_command(app, command)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(data.app, name="data")
 
@@ -57,7 +77,6 @@ def options(
     logger.handlers, logger.propagate = [handler], False
     logging.getLogger().addHandler(logging.NullHandler())
     logging.getLogger("milvus_lite").addHandler(handler)  # warnings about files of the database
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it reports each retry
     warnings.simplefilter("ignore")  # odd EXIF, large pictures: what matters is an error
 
 
@@ -73,10 +92,10 @@ def run(command: typer.Typer = app) -> None:
         command()
     except SystemExit as stop:
         if stop.code == _INTERRUPTED:  # typer says nothing about Ctrl-C
-            typer.echo("Interrupted. Finished work is kept; run it again to continue.", err=True)
+            typer.echo("Interrupted.", err=True)
         raise
     except OcelotError as error:
-        _fail(str(error), 2 if isinstance(error, InputError | ConfigurationError) else 1)
+        _fail(str(error), 2 if isinstance(error, _UNUSABLE) else 1)
     except KeyboardInterrupt:
         _fail("Interrupted.", _INTERRUPTED)
     except BrokenPipeError:

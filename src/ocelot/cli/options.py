@@ -12,6 +12,7 @@ Help and completion show them as if each were a parameter of the command.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -21,8 +22,22 @@ import typer
 from typer.models import OptionInfo
 
 __all__ = [
-    "BATCH", "DATABASE", "ENCODER", "INDEX", "RERANKER", "SERVER", "Given", "Json", "TextModel",
-    "option", "takes",
+    "BATCH",
+    "DATABASE",
+    "ENCODER",
+    "INDEX",
+    "RERANKER",
+    "SERVER",
+    "Filter",
+    "Given",
+    "Json",
+    "Limit",
+    "MinScore",
+    "Paths",
+    "TextModel",
+    "add_command",
+    "option",
+    "takes",
 ]  # fmt: skip
 
 Given = dict[str, Any]  # settings by name; None where the command line does not give one
@@ -86,7 +101,22 @@ SERVER = {
 }
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Limit = Annotated[
+    int, typer.Option("--limit", "-n", min=1, max=1000, help="The most hits to return.")
+]
+Filter = Annotated[str | None, option(help='Condition on the metadata: "price < 30".')]
+MinScore = Annotated[float | None, option(help="Leave out hits below this cosine similarity.")]
+Paths = Annotated[
+    bool, typer.Option("--paths", help="Print only the paths of the hits, one on each line.")
+]
 TextModel = Annotated[Path | None, ENCODER["text_model"]]
+
+
+def add_command(app: typer.Typer, command: Callable[..., None]) -> None:
+    """Add a command under its function's name, with the first sentence of its help as summary."""
+    name = command.__name__.replace("_", "-")
+    summary = re.split(r"(?<=\.)\s", inspect.getdoc(command) or "")[0]  # typer would cut it
+    app.command(name, short_help=summary)(command)
 
 
 def takes(*groups: Mapping[str, OptionInfo]) -> Callable[[Callable[..., None]], Any]:

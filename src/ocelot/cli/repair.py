@@ -9,6 +9,7 @@ from dataclasses import asdict
 import typer
 
 from ocelot.cli.options import DATABASE, Given, Json, takes
+from ocelot.words import count
 
 __all__ = ["repair"]
 
@@ -28,16 +29,16 @@ def repair(*, given: Given, as_json: Json = False) -> None:
 
     settings = load_settings(**given)
     done = repair(settings.db)
-    count = None
+    rows = None
     if done.copy:
         name = settings.collection
         with (
             suppress(CollectionError),  # only other collections may be left
             Collection.open(settings.db, name=name, create=False) as collection,
         ):
-            count = collection.count()
+            rows = collection.count()
     if as_json:
-        typer.echo(json.dumps({**asdict(done), "count": count}, default=str, ensure_ascii=False))
+        typer.echo(json.dumps({**asdict(done), "count": rows}, default=str, ensure_ascii=False))
     elif not done.copy:
         typer.echo(f"{settings.db} is not damaged: nothing was changed.")
     else:
@@ -51,8 +52,8 @@ def repair(*, given: Given, as_json: Json = False) -> None:
                 typer.echo(f"    {picture}")
             if len(loss.pictures) > _SHOWN:
                 typer.echo(f"    and {len(loss.pictures) - _SHOWN:,} more; --json names all")
-        if count is not None:
-            typer.echo(f"{settings.db} now holds {count:,} pictures.")
+        if rows is not None:
+            typer.echo(f"{settings.db} now holds {count(rows)}.")
         if done.losses:
             typer.echo("To add what is lost, run `ocelot index` on the folders of the pictures.")
     if done.losses:

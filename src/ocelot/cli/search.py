@@ -5,45 +5,73 @@ from __future__ import annotations
 import gc
 import json
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocelot.cli.options import DATABASE, ENCODER, RERANKER, Given, Json, option, takes
-from ocelot.cli.terminal import pictures, printable, sentence, waiting
+from ocelot.cli.options import (
+    DATABASE,
+    ENCODER,
+    RERANKER,
+    Filter,
+    Given,
+    Json,
+    Limit,
+    MinScore,
+    Paths,
+    option,
+    takes,
+)
+from ocelot.cli.terminal import printable, sentence, waiting
 from ocelot.errors import ConfigurationError, InputError
-from ocelot.types import MAX_REFERENCES, Query
+from ocelot.types import MAX_REFERENCES
+from ocelot.words import count
 
 if TYPE_CHECKING:
     from ocelot.engine import Engine
-    from ocelot.types import Result
+    from ocelot.types import Hit, Result
 
-__all__ = ["NO_KEY", "print_result", "reranked", "save_outputs", "search"]
+__all__ = [
+    "check_format",
+    "print_paths",
+    "print_result",
+    "print_table",
+    "reranked",
+    "save_outputs",
+    "search",
+]
 
-NO_KEY = "Ranked offline by fusion. Set OPENAI_API_KEY to have a vision model rerank and explain."
+_NO_KEY = "Set OPENAI_API_KEY to have a vision model rerank and explain."
+_NOTHING = "Nothing was found. Loosen --filter or --min-score, or index more pictures."
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @takes(DATABASE, ENCODER, RERANKER)
 def search(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="QUERY",
+            help='Pictures and words, as in A.jpg "in green". A picture is a file, a URL, or "-" '
+            "for standard input.",
+        ),
+    ] = None,
+    *,
     image: Annotated[
         list[str] | None,  # a Path would take a URL apart
         option(
-            "--image", "-i", metavar="PATH", help=f"Query picture, up to {MAX_REFERENCES} times."
+            "--image", "-i", metavar="PICTURE", help=f"Query picture, up to {MAX_REFERENCES} times."
         ),
     ] = None,
     text: Annotated[str | None, option("--text", "-t", help="Query sentence.")] = None,
-    *,
     given: Given,
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, max=1000, help="The most hits to return.")
-    ] = 9,
-    filter: Annotated[str | None, option(help='Condition on the metadata: "price < 30".')] = None,
-    min_score: Annotated[
-        float | None, option(help="Leave out hits below this cosine similarity.")
-    ] = None,
+    limit: Limit = 9,
+    filter: Filter = None,
+    min_score: MinScore = None,
     keep_reference: Annotated[
         bool, typer.Option("--keep-reference", help="Also return the query pictures themselves.")
     ] = False,
@@ -54,11 +82,11 @@ def search(
     html: Annotated[
         Path | None, option(help="Write a page with the query, the hits and the reason here.")
     ] = None,
+    paths: Paths = False,
     as_json: Json = False,
 ) -> None:
     """Search with pictures, a sentence, or pictures changed as the sentence says."""
-    if not image and not (text and text.strip()):
-        raise InputError("There is nothing to search for: give --image, --text, or both.")
+    check_format(paths, as_json)
     if panorama is not None and panorama.suffix.lower() not in _PICTURES:
         raise InputError(f"Cannot write {panorama}: name it .jpg, .png or .webp.")
     # torch's threads would spin while they wait for more work, which one query does not bring.
@@ -67,23 +95,43 @@ def search(
     # many times: a third of the time of a search.
     gc.disable()
     from ocelot.build import build_engine
+    from ocelot.cli.query import query_of
     from ocelot.settings import load_settings
 
-    query = Query(image, text)
+    query = query_of(words or [], image or [], text)
+    for output in (panorama, html):
+        if output is not None:
+            _check_writable(output)
     settings = load_settings(**given | ({"reranker": "none"} if no_rerank else {}))
     with build_engine(settings, create=False) as engine:
         result = engine.search(
             query, limit=limit, filter=filter, min_score=min_score, keep_reference=keep_reference,
             rerank=False,
         )  # fmt: skip
-        result = reranked(engine, result, quiet=as_json)
+        result = reranked(engine, result, quiet=as_json or paths)
     if as_json:
         typer.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
+    elif paths:
+        print_paths(result.hits)
     else:
         print_result(result)
         if settings.reranker == "auto" and not settings.uses_llm and result.hits:
-            typer.echo(NO_KEY, err=True)
+            typer.echo(_NO_KEY, err=True)
     save_outputs(result, panorama, html)
+
+
+def check_format(paths: bool, as_json: bool) -> None:
+    """Refuse `--paths` together with `--json`."""
+    if paths and as_json:
+        raise InputError("--paths and --json exclude each other: give one of them.")
+
+
+def print_paths(hits: Sequence[Hit]) -> None:
+    """Print one path on each line, byte for byte."""
+    for hit in hits:
+        typer.echo(os.fsencode(hit.path))
+    if not hits:
+        typer.echo(_NOTHING, err=True)
 
 
 def reranked(engine: Engine, result: Result, *, quiet: bool = False) -> Result:
@@ -97,32 +145,12 @@ def reranked(engine: Engine, result: Result, *, quiet: bool = False) -> Result:
 
 def print_result(result: Result) -> None:
     """Print a table of the hits, the best match and the reason."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from ocelot.render.words import cost, ranked, verdict
 
     if not result.hits:
-        typer.echo("Nothing was found. Loosen --filter or --min-score, or index more pictures.")
+        typer.echo(_NOTHING)
         return
-    console = Console()
-    if not console.is_terminal:  # a file or a pipe has no width: one line for each hit
-        console = Console(width=10_000)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("#", "was", "score"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("path", "title"):
-        table.add_column(name, overflow="fold")
-    for hit in result:
-        table.add_row(
-            str(hit.rank),
-            str(hit.retrieval_rank),
-            f"{hit.score:.3f}",
-            Text(printable(_short(hit.path))),
-            Text(printable(hit.title)),
-        )
-    console.print(table)
+    print_table(result.hits)
     typer.echo()
     best, ranking = result.best, result.ranking
     if best is None:
@@ -137,7 +165,32 @@ def print_result(result: Result) -> None:
         detail = f": {ranking.detail}" if ranking.detail else ""
         typer.echo(sentence(f"{made[0].upper()}{made[1:]}{detail}"))
     seconds = result.timings.get("total", 0.0)
-    typer.echo(f"{pictures(len(result.hits))} in {seconds:.2f} s.")
+    typer.echo(f"{count(len(result.hits))} in {seconds:.2f} s.")
+
+
+def print_table(hits: Sequence[Hit], *, reranked: bool = True) -> None:
+    """Print a line for each hit; `reranked` tells whether to show its retrieval rank, too."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:  # a file or a pipe has no width: one line for each hit
+        console = Console(width=10_000)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("#", "was", "score") if reranked else ("#", "score"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("path", "title"):
+        table.add_column(name, overflow="fold")
+    for hit in hits:
+        table.add_row(
+            str(hit.rank),
+            *([str(hit.retrieval_rank)] if reranked else []),
+            f"{hit.score:.3f}",
+            Text(printable(_short(hit.path))),
+            Text(printable(hit.title)),
+        )
+    console.print(table)
 
 
 def _short(path: str) -> str:
@@ -153,15 +206,27 @@ def save_outputs(result: Result, panorama: Path | None, html: Path | None) -> No
     if panorama is not None and not result.hits:
         typer.echo(f"There are no hits, so {panorama} is not written.", err=True)
     elif panorama is not None:
-        _write(panorama, lambda: result.panorama().save(panorama, quality=90))
+        with _writing(panorama):
+            result.panorama().save(panorama, quality=90)
     if html is not None:
-        _write(html, lambda: html.write_text(result.to_html(), encoding="utf-8"))
+        with _writing(html):
+            html.write_text(result.to_html(), encoding="utf-8")
 
 
-def _write(file: Path, write: Callable[[], object]) -> None:
-    try:
+def _check_writable(file: Path) -> None:
+    """Raise an error if the file cannot be written, before a search is made for it."""
+    with _writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write()
+        if file.exists():
+            open(file, "ab").close()
+        else:
+            tempfile.TemporaryFile(dir=file.parent).close()
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError) as error:
         cause = getattr(error, "strerror", None) or str(error)
         raise ConfigurationError(f"Cannot write {file}: {cause}.") from None

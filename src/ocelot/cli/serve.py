@@ -20,6 +20,7 @@ import typer
 
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, RERANKER, SERVER, Given, takes
 from ocelot.errors import ConfigurationError
+from ocelot.words import count
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -111,9 +112,9 @@ def _listen(host: str, port: int) -> socket.socket:
 def _announcement(listener: socket.socket, service: Service, db: str) -> str:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    count = asyncio.run(service.count())
+    held = count(asyncio.run(service.count()))
     ranked = f"reranked by {service.default}" if service.default else "not reranked"
-    return f"Ocelot is on http://{shown}:{port} ({count:,} pictures in {db}, {ranked})."
+    return f"Ocelot is on http://{shown}:{port} ({held} in {db}, {ranked})."
 
 
 def _run(app: FastAPI, listener: socket.socket, announcement: str, stop_timeout: float) -> None:

@@ -6,7 +6,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["pictures", "printable", "sentence", "waiting"]
+import typer
+
+__all__ = ["printable", "resumable", "sentence", "waiting"]
 
 
 def printable(text: str) -> str:
@@ -23,9 +25,14 @@ def sentence(text: str) -> str:
     return printable(text).rstrip(" .") + "."
 
 
-def pictures(count: int) -> str:
-    """Return "1 picture", "2 pictures" and so on."""
-    return f"{count} picture{'' if count == 1 else 's'}"
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say after Ctrl-C that the command can be run again."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("What is finished is kept: run the command again to continue.", err=True)
+        raise
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocelot.cli import options
+from ocelot.cli.terminal import resumable
 from ocelot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ def run(
 
     start = load_checkpoint(initial, text_model) if initial else None
     try:
-        folder = train(config, source, output, initial=start, device=device, progress=typer.echo)
+        with resumable():
+            folder = train(
+                config, source, output, initial=start, device=device, progress=typer.echo
+            )
     except OSError as error:
         cause = error.strerror or str(error)
         raise ConfigurationError(f"Cannot write to {output}: {cause}.") from None

@@ -15,6 +15,7 @@ cluster, and Zilliz Cloud. One row for each item:
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,8 @@ import numpy as np
 from pymilvus import MilvusException
 
 from ocelot.collection.connection import Database, cause, failure, quiet, rpc_code
+from ocelot.collection.fields import SAMPLE, FieldNames
+from ocelot.collection.filters import checked_filter, shown
 from ocelot.collection.rows import (
     WITH_METADATA,
     WITHOUT_METADATA,
@@ -40,13 +43,21 @@ from ocelot.collection.rows import (
     row_of,
 )
 from ocelot.collection.schema import MAX_RESULTS, built_index, load_collection, search_params
-from ocelot.errors import CollectionError, ConfigurationError, FilterError, InputError
+from ocelot.errors import (
+    CollectionError,
+    ConfigurationError,
+    FilterError,
+    InputError,
+    ItemNotFound,
+)
 
 if TYPE_CHECKING:
     from ocelot.encoders.base import Matrix
     from ocelot.types import Hit, Vector
 
 __all__ = ["Collection"]
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
@@ -72,6 +83,7 @@ class Collection:
         self._timeout = database.timeout
         self._reading = {"consistency_level": consistency, "timeout": database.timeout}
         self._index = ""
+        self._field_names = FieldNames(self._exists, self.sample)
 
     def __repr__(self) -> str:
         return f"Collection({self.name!r}, uri={self.uri!r})"
@@ -104,7 +116,7 @@ class Collection:
                 endpoint of Zilliz Cloud.
             name: Name of the collection: letters, digits and underscores.
             encoder: The encoder whose vectors it holds; an existing collection must have the
-                same. None accepts the encoder of an existing collection.
+                same. None accepts the encoder of an existing collection, and creates none.
             token: `user:password` or an API key, for a server that requires one.
             index: "auto", or one of Milvus's types: FLAT (exact), HNSW, IVF_FLAT, IVF_SQ8,
                 DISKANN, AUTOINDEX. With `create`, an existing index of another type is rebuilt.
@@ -118,7 +130,8 @@ class Collection:
             ConfigurationError: An argument cannot be used.
             DatabaseUnavailable: The database cannot be opened or reached.
             EncoderMismatch: The collection was made with another encoder.
-            CollectionError: There is no such collection, or Milvus refused.
+            CollectionNotFound: There is no such collection.
+            CollectionError: Milvus refused.
         """
         if not _NAME.fullmatch(name):
             raise ConfigurationError(
@@ -129,7 +142,9 @@ class Collection:
             raise ConfigurationError(
                 f"The consistency {consistency!r} is unknown; take {', '.join(_CONSISTENCY)}."
             )
-        database = Database.connect(os.fspath(uri), token, timeout, create=create)
+        database = Database.connect(
+            os.fspath(uri), token, timeout, create=create, must_exist=encoder is None
+        )
         try:
             self = cls(database, name, consistency, outage_timeout)
             with self._mapped("open"):
@@ -146,6 +161,16 @@ class Collection:
             database.close()
             raise
         return self
+
+    def check(self, encoder: EncoderIdentity) -> None:
+        """Raise an `EncoderMismatch` if vectors of this encoder differ from those stored."""
+        shown, stored = f"{self.name!r} in {self.uri}", self.identity
+        stored.check(encoder, shown)
+        if encoder.runtime != stored.runtime != "":
+            log.info(
+                "The collection %s was made with %s and is used with %s: scores differ slightly.",
+                shown, stored.runtime, encoder.runtime or "another runtime",
+            )  # fmt: skip
 
     def upsert(self, rows: Iterable[Row], *, fresh: bool = False) -> None:
         """Add rows, or replace those with the same ids. They are durable once this returns.
@@ -191,7 +216,6 @@ class Collection:
             vector: Shape (dimension,); need not have length 1.
             limit: The most hits to return; at most 16,384 together with the exclusions.
             filter: A Milvus expression over metadata, e.g. `price < 30 and category == "Toys"`.
-                A field that no row has matches nothing.
             exclude: Ids to leave out.
             exclude_content: Content hashes to leave out, whatever the ids of their items.
             min_score: Leave out hits with a lower cosine similarity.
@@ -199,7 +223,8 @@ class Collection:
 
         Raises:
             InputError: The vector or the limit cannot be used.
-            FilterError: Milvus does not accept the filter.
+            FilterError: Milvus does not accept the filter, or it is longer than `MAX_FILTER`, or
+                it selects nothing and names a field that no row has (unless after `exists`).
             CollectionError: Milvus failed.
         """
         (query,) = self._checked([vector])
@@ -207,7 +232,7 @@ class Collection:
         most = MAX_RESULTS - len(ids) - len(contents)
         if not 1 <= limit <= most:
             raise InputError(f"The limit must be 1 to {most:,}, was: {limit:,}.")
-        expression = _expression(filter)
+        expression = checked_filter(filter)
         fields = [*WITH_METADATA, *(["vector"] if with_vectors else [])]
         wanted = limit + len(ids) + len(contents)
         while True:
@@ -221,6 +246,8 @@ class Collection:
             if len(kept) >= limit or len(found) < wanted or wanted == MAX_RESULTS:
                 break
             wanted = min(2 * wanted, MAX_RESULTS)  # several items have an excluded content
+        if not found:
+            self._field_names.check(expression)
         return tuple(
             hit_of(hit["entity"], hit["distance"], rank)
             for rank, hit in enumerate(kept[:limit], 1)
@@ -248,15 +275,33 @@ class Collection:
                     break
             return list(found)
 
-    def get(self, ids: Iterable[str]) -> tuple[Row, ...]:
-        """The rows with these ids, with vectors, in this order; unknown ids are left out."""
+    def similar(
+        self, id: str, *, limit: int = 9, filter: str | None = None, min_score: float | None = None
+    ) -> tuple[Hit, ...]:
+        """The rows nearest to a stored one, which is left out; arguments as of `search`.
+
+        Raises:
+            ItemNotFound: There is no such item.
+            InputError, FilterError, CollectionError: See `search`.
+        """
+        for row in self.get([id]):
+            assert row.vector is not None
+            options: dict[str, Any] = {"filter": filter, "min_score": min_score}
+            return self.search(row.vector, limit=limit, exclude=[id], **options)
+        raise ItemNotFound(f"There is no item with the id {id}.")
+
+    def get(self, ids: str | Iterable[str]) -> tuple[Row, ...]:
+        """The rows with these ids, with vectors, in this order; unknown ids are left out.
+
+        Here and below, a text is one id.
+        """
         wanted = checked_ids(ids)
         with self._mapped("read"):
             entities = list(self._by_ids(wanted, [*WITH_METADATA, "vector"]))
         rows = {entity["id"]: row_of(entity) for entity in entities}
         return tuple(rows[id] for id in wanted if id in rows)
 
-    def known(self, ids: Iterable[str]) -> set[str]:
+    def known(self, ids: str | Iterable[str]) -> set[str]:
         """Which of these ids are stored."""
         with self._mapped("read"):
             return {str(entity["id"]) for entity in self._by_ids(ids, ["id"])}
@@ -270,7 +315,7 @@ class Collection:
                 for entity in self._query(f"id in {chunk} or sha256 in {chunk}", WITHOUT_METADATA)
             )
 
-    def _by_ids(self, ids: Iterable[str], fields: list[str]) -> Iterator[dict[str, Any]]:
+    def _by_ids(self, ids: str | Iterable[str], fields: list[str]) -> Iterator[dict[str, Any]]:
         for chunk in chunks(ids):
             yield from self._query(f"id in {json.dumps(chunk)}", fields)
 
@@ -279,24 +324,27 @@ class Collection:
         found = self._client.query(self.name, filter=expression, output_fields=fields, **options)
         return list(found)
 
-    def delete(self, ids: Iterable[str]) -> int:
-        """Remove rows; return how many there were."""
+    def delete(self, ids: str | Iterable[str]) -> tuple[Row, ...]:
+        """Remove rows; return those that there were, without vectors and metadata."""
         with self._mapped("delete from"), self._database.writing(self.name):
-            present = sorted(self.known(ids))
-            for chunk in chunks(present):
+            rows = tuple(map(row_of, self._by_ids(ids, WITHOUT_METADATA)))
+            for chunk in chunks(row.id for row in rows):
                 self._client.delete(self.name, ids=chunk, timeout=self._timeout)
-            return len(present)
+            return rows
 
     def count(self, filter: str | None = None) -> int:
         """How many rows are stored, or how many of them a filter selects.
 
         Raises:
-            FilterError: Milvus does not accept the filter.
+            FilterError: As in `search`.
         """
-        expression = _expression(filter)
+        expression = checked_filter(filter)
         with self._mapped("count", expression):
             # A server's statistics miss rows in unsealed segments; a query does not.
-            return int(self._query(expression, ["count(*)"])[0]["count(*)"])
+            count = int(self._query(expression, ["count(*)"])[0]["count(*)"])
+        if not count:
+            self._field_names.check(expression)
+        return count
 
     def iterate(self, *, metadata: bool = True, filter: str | None = None) -> Iterator[Row]:
         """Every row without its vector, in order of ids.
@@ -308,14 +356,14 @@ class Collection:
             filter: A Milvus expression over the metadata, to select rows.
 
         Raises:
-            FilterError: Milvus does not accept the filter.
+            FilterError: As in `search`.
         """
         fields = WITH_METADATA if metadata else WITHOUT_METADATA
         # Content hashes are evenly spread, so hex ranges of equal width are pages of about equal
         # size. Large pages: each query costs Lite a pass over all rows, and a server a wait for
         # strong consistency. A range with too many rows, as with own ids, is halved.
         window = MAX_RESULTS if metadata or self.deployment != "lite" else 140_000
-        filter = _expression(filter)
+        filter = checked_filter(filter)
         depth, left = 0, self.count(filter)
         while left > window * 3 // 4:
             depth, left = depth + 1, left // 16
@@ -334,11 +382,26 @@ class Collection:
                 continue
             yield from map(row_of, page)
 
-    def sample(self, limit: int = 1000) -> tuple[Row, ...]:
+    def sample(self, limit: int = SAMPLE) -> tuple[Row, ...]:
         """Some rows without their vectors, at most `limit`; shows which metadata there is."""
+        limit = min(limit, MAX_RESULTS)
         with self._mapped("read"):
-            page = self._query("", WITH_METADATA, min(limit, MAX_RESULTS))
+            page = self._query("", WITH_METADATA, limit)
+            if len(page) == limit:
+                # The first rows may all come from one folder. Content hashes are evenly spread,
+                # so those of one range come from everywhere; there are none where ids are others.
+                digits = f"{2**32 * limit // max(self.count(), limit):08x}"
+                spread = self._query(f'id < "{digits}"', WITH_METADATA, limit)
+                by_id = {entity["id"]: entity for entity in [*spread, *page]}
+                page = list(by_id.values())[:limit]
         return tuple(row_of(entity) for entity in page)
+
+    def _exists(self, path: str) -> bool:
+        try:
+            with quiet:
+                return bool(self._query(f"exists {path}", ["id"], 1))
+        except MilvusException:
+            return True
 
     def flush(self) -> None:
         """Seal what was written, for quicker reads after many writes."""
@@ -361,6 +424,12 @@ class Collection:
             self.count(),
             self.identity,
         )
+
+    def others(self) -> tuple[str, ...]:
+        """Names of the other collections in the database, as far as the token may know them."""
+        with self._mapped("list what is beside"):
+            names = self._client.list_collections(timeout=self._timeout)
+        return tuple(sorted({*names} - {self.name}))
 
     def drop(self) -> None:
         """Remove the collection with all its rows, and close."""
@@ -402,15 +471,9 @@ class Collection:
                 with self._mapped(doing):
                     self._query("", ["id"], 1)  # fails too if the filter is not the cause
                 raise FilterError(
-                    f"The filter {filter!r} cannot be used: {cause(error)}."
+                    f"The filter {shown(filter)} cannot be used: {cause(error)}"
+                    f"{self._field_names.renamed(filter)}."
                 ) from error
             if isinstance(error, ValueError):
                 raise
             raise failure(error, self.uri, f"{doing} the collection {self.name!r}") from error
-
-
-def _expression(filter: str | None) -> str:
-    """A filter as Milvus takes it; blank text counts as none."""
-    if filter is not None and not isinstance(filter, str):
-        raise FilterError(f"The filter must be a text, was: {type(filter).__name__}.")
-    return (filter or "").strip()

@@ -15,7 +15,12 @@ import grpc
 from pymilvus import MilvusClient, MilvusException
 
 from ocelot.collection.lite.database import LocalDatabase, in_use
-from ocelot.errors import CollectionError, ConfigurationError, DatabaseUnavailable
+from ocelot.errors import (
+    CollectionError,
+    CollectionNotFound,
+    ConfigurationError,
+    DatabaseUnavailable,
+)
 
 __all__ = ["Database", "cause", "failure", "nothing_stored", "quiet", "rpc_code"]
 
@@ -86,8 +91,14 @@ class Database:
         self.deployment = "lite" if local else "zilliz" if is_zilliz else "server"
 
     @classmethod
-    def connect(cls, uri: str, token: str | None, timeout: float, *, create: bool) -> Database:
-        """Connect to a server, or start the embedded one; arguments as of `Collection.open`."""
+    def connect(
+        cls, uri: str, token: str | None, timeout: float, *, create: bool, must_exist: bool = False
+    ) -> Database:
+        """Connect to a server, or start the embedded one; arguments as of `Collection.open`.
+
+        Args:
+            must_exist: Whether to refuse a local database that is missing, even with `create`.
+        """
         scheme = urlsplit(uri).scheme if "://" in uri else ""
         shown = re.sub(r"//[^/@]*@", "//", uri)
         if scheme not in ("http", "https", "tcp"):
@@ -96,7 +107,7 @@ class Database:
                     f"The database {shown!r} cannot be used: give a path that ends with .db, "
                     "or the http:// or https:// address of a Milvus server."
                 )
-            return cls._open_local(shown, timeout, create=create)
+            return cls._open_local(shown, timeout, create=create, must_exist=must_exist)
         wait = min(timeout, 10.0)  # for an address that does not answer
         with quiet:
             try:
@@ -108,9 +119,9 @@ class Database:
             return cls(client, shown, timeout)
 
     @classmethod
-    def _open_local(cls, shown: str, timeout: float, *, create: bool) -> Database:
+    def _open_local(cls, shown: str, timeout: float, *, create: bool, must_exist: bool) -> Database:
         path = Path(shown).expanduser().resolve()
-        if not create and not path.exists():
+        if (must_exist or not create) and not path.exists():
             raise nothing_stored(shown)
         if path.is_file():
             raise DatabaseUnavailable(_OLD_LITE.format(path=shown))
@@ -167,11 +178,11 @@ class Database:
                 self._local.close()
 
 
-def nothing_stored(shown: str, name: str = "ocelot") -> CollectionError:
+def nothing_stored(shown: str, name: str = "ocelot") -> CollectionNotFound:
     """The error for a collection that does not exist."""
     where = f"the collection {name!r} in {shown}" if name != "ocelot" else shown
     option = f" --collection {name}" if name != "ocelot" else ""
-    return CollectionError(
+    return CollectionNotFound(
         f"Nothing has been indexed in {where} yet: run `ocelot index DIR --db {shown}{option}` "
         "first, or correct the address."
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ocelot.types import Vector
 
 __all__ = [
+    "OWN_FIELDS",
     "CollectionInfo",
     "EncoderIdentity",
     "Row",
@@ -41,7 +42,8 @@ WITH_METADATA = [*_SCALARS, "$meta"]  # a server omits the rest of $meta if one 
 _CHUNK = 1_000  # ids in one expression
 _MESSAGE = 16 * 2**20  # bytes of rows in one message
 _MAX_JSON_BYTES = 65_000  # a server refuses JSON fields of more than 65,536 bytes
-_RESERVED = frozenset({*WITHOUT_METADATA, "vector", "$meta"})
+OWN_FIELDS = frozenset({*WITHOUT_METADATA, "vector"})
+_RESERVED = OWN_FIELDS | {"$meta"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,127}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -57,7 +59,7 @@ class EncoderIdentity:
     """
 
     name: str
-    fingerprint: str
+    fingerprint: str  # "" if it is not known yet
     dimension: int
     runtime: str = ""
 
@@ -67,7 +69,8 @@ class EncoderIdentity:
         return cls(encoder.name, encoder.fingerprint, encoder.dimension, encoder.runtime)
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.fingerprint[:12]}, {self.dimension} dimensions)"
+        known = f"{self.fingerprint[:12]}, " if self.fingerprint else ""
+        return f"{self.name} ({known}{self.dimension} dimensions)"
 
     def check(self, other: EncoderIdentity, collection: str) -> None:
         """Raise an `EncoderMismatch` if vectors of both differ; names and runtimes may differ."""
@@ -149,7 +152,8 @@ def clean_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     {'price': 9.5, 'size_': 'XL'}
 
     Raises:
-        MetadataError: A value has a type that JSON lacks, or the metadata is too large.
+        MetadataError: A value has a type that JSON lacks, two names are the same text, or the
+            metadata is too large.
     """
     if not isinstance(metadata, Mapping):
         raise MetadataError(
@@ -166,6 +170,8 @@ def clean_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
             continue
         while name in _RESERVED or (name != str(key) and name in metadata):
             name += "_"
+        if name in cleaned:
+            raise _same_name(name)
         cleaned[name] = plain
     size = len(json.dumps(cleaned, ensure_ascii=False).encode()) if _may_exceed(cleaned) else 0
     if size > _MAX_JSON_BYTES:
@@ -214,7 +220,13 @@ def _plain(value: Any, name: str) -> Any:
     if isinstance(value, float):
         return value
     if isinstance(value, Mapping):
-        return {_text(str(key)): _plain(part, name) for key, part in value.items()}
+        parts: dict[str, Any] = {}
+        for key, part in value.items():
+            text = _text(str(key))
+            if text in parts:
+                raise _same_name(text)
+            parts[text] = _plain(part, name)
+        return parts
     if isinstance(value, np.ndarray) and not value.ndim:
         return _plain(value.item(), name)
     if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
@@ -227,6 +239,10 @@ def _plain(value: Any, name: str) -> Any:
         f"The metadata field {name!r} holds a {type(value).__name__}, which cannot be stored; "
         "use text, numbers, true or false, or lists of them."
     )
+
+
+def _same_name(name: str) -> MetadataError:
+    return MetadataError(f"The metadata has two fields with the name {name!r}; rename one.")
 
 
 def is_missing(value: Any) -> bool:
@@ -265,18 +281,21 @@ def entity_of(row: Row, vector: Vector) -> dict[str, Any]:
 
 
 def row_of(entity: Mapping[str, Any]) -> Row:
-    """The row that Milvus returned as an entity."""
+    """The row that Milvus returned as an entity; it was checked when it was written."""
     vector = entity.get("vector")
-    return Row(
-        **{name: entity[name] for name in _SCALARS},
+    row = object.__new__(Row)
+    vars(row).update(
+        {name: entity[name] for name in _SCALARS},
+        paths=dict(sorted(entity["paths"].items())),
         metadata={
             key: value
             for key, value in entity.items()
             if key not in _RESERVED and value is not None
         },
         vector=None if vector is None else np.asarray(vector, dtype=np.float32),
-        sha256=entity.get("sha256") or "",
+        sha256=entity.get("sha256") or entity["id"],
     )
+    return row
 
 
 def hit_of(entity: Mapping[str, Any], score: float, rank: int) -> Hit:
@@ -285,10 +304,15 @@ def hit_of(entity: Mapping[str, Any], score: float, rank: int) -> Hit:
     return Hit(**vars(row.item), score=score, rank=rank, vector=row.vector)
 
 
-def checked_ids(ids: Iterable[str]) -> list[str]:
-    """The ids without repeats, in their order; `InputError` if one cannot be used."""
+def checked_ids(ids: str | Iterable[str]) -> list[str]:
+    """The ids without repeats, in their order; `InputError` if one cannot be used.
+
+    A text is one id.
+    """
     if not isinstance(ids, Iterable) or isinstance(ids, bytes):
         raise InputError(f"The ids must be a text or a list of texts, was: {type(ids).__name__}.")
+    if isinstance(ids, str):
+        ids = [ids]
     unique: dict[str, None] = {}
     for value in ids:
         check_id(value)  # first: a value of another type may not be hashable
@@ -296,7 +320,7 @@ def checked_ids(ids: Iterable[str]) -> list[str]:
     return list(unique)
 
 
-def chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+def chunks(ids: str | Iterable[str]) -> Iterator[list[str]]:
     """Check ids, drop repeats, and group them by how many one expression may hold."""
     unique = checked_ids(ids)
     for start in range(0, len(unique), _CHUNK):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +10,9 @@ from pymilvus import DataType, MilvusClient, MilvusException
 
 from ocelot.collection.connection import Database, cause, nothing_stored, rpc_code
 from ocelot.collection.rows import EncoderIdentity
-from ocelot.errors import CollectionError
+from ocelot.errors import CollectionError, CollectionNotFound, ConfigurationError
 
 __all__ = ["MAX_RESULTS", "built_index", "load_collection", "search_params"]
-
-log = logging.getLogger(__name__)
 
 _SCHEMA_VERSION = "1"
 MAX_RESULTS = 16_384  # Milvus's own window for one search or query
@@ -49,16 +46,17 @@ def load_collection(
     is_new = not client.has_collection(name, timeout=timeout)
     if is_new:
         if not create or encoder is None:
+            others = sorted(client.list_collections(timeout=timeout))
+            if others:
+                raise CollectionNotFound(
+                    f"There is no collection {name!r} in {database.shown}, which has "
+                    f"{', '.join(others)}: choose one of these, or run `ocelot index` first."
+                )
             raise nothing_stored(database.shown, name)
         _create(database, name, encoder, consistency)
     identity = _stored_identity(database, name)
     if encoder is not None:
         identity.check(encoder, f"{name!r} in {database.shown}")
-        if encoder.runtime != identity.runtime != "":
-            log.info(
-                "The collection %r was made with %s and is used with %s: scores differ slightly.",
-                name, identity.runtime, encoder.runtime or "another runtime",
-            )  # fmt: skip
     built = built_index(database, name)
     wanted = index or built.get("index_type") or _AUTO_INDEX[database.deployment]
     if not built or (create and built["index_type"] != wanted):
@@ -123,7 +121,7 @@ def _stored_identity(database: Database, name: str) -> EncoderIdentity:
             stored = {}
     version = stored.get("ocelot.schema")
     if version is None:
-        raise CollectionError(
+        raise ConfigurationError(
             f"The collection {name!r} in {database.shown} was not made by Ocelot; "
             "choose another collection name."
         )
@@ -161,7 +159,7 @@ def _build_index(
     except MilvusException as error:
         if rpc_code(error) is not None:
             raise
-        raise CollectionError(
+        raise ConfigurationError(
             f"Milvus at {database.shown} cannot make the index {index} "
             f"({cause(error)}); it has {', '.join(_INDEXES[database.deployment])}."
         ) from error
@@ -174,7 +172,7 @@ def _index_type(index: str, deployment: str, shown: str) -> str:
     index = "IVF_FLAT" if index == "IVF" else index
     # Lite accepts any name and fails later, in the background; a server refuses at once.
     if deployment == "lite" and index not in _INDEXES["lite"]:
-        raise CollectionError(
+        raise ConfigurationError(
             f"The local database {shown} has no index {index!r}; "
             f"it has {', '.join(_INDEXES['lite'])}."
         )

@@ -25,6 +25,7 @@ from ocelot.errors import EncoderError
 from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.preprocess import normalise, stack
 from ocelot.model.tokenizer import pad
+from ocelot.words import count
 
 __all__ = ["VisualizedBGE"]
 
@@ -101,7 +102,7 @@ class VisualizedBGE(VistaEncoder):
             if not re.search("out of memory|not enough memory|allocate memory", str(error)):
                 raise
             raise EncoderError(
-                f"{self.device} has no memory left for {self._max_images} images at once: "
+                f"{self.device} has no memory left for {count(self._max_images, 'image')} at once: "
                 "use a smaller batch (--batch-size), or another precision."
             ) from error
 

@@ -5,6 +5,7 @@ Finding them needs no torch, which takes a second to import.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,16 +14,25 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocelot.errors import CheckpointError, ConfigurationError, DownloadError
+from ocelot.errors import CheckpointError, ConfigurationError, DownloadError, OcelotError
 from ocelot.images.decode import hash_bytes
 from ocelot.settings import cache_folder
 
 if TYPE_CHECKING:
     from ocelot.model.checkpoint import Checkpoint
 
-__all__ = ["BUNDLED", "PUBLISHED", "EncoderFiles", "Published", "load_checkpoint", "locate"]
+__all__ = [
+    "BUNDLED",
+    "PUBLISHED",
+    "EncoderFiles",
+    "Published",
+    "known_dimension",
+    "load_checkpoint",
+    "locate",
+]
 
 BUNDLED = "ocelot-tiny"
+_REACHED = 4.0  # seconds in which the hub must answer
 _TEXT_FILES = ("config.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json")
 
 
@@ -34,6 +44,7 @@ class Published:
     size: int
     sha256: str
     text_model: str
+    dimension: int
     repository: str = "BAAI/bge-visualized"
 
 
@@ -43,12 +54,14 @@ PUBLISHED: Mapping[str, Published] = {
         392_860_018,
         "07e58cf70ee6962530490ef1ac5b632e7e0153ba8c7ed49d55e0f41ec97bf6a6",
         "BAAI/bge-base-en-v1.5",
+        768,
     ),
     "bge-visualized-m3": Published(
         "Visualized_m3.pth",
         1_746_155_890,
         "d14e7e8f2618b80d3f4a3283c08f79a16f09ce37d4447dac24117b44df6bd069",
         "BAAI/bge-m3",
+        1024,
     ),
 }
 
@@ -83,6 +96,22 @@ class EncoderFiles:
         return read_published(
             self.weights, self.text, name=self.name, copies=copies, expected=self.expected
         )
+
+
+def known_dimension(name_or_path: str | Path, text_model: str | Path | None = None) -> int | None:
+    """Return the length of an encoder's vectors if it is known without fetching or loading weights.
+
+    Arguments are those of `locate`. Whatever is wrong with the files is left to be said when they
+    are loaded.
+    """
+    if published := PUBLISHED.get(str(name_or_path)):
+        return published.dimension
+    with suppress(OcelotError, OSError, ValueError, KeyError, TypeError):
+        found = locate(name_or_path, text_model, fetch=False)
+        config = json.loads((found.text / "config.json").read_text(encoding="utf-8"))
+        in_own_format = found.weights.suffix == ".safetensors"
+        return int(config["text"]["width"] if in_own_format else config["hidden_size"])
+    return None
 
 
 def load_checkpoint(name_or_path: str | Path, text_model: str | Path | None = None) -> Checkpoint:
@@ -148,9 +177,15 @@ def _text_folder(text_model: str | Path, fetch: bool) -> Path:
 
 def _fetch(repository: str, file: str, fetch: bool) -> Path:
     """Return a file of a hub repository: from the cache without a request, else fetched."""
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import (
+        get_hf_file_metadata,
+        hf_hub_download,
+        hf_hub_url,
+        try_to_load_from_cache,
+    )
     from huggingface_hub.errors import (
         EntryNotFoundError,
+        HfHubHTTPError,
         HFValidationError,
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
@@ -160,6 +195,9 @@ def _fetch(repository: str, file: str, fetch: bool) -> Path:
         # None: not there yet. Neither that nor a path: the repository has no such file.
         found: Any = try_to_load_from_cache(repository, file)
         if found is None and fetch:
+            # The download is patient: it tries again for half a minute where there is no network.
+            with suppress(HfHubHTTPError):  # what the hub answers is the download's to judge
+                get_hf_file_metadata(hf_hub_url(repository, file), timeout=_REACHED)
             found = hf_hub_download(repository, file)
     except (RepositoryNotFoundError, HFValidationError):
         raise CheckpointError(

@@ -10,16 +10,15 @@ import hashlib
 import io
 import os
 import stat
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ocelot.errors import ImageError, ImageTooLarge
+from ocelot.images.pixels import MAX_PIXELS, budget, decoded_bytes, flatten, reduction
 
 __all__ = [
     "MAX_PIXELS",
@@ -36,7 +35,6 @@ __all__ = [
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
 )
-MAX_PIXELS = 89_000_000
 MAX_BYTES = 200 * 2**20
 _MAX_SIDE = 65_500
 # Pillow reads many more formats; some start other programs, and shops do not use them.
@@ -44,6 +42,11 @@ _FORMATS = frozenset({"AVIF", "BMP", "GIF", "HEIF", "JPEG", "MPO", "PNG", "TIFF"
 # Only these plugins are loaded: loading all of them would delay a search.
 _PLUGINS = ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Tiff", "WebP")
 _SCALABLE = ("JPEG", "MPO")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
@@ -58,30 +61,6 @@ class Decoded:
 
     image: Image.Image
     size: tuple[int, int]
-
-
-class _PixelBudget:
-    """Bounds the pixels that threads decode at once; a larger picture is decoded alone."""
-
-    def __init__(self, pixels: int) -> None:
-        self._free = self._all = pixels
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def reserve(self, pixels: int) -> Iterator[None]:
-        wanted = min(pixels, self._all)
-        with self._changed:
-            self._changed.wait_for(lambda: self._free >= wanted)
-            self._free -= wanted
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free += wanted
-                self._changed.notify_all()
-
-
-_budget = _PixelBudget(MAX_PIXELS)
 
 
 def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
@@ -124,11 +103,12 @@ def decode(
     Args:
         data: The bytes of the file.
         shortest: Pixels that are enough for the shortest side. A JPEG is then decoded at 1/2, 1/4
-            or 1/8 of its size if that is enough, which is several times as fast. None decodes
-            at full size.
+            or 1/8 of its size if that is enough, which is several times as fast. Any picture
+            that is still larger than 2^24 pixels is reduced by a whole number: as far as that
+            is enough, and to 2^24 pixels at most. None decodes at full size.
         name: The image's name in messages.
         earlier: The result of an earlier call for the same data; returned if this call would
-            decode to the same size.
+            decode to the same size, or reduce a large picture that is small enough there.
 
     Raises:
         ImageError: The data cannot be decoded, or the image has more than `MAX_PIXELS`.
@@ -187,16 +167,34 @@ def to_rgb(
     try:
         if shortest is not None and image.format in _SCALABLE:
             image.draft(None, (shortest, shortest))
-        if earlier is not None and sorted(earlier.image.size) == sorted(image.size):
+        factor = reduction(image.size, shortest)
+        if earlier is not None and _serves(earlier, image.size, shortest, factor):
             return earlier
-        with _budget.reserve(image.width * image.height):
+        with budget.reserve(decoded_bytes(image, size, factor)):
             image.load()
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            ImageOps.exif_transpose(image, in_place=True)
-            flat = _flatten(image)
+            orientation = _orientation(image)
+            flat = flatten(image, factor)
+            if flat is not image:
+                image.close()  # drop its pixels before others are decoded
     except Exception as error:
         raise _damaged(name, error) from error
+    if orientation in _TURNS:
+        flat = flat.transpose(_TURNS[orientation])
     return Decoded(flat, size[::-1] if orientation in range(5, 9) else size)
+
+
+def _serves(earlier: Decoded, size: tuple[int, int], shortest: int | None, factor: int) -> bool:
+    """Whether an earlier result is what decoding to `size` and reducing by `factor` would give."""
+    if factor > 1 and shortest is not None:
+        return min(earlier.image.size) >= shortest
+    return sorted(earlier.image.size) == sorted(size)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The orientation as in EXIF, 1 to 8; 1 if there is none, or it cannot be read."""
+    with suppress(Exception):  # Pillow raises many types; the pixels are good all the same
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return 1
 
 
 def _check_size(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> None:
@@ -214,18 +212,6 @@ def _check_size(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> 
 def _damaged(name: str, error: Exception) -> ImageError:
     reason = str(error).strip().rstrip(".") or type(error).__name__
     return ImageError(name, f"it is damaged ({reason})")
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":
-        # 16-bit grey: Pillow's own conversion clips instead of scaling.
-        return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        paper = Image.new("RGB", layer.size, "white")
-        paper.paste(layer, mask=layer.getchannel("A"))
-        return paper
-    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _register_heif() -> bool:

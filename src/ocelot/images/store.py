@@ -25,13 +25,18 @@ class ImageStore:
     Args:
         thumbnails: Small copies of large pictures; None to use none.
         uploads: Folder for pictures that were not given as files; made at the first upload.
+        owner: Names the collection if others keep their uploads in the same folder.
     """
 
     def __init__(
-        self, thumbnails: Thumbnails | None = None, uploads: str | Path = "ocelot-uploads"
+        self,
+        thumbnails: Thumbnails | None = None,
+        uploads: str | Path = "ocelot-uploads",
+        owner: str = "",
     ) -> None:
         self.thumbnails = thumbnails
         self._uploads = Path(uploads)
+        self._owner = owner
         self._folder: UploadFolder | None = None
 
     @property
@@ -42,7 +47,7 @@ class ImageStore:
             ConfigurationError: It cannot be written to.
         """
         if self._folder is None:
-            self._folder = UploadFolder(self._uploads)
+            self._folder = UploadFolder(self._uploads, self._owner)
         return self._folder
 
     def original(self, item: Item) -> ImageFile:
@@ -90,6 +95,15 @@ class ImageStore:
             return None if copy is None else ImageFile(copy).rgb(size)
         except ImageError:  # a damaged copy: read the file
             return None
+
+    def settle(self, paths: Iterable[str]) -> None:
+        """Note that rows with these paths are written; some may be uploads."""
+        if self._folder is not None:
+            self._folder.settle(filter(self._folder.is_pending, list(paths)))
+
+    def unsettled(self, *, exclusive: bool) -> set[str]:
+        """Uploads whose rows were perhaps never written; see `UploadFolder.unsettled`."""
+        return self.uploads.unsettled(exclusive=exclusive) if self._uploads.is_dir() else set()
 
     def forget(self, gone: Iterable[Item], kept: Iterable[Item] = ()) -> None:
         """Remove the small copies and the uploaded files of items that are gone.

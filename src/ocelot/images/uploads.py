@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 from ocelot.errors import ConfigurationError, StorageError
-from ocelot.files import atomic_path
+from ocelot.files import atomic_path, remove_partial
 from ocelot.images.decode import hash_bytes
 from ocelot.images.file import ImageFile
 
@@ -25,25 +26,29 @@ class UploadFolder:
     """Keeps uploads as `ab/abcdef….jpg`: the first two digits of the SHA-256, then all of it.
 
     Files are written atomically and flushed to the disk, so that a crash leaves either the whole
-    file or none.
+    file or none. A file is there before its row is: until `settle`, a mark in the folder
+    `pending` says so. If the process is killed between the two, `unsettled` finds the file.
+
+    Args:
+        owner: Names the collection where several share the folder; each has files of its own.
 
     Raises:
         ConfigurationError: The folder cannot be made or written to.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    _pending: ClassVar[set[str]] = set()  # paths that runs of this process have yet to settle
+
+    def __init__(self, folder: str | Path, owner: str = "") -> None:
         self.folder = Path(os.path.abspath(folder))
+        self._owner = owner
+        self._marks = self.folder / (f"pending-{_tag(owner)}" if owner else "pending")
         existing = next(path for path in (self.folder, *self.folder.parents) if path.exists())
         if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
             raise ConfigurationError(
                 f"Uploads cannot be kept in {self.folder}: {existing} is not a writable folder; "
                 "choose another one (--uploads)."
             )
-        # Remove leftovers of interrupted writes, but not what is being written now.
-        for partial in self.folder.glob("??/*.part"):
-            with suppress(OSError):  # another process may remove it at the same time
-                if time.time() - partial.stat().st_mtime > _HOUR:
-                    partial.unlink()
+        remove_partial(self.folder.glob("??/*.part"))
 
     def keep(self, image: ImageFile, id: str | None = None) -> Path:
         """Write a picture for the item `id` unless it is already there; return its path.
@@ -57,20 +62,57 @@ class UploadFolder:
         """
         format, _, _ = image.probe()
         name = image.id
-        if id is not None and id != image.id:
-            name += f"-{hash_bytes(id.encode('utf-8', 'surrogatepass'))[:16]}"
+        own_id = "" if id is None or id == image.id else id
+        if self._owner or own_id:
+            name += f"-{_tag(self._owner, own_id)}"
         path = self.folder / name[:2] / (name + _SUFFIX.get(format, f".{format.lower()}"))
         try:
-            if not path.exists() or path.stat().st_size != len(image.data):
-                with atomic_path(path, durable=True) as partial:
-                    partial.touch(mode=0o600)
-                    partial.write_bytes(image.data)
+            whole, mark = _size(path) == len(image.data), self._mark(path)
+            if not whole or mark.exists():  # of a run that was killed
+                self._pending.add(str(path))
+            if not whole:
+                mark.parent.mkdir(parents=True, exist_ok=True)
+                mark.touch()
+                _write(path, image.data)
         except OSError as error:
+            self.settle([str(path)])
             raise StorageError(
                 f"The upload cannot be kept in {self.folder} ({error.strerror}); check the disk "
                 "and the permissions, or choose another folder (OCELOT_UPLOADS)."
             ) from error
         return path
+
+    def is_pending(self, path: str) -> bool:
+        """Whether a run of this process has yet to settle a file."""
+        return path in self._pending
+
+    def settle(self, paths: Iterable[str]) -> None:
+        """Note that the rows of these files are written."""
+        for path in paths:
+            with suppress(OSError):  # a mark too many is found again
+                self._mark(path).unlink(missing_ok=True)
+            self._pending.discard(path)
+
+    def abandon(self, paths: Iterable[str]) -> None:
+        """Leave files to the next `unsettled`, as their run is over and cannot settle them."""
+        self._pending.difference_update(paths)
+
+    def unsettled(self, *, exclusive: bool) -> set[str]:
+        """Files whose rows were perhaps never written, as their run was killed.
+
+        Args:
+            exclusive: Whether no other process can be writing the rows. Otherwise only files
+                that have waited for an hour are returned.
+        """
+        marks: list[Path] = []
+        with suppress(OSError):  # there are none
+            marks.extend(self._marks.iterdir())
+        found = set()
+        for mark in marks:
+            path = str(self.folder / mark.name[:2] / mark.stem)
+            if path not in self._pending and (exclusive or _age(mark) > _HOUR):
+                found.add(path)
+        return found
 
     def forget(self, paths: Iterable[str]) -> None:
         """Delete those of the files that this folder wrote; others may be below it, too.
@@ -88,3 +130,39 @@ class UploadFolder:
                         f"The upload {path} cannot be deleted ({error.strerror}); "
                         "delete it by hand."
                     ) from error
+                self.settle([str(path)])
+                with suppress(OSError):  # other files are in it
+                    path.parent.rmdir()
+
+    def _mark(self, path: str | Path) -> Path:
+        return self._marks / f"{os.path.basename(path)}.pending"
+
+
+def _write(path: Path, data: bytes, attempts: int = 10) -> None:
+    try:
+        with atomic_path(path, durable=True) as partial:
+            partial.touch(mode=0o600)
+            partial.write_bytes(data)
+    except (FileNotFoundError, FileExistsError):  # another thread has removed the empty folder
+        if attempts == 1:
+            raise
+        _write(path, data, attempts - 1)
+
+
+def _tag(*names: str) -> str:
+    """16 hex digits that tell names apart, which may hold any characters."""
+    return hash_bytes("\0".join(names).encode("utf-8", "surrogatepass"))[:16]
+
+
+def _size(file: Path) -> int | None:
+    """The bytes of a file; None if there is none."""
+    with suppress(FileNotFoundError):
+        return file.stat().st_size
+    return None
+
+
+def _age(file: Path) -> float:
+    """Seconds since a file was written; 0 if another process has removed it."""
+    with suppress(OSError):
+        return time.time() - file.stat().st_mtime
+    return 0.0

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from ocelot.collection import Collection, clean_metadata
 from ocelot.encoders.base import Encoder
-from ocelot.errors import MetadataError
+from ocelot.errors import InputError, MetadataError
 from ocelot.images.file import ImageFile
 from ocelot.images.store import ImageStore
 from ocelot.indexing.metadata import MetadataTables
@@ -47,6 +47,10 @@ def index_images(
 ) -> IndexReport:
     """Bring a collection up to date with folders or files of pictures; see `Engine.index`."""
     roots = roots_of(paths)
+    if metadata is not None and not isinstance(metadata, (str, Path)):
+        raise InputError(
+            f"The metadata must be the path of a file, was: {type(metadata).__name__}."
+        )
     folders = [os.path.join(root, "") for root in roots if os.path.isdir(root)]
     run = _FolderRun(collection, encoder, images or ImageStore(), batch_size, progress, folders)
     with run:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ocelot.collection import Collection, EncoderIdentity, Row
@@ -26,6 +27,7 @@ from ocelot.images.thumbnails import Thumbnails
 from ocelot.indexing.patience import Patience
 from ocelot.indexing.writer import Change, Writer
 from ocelot.types import Failure, IndexReport, Input, Remark
+from ocelot.words import count
 
 if TYPE_CHECKING:
     from ocelot.types import Vector
@@ -84,7 +86,7 @@ class Run(AbstractContextManager["Run"]):
 
     Raises:
         EncoderMismatch: The collection holds another encoder's vectors.
-        InputError: The batch size is below 1.
+        InputError: The batch size is below 1, or `progress` is no function.
     """
 
     def __init__(
@@ -97,8 +99,11 @@ class Run(AbstractContextManager["Run"]):
         folders: Sequence[str] = (),
     ) -> None:
         collection.identity.check(EncoderIdentity.of(encoder), f"{collection.name!r}")
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"The batch size must be 1 or more, was: {batch_size}.")
+        is_whole = isinstance(batch_size, Integral) and not isinstance(batch_size, bool)
+        if batch_size is not None and not (is_whole and batch_size >= 1):
+            raise InputError(f"The batch size must be a whole number from 1, was: {batch_size!r}.")
+        if progress is not None and not callable(progress):
+            raise InputError(f"progress must be a function, was: {type(progress).__name__}.")
         self.collection = collection
         self.encoder = encoder
         self.batch_size = batch_size or encoder.batch_size
@@ -204,10 +209,10 @@ class Run(AbstractContextManager["Run"]):
         except OcelotError:
             raise
         except Exception as error:  # an encoder may raise anything
+            mend = "; try a smaller batch size" if len(batch) > 1 else ""
             raise EncoderError(
-                f"The encoder {self.encoder.name} failed on a batch of {len(batch)} pictures "
-                f"({type(error).__name__}: {error}); try a smaller batch size. What was "
-                "indexed before is kept."
+                f"The encoder {self.encoder.name} failed on {count(len(batch))} "
+                f"({type(error).__name__}: {error}){mend}. What was indexed before is kept."
             ) from error
         self.encoded += len(batch)
         self.writer.add(

@@ -18,7 +18,13 @@ from typing import Any
 from ocelot.collection import Collection, Row, clean_metadata
 from ocelot.collection.rows import check_id, is_missing
 from ocelot.encoders.base import Encoder
-from ocelot.errors import ImageError, InputError, OcelotError
+from ocelot.errors import (
+    ConfigurationError,
+    ImageError,
+    InputError,
+    OcelotError,
+    StorageError,
+)
 from ocelot.images.fetch import public_name
 from ocelot.images.file import ImageFile, ImageSource
 from ocelot.images.store import ImageStore
@@ -87,29 +93,44 @@ class _RecordRun(Run):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._waiting: dict[str, str] = {}  # upload -> id, of rows that are not written yet
+        self._waiting: set[str] = set()  # uploads whose rows are not written yet
         self._contents: dict[str, str] = {}  # id -> content hash, of the records looked up so far
         self._unusable: dict[str, InputError] = {}  # content hash -> why it cannot be used
 
     def store(self, jobs: Iterable[_RecordJob]) -> None:
+        with suppress(ConfigurationError, StorageError):  # reported when the folder is needed
+            is_alone = self.collection.deployment == "lite"  # one process opens it at a time
+            self._sweep(self.images.unsettled(exclusive=is_alone))
         opened = self.ahead(self._open, jobs, self.batch_size)
         self.take_all(self.ahead(self._load, self._look_up(opened), 2 * self.batch_size))
 
     def encode(self) -> None:
-        paths = [job.path for job in self._batch]
         super().encode()
-        for path in paths:
-            self._waiting.pop(path, None)
+        self._waiting.difference_update(self._settled())
 
     def __exit__(self, *error: Any) -> None:
         try:
             super().__exit__(*error)
         finally:
-            if self._waiting:  # uploads of records that were read ahead, or failed
+            left = self._waiting - self._settled()  # of records that were read ahead, or failed
+            if left:
+                self.images.uploads.abandon(left)  # what cannot be swept now is found later
                 with suppress(OcelotError):  # the first error is the one to report
-                    rows = self.collection.get(self._waiting.values())
-                    used = {path for row in rows for path in row.paths}
-                    self.images.uploads.forget(self._waiting.keys() - used)
+                    self._sweep(left)
+
+    def _settled(self) -> set[str]:
+        """Those of the waiting uploads whose rows are written by now."""
+        waiting = list(self._waiting)  # threads add to it
+        return {path for path in waiting if not self.images.uploads.is_pending(path)}
+
+    def _sweep(self, uploads: set[str]) -> None:
+        """Delete uploads that no row has, and that no other run is about to store."""
+        if uploads:
+            rows = self.collection.with_content({Path(path).stem[:64] for path in uploads})
+            used = {path for row in rows for path in row.paths}
+            self.images.uploads.settle(uploads & used)
+            unused = uploads - used
+            self.images.uploads.forget(p for p in unused if not self.images.uploads.is_pending(p))
 
     def _open(self, job: _RecordJob) -> None:
         """Read and hash the picture, and check the rest; runs in threads."""
@@ -165,7 +186,8 @@ class _RecordRun(Run):
         image, job.image = job.image, None
         if not job.path:
             job.path = str(self.images.uploads.keep(image, job.id))
-            self._waiting[job.path] = job.id
+            if self.images.uploads.is_pending(job.path):
+                self._waiting.add(job.path)
         try:
             job.mtime_ns = os.stat(job.path).st_mtime_ns
         except OSError as error:
@@ -183,7 +205,6 @@ class _RecordRun(Run):
             self.add(job)
             return
         else:
-            self._waiting.pop(job.path, None)
             is_same = job.metadata is None or job.metadata == job.stored.metadata
             if is_same and job.stored.paths.get(job.path) == job.mtime_ns:
                 self.unchanged += 1

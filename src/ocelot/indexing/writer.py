@@ -165,9 +165,10 @@ class Writer(AbstractContextManager["Writer"]):
                 changed.append(updated)
         self._collection.upsert(new, fresh=True)
         self._collection.upsert(changed)
+        self._images.settle(path for row in (*new, *changed) for path in row.paths)
         if self._images.thumbnails is not None:
             self._images.thumbnails.put(pending.thumbnails)
-        self.removed += self._collection.delete(gone)
+        self.removed += len(self._collection.delete(gone))
 
     def _updated(self, row: Row, change: Change) -> Row | None:
         """The row with a change; None if no path is left, itself if it cannot take it."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ocelot.rerankers.fusion import ordinal
 from ocelot.types import TITLE_KEYS, Hit, Query, Ranking, Result
+from ocelot.words import count
 
 __all__ = [
     "RERANKERS",
@@ -56,15 +57,6 @@ def short(text: str, most: int = 60) -> str:
     'in blue, …'
     """
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def count(number: int, word: str = "picture") -> str:
-    """A number with its noun.
-
-    >>> count(1), count(1200)
-    ('1 picture', '1,200 pictures')
-    """
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def price(metadata: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ocelot.rerankers.base import complete_order
 from ocelot.types import Hit, Query, Ranking, RankStatus
+from ocelot.words import count
 
 __all__ = ["FunctionReranker"]
 
@@ -53,5 +54,5 @@ class FunctionReranker:
         status: RankStatus = "repaired" if notes else "ok"
         if order is None:
             order, status = tuple(range(len(hits))), "fallback"
-            notes = [f"{self.name} named none of the {len(hits)} hits."]
+            notes = [f"{self.name} named none of the {count(len(hits), 'hit')}."]
         return Ranking(order, reason, self.name, status=status, detail="; ".join(notes))

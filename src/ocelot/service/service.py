@@ -10,13 +10,13 @@ from typing import Any
 from cachetools import LRUCache, TTLCache
 
 from ocelot.assets import copy_demo_shop
+from ocelot.collection.facets import Facet, examples_of, facets_of
 from ocelot.encoders.base import Matrix
 from ocelot.engine import Engine
 from ocelot.errors import Overloaded, RequestTimeout
 from ocelot.images.file import ImageFile
 from ocelot.indexing import Progress
 from ocelot.rerankers.base import Reranker
-from ocelot.service.facets import Facet, examples_of, facets_of
 from ocelot.service.images import Picture, original, small
 from ocelot.service.metrics import Metrics
 from ocelot.service.panoramas import Panoramas
@@ -75,7 +75,7 @@ class Service:
         self._small: LRUCache[tuple[str, int], Picture] = LRUCache(
             _SMALL_BYTES, getsizeof=lambda picture: len(picture.data)
         )
-        self._metadata: TTLCache[str, tuple[tuple[Facet, ...], tuple[Item, ...]]]
+        self._metadata: TTLCache[str, tuple[tuple[Facet, ...], int, tuple[Item, ...]]]
         self._metadata = TTLCache(1, _OVERVIEW_SECONDS)
         self._id_locks = [threading.Lock() for _ in range(64)]
         self._filling = threading.Lock()
@@ -246,7 +246,7 @@ class Service:
             found = self._metadata.get("")
         if found is None:
             rows = self._engine.collection.sample()
-            found = facets_of(row.metadata for row in rows), examples_of(rows)
+            found = facets_of(row.metadata for row in rows), len(rows), examples_of(rows)
             with self._lock:
                 self._metadata[""] = found
         return Overview(info, *found)

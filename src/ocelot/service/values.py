@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ocelot.collection import CollectionInfo
-from ocelot.service.facets import Facet
+from ocelot.collection import CollectionInfo, Facet
 from ocelot.settings import Settings
 from ocelot.types import Item, Result
 
 __all__ = ["MAX_RESULTS", "MAX_TEXT", "Answer", "Limits", "Overview"]
 
 MAX_RESULTS = 100  # hits of one search
-MAX_TEXT = 2000  # characters of a text, and of a filter
+MAX_TEXT = 2000  # characters of a text
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Overview:
-    """What the collection holds, its metadata fields, and some of its items."""
+    """What the collection holds.
+
+    Attributes:
+        facets: The metadata fields of some of its rows.
+        sampled: How many rows these are.
+        examples: Some of the items.
+    """
 
     info: CollectionInfo
     facets: tuple[Facet, ...]
+    sampled: int
     examples: tuple[Item, ...] = ()

@@ -174,7 +174,7 @@ def test_a_dropped_collection_is_no_damage(database: Path) -> None:
     Collection.open(database, create=False).drop()
     with Collection.open(database, name="other", create=False) as other:
         assert other.count() == 5
-    with pytest.raises(CollectionError, match="Nothing has been indexed"):
+    with pytest.raises(CollectionError, match="There is no collection"):
         Collection.open(database, create=False)
 
 

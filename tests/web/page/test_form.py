@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from ocelot.service import Facet, Service
+from ocelot.collection import Facet
+from ocelot.service import Service
 from ocelot.types import Query
 from ocelot.web.page.form import (
     CATEGORIES,

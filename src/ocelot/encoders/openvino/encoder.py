@@ -32,6 +32,7 @@ from ocelot.encoders.weights import EncoderFiles, locate
 from ocelot.errors import ConfigurationError
 from ocelot.model.geometry import ModelSpec
 from ocelot.model.tokenizer import TextTokenizer
+from ocelot.words import count
 
 if TYPE_CHECKING:
     from ocelot.model.checkpoint import Checkpoint
@@ -131,8 +132,9 @@ class OpenVINOEncoder(VistaEncoder):
     def _run(self, batch: Sequence[Prepared]) -> Matrix:
         images = [pixels for pixels, _ in batch if pixels is not None]
         texts = [ids for _, ids in batch]
-        failure = f"OpenVINO failed on a batch of {len(batch)}"
-        with self._lock, mapped_errors(failure, "use a smaller one (--batch-size)"):
+        mend = "use a smaller --batch-size" if len(batch) > 1 else "use --backend torch"
+        failure = f"OpenVINO failed on {count(len(batch), 'input')}"
+        with self._lock, mapped_errors(failure, mend):
             tokens = self._vision.infer([np.stack(images)])[0] if images else None
             return self._reader.infer(reader_inputs(self.geometry, tokens, texts))[0]
 

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, from_json
 from typing_extensions import Self
 
+from ocelot.collection import MAX_FILTER
 from ocelot.service import MAX_RESULTS, MAX_TEXT
 from ocelot.types import MAX_REFERENCES
 
@@ -81,7 +82,7 @@ HitLimit = Annotated[
 Filter = Annotated[
     str | None,
     Field(
-        max_length=MAX_TEXT,
+        max_length=MAX_FILTER,
         description="Milvus expression over the metadata, e.g. `price < 30`.",
     ),
 ]
@@ -271,15 +272,19 @@ class ItemRequest(
     """The item's own fields; without it, an item that is stored keeps its own."""
 
 
+_JSON_NAMES = {type(None): "null", list: "an array", str: "a string", bool: "true or false"}
+
+
 def _json_object(value: Any) -> Json:
     try:
         found = from_json(value)
-        cause = f"it is a {type(found).__name__}"
     except (TypeError, ValueError) as error:
-        found, cause = None, str(error)
-    if not isinstance(found, dict):
-        raise PydanticCustomError("object", "it must be a JSON object ({cause})", {"cause": cause})
-    return found
+        cause = str(error)
+    else:
+        if isinstance(found, dict):
+            return found
+        cause = f"it is {_JSON_NAMES.get(type(found), 'a number')}"
+    raise PydanticCustomError("object", "it must be a JSON object ({cause})", {"cause": cause})
 
 
 class ItemForm(_Request):

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, computed_field, field_validator
+from pydantic import BaseModel, computed_field
 from typing_extensions import Self
 
 from ocelot import types
+from ocelot.collection import MAX_FILTER
 from ocelot.service import MAX_RESULTS, MAX_TEXT, Answer, Overview, Service
 from ocelot.web.api.requests import MAX_EMBEDDED, ItemId
 
 __all__ = ["Collection", "Embeddings", "Health", "Hits", "Item", "ProblemDetails", "SearchAnswer"]
-
-_VALUE_LENGTH = 200  # characters of a metadata value as JSON; longer ones are left out
 
 
 class _Value(BaseModel, from_attributes=True, use_attribute_docstrings=True):
@@ -160,18 +158,15 @@ class MetadataField(_Value):
     key: str
     kind: Literal["text", "number", "boolean", "other"]
     values: list[Any]
-    """Some values, the most frequent first."""
+    """Some values, the most frequent first; none that is longer than 200 characters as JSON."""
     distinct: int
     """Number of different values in the sample."""
+    count: int
+    """Number of items of the sample that have it."""
     low: float | None
     """Smallest value, for numbers."""
     high: float | None
     """Largest value, for numbers."""
-
-    @field_validator("values")
-    @classmethod
-    def _short(cls, values: list[Any]) -> list[Any]:
-        return [value for value in values if len(json.dumps(value)) <= _VALUE_LENGTH]
 
 
 class Rerankers(_Value):
@@ -216,6 +211,8 @@ class Collection(_Value):
     version: str
     """Version of Milvus."""
     metadata: list[MetadataField]
+    sampled: int
+    """Number of items that the metadata fields are read from; `count` when from all."""
     rerankers: Rerankers
     limits: RequestLimits
 
@@ -226,13 +223,14 @@ class Collection(_Value):
             "references": types.MAX_REFERENCES,
             "results": MAX_RESULTS,
             "embeddings": MAX_EMBEDDED,
-            "filter_length": MAX_TEXT,
+            "filter_length": MAX_FILTER,
             "text_length": MAX_TEXT,
         }
         return cls.model_validate(
             {
                 **vars(overview.info),
                 "metadata": overview.facets,
+                "sampled": overview.sampled,
                 "rerankers": {"names": service.rerankers, "default": service.default},
                 "limits": vars(service.limits) | limits,
             }

@@ -140,7 +140,10 @@ class Actions:
         yield View(status=status("Searching…", busy=True))
         query = await self._query(form)
         answer = await self._service.search(
-            query, limit=form.limit, filter=self._filter(form), reranked=form.reranker is not None
+            query,
+            limit=form.limit,
+            filter=expression(form.chosen),
+            reranked=form.reranker is not None,
         )
         if session.turn != turn:
             return
@@ -172,7 +175,7 @@ class Actions:
     async def _similar(self, session: Session, form: Form, id: str) -> Views:
         turn = session.begin()
         item = await self._service.get(id)
-        hits = await self._service.similar(id, limit=form.limit, filter=self._filter(form))
+        hits = await self._service.similar(id, limit=form.limit, filter=expression(form.chosen))
         asked = replace(form, picture=await self._pictures.preview(id), text="")
         if session.turn != turn:
             return
@@ -265,9 +268,3 @@ class Actions:
             raise InputError(f"The sentence is longer than {MAX_TEXT:,} characters; shorten it.")
         picture = None if form.picture is None else await self._pictures.read(form.picture)
         return Query(picture, text or None)
-
-    def _filter(self, form: Form) -> str | None:
-        text = expression(form.chosen)
-        if text is not None and len(text) > MAX_TEXT:
-            raise InputError(f"The filter is longer than {MAX_TEXT:,} characters; choose less.")
-        return text

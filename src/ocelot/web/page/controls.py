@@ -6,8 +6,9 @@ from typing import Any
 
 import gradio as gr
 
+from ocelot.collection import MAX_FILTER, Facet
 from ocelot.render import words
-from ocelot.service import MAX_TEXT, Facet, Service
+from ocelot.service import Service
 from ocelot.web.page.form import CATEGORIES, NO_RERANKER, NUMBERS, RESULTS, Offer
 
 __all__ = ["Controls"]
@@ -39,7 +40,7 @@ class Controls:
             self._own = gr.Textbox(
                 label="Own filter expression",
                 placeholder='price < 30 and colour == "blue"',
-                max_length=MAX_TEXT,
+                max_length=MAX_FILTER,
                 elem_id="oc-own",
             )
             apply = gr.Button("Search with these filters", elem_id="oc-apply")

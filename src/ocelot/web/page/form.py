@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocelot.service import Facet, condition
+from ocelot.collection import Facet, condition
 
 __all__ = [
     "CATEGORIES", "NO_RERANKER", "NUMBERS", "RESULTS", "Chosen", "Form", "Offer", "Upload",

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ocelot.collection import Collection, EncoderIdentity, Row
-from ocelot.service.facets import condition, facets_of
+from ocelot.collection.facets import facets_of
+from ocelot.collection.filters import condition
 
 ROWS = [
     {"colour": "red", "price": 3.5, "new": True, "tags": ["a"], "title": "one"},

@@ -1,26 +1,23 @@
-"""The metadata fields of a collection that can be filtered by, read from a sample of its rows."""
+"""The metadata fields of a collection, read from a sample of its rows."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ocelot.collection import Row
+from ocelot.collection.rows import Row
 from ocelot.types import Item
 
-__all__ = ["Facet", "condition", "examples_of", "facets_of"]
+__all__ = ["Facet", "examples_of", "facets_of"]
 
 Kind = Literal["text", "number", "boolean", "other"]
 
 _MAX_VALUES = 24  # examples for one key
 _MAX_LENGTH = 60  # characters; longer texts are prose, not categories
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
-_KEYWORDS = frozenset({"and", "or", "not", "in", "like", "true", "false", "exists", "is", "null"})
+_MAX_EXAMPLE = 200  # characters of a value as JSON
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,8 @@ class Facet:
     Attributes:
         key: Its name.
         kind: Type of its values; "other" for lists, objects and mixtures.
-        values: Up to 24 of its values, the most frequent first.
+        values: Up to 24 of its values, the most frequent first; none that is longer than 200
+            characters as JSON.
         distinct: Number of different values in the sample.
         count: Rows of the sample that have the field.
         low, high: Smallest and largest value, for numbers.
@@ -50,7 +48,8 @@ class Facet:
         if self.kind == "boolean":
             return True
         short = self.kind == "text" and all(len(value) <= _MAX_LENGTH for value in self.values)
-        return short and 1 < self.distinct <= _MAX_VALUES and self.distinct * 2 <= self.count
+        listed = 1 < self.distinct == len(self.values)
+        return short and listed and self.distinct * 2 <= self.count
 
 
 def facets_of(metadata: Iterable[Mapping[str, Any]]) -> tuple[Facet, ...]:
@@ -78,7 +77,8 @@ def _facet(key: str, values: list[Any]) -> Facet:
     kind: Kind = kinds.pop() if len(kinds) == 1 else "other"
     # As JSON, because 1 == True in Python and lists cannot be counted.
     counted = Counter(json.dumps(value, sort_keys=True) for value in values)
-    examples = tuple(json.loads(text) for text, _ in counted.most_common(_MAX_VALUES))
+    common = [text for text, _ in counted.most_common(_MAX_VALUES)]
+    examples = tuple(json.loads(text) for text in common if len(text) <= _MAX_EXAMPLE)
     low = high = None
     if kind == "number":
         low, high = min(values), max(values)
@@ -91,22 +91,3 @@ def _kind(value: Any) -> Kind:
     if isinstance(value, (int, float)):
         return "number"
     return "text" if isinstance(value, str) else "other"
-
-
-def condition(key: str, operator: Literal["==", "<=", ">="], value: Any) -> str:
-    """A filter over one field, quoted as Milvus reads it.
-
-    >>> condition("colour", "==", 'a "b"')
-    'colour == "a \\\\"b\\\\""'
-    >>> condition("unit price", "<=", 3.5)
-    '$meta["unit price"] <= 3.5'
-    """
-    plain = _IDENTIFIER.fullmatch(key) and key.lower() not in _KEYWORDS
-    name = key if plain else f"$meta[{_quoted(key)}]"
-    literal = _quoted(value) if isinstance(value, str) else json.dumps(value)
-    return f"{name} {operator} {literal}"
-
-
-def _quoted(text: str) -> str:
-    # Milvus knows these escapes and no \u; it takes other control characters as they are.
-    return f'"{text.translate(_ESCAPES)}"'

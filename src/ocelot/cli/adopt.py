@@ -1,0 +1,77 @@
+"""`ocelot adopt`: the collection of another program, without encoding its pictures again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocelot import words
+from ocelot.cli.options import DATABASE, ENCODER, Given, Json, option, takes
+from ocelot.cli.terminal import printable
+
+__all__ = ["adopt"]
+
+_SHOWN_FAILURES = 20
+_TARGET = {
+    "db": DATABASE["db"],
+    "collection": option("--into", metavar="NAME", help="Collection to fill. [ocelot]"),
+    "token": DATABASE["token"],
+}
+
+
+@takes(_TARGET, ENCODER)
+def adopt(
+    uri: Annotated[
+        str, typer.Argument(metavar="URI", help="Milvus: a file, or the address of a server.")
+    ],
+    *,
+    source: Annotated[
+        str, option("--collection", metavar="NAME", help="The collection to take over.")
+    ],
+    given: Given,
+    path_field: Annotated[
+        str, typer.Option("--path-field", metavar="NAME", help="Field with the path of a picture.")
+    ] = "image_path",
+    root: Annotated[
+        Path,
+        typer.Option("--root", metavar="DIR", help="Folder that relative paths start from."),
+    ] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Take over a collection that another program made, such as Milvus's tutorial.
+
+    A few pictures are encoded and compared with their stored vectors; if these agree, all vectors
+    are copied. The other collection is only read.
+    """
+    from ocelot.build import build_encoder, build_engine
+    from ocelot.collection.foreign import ForeignCollection
+    from ocelot.indexing.adopt import adopt_rows, check_vectors
+    from ocelot.settings import load_settings
+
+    settings = load_settings(**given, reranker="none")
+    token = settings.token.get_secret_value() if settings.token else None
+    with ForeignCollection.open(uri, source, path_field=path_field, token=token) as foreign:
+        encoder = build_encoder(settings)
+        check_vectors(foreign, encoder, root)  # before a collection is made
+        with build_engine(settings, encoder=encoder) as engine:
+            report = adopt_rows(foreign, engine.collection, encoder, engine.images, root)
+            total = engine.count()
+    if as_json:
+        table = vars(report) | {"failures": [vars(failure) for failure in report.failures]}
+        typer.echo(json.dumps(table | {"total": total}, ensure_ascii=False))
+    else:
+        typer.echo(
+            f"{report.found:,} rows found: {report.adopted:,} taken over, {report.duplicates:,} "
+            f"duplicates, {len(report.failures):,} left out ({report.seconds:.1f} s)."
+        )
+        typer.echo(f"{settings.db} now holds {words.count(total)}.")
+        for failure in report.failures[:_SHOWN_FAILURES]:
+            typer.echo(printable(f"  {failure.path}: {failure.reason}"), err=True)
+        if len(report.failures) > _SHOWN_FAILURES:
+            more = len(report.failures) - _SHOWN_FAILURES
+            typer.echo(f"  … and {more:,} more (--json lists all)", err=True)
+    if report.failures and not report.adopted + report.duplicates:
+        raise typer.Exit(1)

@@ -1,0 +1,166 @@
+"""Reading a collection that another program made, such as the notebook of Milvus's tutorial."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import numpy as np
+from pymilvus import DataType, MilvusException
+
+from ocelot.collection.connection import Database, failure, quiet
+from ocelot.collection.filters import literal
+from ocelot.collection.schema import MAX_RESULTS
+from ocelot.errors import CollectionError, InputError
+
+if TYPE_CHECKING:
+    from ocelot.types import Vector
+
+__all__ = ["ForeignCollection", "ForeignRow"]
+
+_CHUNK = 500  # rows read at once, with their vectors
+_VECTORS = {kind for kind in DataType if kind.name.endswith("_VECTOR")}
+
+
+@dataclass(frozen=True)
+class ForeignRow:
+    """One row of another program's collection.
+
+    Attributes:
+        path: Of the picture, as it is stored; "" if there is none.
+        vector: Shape (dimension,), as it is stored.
+        metadata: All other fields, without an automatic primary key.
+    """
+
+    path: str
+    vector: Vector
+    metadata: Mapping[str, Any]
+
+
+class ForeignCollection:
+    """Another program's collection, to be read. Made by `open`; a context manager.
+
+    Attributes:
+        dimension: Of its vectors.
+        count: Number of rows.
+    """
+
+    def __init__(self, database: Database, name: str, path_field: str) -> None:
+        self.name = name
+        self._database = database
+        self._path_field = path_field
+        with self._mapped():
+            if not database.client.has_collection(name, timeout=database.timeout):
+                others = sorted(database.client.list_collections(timeout=database.timeout))
+                raise CollectionError(
+                    f"There is no collection {name!r} in {database.shown}; there are: "
+                    f"{', '.join(others) or 'none'}."
+                )
+            fields = database.client.describe_collection(name)["fields"]
+            vectors = [field for field in fields if field["type"] is DataType.FLOAT_VECTOR]
+            if len(vectors) != 1:
+                raise CollectionError(
+                    f"{self} has {len(vectors)} fields of float vectors, and only a collection "
+                    "with one can be read."
+                )
+            self._vector = str(vectors[0]["name"])
+            self.dimension = int(vectors[0]["params"]["dim"])
+            (key,) = (field for field in fields if field.get("is_primary"))
+            self._key = str(key["name"])
+            self._left_out = {field["name"] for field in fields if field["type"] in _VECTORS}
+            self._left_out |= {path_field} | ({self._key} if key.get("auto_id") else set())
+            database.client.load_collection(name, timeout=max(database.timeout, 120.0))
+            self.count = int(self._query("", ["count(*)"])[0]["count(*)"])
+
+    @classmethod
+    def open(
+        cls,
+        uri: str | os.PathLike[str],
+        name: str,
+        *,
+        path_field: str = "image_path",
+        token: str | None = None,
+        timeout: float = 30.0,
+    ) -> ForeignCollection:
+        """Open a collection; nothing in it is changed.
+
+        Args:
+            uri, name, token, timeout: As of `Collection.open`.
+            path_field: The field with the path of the picture.
+
+        Raises:
+            InputError: There is no such database.
+            CollectionError: There is no such collection, or it has no vectors to read.
+        """
+        uri = os.fspath(uri)
+        if "://" not in uri and not os.path.exists(os.path.expanduser(uri)):
+            raise InputError(f"There is no database {uri}; check the path.")
+        database = Database.connect(uri, token, timeout, create=False)
+        try:
+            return cls(database, name, path_field)
+        except BaseException:
+            database.close()
+            raise
+
+    def __str__(self) -> str:
+        return f"The collection {self.name!r} in {self._database.shown}"
+
+    def __enter__(self) -> ForeignCollection:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._database.close()
+
+    def rows(self) -> Iterator[ForeignRow]:
+        """All rows, in order of their primary keys."""
+        for keys in self._keys():
+            for start in range(0, len(keys), _CHUNK):
+                chunk = literal(keys[start : start + _CHUNK])
+                found = self._query(f"{self._key} in {chunk}", ["*"])
+                yield from map(self._row, sorted(found, key=lambda entity: entity[self._key]))
+
+    def _keys(self) -> Iterator[list[Any]]:
+        """The primary keys, in order. A range with too many of them is halved."""
+        # pymilvus's own iterator finds nothing on servers that do not tell it their time.
+        ranges: list[tuple[Any, Any]] = [(None, None)]
+        while ranges:
+            low, high = ranges.pop()
+            bounds = [] if low is None else [f"{self._key} > {literal(low)}"]
+            bounds += [] if high is None else [f"{self._key} <= {literal(high)}"]
+            found = self._query(" and ".join(bounds), [self._key], MAX_RESULTS)
+            keys = sorted(entity[self._key] for entity in found)
+            if len(keys) >= MAX_RESULTS:
+                middle = keys[len(keys) // 2]
+                ranges += [(middle, high), (low, middle)]
+            else:
+                yield keys
+
+    def _row(self, entity: Mapping[str, Any]) -> ForeignRow:
+        path = entity.get(self._path_field)
+        return ForeignRow(
+            path if isinstance(path, str) else "",
+            np.asarray(entity[self._vector], dtype=np.float32),
+            {key: value for key, value in entity.items() if key not in self._left_out},
+        )
+
+    def _query(self, expression: str, fields: list[str], limit: int | None = None) -> list[Any]:
+        options = {"consistency_level": "Strong", "timeout": self._database.timeout}
+        options |= {} if limit is None else {"limit": limit}
+        with self._mapped():
+            found = self._database.client.query(
+                self.name, filter=expression, output_fields=fields, **options
+            )
+        return list(found)
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            with quiet:
+                yield
+        except (MilvusException, grpc.RpcError) as error:
+            doing = f"read the collection {self.name!r}"
+            raise failure(error, self._database.shown, doing) from error

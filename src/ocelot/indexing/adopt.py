@@ -1,0 +1,203 @@
+"""From another program's collection to rows of Ocelot's own, with the vectors that are there.
+
+    rows ─▶ path new? ─▶ read, hash, decode ─▶ content new? ─▶ write
+
+An item is its picture, so rows whose files are missing are reported and left out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ocelot.collection import Collection, clean_metadata
+from ocelot.collection.foreign import ForeignCollection, ForeignRow
+from ocelot.encoders.base import Encoder
+from ocelot.errors import EncoderMismatch, ImageError, InputError
+from ocelot.images.file import ImageFile
+from ocelot.images.store import ImageStore
+from ocelot.images.thumbnails import Thumbnails
+from ocelot.indexing.folders import StoredFiles
+from ocelot.indexing.pipeline import Job, Progress, Run
+from ocelot.indexing.writer import Change
+from ocelot.types import Failure, Input
+
+if TYPE_CHECKING:
+    from ocelot.types import Vector
+
+__all__ = ["AdoptReport", "adopt_rows", "check_vectors"]
+
+_CHECKED = 8  # vectors compared with the encoder's
+_LOOKED_AT = 1_000  # rows to choose them from
+_LEAST = 0.98  # cosine similarity; another precision or decoder stays above, another model below
+_AHEAD = 64  # pictures read ahead
+
+
+@dataclass(frozen=True)
+class AdoptReport:
+    """What became of the rows of another collection.
+
+    Attributes:
+        found: Rows.
+        adopted: Pictures that are now stored, with the vectors of their rows.
+        duplicates: Rows whose picture was there already, from another row or an earlier run.
+        failures: Rows that are not taken over, with reasons.
+        seconds: Wall time.
+    """
+
+    found: int
+    adopted: int
+    duplicates: int
+    failures: tuple[Failure, ...]
+    seconds: float
+
+
+def check_vectors(source: ForeignCollection, encoder: Encoder, root: str | Path = ".") -> None:
+    """Encode a few pictures of a collection, and compare the vectors with those stored there.
+
+    Args:
+        root: The folder that relative paths start from.
+
+    Raises:
+        EncoderMismatch: They do not agree.
+        InputError: There is no picture to compare.
+    """
+    if source.dimension != encoder.dimension:
+        raise EncoderMismatch(
+            f"{source} has vectors of {source.dimension} dimensions, and the encoder "
+            f"{encoder.name} makes {encoder.dimension}: name the encoder that made them."
+        )
+    rows = {_place(row, root): row for row in islice(source.rows(), _LOOKED_AT) if row.path}
+    there = [path for path in rows if os.path.isfile(path)]
+    images: list[ImageFile] = []
+    reason = f"there is no file {next(iter(rows))}" if rows else "no row has the path of a picture"
+    for path in there[:: max(1, len(there) // _CHECKED)]:
+        try:
+            image = ImageFile.of(path)
+            image.rgb()
+        except ImageError as error:
+            reason = f"{error.name}: {error.reason}"
+            continue
+        images.append(image)
+        if len(images) == _CHECKED:
+            break
+    if not images:
+        raise InputError(
+            f"{source} cannot be compared with the encoder {encoder.name} ({reason}): name the "
+            "folder that its relative paths start from, and the field of the paths."
+        )
+    encoded = encoder.encode([Input(image) for image in images])
+    stored = np.array([rows[image.name].vector for image in images])
+    lengths = np.maximum(np.linalg.norm(stored, axis=1), 1e-12)
+    cosines = (encoded * stored).sum(axis=1) / lengths
+    if cosines.min() < _LEAST:
+        raise EncoderMismatch(
+            f"{source} does not have the vectors of the encoder {encoder.name}: of "
+            f"{len(images)} compared, {(cosines < _LEAST).sum()} differ, most that of "
+            f"{images[cosines.argmin()].name} (cosine similarity {cosines.min():.2f}). Nothing "
+            "was changed: name the encoder that made them, or index the pictures."
+        )
+
+
+def adopt_rows(
+    source: ForeignCollection,
+    collection: Collection,
+    encoder: Encoder,
+    images: ImageStore,
+    root: str | Path = ".",
+    progress: Callable[[Progress], None] | None = None,
+) -> AdoptReport:
+    """Store the pictures of another collection with the vectors from there.
+
+    Call `check_vectors` first.
+
+    Args:
+        encoder: The encoder that made the vectors.
+        root: The folder that relative paths start from.
+    """
+    run = _AdoptRun(collection, encoder, images, None, progress)
+    with run:
+        run.total = source.count
+        run.store(source, root)
+        done = run.finish()
+    return AdoptReport(done.found, run.adopted, run.duplicates, done.failures, done.seconds)
+
+
+def _place(row: ForeignRow, root: str | Path) -> str:
+    return os.path.abspath(os.path.join(root, row.path))
+
+
+@dataclass
+class _AdoptJob(Job):
+    """A row on its way."""
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    vector: Vector | None = None
+
+
+class _AdoptRun(Run):
+    """A run over the rows of another collection."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.adopted = self.duplicates = 0
+        self._paths: set[str] = set()
+        self._contents = StoredFiles(self.collection, metadata=False).ids
+
+    def store(self, source: ForeignCollection, root: str | Path) -> None:
+        self.take_all(self.ahead(self._read, self._jobs(source, root), _AHEAD))
+
+    def _jobs(self, source: ForeignCollection, root: str | Path) -> Iterator[_AdoptJob]:
+        for number, row in enumerate(source.rows()):
+            if not row.path:
+                error = InputError("it has no path of a picture")
+                yield _AdoptJob(f"row {number}", error=error)
+                continue
+            path = _place(row, root)
+            if path in self._paths:  # indexed twice, as the tutorial does when it runs again
+                self.duplicates += 1
+                self.count()
+                continue
+            self._paths.add(path)
+            length = float(np.linalg.norm(row.vector))
+            job = _AdoptJob(path, path, fields=dict(row.metadata))
+            if length > 0:
+                job.vector = row.vector / length
+            else:
+                job.error = InputError("its vector is all zeros")
+            yield job
+
+    def _read(self, job: _AdoptJob) -> None:
+        """Read and hash the picture, and check the rest; runs in threads."""
+        image = ImageFile.of(job.path)
+        decoded = image.decoded(Thumbnails.SIDE, keep=True)
+        thumbnails = self.images.thumbnails
+        if thumbnails is not None and thumbnails.wants(*decoded.size):
+            job.thumbnail = thumbnails.make(decoded.image)
+        job.id = job.sha256 = image.id
+        job.size, (job.width, job.height) = len(image.data), decoded.size
+        job.metadata = clean_metadata(job.fields)
+        try:
+            job.mtime_ns = os.stat(job.path).st_mtime_ns
+        except OSError as error:
+            raise ImageError(job.name, error.strerror or str(error)) from error
+
+    def take(self, job: _AdoptJob) -> None:
+        if job.error is not None:
+            raise job.error
+        content = bytes.fromhex(job.id)
+        if content in self._contents:
+            self.duplicates += 1
+            self.update(job.id, Change(add={job.path: job.mtime_ns}))
+            return
+        assert job.vector is not None
+        self._contents.add(content)
+        self.adopted += 1
+        thumbnails = {job.sha256: job.thumbnail} if job.thumbnail else {}
+        self.writer.add([job.row(job.vector)], thumbnails)
