@@ -27,7 +27,7 @@ def test_csv_is_typed_by_whole_columns(tmp_path):
         "c.jpg,1e3,,,,,  \n",
     )
     table = read_metadata(path)
-    assert table.failures == ()
+    assert table.remarks == ()
     assert table.fields == {
         str(tmp_path / "a.jpg"): {
             "price": 9.5,
@@ -47,8 +47,8 @@ def test_csv_is_typed_by_whole_columns(tmp_path):
         str(tmp_path / "c.jpg"): {"price": 1000.0},
     }
     assert isinstance(table.fields[str(tmp_path / "sub/b.jpg")]["price"], float)
-    (failure,) = MetadataTables([str(tmp_path)]).failures()
-    assert failure.reason.startswith("3 of its lines")
+    (remark,) = MetadataTables([str(tmp_path)], []).remarks
+    assert remark.reason == ("3 lines name files that do not exist (a.jpg, sub/b.jpg, c.jpg)")
 
 
 def test_malformed_lines_are_reported_by_number(tmp_path):
@@ -57,7 +57,7 @@ def test_malformed_lines_are_reported_by_number(tmp_path):
         "file_name,n\na.jpg,1\nb.jpg\nc.jpg,3,4\n,5\na.jpg,6\n\nd.jpg,7\n",
     )
     table = read_metadata(path)
-    assert [failure.path for failure in table.failures] == [f"{path}:{n}" for n in (3, 4, 5, 6)]
+    assert [remark.path for remark in table.remarks] == [f"{path}:{n}" for n in (3, 4, 5, 6)]
     assert table.fields[str(tmp_path / "a.jpg")] == {"n": 6}
     assert table.fields[str(tmp_path / "d.jpg")] == {"n": 7}
 
@@ -77,7 +77,7 @@ def test_jsonl_keeps_its_types(tmp_path):
         str(tmp_path / "a.jpg"): {"ean": "007", "tags": ["x"], "price": 3, "none": None},
         str(tmp_path / "b.jpg"): {},
     }
-    assert [failure.path for failure in table.failures] == [f"{path}:{n}" for n in (2, 3, 5)]
+    assert [remark.path for remark in table.remarks] == [f"{path}:{n}" for n in (2, 3, 5)]
 
 
 def test_parquet(tmp_path):
@@ -127,3 +127,95 @@ def test_jsonl_without_a_usable_line_tells_the_first_reason(tmp_path):
     )
     with pytest.raises(MetadataError, match="line 1: it is not JSON"):
         read_metadata(tmp_path / "metadata.jsonl")
+
+
+def columns_of(tmp_path, **columns):
+    """The fields of each line of a CSV with these columns, and the remarks' reasons."""
+    lines = zip(*columns.values(), strict=True)
+    text = "".join(f"{n}.jpg;{';'.join(cells)}\n" for n, cells in enumerate(lines))
+    text = f"file_name;{';'.join(columns)}\n{text}"
+    quoted = "\n".join(
+        ",".join(f'"{cell}"' for cell in line.split(";")) for line in text.splitlines()
+    )
+    table = read_metadata(write(tmp_path / "metadata.csv", quoted + "\n"))
+    assert {remark.path for remark in table.remarks} <= {f"{table.path}:1"}
+    return list(table.fields.values()), [remark.reason for remark in table.remarks]
+
+
+def test_a_few_odd_cells_leave_a_column_of_numbers(tmp_path):
+    price = [*"123456789", "n/a"]
+    stock = [*map(str, range(8)), "1,200", "NULL"]
+    fields, remarks = columns_of(tmp_path, price=price, stock=[*stock[:-2], "8", "NULL"])
+    assert [line.get("price") for line in fields] == [1, 2, 3, 4, 5, 6, 7, 8, 9, None]
+    assert [line.get("stock") for line in fields] == [0, 1, 2, 3, 4, 5, 6, 7, 8, None]
+    assert remarks == [
+        "the column price: 1 of its 10 cells is no number and is left out ('n/a' in line 11)",
+        "the column stock: 1 of its 10 cells is no number and is left out ('NULL' in line 11)",
+    ]
+    fields, (remark,) = columns_of(tmp_path, price=[*map(str, range(19)), "1,200"])
+    assert "price" not in fields[-1] and "'1,200' in line 21" in remark
+
+
+def test_amounts_that_are_not_plain_numbers_are_text_and_reported(tmp_path):
+    price = ["$5", "1,200", "9,99 €", "7.5"]
+    fields, remarks = columns_of(tmp_path, price=price, name=["a", "b", "c", "4"])
+    assert [line["price"] for line in fields] == price
+    assert [line["name"] for line in fields] == ["a", "b", "c", "4"]
+    assert remarks == [
+        "the column price: 3 of its 4 cells are no plain numbers, so all stay text "
+        "('$5' in line 2, '1,200' in line 3, '9,99 €' in line 4)"
+    ]
+
+
+def test_codes_with_leading_zeros_stay_text(tmp_path):
+    codes = [*(str(4000 + n) for n in range(30)), "00123"]
+    fields, remarks = columns_of(tmp_path, ean=codes)
+    assert [line["ean"] for line in fields] == codes
+    assert remarks == []
+
+
+def shop_of(tmp_path, *names):
+    """Absolute paths of new, empty files."""
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    return [str(tmp_path / name) for name in names]
+
+
+def test_a_named_table_may_name_files_relative_to_the_folder(tmp_path):
+    pictures = shop_of(tmp_path, "pics/a.jpg", "pics/sub/b.jpg", "pics/c.jpg")
+    (tmp_path / "tables").mkdir()
+    lines = "file_name,n\na.jpg,1\nsub/b.jpg,2\n../pics/c.jpg,3\nz.jpg,4\n"
+    named = write(tmp_path / "tables" / "prices.csv", lines)
+    tables = MetadataTables([str(tmp_path / "pics")], pictures, named)
+    assert [tables.lines[picture]["n"] for picture in pictures] == [1, 2, 3]
+    assert tables.used == {str(named): 3}
+    (remark,) = tables.remarks
+    assert remark.reason == "1 line names a file that does not exist (z.jpg)"
+
+
+@pytest.mark.parametrize("lines", ["", "x.jpg,1\ny.jpg,2\n"])
+def test_a_named_table_that_names_no_picture_is_refused(tmp_path, lines):
+    pictures = shop_of(tmp_path, "pics/a.jpg")
+    named = write(tmp_path / "prices.csv", f"file_name,n\n{lines}")
+    with pytest.raises(MetadataError, match="names none of the pictures") as raised:
+        MetadataTables([str(tmp_path / "pics")], pictures, named)
+    assert str(tmp_path / "pics") in str(raised.value)
+    assert "x.jpg, y.jpg" in str(raised.value) or not lines
+
+
+def test_the_table_above_is_used_if_it_names_the_pictures(tmp_path):
+    pictures = shop_of(tmp_path, "shop/images/a.jpg", "shop/images/b.jpg")
+    roots = [str(tmp_path / "shop" / "images")]
+    above = write(tmp_path / "shop" / "metadata.csv", "file_name,n\nimages/a.jpg,1\n")
+    tables = MetadataTables(roots, pictures)
+    assert tables.lines == {pictures[0]: {"n": 1}}
+    assert (tables.used, tables.remarks) == ({str(above): 1}, [])
+    for text in ["file_name,n\nother/a.jpg,1\na.jpg,2\n", "name\n"]:
+        write(above, text)
+        tables = MetadataTables(roots, pictures)
+        assert (tables.lines, tables.used, tables.remarks) == ({}, {}, [])
+    write(above.with_suffix(".jsonl"), "")
+    assert not MetadataTables(roots, pictures).lines
+    own = write(tmp_path / "shop" / "images" / "metadata.csv", "file_name,n\na.jpg,9\n")
+    assert MetadataTables(roots, pictures).used == {str(own): 1}

@@ -11,22 +11,22 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ocelot.errors import MetadataError
-from ocelot.types import Failure
+from ocelot.types import Remark
 
 __all__ = ["MetadataTable", "MetadataTables", "find_metadata", "metadata_files", "read_metadata"]
 
 _NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _COLUMN = "file_name"
-_INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,299})")
-_NUMBER = re.compile(r"(?i)[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|nan")
-_Line = tuple[int, Mapping[str, Any] | str]  # its number, and its cells or why they are unusable
+_SHOWN = 3  # examples in one remark
+_Line = tuple[int, Mapping[str, Any] | str]  # its number, and its cells or a remark on it
 
 
 @dataclass(frozen=True)
@@ -35,53 +35,111 @@ class MetadataTable:
 
     path: str  # of the file that was read
     fields: Mapping[str, Mapping[str, Any]]  # absolute path of a picture -> without `file_name`
-    failures: tuple[Failure, ...] = ()  # lines that could not be used
+    remarks: tuple[Remark, ...] = ()  # on lines and columns
 
 
 class MetadataTables:
-    """The tables of one run: the one in each indexed folder, or the one `named` for all of them.
+    """The tables of one run, and what they say about its pictures.
+
+    A line names a picture by its path relative to the folder of the table. In a table that the
+    caller `named`, it may also be relative to an indexed folder.
+
+    Args:
+        roots: As of `metadata_files`.
+        pictures: Absolute paths of the pictures of the run.
+        named: As of `metadata_files`.
+
+    Attributes:
+        lines: Picture -> its fields; pictures that no line names are left out.
+        used: Path of each table -> how many of the pictures its lines name.
+        remarks: On lines and columns, and on names for which there is no file.
 
     Raises:
-        MetadataError: A table cannot be used.
+        MetadataError: A table cannot be used, or no line of the one `named` names a picture.
     """
 
-    def __init__(self, roots: Iterable[str], named: str | Path | None = None) -> None:
+    def __init__(
+        self, roots: Iterable[str], pictures: Sequence[str], named: str | Path | None = None
+    ) -> None:
+        self.lines: dict[str, Mapping[str, Any]] = {}
+        self.used: dict[str, int] = {}
+        self.remarks: list[Remark] = []
         files = metadata_files(roots, named)
-        tables = {path: read_metadata(path) for path in set(files.values())}
-        # Pairs of a folder, with its final separator, and its table.
-        self.tables = [(os.path.join(folder, ""), tables[path]) for folder, path in files.items()]
+        for path in dict.fromkeys(file.path for file in files):
+            mine = [file for file in files if file.path == path]
+            is_above = all(file.is_above for file in mine)
+            try:
+                table = read_metadata(path)
+            except MetadataError:
+                if is_above:  # it may have nothing to do with the pictures
+                    continue
+                raise
+            folders = [file.folder for file in mine]
+            found = self._match(table, pictures, folders, either=named is not None)
+            if found or not is_above:
+                self.remarks += [*table.remarks, *_missing(table, found.values(), folders)]
+            if found:
+                self.used[path] = len(found)
+            elif named is not None and pictures:
+                raise _no_match(table, folders)
 
-    def __bool__(self) -> bool:
-        return bool(self.tables)
+    def _match(
+        self, table: MetadataTable, pictures: Iterable[str], folders: Iterable[str], *, either: bool
+    ) -> dict[str, str]:
+        """Take over a table's lines of the pictures in `folders`; picture -> key of its line.
 
-    def find(self, path: str) -> tuple[bool, Mapping[str, Any] | None]:
-        """Whether a table covers `path`, and its line for it, if any.
-
-        A table with lines that could not be used does not cover the pictures that it lacks: what
-        is stored for them stays.
+        Args:
+            either: Whether names may be relative to one of `folders`, too.
         """
-        covering = [table for folder, table in self.tables if path.startswith(folder)]
-        line = next((table.fields[path] for table in covering if path in table.fields), None)
-        is_whole = not any(table.failures for table in covering)
-        return bool(covering) and (line is not None or is_whole), line
+        found: dict[str, str] = {}
+        place = os.path.join(os.path.dirname(table.path), "")
+        prefixes = [os.path.join(folder, "") for folder in folders]
+        for picture in pictures:
+            below = [prefix for prefix in prefixes if picture.startswith(prefix)]
+            if not below or picture in self.lines:
+                continue
+            others = [place + picture.removeprefix(prefix) for prefix in below] if either else []
+            for key in (picture, *others):
+                if key in table.fields:
+                    self.lines[picture] = table.fields[key]
+                    found[picture] = key
+                    break
+        return found
 
-    def failures(self) -> list[Failure]:
-        """Lines that could not be used, and how many name no file."""
-        failures: list[Failure] = []
-        for table in {table.path: table for _, table in self.tables}.values():
-            failures.extend(table.failures)
-            if missing := sum(not os.path.exists(path) for path in table.fields):
-                reason = f"{missing} of its lines name files that do not exist"
-                failures.append(Failure(table.path, reason))
-        return failures
+
+class _File(NamedTuple):
+    """A metadata file for an indexed folder."""
+
+    path: str
+    folder: str
+    is_above: bool = False  # whether it was found in the folder above
 
 
-def metadata_files(roots: Iterable[str], named: str | Path | None = None) -> dict[str, Path]:
-    """Each indexed folder -> the metadata file in it, or the one `named` for all of them."""
-    folders = [root if os.path.isdir(root) else os.path.dirname(root) for root in roots]
+def metadata_files(roots: Iterable[str], named: str | Path | None = None) -> list[_File]:
+    """The metadata file of each indexed folder: the one `named`, the one in it, or one above it.
+
+    Args:
+        roots: Absolute paths of folders and files; of a file, its folder counts.
+        named: The one to use for all of them.
+
+    Raises:
+        MetadataError: A folder has several.
+    """
+    folders = dict.fromkeys(
+        root if os.path.isdir(root) else os.path.dirname(root) for root in roots
+    )
     if named is not None:
-        return dict.fromkeys(folders, Path(os.path.abspath(os.path.expanduser(named))))
-    return {folder: path for folder in folders if (path := find_metadata(folder))}
+        path = os.path.abspath(os.path.expanduser(named))
+        return [_File(path, folder) for folder in folders]
+    files = []
+    for folder in folders:
+        if own := find_metadata(folder):
+            files.append(_File(str(own), folder))
+            continue
+        with suppress(MetadataError):
+            if above := find_metadata(os.path.dirname(folder)):
+                files.append(_File(str(above), folder, is_above=True))
+    return files
 
 
 def find_metadata(folder: str | Path) -> Path | None:
@@ -102,9 +160,9 @@ def find_metadata(folder: str | Path) -> Path | None:
 def read_metadata(path: str | Path) -> MetadataTable:
     """Read a metadata file by its suffix: .csv, .jsonl or .parquet.
 
-    A CSV column becomes numbers or truth values if each of its cells reads as one; a number
-    with leading zeros (`00123`) is text, and so is its column. Blank cells are left out. Of two
-    lines for one picture the later wins.
+    A CSV column becomes truth values if each of its cells reads as one, and numbers if at least
+    nine in ten do (see `_type_of`). Blank cells are left out. Of two lines for one picture the
+    later wins.
 
     Raises:
         MetadataError: The file cannot be read, or has no column `file_name`.
@@ -113,7 +171,7 @@ def read_metadata(path: str | Path) -> MetadataTable:
     reader = _READERS.get(os.path.splitext(path)[1].lower())
     if reader is None:
         raise MetadataError(f"{path} is not a metadata file; it must be .csv, .jsonl or .parquet.")
-    failures: list[Failure] = []
+    remarks: list[Remark] = []
     fields: dict[str, Mapping[str, Any]] = {}
     try:
         for number, line in reader(path):
@@ -128,11 +186,49 @@ def read_metadata(path: str | Path) -> MetadataTable:
                     reason = f"an earlier line is for {name}, too; this later one is used"
                 fields[target] = {key: value for key, value in line.items() if key != _COLUMN}
             if reason:
-                failures.append(Failure(f"{path}:{number}", reason))
+                remarks.append(Remark(f"{path}:{number}", reason))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise MetadataError(f"The metadata file {path} cannot be read: {reason}.") from error
-    return MetadataTable(path, fields, tuple(failures))
+    return MetadataTable(path, fields, tuple(remarks))
+
+
+def _missing(
+    table: MetadataTable, found: Iterable[str], folders: Sequence[str]
+) -> Iterator[Remark]:
+    """A remark on names for which there is no file, if there are any."""
+    missing = [
+        name
+        for name in _names(table, without=set(found))
+        if not any(
+            os.path.exists(os.path.join(folder, name))
+            for folder in (os.path.dirname(table.path), *folders)
+        )
+    ]
+    if missing:
+        lines = "line names a file that does" if len(missing) == 1 else "lines name files that do"
+        yield Remark(table.path, f"{len(missing)} {lines} not exist ({_some(missing)})")
+
+
+def _no_match(table: MetadataTable, folders: Sequence[str]) -> MetadataError:
+    names = _names(table)
+    said = f"{len(names)} lines: {_some(names)}" if names else "no usable line"
+    places = dict.fromkeys([os.path.dirname(table.path), *folders])
+    return MetadataError(
+        f"The metadata file {table.path} names none of the pictures ({said}); nothing was "
+        f"changed. Write each {_COLUMN} relative to {' or '.join(places)}."
+    )
+
+
+def _names(table: MetadataTable, without: Collection[str] = ()) -> list[str]:
+    """The names in a table, relative to its folder."""
+    place = os.path.dirname(table.path)
+    return [os.path.relpath(path, place) for path in table.fields if path not in without]
+
+
+def _some(texts: Sequence[str]) -> str:
+    """The first few of many."""
+    return ", ".join(texts[:_SHOWN]) + (", …" if len(texts) > _SHOWN else "")
 
 
 def _read_csv(path: str) -> Iterator[_Line]:
@@ -158,22 +254,66 @@ def _read_csv(path: str) -> Iterator[_Line]:
             elif any(cells):
                 named = zip(header, cells, strict=True)
                 lines.append((rows.line_num, {key: cell for key, cell in named if cell.strip()}))
-    types = {name: _type_of(line[name] for _, line in lines if name in line) for name in header}
-    types[_COLUMN] = str
+    types: dict[str, Callable[[str], Any]] = {}
+    for name in header:
+        column = [(number, line[name].strip()) for number, line in lines if name in line]
+        types[name], remark = _type_of(column) if name != _COLUMN else (str, "")
+        if remark:
+            yield 1, f"the column {name}: {remark}"
     for number, line in lines:
-        yield number, {name: types[name](cell) for name, cell in line.items() if name}
+        typed = {name: types[name](cell) for name, cell in line.items() if name}
+        yield number, {name: value for name, value in typed.items() if value is not None}
 
 
-def _type_of(cells: Iterable[str]) -> Callable[[str], Any]:
-    """The narrowest type that reads every cell of a column."""
-    texts = {cell.strip() for cell in cells}
-    if all(text.lower() in ("true", "false") for text in texts):
-        return lambda cell: cell.strip().lower() == "true"
-    if all(map(_INTEGER.fullmatch, texts)):
-        return int
-    if all(_NUMBER.fullmatch(text) and not math.isinf(float(text)) for text in texts):
-        return float
-    return str
+_INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,299})")
+_NUMBER = re.compile(r"(?i)[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?")
+_CODE = re.compile(r"0[0-9]+")  # 00123 is a name, not a number
+_NO_VALUE = frozenset(["n/a", "#n/a", "na", "nan", "null", "none", "-", "–", "?"])
+_CURRENCY = r"([$€£¥₹]|USD|EUR|GBP|JPY|CNY|INR|CHF)"
+_AMOUNT = re.compile(  # a number as people write it: its separators may mean two things
+    rf"(?i){_CURRENCY}?\s?[+-]?[0-9]+([,.' ][0-9]{{3}})*([,.][0-9]+)?\s?{_CURRENCY}?"
+)
+_SHARE = 0.9  # of its cells that a column of numbers has as numbers
+
+
+def _type_of(cells: Sequence[tuple[int, str]]) -> tuple[Callable[[str], Any], str]:
+    """How the cells of a column are read, and a remark where that is not what some may expect.
+
+    A column is truth values if all of its cells are, and numbers if nine in ten are; marks such
+    as `n/a` do not count, and cells that are no numbers then become None. Numbers with leading
+    zeros (`00123`) make it text. `1,200`, `$5` and `9,99 €` are no numbers: what a comma means
+    differs by country, and a wrong guess would be silent.
+
+    Args:
+        cells: Line numbers and texts; none is blank.
+    """
+    if all(text.lower() in ("true", "false") for _, text in cells):
+        return lambda cell: cell.strip().lower() == "true", ""
+    others = [(line, text) for line, text in cells if not _is_number(text)]
+    count = len(cells) - len(others)
+    odd = [(line, text) for line, text in others if text.lower() not in _NO_VALUE]
+    if not count and not odd:
+        return str, ""
+    kind = int if all(_INTEGER.fullmatch(text) for _, text in cells if _is_number(text)) else float
+    if not others:
+        return kind, ""
+    if any(_CODE.fullmatch(text) for _, text in odd):
+        return str, ""
+    some = _some([f"{text[:30]!r} in line {line}" for line, text in odd or others])
+    if count >= _SHARE * (count + len(odd)):
+        how = "is no number and is" if len(others) == 1 else "are no numbers and are"
+        left_out = f"{len(others)} of its {len(cells)} cells {how} left out"
+        return lambda cell: kind(cell) if _is_number(cell.strip()) else None, f"{left_out} ({some})"
+    if 2 * sum(bool(_AMOUNT.fullmatch(text)) for _, text in cells) > count + len(odd):
+        return (
+            str,
+            f"{len(odd)} of its {len(cells)} cells are no plain numbers, so all stay text ({some})",
+        )
+    return str, ""
+
+
+def _is_number(text: str) -> bool:
+    return bool(_NUMBER.fullmatch(text)) and not math.isinf(float(text))
 
 
 def _read_jsonl(path: str) -> Iterator[_Line]:
