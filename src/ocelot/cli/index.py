@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["index", "index_with_progress", "print_report"]
 
+_SHOWN_FAILURES = 20
+_SHOWN_REMARKS = 5
+
 
 @takes(DATABASE, INDEX, ENCODER, BATCH)
 def index(
@@ -148,15 +151,16 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
     for path, named in report.metadata.items():
         typer.echo(printable(f"Metadata: {path} names {named:,} of them."))
     typer.echo(f"{db} now holds {count(total)}.")
-    _print_list(count(len(report.failures), "file") + " could not be used", report.failures, 20)
-    _print_list(count(len(report.remarks), "remark") + " on metadata", report.remarks, 5)
+    failed, remarks = len(report.failures), len(report.remarks)
+    _print_list(f"{count(failed, 'file')} could not be used", report.failures, _SHOWN_FAILURES)
+    _print_list(f"{count(remarks, 'remark')} on metadata", report.remarks, _SHOWN_REMARKS)
 
 
 def _print_list(title: str, entries: Sequence[Failure | Remark], shown: int) -> None:
-    """Print the first entries, and how many more there are; nothing if there are none."""
+    """Print the first entries below a title, if there are any."""
     if entries:
         typer.echo(f"{title}:", err=True)
     for entry in entries[:shown]:
         typer.echo(printable(f"  {entry.path}: {entry.reason}"), err=True)
     if len(entries) > shown:
-        typer.echo(f"  … and {len(entries) - shown:,} more (--json lists all)", err=True)
+        typer.echo(f"  … and {len(entries) - shown} more (--json lists all)", err=True)
