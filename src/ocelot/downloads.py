@@ -51,8 +51,8 @@ def fetch_amazon_reviews(
     """Fetch the pictures of the Milvus tutorials.
 
     A second run fetches nothing. An archive that you saved in the directory under its own name
-    is trusted: it is unpacked without a request, and stays. Proxies and certificates come from the usual
-    environment variables (HTTPS_PROXY, SSL_CERT_FILE).
+    is trusted: it is unpacked without a request, and stays. Proxies and certificates come from the
+    usual environment variables (HTTPS_PROXY, SSL_CERT_FILE).
 
     Args:
         directory: Where the folder `amazon_reviews_2023_subset` is made; created if missing.
