@@ -44,7 +44,7 @@ class LocalDatabase:
         # Milvus Lite does not lock its log: two writes at once corrupt it.
         self._writing = threading.RLock()
         self._held = ExitStack()
-        if (path / "collections").is_dir():
+        if path.is_dir() and any(path.iterdir()):
             self.read_only = not _is_writable(path) or (not create and _is_full(path))
             with self._held:
                 if not _served_here(path):

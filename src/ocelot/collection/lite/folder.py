@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -123,10 +122,17 @@ class CollectionFolder:
         return None if text is None else Manifest(text)
 
     def text(self, file: str) -> str | None:
-        """Content of a text file; None if it is missing. Raises `ValueError` if it is not UTF-8."""
-        with suppress(FileNotFoundError):
+        """Content of a text file; None if it is missing.
+
+        Raises:
+            ValueError: It is not UTF-8, or a folder.
+        """
+        try:
             return (self.path / file).read_text("utf-8")
-        return None
+        except FileNotFoundError:
+            return None
+        except IsADirectoryError as error:
+            raise ValueError("a folder") from error
 
     def segments(self) -> list[str]:
         """Data and delta files on the disk, whether the manifest names them or not."""

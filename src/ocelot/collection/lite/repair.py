@@ -85,13 +85,13 @@ def repair(uri: str) -> Repair:
         raise CollectionError(f"There is no database {uri}: correct the path.")
     with locked(database):
         seal = Seal(database)
-        if not (damages := seal.check()):
-            return Repair(None)
         try:
+            if not (damages := seal.check()):
+                return Repair(None)
             copy = _copy_aside(database)
             try:
                 sealed = seal.read() or {}
-            except ValueError:
+            except (OSError, ValueError):
                 sealed = {}
             losses = [
                 loss
@@ -103,7 +103,7 @@ def repair(uri: str) -> Repair:
                 for damage in damages
                 if damage.collection and not damage.file
             ]
-            seal.path.unlink(missing_ok=True)
+            _remove(seal.path)
         except OSError as error:
             raise StorageError(
                 f"The database {database} cannot be repaired ({error.strerror or error}): free "
@@ -119,6 +119,13 @@ def _copy_aside(database: Path) -> Path:
     return copy
 
 
+def _remove(path: Path) -> None:
+    """Remove a file, or what is in its place; it may be missing."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+
+
 class _Salvage:
     """Cuts the folder of one collection down to what can be read."""
 
@@ -129,6 +136,9 @@ class _Salvage:
 
     def run(self) -> list[Loss]:
         """Repair the folder; return what could not be saved."""
+        for file in ("schema.json", "manifest.json", "manifest.json.prev"):
+            if (self.folder.path / file).is_dir():
+                _remove(self.folder.path / file)
         if self._restore_schema():
             # The sealed one comes first: it wins over one of the same version.
             newest = max(self._manifests(), key=lambda one: one.version, default=None)

@@ -117,16 +117,21 @@ class Seal:
         checksum, _, content = self.path.read_bytes().partition(b"\n")
         if checksum != b"%08x" % zlib.crc32(content):
             raise ValueError("another checksum")
+        try:
+            sealed = {
+                name: CollectionSeal(
+                    one["schema"],
+                    one["manifest"],
+                    {file: FileSeal(**seal) for file, seal in one["files"].items()},
+                    {file: FileSeal(**seal) for file, seal in one["logs"].items()},
+                )
+                for name, one in json.loads(content).items()
+            }
+            _ = [Manifest(one.manifest) for one in sealed.values() if one.manifest]
+        except (AttributeError, KeyError, TypeError, UnknownFormat) as error:
+            raise ValueError("another format") from error
         self._written = content
-        return {
-            name: CollectionSeal(
-                sealed["schema"],
-                sealed["manifest"],
-                {file: FileSeal(**one) for file, one in sealed["files"].items()},
-                {file: FileSeal(**one) for file, one in sealed["logs"].items()},
-            )
-            for name, sealed in json.loads(content).items()
-        }
+        return sealed
 
     def write(self, *, durable: bool = False) -> None:
         """Seal the files as they are now. Nobody may write to the database meanwhile.
