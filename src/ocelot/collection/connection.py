@@ -7,14 +7,13 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
 from pymilvus import MilvusClient, MilvusException
 
-from ocelot.collection.lite.database import LocalDatabase, in_use
+from ocelot.collection.lite.database import LocalDatabase, database_path, in_use
 from ocelot.errors import (
     CollectionError,
     CollectionNotFound,
@@ -120,7 +119,7 @@ class Database:
 
     @classmethod
     def _open_local(cls, shown: str, timeout: float, *, create: bool, must_exist: bool) -> Database:
-        path = Path(shown).expanduser().resolve()
+        path = database_path(shown)
         if (must_exist or not create) and not path.exists():
             raise nothing_stored(shown)
         if path.is_file():

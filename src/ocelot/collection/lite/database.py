@@ -13,9 +13,9 @@ from pathlib import Path
 
 from ocelot.collection.lite.folder import collection_folders
 from ocelot.collection.lite.seal import Damage, Seal
-from ocelot.errors import DatabaseUnavailable
+from ocelot.errors import ConfigurationError, DatabaseUnavailable
 
-__all__ = ["LocalDatabase", "in_use", "locked"]
+__all__ = ["LocalDatabase", "database_path", "in_use", "locked"]
 
 _ROOM = 64 * 2**20  # bytes that must be free to open a database for reading in its own place
 
@@ -40,16 +40,18 @@ class LocalDatabase:
         self.read_only = False
         self.forgotten: set[str] = set()
         self._users = 0
+        self._is_ours = not _served_here(path)  # no program in this process has opened it itself
         self._seal = Seal(path)
         # Milvus Lite does not lock its log: two writes at once corrupt it.
         self._writing = threading.RLock()
         self._held = ExitStack()
-        if path.is_dir() and any(path.iterdir()):
+        if path.is_dir() and self._is_ours:
             self.read_only = not _is_writable(path) or (not create and _is_full(path))
+            if create:
+                self.check_writable()
             with self._held:
-                if not _served_here(path):
-                    self._held.enter_context(locked(path, shared=self.read_only))
-                    self._check()
+                self._held.enter_context(locked(path, shared=self.read_only))
+                self._check()
                 if self.read_only:
                     self.uri = self._view()
                     self._held = self._held.pop_all()  # the lock and the view last until `close`
@@ -65,10 +67,14 @@ class LocalDatabase:
             DatabaseUnavailable: It is damaged, in use by another process, or read-only and
                 `create` is set.
         """
+        from milvus_lite.server_manager import server_manager_instance
+
         with cls._lock:
             self = cls._open.get(path) or cls(path, create=create)
             if create:
                 self.check_writable()
+            # Two threads that let pymilvus start it start two, of which one is refused.
+            server_manager_instance.start_and_get_uri(str(self.uri))
             cls._open[path] = self
             self._users += 1
             return self
@@ -84,6 +90,8 @@ class LocalDatabase:
     def _stop(self) -> None:
         from milvus_lite.server_manager import server_manager_instance
 
+        if not self._is_ours:
+            return
         server_manager_instance.release_server(str(self.uri))
         self._held.close()
         if not self.read_only and self.path.is_dir():
@@ -115,8 +123,6 @@ class LocalDatabase:
         """
         from milvus_lite.server_manager import server_manager_instance
 
-        if str(self.uri) not in server_manager_instance._servers:
-            return  # closed meanwhile
         _, database, _ = server_manager_instance._servers[str(self.uri)]
         failed = database._collections.pop(("default", collection), None)
         for sink in (failed._wal._data_sink, failed._wal._delta_sink) if failed else ():
@@ -129,7 +135,7 @@ class LocalDatabase:
             raise _damaged(self.path, damages)
         if not self.read_only:
             with suppress(OSError):
-                self._seal.remove_unsealed_indexes()
+                self._seal.remove_leftovers()
 
     def _view(self) -> Path:
         """A folder of links to the files. Milvus Lite replaces or removes links, never files."""
@@ -158,10 +164,23 @@ class LocalDatabase:
 
 @atexit.register
 def _close_all() -> None:
-    """Seal what the program did not close; runs before Milvus Lite's own exit handler."""
+    """Seal what the program did not close; Milvus Lite may have stopped its servers before."""
     for database in list(LocalDatabase._open.values()):
         with suppress(Exception):
             database._stop()
+
+
+def database_path(uri: str) -> Path:
+    """The folder of a local database. Raises a `ConfigurationError` if it is no possible path."""
+    try:
+        path = Path(uri).expanduser().resolve()
+        path.exists()
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise ConfigurationError(
+            f"The database {uri!r} cannot be used ({reason}): give another path."
+        ) from error
+    return path
 
 
 def _damaged(path: Path, damages: list[Damage]) -> DatabaseUnavailable:

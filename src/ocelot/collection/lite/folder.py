@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,15 +34,18 @@ __all__ = [
     "Manifest",
     "UnknownFormat",
     "collection_folders",
+    "first_sequence",
+    "json_object",
     "last_sequence",
     "log_number",
     "read_log",
+    "remove",
     "row_count",
 ]
 
 _FORMAT = 2
-_LOG = re.compile(r"wal_(?:data|delta)_(\d+)\.arrow")
-_SEGMENT = re.compile(r"(?:data|delta)_\d+_(\d+)\.parquet")
+_LOG = re.compile(r"wal/wal_(?:data|delta)_(\d+)\.arrow")
+_SEGMENT = re.compile(r"partitions/[^/\\]+/(data|delta)/\1_(\d+)_(\d+)\.parquet")
 
 
 class UnknownFormat(Exception):
@@ -63,17 +67,17 @@ class Manifest:
         try:
             if self.content["manifest_format_version"] != _FORMAT:
                 raise UnknownFormat
-            _ = self.version, self.last_sequence, self.first_log, self.files
-        except (KeyError, TypeError, AttributeError) as error:
+            _ = self.version, self.last_sequence, self.first_log
+            elsewhere = [file for file in self.files if not _SEGMENT.fullmatch(file)]
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"not a manifest ({error})") from error
+        if elsewhere:  # repair writes and removes what a manifest names
+            raise ValueError(f"names the file {elsewhere[0]}")
 
     @cached_property
     def content(self) -> dict[str, Any]:
         """The parsed text."""
-        content = json.loads(self.text)
-        if not isinstance(content, dict):
-            raise ValueError("not an object")
-        return content
+        return json_object(self.text)
 
     @property
     def version(self) -> int:
@@ -122,21 +126,13 @@ class CollectionFolder:
         return None if text is None else Manifest(text)
 
     def text(self, file: str) -> str | None:
-        """Content of a text file; None if it is missing.
-
-        Raises:
-            ValueError: It is not UTF-8, or a folder.
-        """
-        try:
-            return (self.path / file).read_text("utf-8")
-        except FileNotFoundError:
-            return None
-        except IsADirectoryError as error:
-            raise ValueError("a folder") from error
+        """Content of a text file; None if it is missing. Raises `ValueError` if it is not UTF-8."""
+        path = self.path / file
+        return path.read_text("utf-8") if path.is_file() else None
 
     def segments(self) -> list[str]:
         """Data and delta files on the disk, whether the manifest names them or not."""
-        return self._under("partitions/*/data/*.parquet", "partitions/*/delta/*.parquet")
+        return list(filter(_SEGMENT.fullmatch, self._under("partitions/*/*/*.parquet")))
 
     def indexes(self) -> list[str]:
         """Index files on the disk."""
@@ -144,10 +140,10 @@ class CollectionFolder:
 
     def logs(self) -> list[str]:
         """Files of the write-ahead log, in order."""
-        return self._under("wal/*.arrow")
+        return list(filter(_LOG.fullmatch, self._under("wal/*.arrow")))
 
-    def _under(self, *patterns: str) -> list[str]:
-        found = (file for pattern in patterns for file in self.path.glob(pattern))
+    def _under(self, pattern: str) -> list[str]:
+        found = self.path.glob(pattern)
         return sorted(file.relative_to(self.path).as_posix() for file in found)
 
 
@@ -157,16 +153,37 @@ def collection_folders(database: Path) -> list[CollectionFolder]:
     return [CollectionFolder(folder) for folder in folders if folder.is_dir()]
 
 
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """The JSON object that a text holds. Raises `ValueError` if it holds none."""
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value
+
+
 def log_number(file: str) -> int:
-    """Number of a file of the log."""
-    match = _LOG.fullmatch(os.path.basename(file))
-    return int(match[1]) if match else 0
+    """Number of a file of the log. Raises `ValueError` if the path is none of a log."""
+    return int(_matched(_LOG, file)[1])
+
+
+def first_sequence(file: str) -> int:
+    """The lowest sequence number in a data or delta file, as its name says."""
+    return int(_matched(_SEGMENT, file)[2])
 
 
 def last_sequence(file: str) -> int:
-    """The highest sequence number in a data or delta file, as its name says."""
-    match = _SEGMENT.fullmatch(os.path.basename(file))
-    return int(match[1]) if match else 0
+    """A number that no sequence number in a data or delta file exceeds, as its name says."""
+    return int(_matched(_SEGMENT, file)[3])
+
+
+def _matched(pattern: re.Pattern[str], file: str) -> re.Match[str]:
+    match = pattern.fullmatch(file)
+    if not match:
+        raise ValueError(f"the file {file!r} has another name")
+    return match
 
 
 def row_count(file: Path) -> int:
@@ -185,3 +202,11 @@ def read_log(file: Path) -> tuple[list[pa.RecordBatch], bool]:
     except (pa.ArrowException, OSError):
         return batches, False
     return batches, True
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder in its place; what is missing is no error."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -16,15 +16,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ocelot.collection.lite.database import locked
+from ocelot.collection.lite.database import database_path, locked
 from ocelot.collection.lite.folder import (
     CollectionFolder,
     Manifest,
     UnknownFormat,
     collection_folders,
+    first_sequence,
+    json_object,
     last_sequence,
     log_number,
     read_log,
+    remove,
 )
 from ocelot.collection.lite.seal import CollectionSeal, Damage, Seal, file_seal, log_damage
 from ocelot.errors import CollectionError, ConfigurationError, StorageError
@@ -80,19 +83,18 @@ def repair(uri: str) -> Repair:
     """
     if "://" in uri:
         raise ConfigurationError(f"Only a local database can be repaired, not {uri!r}.")
-    database = Path(uri).expanduser().resolve()
+    database = database_path(uri)
     if not database.is_dir():
         raise CollectionError(f"There is no database {uri}: correct the path.")
-    with locked(database):
-        seal = Seal(database)
-        try:
+    try:
+        with locked(database):
+            seal = Seal(database)
             if not (damages := seal.check()):
                 return Repair(None)
             copy = _copy_aside(database)
-            try:
+            sealed: dict[str, CollectionSeal] = {}
+            with suppress(OSError, ValueError):
                 sealed = seal.read() or {}
-            except (OSError, ValueError):
-                sealed = {}
             losses = [
                 loss
                 for folder in collection_folders(database)
@@ -103,12 +105,12 @@ def repair(uri: str) -> Repair:
                 for damage in damages
                 if damage.collection and not damage.file
             ]
-            _remove(seal.path)
-        except OSError as error:
-            raise StorageError(
-                f"The database {database} cannot be repaired ({error.strerror or error}): free "
-                "some space, or check the permissions."
-            ) from error
+            remove(seal.path)
+    except OSError as error:
+        raise StorageError(
+            f"The database {database} cannot be repaired ({error.strerror or error}): free some "
+            "space, or check the permissions."
+        ) from error
     return Repair(copy, tuple(damages), tuple(losses))
 
 
@@ -117,13 +119,6 @@ def _copy_aside(database: Path) -> Path:
     with atomic_path(copy) as partial:
         shutil.copytree(database, partial, symlinks=True)
     return copy
-
-
-def _remove(path: Path) -> None:
-    """Remove a file, or what is in its place; it may be missing."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    path.unlink(missing_ok=True)
 
 
 class _Salvage:
@@ -136,9 +131,6 @@ class _Salvage:
 
     def run(self) -> list[Loss]:
         """Repair the folder; return what could not be saved."""
-        for file in ("schema.json", "manifest.json", "manifest.json.prev"):
-            if (self.folder.path / file).is_dir():
-                _remove(self.folder.path / file)
         if self._restore_schema():
             # The sealed one comes first: it wins over one of the same version.
             newest = max(self._manifests(), key=lambda one: one.version, default=None)
@@ -146,7 +138,7 @@ class _Salvage:
             for log in self._logs(newest):
                 self._keep_log(log)
             for index in self.folder.indexes():
-                (self.folder.path / index).unlink()
+                remove(self.folder.path / index)
             self._write_manifest(newest, kept)
         return self.losses
 
@@ -154,13 +146,12 @@ class _Salvage:
         self.losses.append(Loss(self.folder.name, reason, tuple(pictures)))
 
     def _restore_schema(self) -> bool:
-        path = self.folder.path / "schema.json"
         if self.sealed:
-            write_atomic(path, self.sealed.schema.encode())
+            _write(self.folder.path / "schema.json", self.sealed.schema)
             return True
         try:
-            json.loads(path.read_bytes())
-        except (FileNotFoundError, ValueError):
+            json_object(self.folder.text("schema.json") or "")
+        except ValueError:
             shutil.rmtree(self.folder.path)
             self._lost("Its schema is lost, so the collection was removed; the copy has its files.")
             return False
@@ -187,7 +178,7 @@ class _Salvage:
         named = list(manifest.files)
         unnamed = [file for file in on_disk if file not in named]
         if set(named) <= set(on_disk):
-            unnamed = [f for f in unnamed if last_sequence(f) > manifest.last_sequence]
+            unnamed = [f for f in unnamed if first_sequence(f) > manifest.last_sequence]
         elif unnamed:
             self._lost("Unnamed files were kept: pictures that were deleted may be there again.")
         return named + unnamed
@@ -198,7 +189,8 @@ class _Salvage:
         sealed = self.sealed.files.get(file) if self.sealed else None
         what = "deletions" if "/delta/" in file else "pictures"
         name = f"{file} ({sealed.rows:,} {what})" if sealed else f"{file} ({what})"
-        if not path.exists():
+        if not path.is_file():
+            remove(path)
             self._lost(f"{name} is missing.")
             return False
         try:
@@ -231,17 +223,18 @@ class _Salvage:
         if whole and not damage:
             return
         parts = [_sound(pa.Table.from_batches([batch])) for batch in batches]
-        path.unlink(missing_ok=True)
         if parts:
             schema = parts[0][0].schema
             with atomic_path(path) as partial, pa.ipc.new_stream(partial, schema) as stream:
                 for table, _ in parts:
                     stream.write_table(table)
+        else:
+            remove(path)
         if damage or not self.sealed:  # else it has only a record that was never acknowledged
             rows = sum(table.num_rows for table, _ in parts)
+            kept = f": {rows:,} rows of it look right and were kept" if rows else ""
             self._lost(
-                f"{file} with the last changes {damage or 'is cut'}: {rows:,} rows of it look "
-                "right and were kept.",
+                f"{file} with the last changes {damage or 'is cut'}{kept}.",
                 (picture for _, pictures in parts for picture in pictures),
             )
 
@@ -262,8 +255,14 @@ class _Salvage:
             "active_wal_number": content.get("active_wal_number"),
             "partitions": partitions,
         }
-        write_atomic(self.folder.path / "manifest.json", json.dumps(content, indent=2).encode())
-        (self.folder.path / "manifest.json.prev").unlink(missing_ok=True)
+        _write(self.folder.path / "manifest.json", json.dumps(content, indent=2))
+        remove(self.folder.path / "manifest.json.prev")
+
+
+def _write(path: Path, text: str) -> None:
+    if path.is_dir():
+        remove(path)
+    write_atomic(path, text.encode())
 
 
 def _sound(table: pa.Table) -> tuple[pa.Table, list[str]]:
@@ -280,11 +279,9 @@ def _sound(table: pa.Table) -> tuple[pa.Table, list[str]]:
 
 def _mapping(text: str | None) -> dict[str, Any] | None:
     """A JSON object; None if the text is not one."""
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+    with suppress(ValueError):
+        return json_object(text or "{}")
+    return None
 
 
 def _pictures(table: pa.Table) -> list[str]:

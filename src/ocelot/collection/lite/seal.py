@@ -22,17 +22,21 @@ import json
 import logging
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ocelot.collection.lite.folder import (
     CollectionFolder,
     Manifest,
     UnknownFormat,
     collection_folders,
-    last_sequence,
+    first_sequence,
+    json_object,
     log_number,
     read_log,
+    remove,
     row_count,
 )
 from ocelot.files import write_atomic
@@ -117,21 +121,11 @@ class Seal:
         checksum, _, content = self.path.read_bytes().partition(b"\n")
         if checksum != b"%08x" % zlib.crc32(content):
             raise ValueError("another checksum")
-        try:
-            sealed = {
-                name: CollectionSeal(
-                    one["schema"],
-                    one["manifest"],
-                    {file: FileSeal(**seal) for file, seal in one["files"].items()},
-                    {file: FileSeal(**seal) for file, seal in one["logs"].items()},
-                )
-                for name, one in json.loads(content).items()
-            }
-            _ = [Manifest(one.manifest) for one in sealed.values() if one.manifest]
-        except (AttributeError, KeyError, TypeError, UnknownFormat) as error:
-            raise ValueError("another format") from error
         self._written = content
-        return sealed
+        try:
+            return {name: _collection_seal(one) for name, one in json_object(content).items()}
+        except (KeyError, TypeError, AttributeError, UnknownFormat) as error:
+            raise ValueError("not a seal") from error
 
     def write(self, *, durable: bool = False) -> None:
         """Seal the files as they are now. Nobody may write to the database meanwhile.
@@ -139,6 +133,7 @@ class Seal:
         If that is not possible, as on a full disk, the old seal stays: it is older than the
         files, which is allowed.
         """
+        self._logs = {file: one for file, one in self._logs.items() if file.exists()}
         for _ in range(3):
             try:
                 sealed = {
@@ -219,7 +214,7 @@ class Seal:
         for file in named:
             yield from self._check_file(folder, file, sealed.files.get(file) if sealed else None)
         newest = manifest.last_sequence if manifest else 0
-        late = [f for f in folder.segments() if f not in named and last_sequence(f) > newest]
+        late = [f for f in folder.segments() if f not in named and first_sequence(f) > newest]
         if late and not folder.logs():  # a flush writes them before the manifest names them
             yield Damage(name, "manifest.json", f"does not name the newer file {late[0]}")
         first = manifest.first_log if manifest else 0
@@ -236,7 +231,7 @@ class Seal:
     ) -> Iterator[Damage]:
         try:
             text = folder.text("schema.json")
-            _ = json.loads("{}" if text is None else text)
+            _ = json_object("{}" if text is None else text)
         except ValueError:
             yield Damage(folder.name, "schema.json", "cannot be read")
             return
@@ -249,12 +244,14 @@ class Seal:
         self, folder: CollectionFolder, file: str, sealed: FileSeal | None
     ) -> Iterator[Damage]:
         rows = sealed.rows if sealed else 0
+        path = folder.path / file
         try:
-            checksum = self._checksum(folder.path / file)
-            if sealed and checksum != sealed:
+            if not path.is_file():
+                yield Damage(folder.name, file, "is missing", rows)
+            elif self._checksum(path) != sealed and sealed:
                 yield Damage(folder.name, file, "has changed", rows)
-        except FileNotFoundError:
-            yield Damage(folder.name, file, "is missing", rows)
+        except PermissionError:
+            raise  # that is no damage
         except (OSError, ValueError):
             yield Damage(folder.name, file, "cannot be read", rows)
 
@@ -262,16 +259,25 @@ class Seal:
         if reason := log_damage(folder.path / file, sealed):
             yield Damage(folder.name, file, reason)
 
-    def remove_unsealed_indexes(self) -> None:
-        """Remove index files that the seal does not confirm; they are made again from the rows."""
+    def remove_leftovers(self) -> None:
+        """Remove index files that the seal does not confirm, and logs that the files hold already.
+
+        The index files are made again from the rows. A process that is killed while it removes
+        a log may leave its deletions, and these alone make each later flush fail.
+        """
         sealed = self.read() or {}
         for folder in collection_folders(self.database):
             files = sealed[folder.name].files if folder.name in sealed else {}
             for file in folder.indexes():
                 path = folder.path / file
-                if self._checksum(path) != files.get(file):
+                if not path.is_file() or self._checksum(path) != files.get(file):
                     log.info("The index file %s is made again.", path)
-                    path.unlink()
+                    remove(path)
+            with suppress(UnknownFormat):
+                manifest = folder.manifest()
+                for file in folder.logs():
+                    if manifest and log_number(file) < manifest.first_log:
+                        remove(folder.path / file)
 
     def _checksum(self, file: Path) -> FileSeal:
         """Checksum of a data, delta or index file; remembered while its time stays the same."""
@@ -292,6 +298,17 @@ class Seal:
         return self._logs[file]
 
 
+def _collection_seal(content: Mapping[str, Any]) -> CollectionSeal:
+    files, logs = (
+        {file: FileSeal(**one) for file, one in content[kind].items()} for kind in ("files", "logs")
+    )
+    if content["manifest"]:
+        Manifest(content["manifest"])
+    for file in logs:  # repair writes and removes these
+        log_number(file)
+    return CollectionSeal(content["schema"], content["manifest"], files, logs)
+
+
 def file_seal(file: Path) -> FileSeal:
     """The seal of a data, delta or index file.
 
@@ -305,13 +322,12 @@ def file_seal(file: Path) -> FileSeal:
 
 def log_damage(file: Path, sealed: FileSeal) -> str:
     """What is wrong with the sealed beginning of a log, as the rest of a sentence; else ""."""
-    try:
-        size = file.stat().st_size
-        if size < sealed.size:
-            return f"is {sealed.size - size:,} bytes shorter than what was written"
-        return "" if _crc32(file, 0, 0, sealed.size) == sealed.crc32 else "has changed"
-    except FileNotFoundError:
+    if not file.is_file():
         return "is missing"
+    size = file.stat().st_size
+    if size < sealed.size:
+        return f"is {sealed.size - size:,} bytes shorter than what was written"
+    return "" if _crc32(file, 0, 0, sealed.size) == sealed.crc32 else "has changed"
 
 
 def _crc32(file: Path, checksum: int, start: int, end: int) -> int:
