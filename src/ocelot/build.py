@@ -227,6 +227,7 @@ def build_collection(
         token=settings.token.get_secret_value() if settings.token else None,
         index=settings.index,
         create=create,
+        outage_timeout=settings.outage_timeout,
     )
 
 

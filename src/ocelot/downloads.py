@@ -51,8 +51,8 @@ def fetch_amazon_reviews(
     """Fetch the pictures of the Milvus tutorials.
 
     A second run fetches nothing. An archive that you saved in the directory under its own name
-    is unpacked without a request, and stays. Proxies and certificates come from the usual
-    environment variables (HTTPS_PROXY, SSL_CERT_FILE).
+    is trusted: it is unpacked without a request, and stays. Proxies and certificates come from the
+    usual environment variables (HTTPS_PROXY, SSL_CERT_FILE).
 
     Args:
         directory: Where the folder `amazon_reviews_2023_subset` is made; created if missing.
@@ -77,10 +77,10 @@ def fetch_amazon_reviews(
         raise DownloadError(f"Cannot fetch {url!r}: the address does not end in .tar.gz.")
     if folder.exists():
         return _pictures_in(folder)
-    if sha256 is None and url == AMAZON_REVIEWS_URL:
-        sha256 = AMAZON_REVIEWS_SHA256
     remove_partial(archive.parent.glob(f".{folder.name}.*"))
     saved_by_hand = archive.is_file()
+    if sha256 is None and url == AMAZON_REVIEWS_URL and not saved_by_hand:
+        sha256 = AMAZON_REVIEWS_SHA256
     try:
         if not saved_by_hand:
             _download(url, archive, max_bytes, timeout, progress)
@@ -90,7 +90,7 @@ def fetch_amazon_reviews(
             if sha256 is not None and pictures_hash(partial) != sha256:
                 raise DownloadError(
                     f"The pictures in {archive} are not those that were published: fetch it again, "
-                    "or unpack it yourself if you trust it."
+                    "or save the archive there yourself if you trust it."
                 )
     except OSError as error:
         raise DownloadError(f"Cannot write to {directory}: {error.strerror or error}.") from error

@@ -86,14 +86,15 @@ class Engine:
         Args:
             paths: A folder, an image file, or a list of them.
             metadata: A .csv, .jsonl or .parquet file with a `file_name` column; by default the
-                file named `metadata` in each folder.
+                file named `metadata` in each folder, or in the one above if it names pictures
+                of the folder. Pictures that no line names keep their metadata.
             prune: Also remove items whose files below `paths` no longer exist.
             batch_size: Pictures encoded at once; by default the encoder's choice.
             progress: Called now and then from the calling thread.
 
         Raises:
             InputError: None of the paths exists, or the batch size is below 1.
-            MetadataError: The metadata file cannot be used.
+            MetadataError: The metadata file cannot be used, or is given and names no picture.
             EncoderError, CollectionError: Encoding or storing failed; what was stored stays.
         """
         return index_images(

@@ -62,6 +62,12 @@ class Settings(BaseSettings):
     index: str = Field(
         "auto", description="Index type: auto, FLAT, HNSW, IVF_FLAT, IVF_SQ8, DISKANN, AUTOINDEX."
     )
+    outage_timeout: float = Field(
+        60.0,
+        ge=0,
+        le=86_400,
+        description="Seconds that indexing tries again for while a Milvus server is away.",
+    )
 
     encoder: str = Field("ocelot-tiny", description="Encoder: a name, a .pth file, or a folder.")
     text_model: str | None = Field(

@@ -37,6 +37,7 @@ __all__ = [
     "Query",
     "RankStatus",
     "Ranking",
+    "Remark",
     "Result",
     "Usage",
 ]
@@ -384,6 +385,18 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """What should be known about metadata: the pictures are stored all the same.
+
+    Attributes:
+        path: The metadata file, perhaps with a line's number; or the picture.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class IndexReport:
     """What an indexing run did, in files or records unless said otherwise.
 
@@ -395,6 +408,8 @@ class IndexReport:
         updated: Rows whose metadata changed without their content.
         removed: Rows removed because no file has their content any more.
         failures: Files and records that could not be used, with reasons.
+        remarks: On metadata: lines without a picture, cells without a number, and such.
+        metadata: Path of each metadata file -> how many of the pictures its lines name.
         seconds: Wall time.
     """
 
@@ -405,4 +420,6 @@ class IndexReport:
     updated: int = 0
     removed: int = 0
     failures: tuple[Failure, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    metadata: Mapping[str, int] = field(default_factory=dict, hash=False)
     seconds: float = 0.0

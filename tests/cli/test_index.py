@@ -221,3 +221,46 @@ def test_an_index_type_that_lite_lacks(ocelot: Command, shop: Path) -> None:
     outcome = ocelot("index", shop / "images", "--index", "DISKANN")
     assert outcome.code == 2
     assert "DISKANN" in outcome.err and "FLAT" in outcome.err
+
+
+def table(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(["file_name,price", *lines, ""]))
+    return path
+
+
+def test_remarks_on_metadata_are_no_failures(ocelot: Command, small: Path) -> None:
+    names = ["red", "green", "blue"] * 4
+    table(small / "metadata.csv", *(f"{name}.png,5" for name in names), "gone.png,6")
+    outcome = ocelot("index", small)
+    assert outcome.code == 0
+    assert "metadata.csv names 3 of them" in outcome.out
+    assert "could not be used" not in outcome.err
+    assert "10 remarks on metadata:" in outcome.err
+    assert "metadata.csv:5: an earlier line is for red.png" in outcome.err
+    assert "and 5 more" in outcome.err
+    report = json.loads(ocelot("index", small, "--json").out)  # from the stamp
+    assert (len(report["remarks"]), report["failures"]) == (10, [])
+    assert report["remarks"][-1] == {
+        "path": str(small / "metadata.csv"),
+        "reason": "1 line names a file that does not exist (gone.png)",
+    }
+    assert report["metadata"] == {str(small / "metadata.csv"): 3}
+
+
+def test_a_metadata_file_that_names_no_picture_is_refused(ocelot: Command, small: Path) -> None:
+    prices = table(small.parent / "prices.csv", "red.png,5", "blue.png,6")
+    assert "prices.csv names 2 of them" in ocelot("index", small, "--metadata", prices).out
+    table(prices, "one.png,7", "two.png,8")
+    outcome = ocelot("index", small, "--metadata", prices)
+    assert outcome.code == 2
+    assert "names none of the pictures (2 lines: one.png, two.png)" in outcome.err
+    found = json.loads(
+        ocelot("search", "--text", "a", "--filter", "price > 0", "--no-rerank", "--json").out
+    )
+    assert sorted(hit["metadata"]["price"] for hit in found["hits"]) == [5, 6]
+
+
+def test_the_metadata_of_a_shop_is_found_above_its_pictures(ocelot: Command, shop: Path) -> None:
+    outcome = ocelot("index", shop / "images")
+    assert f"Metadata: {shop / 'metadata.csv'} names 60 of them." in outcome.out
+    assert outcome.err == ""

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ocelot.collection import Collection
 from ocelot.encoders.base import Encoder
-from ocelot.errors import EncoderError, EncoderMismatch, InputError
+from ocelot.errors import EncoderError, EncoderMismatch, InputError, MetadataError
 from ocelot.indexing import index_images
 from tests.indexing.pictures import HistogramEncoder, bomb, hash_file, picture
 
@@ -45,6 +45,11 @@ def tally(report):
     }
 
 
+def metadata_of(collection):
+    """File name -> what is stored with it."""
+    return {os.path.basename(next(iter(row.paths))): row.metadata for row in collection.iterate()}
+
+
 def paths_of(collection):
     return {path: row.id for row in collection.iterate() for path in row.paths}
 
@@ -61,7 +66,7 @@ def test_on_both_deployments_from_folder_to_hit(open_collection, encoder, folder
     picture(folder / "5.png", 55)
     (folder / "6.png").rename(folder / "66.png")
     (folder / "7.png").unlink()
-    (folder / "metadata.csv").write_text("file_name,price\n4.png,20\n")
+    (folder / "metadata.csv").write_text("file_name,price\n3.png,\n4.png,20\n")
     again = index_images(folder, collection, encoder, prune=True)
     assert tally(again) == {
         "found": 9,
@@ -159,26 +164,49 @@ def test_metadata_changes_need_no_encoding(collection, encoder, folder):
         '{"file_name": "1.png", "title": "uno"}\n{"file_name": "gone.png"}\n'
     )
     report = index_images(folder, collection, encoder)
-    assert report.updated == 2
-    assert "1 of its lines" in report.failures[0].reason
+    assert report.updated == 1
+    assert report.remarks[0].reason == "1 line names a file that does not exist (gone.png)"
     assert encoder.embedded == 10
-    stored = {next(iter(row.paths)): row.metadata for row in collection.iterate()}
-    assert stored[str(folder / "1.png")] == {"title": "uno"}
-    assert stored[str(folder / "2.png")] == {}
+    stored = metadata_of(collection)
+    assert stored["1.png"] == {"title": "uno"}
+    assert stored["2.png"] == {"n": 2}  # no line names it any more
+    (folder / "metadata.jsonl").write_text('{"file_name": "2.png"}\n')
+    assert index_images(folder, collection, encoder).updated == 1
+    assert metadata_of(collection)["2.png"] == {}  # a line says that it has none
     (folder / "metadata.jsonl").unlink()
     assert index_images(folder, collection, encoder).updated == 0
     named = folder.parent / "named.csv"
     named.write_text("file_name,title\nshop/2.png,two\n")
-    assert index_images(folder, collection, encoder, metadata=named).updated == 2
+    assert index_images(folder, collection, encoder, metadata=named).updated == 1
+
+
+def test_a_table_elsewhere_erases_nothing(collection, encoder, folder):
+    (folder / "metadata.csv").write_text("file_name,price\n1.png,5\n2.png,6\n")
+    index_images(folder, collection, encoder)
+    before = metadata_of(collection)
+    picture(folder / "new.png", 99)
+    named = folder.parent / "prices.csv"
+    named.write_text("file_name,price\none.png,1\ntwo.png,2\n")
+    with pytest.raises(MetadataError, match=r"prices\.csv names none of the pictures"):
+        index_images(folder, collection, encoder, metadata=named)
+    assert metadata_of(collection) == before  # the new picture was not added, either
+    named.write_text("file_name,price\none.png,1\n2.png,7\n")
+    report = index_images(folder, collection, encoder, metadata=named)
+    assert (report.encoded, report.updated, report.metadata) == (1, 1, {str(named): 1})
+    assert [remark.reason for remark in report.remarks] == [
+        "1 line names a file that does not exist (one.png)"
+    ]
+    after = metadata_of(collection)
+    assert (after["1.png"], after["2.png"], after["new.png"]) == ({"price": 5}, {"price": 7}, {})
 
 
 def test_metadata_that_is_too_large_is_reported_and_the_picture_kept(collection, encoder, folder):
     (folder / "metadata.csv").write_text(f"file_name,story\n1.png,{'x' * 70_000}\n2.png,short\n")
     report = index_images(folder, collection, encoder)
-    assert report.encoded == 10
-    (failure,) = report.failures
-    assert failure.path == str(folder / "1.png")
-    assert "story" in failure.reason
+    assert (report.encoded, report.failures) == (10, ())
+    (remark,) = report.remarks
+    assert remark.path == str(folder / "1.png")
+    assert "story" in remark.reason
 
 
 def test_every_format_and_every_kind_of_broken_file(collection, encoder, tmp_path):
@@ -357,15 +385,10 @@ def test_bad_metadata_does_not_erase_good(collection, encoder, folder):
     deep = "[" * 600 + "]" * 600
     table.write_text(good + '{"file_name": "2.png", "title": \n')
     report = index_images(folder, collection, encoder)
-    assert [os.path.basename(failure.path) for failure in report.failures] == ["metadata.jsonl:2"]
+    assert [os.path.basename(remark.path) for remark in report.remarks] == ["metadata.jsonl:2"]
     table.write_text(good + f'{{"file_name": "2.png", "title": {deep}}}\n')
     report = index_images(folder, collection, encoder)
-    assert len(report.failures) == 1
-    titles = {
-        os.path.basename(path): row.metadata.get("title")
-        for row in collection.iterate()
-        for path in row.paths
-    }
-    assert (titles["1.png"], titles["2.png"], titles["3.png"]) == ("one", "two", None)
-    table.write_text(good)  # now the table is whole, and says nothing of the second
-    assert index_images(folder, collection, encoder).updated == 1
+    assert (len(report.remarks), report.failures) == (1, ())
+    stored = metadata_of(collection)
+    assert (stored["1.png"], stored["2.png"]) == ({"title": "one"}, {"title": "two"})
+    assert stored["3.png"] == {}

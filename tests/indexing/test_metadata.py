@@ -1,15 +1,11 @@
-"""Metadata files in their three forms."""
+"""Which metadata file is used, and which line is for which picture."""
 
 from __future__ import annotations
 
-import json
-
-import pyarrow
-import pyarrow.parquet
 import pytest
 
 from ocelot.errors import MetadataError
-from ocelot.indexing import find_metadata, read_metadata
+from ocelot.indexing import find_metadata
 from ocelot.indexing.metadata import MetadataTables
 
 
@@ -18,98 +14,10 @@ def write(path, text):
     return path
 
 
-def test_csv_is_typed_by_whole_columns(tmp_path):
-    path = write(
-        tmp_path / "metadata.csv",
-        "\ufefffile_name,price,stock,sale,ean,mixed,note\n"
-        'a.jpg,9.5,3,true,00123,1,"two\nlines, ""quoted"""\n'
-        "sub/b.jpg,10,-4,FALSE,4006381,x,\n"
-        "c.jpg,1e3,,,,,  \n",
-    )
-    table = read_metadata(path)
-    assert table.failures == ()
-    assert table.fields == {
-        str(tmp_path / "a.jpg"): {
-            "price": 9.5,
-            "stock": 3,
-            "sale": True,
-            "ean": "00123",
-            "mixed": "1",
-            "note": 'two\nlines, "quoted"',
-        },
-        str(tmp_path / "sub/b.jpg"): {
-            "price": 10.0,
-            "stock": -4,
-            "sale": False,
-            "ean": "4006381",
-            "mixed": "x",
-        },
-        str(tmp_path / "c.jpg"): {"price": 1000.0},
-    }
-    assert isinstance(table.fields[str(tmp_path / "sub/b.jpg")]["price"], float)
-    (failure,) = MetadataTables([str(tmp_path)]).failures()
-    assert failure.reason.startswith("3 of its lines")
-
-
-def test_malformed_lines_are_reported_by_number(tmp_path):
-    path = write(
-        tmp_path / "metadata.csv",
-        "file_name,n\na.jpg,1\nb.jpg\nc.jpg,3,4\n,5\na.jpg,6\n\nd.jpg,7\n",
-    )
-    table = read_metadata(path)
-    assert [failure.path for failure in table.failures] == [f"{path}:{n}" for n in (3, 4, 5, 6)]
-    assert table.fields[str(tmp_path / "a.jpg")] == {"n": 6}
-    assert table.fields[str(tmp_path / "d.jpg")] == {"n": 7}
-
-
-def test_jsonl_keeps_its_types(tmp_path):
-    lines = [
-        json.dumps({"file_name": "a.jpg", "ean": "007", "tags": ["x"], "price": 3, "none": None}),
-        "{not json",
-        "[1]",
-        "",
-        json.dumps({"n": 1}),
-        json.dumps({"file_name": "b.jpg"}),
-    ]
-    path = write(tmp_path / "metadata.jsonl", "\n".join(lines))
-    table = read_metadata(path)
-    assert table.fields == {
-        str(tmp_path / "a.jpg"): {"ean": "007", "tags": ["x"], "price": 3, "none": None},
-        str(tmp_path / "b.jpg"): {},
-    }
-    assert [failure.path for failure in table.failures] == [f"{path}:{n}" for n in (2, 3, 5)]
-
-
-def test_parquet(tmp_path):
-    columns = {"file_name": ["a.jpg", "b.jpg"], "price": [1.5, None], "n": [1, 2]}
-    path = tmp_path / "metadata.parquet"
-    pyarrow.parquet.write_table(pyarrow.table(columns), path)
-    fields = read_metadata(path).fields
-    assert fields[str(tmp_path / "a.jpg")] == {"price": 1.5, "n": 1}
-    assert fields[str(tmp_path / "b.jpg")] == {"price": None, "n": 2}
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("metadata.csv", b"name,price\na.jpg,1\n"),
-        ("metadata.csv", b""),
-        ("metadata.csv", b"file_name\n\xff\xfe\n"),
-        ("metadata.jsonl", b'{"name": "a.jpg"}\n'),
-        ("metadata.parquet", b"not parquet"),
-        ("metadata.xlsx", b""),
-    ],
-)
-def test_unusable_files_are_named(tmp_path, name, content):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(MetadataError, match=name):
-        read_metadata(tmp_path / name)
-
-
-def test_the_missing_column_is_told_with_those_found(tmp_path):
-    path = write(tmp_path / "metadata.csv", "name,price\na.jpg,1\n")
-    with pytest.raises(MetadataError, match=r"'file_name'.*name, price"):
-        read_metadata(path)
+def test_names_without_a_file_are_told(tmp_path):
+    write(tmp_path / "metadata.csv", "file_name\na.jpg\nsub/b.jpg\nc.jpg\nd.jpg\n")
+    (remark,) = MetadataTables([str(tmp_path)], []).remarks
+    assert remark.reason == ("4 lines name files that do not exist (a.jpg, sub/b.jpg, c.jpg, …)")
 
 
 def test_finding(tmp_path):
@@ -121,9 +29,48 @@ def test_finding(tmp_path):
         find_metadata(tmp_path)
 
 
-def test_jsonl_without_a_usable_line_tells_the_first_reason(tmp_path):
-    (tmp_path / "metadata.jsonl").write_text(
-        '[\n  {"file_name": "a.png"}\n]\n'.replace("  {", "  [{")
-    )
-    with pytest.raises(MetadataError, match="line 1: it is not JSON"):
-        read_metadata(tmp_path / "metadata.jsonl")
+def shop_of(tmp_path, *names):
+    """Absolute paths of new, empty files."""
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    return [str(tmp_path / name) for name in names]
+
+
+def test_a_named_table_may_name_files_relative_to_the_folder(tmp_path):
+    pictures = shop_of(tmp_path, "pics/a.jpg", "pics/sub/b.jpg", "pics/c.jpg")
+    (tmp_path / "tables").mkdir()
+    lines = "file_name,n\na.jpg,1\nsub/b.jpg,2\n../pics/c.jpg,3\nz.jpg,4\n"
+    named = write(tmp_path / "tables" / "prices.csv", lines)
+    tables = MetadataTables([str(tmp_path / "pics")], pictures, named)
+    assert [tables.lines[picture]["n"] for picture in pictures] == [1, 2, 3]
+    assert tables.used == {str(named): 3}
+    (remark,) = tables.remarks
+    assert remark.reason == "1 line names a file that does not exist (z.jpg)"
+
+
+@pytest.mark.parametrize("lines", ["", "x.jpg,1\ny.jpg,2\n"])
+def test_a_named_table_that_names_no_picture_is_refused(tmp_path, lines):
+    pictures = shop_of(tmp_path, "pics/a.jpg")
+    named = write(tmp_path / "prices.csv", f"file_name,n\n{lines}")
+    with pytest.raises(MetadataError, match="names none of the pictures") as raised:
+        MetadataTables([str(tmp_path / "pics")], pictures, named)
+    assert str(tmp_path / "pics") in str(raised.value)
+    assert "x.jpg, y.jpg" in str(raised.value) or not lines
+
+
+def test_the_table_above_is_used_if_it_names_the_pictures(tmp_path):
+    pictures = shop_of(tmp_path, "shop/images/a.jpg", "shop/images/b.jpg")
+    roots = [str(tmp_path / "shop" / "images")]
+    above = write(tmp_path / "shop" / "metadata.csv", "file_name,n\nimages/a.jpg,1\n")
+    tables = MetadataTables(roots, pictures)
+    assert tables.lines == {pictures[0]: {"n": 1}}
+    assert (tables.used, tables.remarks) == ({str(above): 1}, [])
+    for text in ["file_name,n\nother/a.jpg,1\na.jpg,2\n", "name\n"]:
+        write(above, text)
+        tables = MetadataTables(roots, pictures)
+        assert (tables.lines, tables.used, tables.remarks) == ({}, {}, [])
+    write(above.with_suffix(".jsonl"), "")
+    assert not MetadataTables(roots, pictures).lines
+    own = write(tmp_path / "shop" / "images" / "metadata.csv", "file_name,n\na.jpg,9\n")
+    assert MetadataTables(roots, pictures).used == {str(own): 1}

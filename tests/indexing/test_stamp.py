@@ -13,6 +13,7 @@ from ocelot.errors import ImageError
 from ocelot.images import file
 from ocelot.indexing import index_images
 from ocelot.indexing.stamp import Stamp
+from ocelot.types import IndexReport
 from tests.indexing.pictures import HistogramEncoder, picture
 
 
@@ -43,7 +44,7 @@ def run(place):
     with Collection.open(place / "x.db", encoder=encoder.identity) as collection:
         report = index_images(place / "shop", collection, encoder)
         rows = collection.count()
-    before.save(rows, report.failures)
+    before.save(rows, report)
     return report
 
 
@@ -87,13 +88,14 @@ def test_files_that_fail_are_told_again(shop):
     (shop / "shop" / "text.png").write_text("no picture")
     (shop / "shop" / "broken.png").symlink_to(shop / "nowhere.png")
     (shop / "shop" / "metadata.csv").write_text("file_name,price\n1.png,5\nnone.txt,6\n")
-    failures = run(shop).failures
-    assert len(failures) == 3
+    first = run(shop)
+    assert (len(first.failures), len(first.remarks)) == (2, 1)
     again = run(shop)
     kept = stamp_of(shop).load()
     assert kept.report == replace(again, seconds=0.0)
     assert (kept.report.found, kept.report.unchanged, kept.rows) == (5, 4, 4)
-    assert kept.report.failures == failures
+    assert kept.report.failures == first.failures
+    assert kept.report.remarks == first.remarks
     picture(shop / "nowhere.png", 9)  # a link is as good as what it leads to
     assert rows_of(shop) is None
 
@@ -115,10 +117,11 @@ def test_a_picture_that_failed_for_a_passing_reason_is_tried_again(shop, monkeyp
     assert run(shop).encoded == 1
 
 
-def test_a_picture_whose_metadata_cannot_be_stored_means_looking(shop):
+def test_remarks_on_metadata_are_told_again(shop):
     (shop / "shop" / "metadata.csv").write_text(f"file_name,story\n1.png,{'x' * 70_000}\n")
-    assert len(run(shop).failures) == 1
-    assert rows_of(shop) is None
+    report = run(shop)
+    assert len(report.remarks) == 1
+    assert stamp_of(shop).load().report.remarks == report.remarks
 
 
 def test_stamps_of_long_ago_are_removed(shop):
@@ -128,12 +131,12 @@ def test_stamps_of_long_ago_are_removed(shop):
     os.utime(old, (now - 91 * 86_400, now - 91 * 86_400))
     os.utime(recent, (now - 89 * 86_400, now - 89 * 86_400))
     new = stamp_of(shop, options=("other", "1"))
-    new.save(4)
+    new.save(4, IndexReport())
     assert {path.name for path in old.parent.iterdir()} == {recent.name, new.file.name}
 
 
 def test_no_room_for_a_stamp_is_no_failure(shop, monkeypatch):
     (shop / "file").write_text("")
     monkeypatch.setenv("OCELOT_CACHE", str(shop / "file" / "cache"))
-    stamp_of(shop).save(4)
+    stamp_of(shop).save(4, IndexReport())
     assert rows_of(shop) is None

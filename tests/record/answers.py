@@ -146,11 +146,14 @@ def report_as_json(report: IndexReport, folder: Path) -> dict[str, Any]:
         name: getattr(report, name)
         for name in ("found", "unchanged", "encoded", "relocated", "updated", "removed")
     }
-    failures = [
-        [Path(failure.path).name, failure.reason.replace(f"{folder}/", "")]
-        for failure in report.failures
-    ]
-    return {**numbers, "failures": failures}
+    told = {
+        name: [
+            [Path(one.path).name, one.reason.replace(f"{folder}/", "")]
+            for one in getattr(report, name)
+        ]
+        for name in ("failures", "remarks")
+    }
+    return {**numbers, **told, "metadata": list(report.metadata.values())}
 
 
 def row_as_json(hit: Item) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import json
 import logging
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from ocelot.engine import Engine
     from ocelot.indexing.stamp import Stamp
     from ocelot.settings import Settings
-    from ocelot.types import IndexReport
+    from ocelot.types import Failure, IndexReport, Remark
 
 __all__ = ["index", "index_with_progress", "print_report"]
 
 _SHOWN_FAILURES = 20
+_SHOWN_REMARKS = 5
 
 
 @takes(DATABASE, INDEX, ENCODER, BATCH)
@@ -40,7 +42,10 @@ def index(
     ] = False,
     metadata: Annotated[
         Path | None,
-        option(help="A csv, jsonl or parquet file with a column file_name. [metadata.* in DIR]"),
+        option(
+            help="A csv, jsonl or parquet file with a column file_name. [metadata.* in DIR or "
+            "above it]"
+        ),
     ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove rows whose files below DIR are gone.")
@@ -69,10 +74,10 @@ def index(
             report = index_with_progress(engine, folders, metadata, prune, quiet=as_json)
             total = engine.count()
         if stamp is not None:
-            stamp.save(total, report.failures)
+            stamp.save(total, report)
     if as_json:
-        table = vars(report) | {"failures": [vars(failure) for failure in report.failures]}
-        typer.echo(json.dumps(table | {"total": total, "db": settings.db}, ensure_ascii=False))
+        table = asdict(report) | {"total": total, "db": settings.db}
+        typer.echo(json.dumps(table, ensure_ascii=False))
     else:
         print_report(report, total, settings.db)
     usable = report.unchanged + report.encoded + report.relocated + report.updated
@@ -132,7 +137,7 @@ def index_with_progress(
 
 
 def print_report(report: IndexReport, total: int, db: str) -> None:
-    """Print what the run did in a few lines, and each file that failed with its reason."""
+    """Print what the run did in a few lines, then files that failed and remarks on metadata."""
     parts = [
         (report.encoded, "encoded"),
         (report.unchanged, "unchanged"),
@@ -143,11 +148,19 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
     summary = ", ".join(f"{n:,} {what}" for n, what in parts if n) or "nothing to do"
     rate = f", {report.encoded / report.seconds:.0f} pictures/s" if report.encoded else ""
     typer.echo(f"{count(report.found)} found: {summary} ({report.seconds:.1f} s{rate}).")
+    for path, named in report.metadata.items():
+        typer.echo(printable(f"Metadata: {path} names {named:,} of them."))
     typer.echo(f"{db} now holds {count(total)}.")
-    if report.failures:
-        failed = len(report.failures)
-        typer.echo(f"{count(failed, 'file')} could not be used:", err=True)
-        for failure in report.failures[:_SHOWN_FAILURES]:
-            typer.echo(printable(f"  {failure.path}: {failure.reason}"), err=True)
-        if failed > _SHOWN_FAILURES:
-            typer.echo(f"  … and {failed - _SHOWN_FAILURES} more (--json lists all)", err=True)
+    failed, remarks = len(report.failures), len(report.remarks)
+    _print_list(f"{count(failed, 'file')} could not be used", report.failures, _SHOWN_FAILURES)
+    _print_list(f"{count(remarks, 'remark')} on metadata", report.remarks, _SHOWN_REMARKS)
+
+
+def _print_list(title: str, entries: Sequence[Failure | Remark], shown: int) -> None:
+    """Print the first entries below a title, if there are any."""
+    if entries:
+        typer.echo(f"{title}:", err=True)
+    for entry in entries[:shown]:
+        typer.echo(printable(f"  {entry.path}: {entry.reason}"), err=True)
+    if len(entries) > shown:
+        typer.echo(f"  … and {len(entries) - shown} more (--json lists all)", err=True)

@@ -71,12 +71,15 @@ class Collection:
 
     identity: EncoderIdentity  # of the encoder whose vectors are stored
 
-    def __init__(self, database: Database, name: str, consistency: str) -> None:
+    def __init__(
+        self, database: Database, name: str, consistency: str, outage_timeout: float = 0.0
+    ) -> None:
         self.name = name
         self.uri = database.shown  # without credentials
         self.deployment = database.deployment  # "lite", "server" or "zilliz"
         self._database = database
         self._client = database.client
+        self.outage_timeout = 0.0 if database.deployment == "lite" else outage_timeout
         self._timeout = database.timeout
         self._reading = {"consistency_level": consistency, "timeout": database.timeout}
         self._index = ""
@@ -104,6 +107,7 @@ class Collection:
         consistency: str = "Strong",
         create: bool = True,
         timeout: float = 30.0,
+        outage_timeout: float = 60.0,
     ) -> Collection:
         """Open a collection; create it if it is missing.
 
@@ -120,6 +124,7 @@ class Collection:
             consistency: Consistency of reads: "Strong", "Session", "Bounded" or "Eventually".
             create: Whether to create what is missing; False for readers.
             timeout: The most seconds that one call may take.
+            outage_timeout: Seconds that indexing tries again for while a server is away.
 
         Raises:
             ConfigurationError: An argument cannot be used.
@@ -141,7 +146,7 @@ class Collection:
             os.fspath(uri), token, timeout, create=create, must_exist=encoder is None
         )
         try:
-            self = cls(database, name, consistency)
+            self = cls(database, name, consistency, outage_timeout)
             with self._mapped("open"):
                 self.identity, self._index = load_collection(
                     database,

@@ -25,6 +25,10 @@ __all__ = ["Database", "cause", "failure", "nothing_stored", "quiet", "rpc_code"
 
 # The embedded server hangs up on pings of an idle client, and gRPC says so on stderr.
 _NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": 0}
+# pymilvus makes a new channel after a failure; sharing connections, gRPC would let it wait for the
+# old one's next attempt, up to two minutes.
+_SERVER = {"grpc.use_local_subchannel_pool": 1}
+_CONNECT_FAILED = 2  # what pymilvus raises if it cannot connect again
 _OLD_LITE = (
     "The database {path} is a file, and this version of Milvus Lite keeps a folder. If Milvus Lite "
     "before 3.0 made it, write its rows to a folder with `pip install 'milvus-lite<3' "
@@ -106,7 +110,9 @@ class Database:
         wait = min(timeout, 10.0)  # for an address that does not answer
         with quiet:
             try:
-                client = MilvusClient(uri, token=token or "", timeout=wait, dedicated=True)
+                client = MilvusClient(
+                    uri, token=token or "", timeout=wait, dedicated=True, grpc_options=_SERVER
+                )
             except Exception as error:
                 raise failure(error, shown, "open") from error
             return cls(client, shown, timeout)
@@ -244,6 +250,8 @@ def rpc_code(error: BaseException | None) -> grpc.StatusCode | None:
         if isinstance(error, MilvusException) and "Retry timeout" in str(error.message):
             return grpc.StatusCode.DEADLINE_EXCEEDED
         error = error.__cause__
+    if any(isinstance(one, MilvusException) and one.code == _CONNECT_FAILED for one in seen):
+        return grpc.StatusCode.UNAVAILABLE
     return None
 
 

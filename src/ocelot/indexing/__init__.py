@@ -1,7 +1,8 @@
 """Indexing: from pictures and their metadata to rows of a collection."""
 
 from ocelot.indexing.folders import index_images
-from ocelot.indexing.metadata import MetadataTable, find_metadata, read_metadata
+from ocelot.indexing.metadata import find_metadata
+from ocelot.indexing.metadata_file import MetadataTable, read_metadata
 from ocelot.indexing.pipeline import Progress
 from ocelot.indexing.records import add_record, add_records
 from ocelot.indexing.scan import File, scan

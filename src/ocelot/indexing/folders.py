@@ -19,14 +19,14 @@ from typing import NamedTuple
 
 from ocelot.collection import Collection, clean_metadata
 from ocelot.encoders.base import Encoder
-from ocelot.errors import InputError
+from ocelot.errors import InputError, MetadataError
 from ocelot.images.file import ImageFile
 from ocelot.images.store import ImageStore
 from ocelot.indexing.metadata import MetadataTables
 from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.indexing.scan import File, is_gone, roots_of, scan
 from ocelot.indexing.writer import Change
-from ocelot.types import IndexReport
+from ocelot.types import IndexReport, Remark
 
 __all__ = ["StoredFile", "StoredFiles", "index_images", "metadata_hash"]
 
@@ -54,18 +54,15 @@ def index_images(
     folders = [os.path.join(root, "") for root in roots if os.path.isdir(root)]
     run = _FolderRun(collection, encoder, images or ImageStore(), batch_size, progress, folders)
     with run:
-        return run.index(roots, MetadataTables(roots, metadata), prune)
+        return run.index(roots, metadata, prune)
 
 
 class _FolderRun(Run):
     """A run over folders."""
 
-    def index(self, roots: Sequence[str], tables: MetadataTables, prune: bool) -> IndexReport:
-        self._tables = tables
+    def index(self, roots: Sequence[str], metadata: str | Path | None, prune: bool) -> IndexReport:
         self._described: set[bytes] = set()  # ids whose metadata is settled in this run
-        self._undescribed: set[bytes] = set()  # ids with stored metadata and no line so far
         self._removals: defaultdict[str, set[str]] = defaultdict(set)  # id -> paths that it loses
-        self.failures.extend(tables.failures())
         files: list[File] = []
         for found in scan(roots):
             if isinstance(found, File):
@@ -73,7 +70,12 @@ class _FolderRun(Run):
             else:
                 self.failures.append(found)
         self.total = len(files)
-        self._stored = StoredFiles(self.collection, metadata=bool(tables))
+        tables = MetadataTables(roots, [file.path for file in files], metadata)
+        self.metadata, self._lines = tables.used, tables.lines
+        self.remarks.extend(tables.remarks)
+        self._stored = self.patiently(
+            lambda: StoredFiles(self.collection, metadata=bool(self._lines))
+        )
         changed = (
             Job(file.path, file.path, file.mtime_ns)
             for file in files
@@ -109,7 +111,7 @@ class _FolderRun(Run):
             self._remove_path(job.path, keep=id)
         if job.error is not None:
             raise job.error
-        _, job.metadata = self._fields(job.path)
+        job.metadata = self._fields(job.path)
         if id not in self._stored.ids:
             self._stored.ids.add(id)
             self.add(job)
@@ -127,35 +129,26 @@ class _FolderRun(Run):
                 self._removals[row.id.hex()].add(path)
 
     def _describe(self, path: str, row: StoredFile) -> None:
-        """Update the metadata of an unchanged picture if its table says something else."""
-        covered, fields = self._fields(path)
-        if not covered or row.id in self._described:
-            return
-        if fields is None:
-            if row.metadata_hash != metadata_hash({}):
-                self._undescribed.add(row.id)
+        """Update the metadata of an unchanged picture if its line says something else."""
+        if row.id in self._described or (fields := self._fields(path)) is None:
             return
         self._described.add(row.id)
         if metadata_hash(fields) != row.metadata_hash:
             self.updated += 1
             self.update(row.id.hex(), Change(metadata=fields))
 
-    def _fields(self, path: str) -> tuple[bool, Mapping[str, object] | None]:
-        """Whether a table covers `path`, and the table's line if that can be stored."""
-        covered, line = self._tables.find(path)
-        if line is None:
-            return covered, None
+    def _fields(self, path: str) -> Mapping[str, object] | None:
+        """What a metadata file says about a picture; None keeps what is stored."""
+        if (line := self._lines.get(path)) is None:
+            return None
         try:
-            return covered, clean_metadata(line)
-        except InputError as error:
-            self.fail(path, error)
-            return False, None  # the stored metadata stays
+            return clean_metadata(line)
+        except MetadataError as error:
+            self.remarks.append(Remark(path, str(error).rstrip(".")))
+            return None
 
     def _settle(self, present: set[str] | None) -> None:
-        """Do what is only certain at the end: remove metadata and paths that are gone."""
-        for id in self._undescribed - self._described:
-            self.updated += 1
-            self.update(id.hex(), Change(metadata={}))
+        """Remove paths that are gone, which is only certain at the end."""
         if present is not None:
             for path in self._stored:
                 if path not in present and is_gone(path, self.writer.folders):

@@ -24,8 +24,9 @@ from ocelot.errors import EncoderError, ImageError, InputError, OcelotError
 from ocelot.images.file import ImageFile
 from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
+from ocelot.indexing.patience import Patience
 from ocelot.indexing.writer import Change, Writer
-from ocelot.types import Failure, IndexReport, Input
+from ocelot.types import Failure, IndexReport, Input, Remark
 from ocelot.words import count
 
 if TYPE_CHECKING:
@@ -107,8 +108,11 @@ class Run(AbstractContextManager["Run"]):
         self.encoder = encoder
         self.batch_size = batch_size or encoder.batch_size
         self.images = images
-        self.writer = Writer(collection, images, folders)
+        self.patiently = Patience(collection.outage_timeout)
+        self.writer = Writer(collection, images, folders, self.patiently)
         self.failures: list[Failure] = []
+        self.remarks: list[Remark] = []
+        self.metadata: dict[str, int] = {}
         self.total = self.done = self.unchanged = self.encoded = 0
         self.relocated = self.updated = 0
         self._progress = progress
@@ -240,11 +244,13 @@ class Run(AbstractContextManager["Run"]):
             relocated=self.relocated,
             updated=self.updated,
             removed=self.writer.removed,
-            failures=(*self.failures, *self.writer.failures),
+            failures=(*self.failures, *dict.fromkeys(self.writer.failures)),
+            remarks=tuple(self.remarks),
+            metadata=self.metadata,
             seconds=time.perf_counter() - self._started,
         )
         if flush and self.writer.wrote:
-            self.collection.flush()
+            self.patiently(self.collection.flush)
         return report
 
     def _report_progress(self) -> None:

@@ -47,6 +47,7 @@ def add_record(
     """Store one picture; return its id. See `Engine.add`."""
     job = _RecordJob(_name(image, 0), metadata=metadata, image=image, own_id=id)
     run = _RecordRun(collection, encoder, images)
+    run.patiently.stop()  # a caller waits, who can try again
     with run:
         run.store([job])
         report = run.finish(flush=False)
@@ -147,7 +148,7 @@ class _RecordRun(Run):
         """Find out, for a batch at once, what is stored under the ids; see `ahead`."""
         while batch := list(islice(jobs, self.batch_size)):
             usable = [job.id for job in batch if job.error is None]
-            rows = {row.id: row for row in self.collection.get(usable)}
+            rows = self._stored(usable)
             for job in batch:
                 if job.error is None:
                     earlier = self._contents.get(job.id)
@@ -156,7 +157,7 @@ class _RecordRun(Run):
                         yield None  # this one replaces the earlier record: write that first
                         self.encode()
                         self.writer.finish()
-                        rows |= {row.id: row for row in self.collection.get([job.id])}
+                        rows |= self._stored([job.id])
                     self._contents[job.id] = job.sha256
                     row = None if job.is_repeated else rows.get(job.id)
                     if row is not None and row.sha256 == job.sha256:
@@ -164,6 +165,9 @@ class _RecordRun(Run):
                     elif row is not None and job.metadata is None:
                         job.metadata = row.metadata  # the content is replaced
                 yield job
+
+    def _stored(self, ids: list[str]) -> dict[str, Row]:
+        return {row.id: row for row in self.patiently(lambda: self.collection.get(ids))}
 
     def _load(self, job: _RecordJob) -> None:
         """Prepare the picture if it is new, and give it a file; runs in threads."""

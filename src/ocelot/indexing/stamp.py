@@ -25,7 +25,7 @@ from ocelot.images.file import ImageFile
 from ocelot.indexing.metadata import metadata_files
 from ocelot.indexing.scan import File, roots_of, scan
 from ocelot.settings import cache_folder
-from ocelot.types import Failure, IndexReport
+from ocelot.types import Failure, IndexReport, Remark
 
 __all__ = ["LastRun", "Stamp"]
 
@@ -62,18 +62,16 @@ class Stamp:
         options: Iterable[object] = (),
     ) -> None:
         roots = roots_of(paths)
-        self._tables = [str(table) for table in metadata_files(roots, metadata).values()]
+        tables = [table.path for table in metadata_files(roots, metadata)]
         self._database = os.path.realpath(os.path.expanduser(database))
-        run = repr(
-            (roots, metadata is not None and self._tables, [str(option) for option in options])
-        )
+        run = repr((roots, metadata is not None and tables, [str(option) for option in options]))
         digest = hashlib.sha256(run.encode(errors="surrogateescape"))
         self._found = 0
         for one in scan(roots):
             self._found += isinstance(one, File)
             state = (one.size, one.mtime_ns) if isinstance(one, File) else one.reason
             digest.update(f"{one.path}\0{state}\n".encode())
-        for table in self._tables:
+        for table in tables:
             digest.update(_state(table).encode())
         self._inputs = digest.hexdigest()
         place = f"{self._database}\n{run}".encode(errors="surrogateescape")
@@ -87,32 +85,35 @@ class Stamp:
             if (note["inputs"], note["database"]) != (self._inputs, _state(self._database)):
                 return None
             failures = tuple(Failure(*failure) for failure in note["failures"])
-            rows = int(note["rows"])
+            remarks = tuple(Remark(*remark) for remark in note["remarks"])
+            metadata, rows = dict(note["metadata"]), int(note["rows"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        tried = [failure for failure in failures if self._is_of_a_picture(failure)]
+        # Other paths that failed are in the digest.
+        tried = [failure for failure in failures if os.path.isfile(failure.path)]
         if not all(map(_fails_again, tried)):
             return None
         unchanged = self._found - len({failure.path for failure in tried})
-        return LastRun(IndexReport(self._found, unchanged, failures=failures), rows)
+        report = IndexReport(
+            self._found, unchanged, failures=failures, remarks=remarks, metadata=metadata
+        )
+        return LastRun(report, rows)
 
-    def save(self, rows: int, failures: Iterable[Failure] = ()) -> None:
+    def save(self, rows: int, report: IndexReport) -> None:
         """Write the stamp, right after a run has closed its database with so many rows."""
         note = {
             "inputs": self._inputs,
             "database": _state(self._database),
             "rows": rows,
-            "failures": [(failure.path, failure.reason) for failure in failures],
+            "failures": [(failure.path, failure.reason) for failure in report.failures],
+            "remarks": [(remark.path, remark.reason) for remark in report.remarks],
+            "metadata": dict(report.metadata),
         }
         with suppress(OSError):  # then the next run compares everything
             write_atomic(self.file, json.dumps(note).encode())
             for other in self.file.parent.iterdir():
                 if other.stat().st_mtime < time.time() - _DAYS * 86_400:
                     other.unlink()
-
-    def _is_of_a_picture(self, failure: Failure) -> bool:
-        """Return True if an image file failed; tables and other paths are in the digest."""
-        return failure.path not in self._tables and os.path.isfile(failure.path)
 
 
 def _fails_again(failure: Failure) -> bool:

@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ocelot.collection import Collection, Row, row_bytes
 from ocelot.errors import InputError, OcelotError
 from ocelot.images.store import ImageStore
+from ocelot.indexing.patience import Patience
 from ocelot.indexing.scan import is_gone
 from ocelot.types import Failure, Item
 
@@ -51,13 +53,17 @@ class Writer(AbstractContextManager["Writer"]):
     """Writes to a collection behind the thread that calls it; a context manager.
 
     Whatever was added is written when the context ends, also after an error or an interruption;
-    if Milvus itself failed, what was not written yet is lost, and each method may raise its
-    `CollectionError`. Call `finish` within the context: an interruption of that wait then ends
-    the context, which waits again.
+    if Milvus itself failed, though `patiently` called it again, what was not written yet is lost,
+    and each method may raise its `CollectionError`. Call `finish` within the context: an
+    interruption of that wait then ends the context, which waits again.
     """
 
     def __init__(
-        self, collection: Collection, images: ImageStore, folders: Sequence[str] = ()
+        self,
+        collection: Collection,
+        images: ImageStore,
+        folders: Sequence[str] = (),
+        patiently: Patience | None = None,
     ) -> None:
         self.folders = folders  # paths below them whose files are gone are dropped
         self.failures: list[Failure] = []  # files whose rows could not take another path
@@ -65,12 +71,15 @@ class Writer(AbstractContextManager["Writer"]):
         self.wrote = False
         self._collection = collection
         self._images = images
+        self._patiently = patiently or Patience(0)
         self._pending = _Pending()
         self._gone: list[Item] = []
         self._thread = ThreadPoolExecutor(1, "ocelot-write")
         self._in_flight: Future[None] | None = None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._patiently.stop()
         try:
             self.finish()
         except OcelotError:
@@ -109,14 +118,16 @@ class Writer(AbstractContextManager["Writer"]):
         """Start writing what waits as soon as the write before is done."""
         self._wait()
         if self._pending.changes:
-            self._in_flight = self._thread.submit(self._write, self._pending)
+            self._in_flight = self._thread.submit(
+                self._patiently, partial(self._write, self._pending)
+            )
             self._pending = _Pending()
 
     def finish(self) -> None:
         """Wait until all is written, and remove the images of rows that are gone."""
         self.hand_over()
         self._wait()
-        forget_images(self._collection, self._images, self._gone)
+        self._patiently(lambda: forget_images(self._collection, self._images, self._gone))
         self._gone.clear()
 
     def _wait(self) -> None:
@@ -124,7 +135,10 @@ class Writer(AbstractContextManager["Writer"]):
             self._in_flight.result()
 
     def _write(self, pending: _Pending) -> None:
-        """Runs in the one writing thread, so reads here see all earlier writes."""
+        """Runs in the one writing thread, so reads here see all earlier writes.
+
+        It may be repeated after a failure at any point.
+        """
         self.wrote = True
         stored = {row.id: row for row in self._collection.get(pending.changes)}
         new, changed, gone = [], [], []

@@ -222,6 +222,32 @@ REFUSED |= {
         (folder / "seal.json").write_bytes((folder / "seal.json").read_bytes()[:-1]) and None
     ),
 }
+
+
+def in_place_of(pattern: str) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        file = one(folder, pattern)
+        file.unlink()
+        file.mkdir()
+
+    return damage
+
+
+def other_seal(content: bytes) -> Callable[[Path], None]:
+    sealed = b"%08x\n%b" % (zlib.crc32(content), content)
+    return lambda folder: (folder / "seal.json").write_bytes(sealed) and None
+
+
+REFUSED |= {
+    "collections missing": lambda folder: shutil.rmtree(folder / "collections"),
+    "manifest is a folder": in_place_of("manifest.json"),
+    "schema is a folder": in_place_of("schema.json"),
+    "seal is a list": other_seal(b"[]"),
+    "seal without files": other_seal(b'{"ocelot": {}}'),
+    "seal with another manifest": other_seal(
+        b'{"ocelot": {"schema": "{}", "manifest": "[]", "files": {}, "logs": {}}}'
+    ),
+}
 REFUSED_WITHOUT_SEAL = {
     name: REFUSED[name]
     for name in (
