@@ -161,8 +161,7 @@ def reseal(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]
 def add_a_merged_file(folder: Path) -> None:
     """As a process leaves one that is killed while it merges files whose last one has all rows."""
     file = one(folder, DATA, -1)
-    start, last = file.stem.rsplit("_", 1)
-    shutil.copy(file, file.with_stem(f"{start}_{int(last) + 1:06}"))
+    shutil.copy(file, file.with_stem(f"{file.stem.rpartition('_')[0]}_000999"))
 
 
 def both_manifests(folder: Path) -> None:

@@ -221,8 +221,8 @@ class Seal:
             yield Damage(name, "manifest.json", f"does not name the newer file {late[0]}")
         first = manifest.first_log if manifest else 0
         for file, log_seal in (sealed.logs if sealed else {}).items():
-            if log_number(file) >= first:
-                yield from self._check_log(folder, file, log_seal)
+            if log_number(file) >= first and (reason := log_damage(folder.path / file, log_seal)):
+                yield Damage(name, file, reason)
         if not is_sealed:
             for file in folder.logs():
                 if not read_log(folder.path / file)[1]:
@@ -256,10 +256,6 @@ class Seal:
             raise
         except (OSError, ValueError):
             yield Damage(folder.name, file, "cannot be read", rows)
-
-    def _check_log(self, folder: CollectionFolder, file: str, sealed: FileSeal) -> Iterator[Damage]:
-        if reason := log_damage(folder.path / file, sealed):
-            yield Damage(folder.name, file, reason)
 
     def remove_leftovers(self) -> None:
         """Remove index files that the seal does not confirm, and logs that the files hold already.
