@@ -276,3 +276,21 @@ def test_only_a_database_is_repaired(tmp_path: Path) -> None:
     with pytest.raises(CollectionNotFound, match="There is no database"):
         repair(str(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_collection_that_another_program_has_made_again(database: Path) -> None:
+    client = MilvusClient(str(database))
+    client.drop_collection("ocelot")
+    client.create_collection("ocelot", dimension=4)
+    client.insert("ocelot", [{"id": number, "vector": [1.0, 0, 0, 0]} for number in range(30)])
+    client.close()
+    server_manager_instance.release_server(str(database))
+    with pytest.raises(DatabaseUnavailable, match="has changed"):
+        Collection.open(database, create=False)
+    (loss,) = repair(str(database)).losses
+    assert loss.reason == "Another program has made it again."
+    client = MilvusClient(str(database))
+    client.load_collection("ocelot")
+    assert len(client.query("ocelot", filter="id >= 0", output_fields=["vector"])) == 30
+    client.close()
+    server_manager_instance.release_server(str(database))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shlex
 import shutil
 import tempfile
 import threading
@@ -187,7 +188,8 @@ def _damaged(path: Path, damages: list[Damage]) -> DatabaseUnavailable:
     more = f", and {len(damages) - 1} more" if len(damages) > 1 else ""
     return DatabaseUnavailable(
         f"The database {path} is damaged: {damages[0]}{more}. Nothing was changed: run `ocelot "
-        f"repair --db {path}`, which keeps a copy and saves what can be read, or restore a backup."
+        f"repair --db {shlex.quote(str(path))}`, which keeps a copy and saves what can be read, or "
+        "restore a backup."
     )
 
 

@@ -95,11 +95,13 @@ def repair(uri: str) -> Repair:
             sealed: dict[str, CollectionSeal] = {}
             with suppress(OSError, ValueError):
                 sealed = seal.read() or {}
-            losses = [
-                loss
-                for folder in collection_folders(database)
-                for loss in _Salvage(folder, sealed.get(folder.name)).run()
-            ]
+            losses: list[Loss] = []
+            for folder in collection_folders(database):
+                before = sealed.get(folder.name)
+                if before and seal.is_made_again(folder, before):
+                    losses.append(Loss(folder.name, "Another program has made it again."))
+                else:
+                    losses += _Salvage(folder, before).run()
             losses += [
                 Loss(damage.collection, f"The collection {damage.collection!r} is gone.")
                 for damage in damages

@@ -190,6 +190,15 @@ class Seal:
             damages += self._check(folder, sealed.get(name), is_sealed=found is not None)
         return damages
 
+    def is_made_again(self, folder: CollectionFolder, sealed: CollectionSeal) -> bool:
+        """Whether another program has put another collection, which is whole, in the place."""
+        if [*self._check(folder, None, is_sealed=False)]:
+            return False
+        files = {file: self._checksum(folder.path / file) for file in folder.segments()}
+        return folder.text("schema.json") != sealed.schema and not any(
+            sealed.files.get(file) == checksum for file, checksum in files.items()
+        )
+
     def _check(
         self, folder: CollectionFolder, sealed: CollectionSeal | None, *, is_sealed: bool
     ) -> Iterator[Damage]:
