@@ -124,6 +124,8 @@ class LocalDatabase:
         """
         from milvus_lite.server_manager import server_manager_instance
 
+        if str(self.uri) not in server_manager_instance._servers:
+            return  # closed meanwhile
         _, database, _ = server_manager_instance._servers[str(self.uri)]
         failed = database._collections.pop(("default", collection), None)
         for sink in (failed._wal._data_sink, failed._wal._delta_sink) if failed else ():
