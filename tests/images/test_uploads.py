@@ -155,6 +155,16 @@ def test_a_file_is_unsettled_until_its_row_is_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_a_part_that_a_kill_left_goes_with_its_file(tmp_path: Path) -> None:
+    folder = UploadFolder(tmp_path)
+    path = folder.keep(ImageFile(picture()))
+    path.rename(path.with_name(f".{path.name}.0123456789abcdef.part"))  # as if killed in between
+    folder.abandon([str(path)])
+    assert UploadFolder(tmp_path).unsettled(exclusive=True) == {str(path)}
+    folder.forget([str(path)])
+    assert not path.parent.exists()
+
+
 def test_only_the_owner_may_read_uploads(tmp_path: Path) -> None:
     path = UploadFolder(tmp_path).keep(ImageFile(picture()))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -124,7 +124,8 @@ class UploadFolder:
             own = _OWN_NAME.fullmatch(path.name)
             if own and path.parent == self.folder / own[1]:
                 try:
-                    path.unlink(missing_ok=True)
+                    for file in (path, *path.parent.glob(f".{path.name}.*.part")):  # of a kill
+                        file.unlink(missing_ok=True)
                 except OSError as error:
                     raise StorageError(
                         f"The upload {path} cannot be deleted ({error.strerror}); "
