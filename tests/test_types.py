@@ -148,7 +148,8 @@ def test_usage_adds_up() -> None:
     assert Usage(1, 10, 2) + Usage(2, 5, 1) == Usage(3, 15, 3)
     assert Usage(1, 10, 2, 0.5) + Usage() + Usage(1, 10, 2, 0.25) == Usage(2, 20, 4, 0.75)
     assert Usage(1, 1000, 200).priced(None).cost is None
-    assert Usage(1, 0, 0).priced((2.5, 10.0)).cost == 0.0
+    assert Usage(0, 0, 0).priced((2.5, 10.0)).cost == 0.0
+    assert Usage(1, 0, 0).priced((2.5, 10.0)).cost is None  # many local servers count nothing
 
 
 def test_image_errors_survive_pickling() -> None:

@@ -203,7 +203,8 @@ class Engine:
         Raises:
             EncoderMismatch: The vectors are not those of this engine's encoder.
             InputError: There is no such database, or no picture to compare.
-            CollectionError: There is no such collection, or Milvus failed.
+            CollectionNotFound: There is no such collection.
+            CollectionError: Milvus failed.
         """
         with ForeignCollection.open(uri, collection, path_field=path_field, token=token) as source:
             check_vectors(source, self.encoder, root)

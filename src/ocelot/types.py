@@ -223,10 +223,12 @@ class Usage:
     def priced(self, prices: tuple[float, float] | None) -> Usage:
         """This with its cost, by the prices of a million prompt and completion tokens.
 
+        The cost stays unknown where an endpoint answered and did not count its tokens.
+
         >>> Usage(1, 1000, 200).priced((2.5, 10.0)).cost
         0.0045
         """
-        if prices is None:
+        if prices is None or (self.calls and not self.prompt_tokens):
             return self
         cost = self.prompt_tokens * prices[0] + self.completion_tokens * prices[1]
         return replace(self, cost=cost / 1e6)

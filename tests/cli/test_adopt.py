@@ -25,9 +25,11 @@ def test_the_collection_of_the_tutorial(ocelot: Command, shop: Path) -> None:
     # Into the same database; again, and as JSON.
     same = json.loads(ocelot(*call, "--db", "milvus_demo.db", "--into", "own", "--json").out)
     assert (same["adopted"], same["total"], len(same["failures"])) == (9, 9, 1)
-    assert json.loads(ocelot(*call, "--json").out)["duplicates"] == 9
+    again = json.loads(ocelot(*call, "--json").out)
+    assert (again["duplicates"], again["db"]) == (9, "ocelot.db")
+    assert ocelot("adopt", "milvus_demo.db", "--collection", "other").code == 2
     clash = ocelot(*call, "--db", "milvus_demo.db", "--into", NAME)
-    assert clash.code == 2 and "not made by Ocelot" in clash.err
+    assert clash.code == 2 and "`ocelot adopt`" in clash.err
 
 
 def test_vectors_that_do_not_agree_make_no_database(ocelot: Command, shop: Path) -> None:

@@ -258,6 +258,7 @@ def test_files_among_the_words_are_pictures(ocelot: Command, shop: Path, indexed
         (["a", "mug", "-t", "blue"], "given twice, as 'a mug' and as --text 'blue'"),
         (["-", "-"], "Standard input can be read once"),
         (["ftp://user:secret@host/a.jpg"], "only http:// and https://"),
+        (["-i", "", "-t", "mug"], "A picture is an empty text"),  # an empty variable of a shell
         (["mug", "--paths", "--json"], "--paths and --json exclude each other"),
     ],
 )

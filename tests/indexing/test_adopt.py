@@ -124,7 +124,7 @@ def test_files_that_are_missing_or_damaged_are_left_out(tmp_path, shop, encoder)
         report = engine.adopt(tmp_path / "m.db", collection=NAME, root=tmp_path)
         assert (report.adopted, report.duplicates, engine.count()) == (10, 1, 10)
         assert [Path(failure.path).name for failure in report.failures] == [
-            gone.name, bad.name, "row 13",
+            gone.name, bad.name, "row 14",
         ]  # fmt: skip
         assert "no such file" in report.failures[0].reason
         assert len(engine.get(ocelot.ImageFile.of(copy).id).paths) == 2
@@ -145,8 +145,12 @@ def test_vectors_of_another_encoder_change_nothing(tmp_path, shop, encoder):
         tutorial(tmp_path / "c.db", rows)
         for error, said, options in (
             (ocelot.InputError, "no file .*images", {"root": tmp_path}),
-            (ocelot.InputError, "no row has the path", {"path_field": "file"}),
-            (ocelot.CollectionError, f"no collection 'x' .*there are: {NAME}", {"collection": "x"}),
+            (ocelot.InputError, "no row has a path in the field 'file'", {"path_field": "file"}),
+            (
+                ocelot.CollectionNotFound,
+                f"no collection 'x' .*there are: {NAME}",
+                {"collection": "x"},
+            ),
         ):
             with pytest.raises(error, match=said):
                 engine.adopt(tmp_path / "c.db", **({"collection": NAME} | options))

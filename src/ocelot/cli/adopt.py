@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ocelot import words
+from ocelot.cli.index import print_list, progress_bar
 from ocelot.cli.options import DATABASE, ENCODER, Given, Json, option, takes
-from ocelot.cli.terminal import printable
+from ocelot.cli.terminal import resumable
 
 __all__ = ["adopt"]
 
-_SHOWN_FAILURES = 20
 _TARGET = {
     "db": DATABASE["db"],
     "collection": option("--into", metavar="NAME", help="Collection to fill. [ocelot]"),
@@ -56,22 +57,23 @@ def adopt(
     with ForeignCollection.open(uri, source, path_field=path_field, token=token) as foreign:
         encoder = build_encoder(settings)
         check_vectors(foreign, encoder, root)  # before a collection is made
-        with build_engine(settings, encoder=encoder) as engine:
-            report = adopt_rows(foreign, engine.collection, encoder, engine.images, root)
+        with (
+            resumable(),
+            build_engine(settings, encoder=encoder) as engine,
+            progress_bar("Taking over", quiet=as_json) as show,
+        ):
+            report = adopt_rows(foreign, engine.collection, encoder, engine.images, root, show)
             total = engine.count()
     if as_json:
-        table = vars(report) | {"failures": [vars(failure) for failure in report.failures]}
-        typer.echo(json.dumps(table | {"total": total}, ensure_ascii=False))
+        table = asdict(report) | {"total": total, "db": settings.db}
+        typer.echo(json.dumps(table, ensure_ascii=False))
     else:
         typer.echo(
-            f"{report.found:,} rows found: {report.adopted:,} taken over, {report.duplicates:,} "
-            f"duplicates, {len(report.failures):,} left out ({report.seconds:.1f} s)."
+            f"{words.count(report.found, 'row')} found: {report.adopted:,} taken over, "
+            f"{words.count(report.duplicates, 'duplicate')}, {len(report.failures):,} left out "
+            f"({report.seconds:.1f} s)."
         )
         typer.echo(f"{settings.db} now holds {words.count(total)}.")
-        for failure in report.failures[:_SHOWN_FAILURES]:
-            typer.echo(printable(f"  {failure.path}: {failure.reason}"), err=True)
-        if len(report.failures) > _SHOWN_FAILURES:
-            more = len(report.failures) - _SHOWN_FAILURES
-            typer.echo(f"  … and {more:,} more (--json lists all)", err=True)
+        print_list(f"{words.count(len(report.failures), 'row')} left out", report.failures)
     if report.failures and not report.adopted + report.duplicates:
         raise typer.Exit(1)

@@ -6,7 +6,8 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,11 +20,12 @@ from ocelot.words import count
 
 if TYPE_CHECKING:
     from ocelot.engine import Engine
+    from ocelot.indexing import Progress as Done
     from ocelot.indexing.stamp import Stamp
     from ocelot.settings import Settings
     from ocelot.types import Failure, IndexReport, Remark
 
-__all__ = ["index", "index_with_progress", "print_report"]
+__all__ = ["index", "index_with_progress", "print_list", "print_report", "progress_bar"]
 
 _SHOWN_FAILURES = 20
 _SHOWN_REMARKS = 5
@@ -115,25 +117,30 @@ def index_with_progress(
     *,
     quiet: bool = False,
 ) -> IndexReport:
-    """Call `Engine.index` with a progress bar: count, rate, time left."""
+    """Call `Engine.index` with a progress bar."""
+    with progress_bar("Indexing", quiet=quiet) as show:
+        return engine.index(paths, metadata=metadata, prune=prune, progress=show)
+
+
+@contextmanager
+def progress_bar(title: str, *, quiet: bool = False) -> Iterator[Callable[[Done], None]]:
+    """Yield what shows a run's progress on a terminal: count, rate, time left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    from ocelot.indexing import Progress as Done
 
     with Progress(
         "{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[rate]}",
         TimeRemainingColumn(), console=Console(stderr=True), transient=True,
         disable=quiet or not sys.stderr.isatty(),
     ) as bar:  # fmt: skip
-        task = bar.add_task("Indexing", total=None, rate="")
+        task = bar.add_task(title, total=None, rate="")
 
         def show(done: Done) -> None:
             speed = bar.tasks[task].speed
             rate = f"{speed:.0f} pictures/s" if speed else ""
             bar.update(task, completed=done.done, total=done.total, rate=rate)
 
-        return engine.index(paths, metadata=metadata, prune=prune, progress=show)
+        yield show
 
 
 def print_report(report: IndexReport, total: int, db: str) -> None:
@@ -152,11 +159,13 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
         typer.echo(printable(f"Metadata: {path} names {named:,} of them."))
     typer.echo(f"{db} now holds {count(total)}.")
     failed, remarks = len(report.failures), len(report.remarks)
-    _print_list(f"{count(failed, 'file')} could not be used", report.failures, _SHOWN_FAILURES)
-    _print_list(f"{count(remarks, 'remark')} on metadata", report.remarks, _SHOWN_REMARKS)
+    print_list(f"{count(failed, 'file')} could not be used", report.failures)
+    print_list(f"{count(remarks, 'remark')} on metadata", report.remarks, _SHOWN_REMARKS)
 
 
-def _print_list(title: str, entries: Sequence[Failure | Remark], shown: int) -> None:
+def print_list(
+    title: str, entries: Sequence[Failure | Remark], shown: int = _SHOWN_FAILURES
+) -> None:
     """Print the first entries below a title, if there are any."""
     if entries:
         typer.echo(f"{title}:", err=True)

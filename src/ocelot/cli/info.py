@@ -10,7 +10,7 @@ import typer
 
 from ocelot import words
 from ocelot.cli.options import DATABASE, Given, Json, takes
-from ocelot.cli.terminal import printable
+from ocelot.cli.terminal import print_rows, printable
 
 if TYPE_CHECKING:
     from ocelot.collection import Facet
@@ -27,14 +27,11 @@ def info(*, given: Given, as_json: Json = False) -> None:
 
     Of a large collection, the fields are read from a sample of 1,000 pictures.
     """
-    from ocelot.collection import Collection, facets_of
+    from ocelot.build import build_collection
+    from ocelot.collection import facets_of
     from ocelot.settings import load_settings
 
-    settings = load_settings(**given)
-    token = settings.token.get_secret_value() if settings.token else None
-    with Collection.open(
-        settings.db, name=settings.collection, token=token, create=False
-    ) as collection:
+    with build_collection(load_settings(**given), create=False) as collection:
         table = {**vars(collection.describe()), "others": collection.others()}
         rows = collection.sample()
     fields = facets_of(row.metadata for row in rows)
@@ -53,7 +50,6 @@ def info(*, given: Given, as_json: Json = False) -> None:
 
 def _print_fields(fields: Sequence[Facet], sampled: int, count: int) -> None:
     """Print the metadata fields, and how many of the pictures looked at have each."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -69,8 +65,7 @@ def _print_fields(fields: Sequence[Facet], sampled: int, count: int) -> None:
     for field in fields:
         name, examples = Text(printable(field.key)), Text(printable(_examples(field)))
         table.add_row(name, field.kind, f"{field.count:,}", examples)
-    console = Console()
-    (console if console.is_terminal else Console(width=10_000)).print(table)
+    print_rows(table)
 
 
 def _examples(field: Facet) -> str:

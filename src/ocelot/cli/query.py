@@ -36,7 +36,9 @@ def query_of(arguments: Sequence[str], images: Sequence[str], text: str | None) 
             f"The text is given twice, as {words!r} and as --text {text!r}: give it once."
         )
     pictures, text = [*images, *pictures], words or text
-    if not any(pictures) and not (text and text.strip()):
+    if not all(pictures):
+        raise InputError("A picture is an empty text: give a file, a URL, or - for standard input.")
+    if not pictures and not (text and text.strip()):
         raise InputError(
             "There is nothing to search for: give a picture, a text, or both, as in "
             '`ocelot search A.jpg "in green"`.'

@@ -26,7 +26,7 @@ from ocelot.cli.options import (
     option,
     takes,
 )
-from ocelot.cli.terminal import printable, sentence, waiting
+from ocelot.cli.terminal import print_rows, printable, sentence, waiting
 from ocelot.errors import ConfigurationError, InputError
 from ocelot.types import MAX_REFERENCES
 from ocelot.words import count
@@ -170,13 +170,9 @@ def print_result(result: Result) -> None:
 
 def print_table(hits: Sequence[Hit], *, reranked: bool = True) -> None:
     """Print a line for each hit; `reranked` tells whether to show its retrieval rank, too."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
-    if not console.is_terminal:  # a file or a pipe has no width: one line for each hit
-        console = Console(width=10_000)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("#", "was", "score") if reranked else ("#", "score"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -190,7 +186,7 @@ def print_table(hits: Sequence[Hit], *, reranked: bool = True) -> None:
             Text(printable(_short(hit.path))),
             Text(printable(hit.title)),
         )
-    console.print(table)
+    print_rows(table)
 
 
 def _short(path: str) -> str:

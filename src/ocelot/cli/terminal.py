@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 
-__all__ = ["printable", "resumable", "sentence", "waiting"]
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["print_rows", "printable", "resumable", "sentence", "waiting"]
 
 
 def printable(text: str) -> str:
@@ -23,6 +27,14 @@ def printable(text: str) -> str:
 def sentence(text: str) -> str:
     """Return the printable text, ending in one full stop."""
     return printable(text).rstrip(" .") + "."
+
+
+def print_rows(table: Table) -> None:
+    """Print a table; a file or a pipe has no width, so that each row is one line there."""
+    from rich.console import Console
+
+    console = Console()
+    (console if console.is_terminal else Console(width=10_000)).print(table)
 
 
 @contextmanager

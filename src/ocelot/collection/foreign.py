@@ -15,7 +15,7 @@ from pymilvus import DataType, MilvusException
 from ocelot.collection.connection import Database, failure, quiet
 from ocelot.collection.filters import literal
 from ocelot.collection.schema import MAX_RESULTS
-from ocelot.errors import CollectionError, InputError
+from ocelot.errors import CollectionError, CollectionNotFound, InputError
 
 if TYPE_CHECKING:
     from ocelot.types import Vector
@@ -45,6 +45,7 @@ class ForeignCollection:
     """Another program's collection, to be read. Made by `open`; a context manager.
 
     Attributes:
+        path_field: The field with the path of the picture.
         dimension: Of its vectors.
         count: Number of rows.
     """
@@ -52,11 +53,11 @@ class ForeignCollection:
     def __init__(self, database: Database, name: str, path_field: str) -> None:
         self.name = name
         self._database = database
-        self._path_field = path_field
+        self.path_field = path_field
         with self._mapped():
             if not database.client.has_collection(name, timeout=database.timeout):
                 others = sorted(database.client.list_collections(timeout=database.timeout))
-                raise CollectionError(
+                raise CollectionNotFound(
                     f"There is no collection {name!r} in {database.shown}; there are: "
                     f"{', '.join(others) or 'none'}."
                 )
@@ -94,7 +95,8 @@ class ForeignCollection:
 
         Raises:
             InputError: There is no such database.
-            CollectionError: There is no such collection, or it has no vectors to read.
+            CollectionNotFound: There is no such collection.
+            CollectionError: It has no vectors to read.
         """
         uri = os.fspath(uri)
         if "://" not in uri and not os.path.exists(os.path.expanduser(uri)):
@@ -140,7 +142,7 @@ class ForeignCollection:
                 yield keys
 
     def _row(self, entity: Mapping[str, Any]) -> ForeignRow:
-        path = entity.get(self._path_field)
+        path = entity.get(self.path_field)
         return ForeignRow(
             path if isinstance(path, str) else "",
             np.asarray(entity[self._vector], dtype=np.float32),

@@ -122,8 +122,8 @@ def _stored_identity(database: Database, name: str) -> EncoderIdentity:
     version = stored.get("ocelot.schema")
     if version is None:
         raise ConfigurationError(
-            f"The collection {name!r} in {database.shown} was not made by Ocelot; "
-            "choose another collection name."
+            f"The collection {name!r} in {database.shown} was not made by Ocelot: "
+            "choose another name, or take its pictures over with `ocelot adopt`."
         )
     if version != _SCHEMA_VERSION:
         raise CollectionError(

@@ -76,7 +76,9 @@ def check_vectors(source: ForeignCollection, encoder: Encoder, root: str | Path 
     rows = {_place(row, root): row for row in islice(source.rows(), _LOOKED_AT) if row.path}
     there = [path for path in rows if os.path.isfile(path)]
     images: list[ImageFile] = []
-    reason = f"there is no file {next(iter(rows))}" if rows else "no row has the path of a picture"
+    reason = f"no row has a path in the field {source.path_field!r}"
+    if rows:
+        reason = f"there is no file {next(iter(rows))}"
     for path in there[:: max(1, len(there) // _CHECKED)]:
         try:
             image = ImageFile.of(path)
@@ -90,7 +92,7 @@ def check_vectors(source: ForeignCollection, encoder: Encoder, root: str | Path 
     if not images:
         raise InputError(
             f"{source} cannot be compared with the encoder {encoder.name} ({reason}): name the "
-            "folder that its relative paths start from, and the field of the paths."
+            "folder that relative paths start from (root), and their field (path_field)."
         )
     encoded = encoder.encode([Input(image) for image in images])
     stored = np.array([rows[image.name].vector for image in images])
@@ -154,7 +156,7 @@ class _AdoptRun(Run):
         self.take_all(self.ahead(self._read, self._jobs(source, root), _AHEAD))
 
     def _jobs(self, source: ForeignCollection, root: str | Path) -> Iterator[_AdoptJob]:
-        for number, row in enumerate(source.rows()):
+        for number, row in enumerate(source.rows(), 1):
             if not row.path:
                 error = InputError("it has no path of a picture")
                 yield _AdoptJob(f"row {number}", error=error)

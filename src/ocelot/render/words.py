@@ -132,7 +132,7 @@ def ranked(ranking: Ranking) -> str:
 
 
 def cost(ranking: Ranking) -> str:
-    """What an answer of a language model cost; "" where none was asked.
+    """What an answer of a language model cost; "" where no tokens were counted.
 
     >>> cost(Ranking((0,), "", "gpt-4o", cached=True))
     'from the cache, at no cost'
@@ -140,7 +140,7 @@ def cost(ranking: Ranking) -> str:
     used = ranking.usage
     if ranking.cached:
         return "from the cache, at no cost"
-    if not used.calls:
+    if not used.prompt_tokens:
         return ""
     money = "" if used.cost is None else f", ${used.cost:.5f}"
     return f"{used.prompt_tokens:,} tokens in, {used.completion_tokens:,} out{money}"
