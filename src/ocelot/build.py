@@ -287,6 +287,8 @@ def _build_llm(settings: Settings, images: ImageStore) -> Reranker:
             "(OCELOT_LLM_BASE_URL), or use --reranker fusion."
         )
     price_in, price_out = settings.llm_price_in, settings.llm_price_out
+    if (price_in is None) != (price_out is None):
+        raise ConfigurationError("Set both llm_price_in and llm_price_out, or neither.")
     return LLMReranker(
         model=settings.llm_model,
         api_key=key.get_secret_value() if key else None,

@@ -216,6 +216,9 @@ def test_a_failing_language_model_never_fails_the_search(
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         outcome = ocelot("search", "--db", indexed, "-i", shop / "leopard.jpg", "--json")
         table = ocelot("search", "--db", indexed, "-i", shop / "leopard.jpg", "-n", 2)
+        monkeypatch.setenv("OCELOT_LLM_PRICE_IN", "2.5")
+        priced = ocelot("search", "--db", indexed, "mug")
+    assert priced.code == 2 and "both llm_price_in and llm_price_out" in priced.err
     assert outcome.code == table.code == 0
     assert "\nIn retrieval order: gpt-4o at " in table.out and "(HTTP 401)" in table.out
     assert "Ranked by" not in table.out and "Best match" not in table.out

@@ -242,7 +242,7 @@ def bad(status: int, field: str | None, says: str, **body: Any) -> Any:
         bad(422, "images.0.base64", "must be text", images=[{"base64": 3}]),
         bad(422, "images.0.id", "no such field", images=[{**NO_PICTURE, "id": UNKNOWN}]),
         bad(422, "images.0.base64", "field required", images=[{}]),
-        bad(422, "images.0", "dictionary", images=["x"]),
+        bad(422, "images.0", "must be a JSON object", images=["x"]),
         bad(404, None, "no item with the id", images=[{"id": UNKNOWN}]),
         bad(415, None, "not an image", images=[NO_PICTURE]),
         bad(400, None, "The filter 'price <'", text="a", filter="price <"),
@@ -277,6 +277,7 @@ def test_a_form_that_does_not_fit_names_the_field(
 ) -> None:
     response = form(client, **fields)
     assert (response.status_code, response.json()["field"]) == (422, field)
+    assert "class" not in response.json()["detail"]  # nothing of Python
 
 
 def test_a_file_in_the_wrong_place_is_named(client: TestClient) -> None:

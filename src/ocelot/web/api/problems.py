@@ -39,6 +39,11 @@ __all__ = ["HANDLERS", "MEDIA_TYPE", "Problem", "problem_of", "stopping"]
 
 MEDIA_TYPE = "application/problem+json"
 _URN = "urn:ocelot:problem:"
+_MESSAGES = {  # in place of pydantic's own, which are for programmers
+    "extra_forbidden": "there is no such field",
+    "model_attributes_type": "it must be a JSON object",
+    "model_type": "it must be a JSON object",
+}
 _log = logging.getLogger("ocelot.web")
 
 
@@ -180,8 +185,8 @@ def _name(location: Sequence[int | str]) -> str:
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    if error["type"] == "extra_forbidden":
-        return "there is no such field"
+    if error["type"] in _MESSAGES:
+        return _MESSAGES[error["type"]]
     message = str(error["msg"]).removeprefix("Value error, ").rstrip(".")
     return message[:1].lower() + message[1:]
 

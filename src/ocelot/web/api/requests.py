@@ -121,8 +121,17 @@ _Base64 = Annotated[
         }
     ),
 ]
+
+
+def _uploaded(value: object) -> object:
+    if isinstance(value, str):  # FastAPI would answer with the names of Python's types
+        raise PydanticCustomError("file", "it must be a file, not a text")
+    return value
+
+
 _File = Annotated[
     UploadFile,
+    BeforeValidator(_uploaded),
     WithJsonSchema({"type": "string", "format": "binary", "description": "An image file."}),
 ]
 
