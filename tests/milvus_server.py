@@ -41,8 +41,6 @@ def milvus_server(data: Path) -> Iterator[str]:
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            # A read waits for the next tick, which by default comes every 200 ms.
-            env={**os.environ, "PROXY_TIMETICKINTERVAL": "20"},
         )
     uri = f"http://127.0.0.1:{port}"
     try:
