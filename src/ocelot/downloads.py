@@ -6,7 +6,6 @@ The folder appears whole or not at all, and nothing is written outside of it.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import re
 import tarfile
 import zlib
@@ -18,8 +17,8 @@ from pathlib import Path, PurePosixPath
 import httpx
 
 from ocelot.errors import DownloadError
-from ocelot.files import atomic_path, remove_partial
-from ocelot.images.decode import SUFFIXES
+from ocelot.files import atomic_path, partials_of, remove_partial
+from ocelot.images.decode import SUFFIXES, hash_bytes
 
 __all__ = [
     "AMAZON_REVIEWS_SHA256",
@@ -77,7 +76,7 @@ def fetch_amazon_reviews(
         raise DownloadError(f"Cannot fetch {url!r}: the address does not end in .tar.gz.")
     if folder.exists():
         return _pictures_in(folder)
-    remove_partial(archive.parent.glob(f".{folder.name}.*"))
+    remove_partial(partials_of(folder))
     saved_by_hand = archive.is_file()
     if sha256 is None and url == AMAZON_REVIEWS_URL and not saved_by_hand:
         sha256 = AMAZON_REVIEWS_SHA256
@@ -107,8 +106,8 @@ def pictures_hash(folder: Path) -> str:
     It is the hash of the lines that `sha256sum` prints for them, with bare names, sorted.
     """
     files = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    lines = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
-    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+    lines = (f"{hash_bytes(path.read_bytes())}  {path.name}\n" for path in files)
+    return hash_bytes("".join(sorted(lines)).encode())
 
 
 def _download(

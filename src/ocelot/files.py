@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["atomic_path", "remove_partial", "write_atomic"]
+__all__ = ["atomic_path", "partials_of", "remove", "remove_partial", "write_atomic"]
 
 _HOUR = 3600
 
@@ -62,6 +62,19 @@ def write_atomic(path: str | Path, data: bytes, *, durable: bool = False) -> Non
         partial.write_bytes(data)
 
 
+def partials_of(path: Path) -> Iterator[Path]:
+    """The temporary files and folders that `atomic_path` has left for a path."""
+    return path.parent.glob(f".{path.name}.*.part")
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder in its place; what is missing is no error."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def remove_partial(paths: Iterable[Path]) -> None:
     """Remove temporary files and folders of `atomic_path` whose processes were killed.
 
@@ -70,7 +83,7 @@ def remove_partial(paths: Iterable[Path]) -> None:
     for path in paths:
         with suppress(OSError):  # another process may remove it at the same time
             if path.suffix == ".part" and time.time() - path.stat().st_mtime > _HOUR:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                remove(path)
 
 
 def _sync(path: Path) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from ocelot.errors import ImageError, ImageTooLarge
 from ocelot.images.fetch import fetch, public_name
 from ocelot.images.file import ImageFile
 from ocelot.types import Query
+from tests.http_server import serving
 
 _buffer = io.BytesIO()
 Image.new("RGB", (8, 6), "red").save(_buffer, "PNG")
@@ -56,10 +56,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with serving(Handler) as address:
+        yield address
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from PIL import Image
 from ocelot.errors import EncoderError, EncoderMismatch, ImageError, InputError, MetadataError
 from ocelot.images.store import ImageStore
 from ocelot.indexing import add_record, add_records, index_images
+from tests.http_server import serving
 from tests.indexing.pictures import HistogramEncoder, hash_file, picture
 
 
@@ -122,14 +122,10 @@ def test_pictures_from_the_web(shop, files):
         def log_message(self, *arguments):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        try:
-            url = f"http://user:secret@127.0.0.1:{server.server_port}"
-            names = ("good.png?token=secret", "none.png?token=secret")
-            report = shop([{"image": f"{url}/{name}"} for name in names])
-        finally:
-            server.shutdown()
+    with serving(Handler) as address:
+        url = address.replace("//", "//user:secret@")
+        names = ("good.png?token=secret", "none.png?token=secret")
+        report = shop([{"image": f"{url}/{name}"} for name in names])
     assert report.encoded == 1
     (failure,) = report.failures
     assert failure.path.endswith("/none.png") and "404" in failure.reason

@@ -350,9 +350,11 @@ def test_a_short_key_hides_only_whole_words(server: ChatServer, make_hits: MakeH
     assert result.reason == "Spots [hidden], not EMPTYING."
 
 
-def test_a_server_that_is_slow(server: ChatServer, make_hits: MakeHits) -> None:
+@pytest.mark.parametrize("how", ["wait", "drip"])
+def test_a_server_that_is_slow(server: ChatServer, make_hits: MakeHits, how: str) -> None:
+    """Or sends a byte now and then, as gateways do: each would start a timeout anew."""
     release = threading.Event()
-    server.replies(replace(ranking([1, 0, 2]), wait=release))
+    server.replies(replace(ranking([1, 0, 2]), **{how: release}))
     try:
         result = reranker(server, timeout=0.3).rerank(QUERY, make_hits(COLOURS))
     finally:
@@ -409,17 +411,6 @@ def test_the_timeout_bounds_all_windows(
     assert result.detail.startswith("3 of 6 windows kept retrieval order, because: ")
     assert "did not answer within 3 s" in result.detail
     assert (result.order[0], result.match) == (0, None)
-
-
-def test_a_server_that_sends_a_byte_now_and_then(server: ChatServer, make_hits: MakeHits) -> None:
-    """Gateways do so to keep the connection open; each byte would start a timeout anew."""
-    release = threading.Event()
-    server.replies(replace(ranking([1, 0, 2]), drip=release))
-    try:
-        result = reranker(server, timeout=0.3).rerank(QUERY, make_hits(COLOURS))
-    finally:
-        release.set()
-    assert_fallback(result, "within 0.3 s")
 
 
 def test_no_connection_outlives_the_answer(server: ChatServer, make_hits: MakeHits) -> None:

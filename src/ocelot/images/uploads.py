@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ocelot.errors import ConfigurationError, StorageError
-from ocelot.files import atomic_path, remove_partial
+from ocelot.files import atomic_path, partials_of, remove_partial
 from ocelot.images.decode import hash_bytes
 from ocelot.images.file import ImageFile
 
@@ -124,7 +124,7 @@ class UploadFolder:
             own = _OWN_NAME.fullmatch(path.name)
             if own and path.parent == self.folder / own[1]:
                 try:
-                    for file in (path, *path.parent.glob(f".{path.name}.*.part")):  # of a kill
+                    for file in (path, *partials_of(path)):  # a kill may leave one of these
                         file.unlink(missing_ok=True)
                 except OSError as error:
                     raise StorageError(

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from ocelot.collection.lite.folder import collection_folders
 from ocelot.collection.lite.seal import Damage, Seal
@@ -68,14 +69,12 @@ class LocalDatabase:
             DatabaseUnavailable: It is damaged, in use by another process, or read-only and
                 `create` is set.
         """
-        from milvus_lite.server_manager import server_manager_instance
-
         with cls._lock:
             self = cls._open.get(path) or cls(path, create=create)
             if create:
                 self.check_writable()
             # Two threads that let pymilvus start it start two, of which one is refused.
-            server_manager_instance.start_and_get_uri(str(self.uri))
+            _manager().start_and_get_uri(str(self.uri))
             cls._open[path] = self
             self._users += 1
             return self
@@ -89,11 +88,9 @@ class LocalDatabase:
                 self._stop()
 
     def _stop(self) -> None:
-        from milvus_lite.server_manager import server_manager_instance
-
         if not self._is_ours:
             return
-        server_manager_instance.release_server(str(self.uri))
+        _manager().release_server(str(self.uri))
         self._held.close()
         if not self.read_only and self.path.is_dir():
             with suppress(DatabaseUnavailable), locked(self.path):
@@ -122,11 +119,9 @@ class LocalDatabase:
         removes the log that still holds them. When it cannot write its log, it appends later
         records behind the torn one, where none is read again.
         """
-        from milvus_lite.server_manager import server_manager_instance
-
-        if str(self.uri) not in server_manager_instance._servers:
+        if not (server := _manager()._servers.get(str(self.uri))):
             return  # closed meanwhile
-        _, database, _ = server_manager_instance._servers[str(self.uri)]
+        _, database, _ = server
         failed = database._collections.pop(("default", collection), None)
         for sink in (failed._wal._data_sink, failed._wal._delta_sink) if failed else ():
             with suppress(OSError, AttributeError):
@@ -195,11 +190,16 @@ def _damaged(path: Path, damages: list[Damage]) -> DatabaseUnavailable:
     )
 
 
-def _served_here(path: Path) -> bool:
-    """Whether a program in this process has the database open by itself."""
+def _manager() -> Any:
+    """What keeps Milvus Lite's servers in this process; imported late, as that takes 0.2 s."""
     from milvus_lite.server_manager import server_manager_instance
 
-    return str(path) in server_manager_instance._servers
+    return server_manager_instance
+
+
+def _served_here(path: Path) -> bool:
+    """Whether a program in this process has the database open by itself."""
+    return str(path) in _manager()._servers
 
 
 def _is_writable(path: Path) -> bool:

@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +38,6 @@ __all__ = [
     "last_sequence",
     "log_number",
     "read_log",
-    "remove",
     "row_count",
 ]
 
@@ -203,11 +201,3 @@ def read_log(file: Path) -> tuple[list[pa.RecordBatch], bool]:
     except (pa.ArrowException, OSError):
         return batches, False
     return batches, True
-
-
-def remove(path: Path) -> None:
-    """Remove a file, or a folder in its place; what is missing is no error."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

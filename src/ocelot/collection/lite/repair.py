@@ -27,11 +27,10 @@ from ocelot.collection.lite.folder import (
     last_sequence,
     log_number,
     read_log,
-    remove,
 )
 from ocelot.collection.lite.seal import CollectionSeal, Damage, Seal, file_seal, log_damage
 from ocelot.errors import CollectionNotFound, ConfigurationError, StorageError
-from ocelot.files import atomic_path, write_atomic
+from ocelot.files import atomic_path, remove, write_atomic
 
 __all__ = ["Loss", "Repair", "repair"]
 

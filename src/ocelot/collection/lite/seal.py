@@ -36,10 +36,9 @@ from ocelot.collection.lite.folder import (
     json_object,
     log_number,
     read_log,
-    remove,
     row_count,
 )
-from ocelot.files import write_atomic
+from ocelot.files import remove, write_atomic
 
 __all__ = ["CollectionSeal", "Damage", "FileSeal", "Seal", "file_seal", "log_damage"]
 
