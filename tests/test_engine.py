@@ -23,6 +23,7 @@ from ocelot.errors import (
     ItemNotFound,
     MetadataError,
 )
+from ocelot.model.knowledge import unknown_words
 from ocelot.types import Hit, Query, Ranking
 from tests.indexing.pictures import hash_file
 
@@ -178,6 +179,30 @@ def test_reranking(tmp_path: Path, pictures: Path) -> None:
             assert set(again.timings) == {"encode", "search", "rerank", "total"}
         nothing = engine.search(text="red", filter="price > 1000")
         assert (len(nothing), nothing.best, nothing.ranking) == (0, None, None)
+
+
+class Taught(FunctionEncoder):
+    """An encoder that has seen a few words."""
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        return unknown_words(text, frozenset({"red", "in", "blue"}))
+
+
+def test_words_that_the_encoder_never_saw_are_said(tmp_path: Path, pictures: Path) -> None:
+    taught = Taught(mean_colour, dimension=3, name="taught")
+    with ocelot.open(tmp_path / "a.db", encoder=taught, reranker=Backwards()) as engine:
+        engine.index(pictures)
+        picture = pictures / "00.png"
+        for text, unknown in (("red blorf", ("blorf",)), ("in blue", ()), ("3/4", ())):
+            for image in (None, picture):
+                result = engine.search(image=image, text=text)
+                assert (result.encoder, result.unknown_words) == ("taught", unknown)
+                assert result.to_dict()["unknown_words"] == list(unknown)
+                assert ("taught does not know: blorf." in result.to_html()) == bool(unknown)
+        assert engine.search(image=picture).unknown_words == ()
+        for text in ("blorf", "Blorf, fnord 42!", "手机壳"):
+            with pytest.raises(InputError, match=r"taught does not know: .*bge-visualized-base"):
+                engine.search(image=picture, text=text)
 
 
 def test_without_a_reranker(engine: ocelot.Engine) -> None:

@@ -127,5 +127,55 @@ def photographs(
     typer.echo(f"Wrote {len(list((output / 'images').iterdir()))} pictures and {file}.")
 
 
+@app.command()
+def measure(
+    encoder: Annotated[str, typer.Argument(metavar="ENCODER", help="A name or a folder.")],
+    tables: Annotated[Path, typer.Option(metavar="DIR", help="The folder that has the tables.")],
+    tutorial: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The tutorial's pictures, for themes.")
+    ] = None,
+) -> None:
+    """Measure an encoder on held-out product photographs: colours, kinds, titles and themes."""
+    from ocelot.encoders.visualized_bge import VisualizedBGE
+    from recipes.ocelot_tiny.shop_benchmark import measures
+
+    for one in measures(VisualizedBGE.load(encoder), tables, tutorial):
+        typer.echo(
+            f"{one.task:40} {one.figure:28} {one.value:8.3f}  "
+            f"({one.queries} queries, {one.gallery} pictures)"
+        )
+
+
+@app.command("calibrate")
+def calibrate_encoder(
+    encoder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The encoder.")],
+    tables: Annotated[Path, typer.Option(metavar="DIR", help="The folder that has the tables.")],
+    sets: Annotated[list[Path], typer.Argument(metavar="SET", help="Evaluation sets.")],
+) -> None:
+    """Fit what an encoder's scores mean on held-out searches, and write it beside the weights."""
+    from ocelot.calibration import write_calibration
+    from ocelot.encoders.visualized_bge import VisualizedBGE
+    from recipes.ocelot_tiny.calibrate import calibrate, every_search, fused_gain, judge
+
+    searches = every_search(VisualizedBGE.load(encoder), tables, sets)
+    calibration = calibrate(searches)
+    write_calibration(encoder, calibration)
+    typer.echo(f"weights: text {calibration.text}, picture {calibration.image}")
+    for search in searches:
+        name = f"{search.name} ({search.parts})"
+        judged = judge(search, calibration)
+        typer.echo(
+            f"{name:46} {judged.queries:5} queries, right {judged.right:.3f}; called a match "
+            f"{judged.called:.3f}, of these right {judged.precision:.3f}; without an answer called "
+            f"a match {judged.called_without:.3f}"
+        )
+        if search.parts == "both":
+            gain = fused_gain(search, calibration)
+            typer.echo(
+                f"{'':46} R@1 {gain.plain:.3f}, fused {gain.fused:.3f} "
+                f"(gain {gain.low:+.3f} to {gain.high:+.3f})"
+            )
+
+
 if __name__ == "__main__":
     main.run(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from typing import TypeVar
@@ -17,7 +18,7 @@ from recipes.ocelot_tiny import edits
 from recipes.ocelot_tiny.batch_plan import PictureSpec
 from recipes.ocelot_tiny.catalogue.vocabulary import Product
 from recipes.ocelot_tiny.drawings import Theme
-from recipes.ocelot_tiny.photographs import PhotoSet
+from recipes.ocelot_tiny.photographs import Joined, PhotoSet
 from recipes.ocelot_tiny.pools import GAIN, DrawingPool, StencilPool
 
 __all__ = ["Augmenter"]
@@ -76,7 +77,15 @@ class Augmenter:
         close = self._tensor([float(spec.setting == "close") for spec in specs])
         boxes = self._tensor([one.box for one in photographs])
         objects = self._tensor([one.object_box for one in photographs])
+        rows = [row for row, spec in enumerate(specs) if spec.setting == "inside"]
+        if rows:
+            boxes[rows] = _inner(objects[rows], source, 0.25, 0.48)
         matrix, seen = self._frame(boxes, objects, away, close, source)
+        # Tables often have pictures that were squeezed into a square.
+        squeeze = torch.exp(0.45 * self.strength * source.uniform(-1, 1, n))
+        table = self._tensor([one.listing is not None for one in photographs])
+        squeeze = torch.where(table > 0, squeeze, 1.0).sqrt()
+        matrix[:, :, :2] *= torch.stack([squeeze, 1 / squeeze], dim=1)[:, None]
         bend = source.normal(n, 2, 4, 4)
         bend = bend * (0.03 * self.strength * (0.4 + away))[:, None, None, None]
         sheets = self._load(photos.pixels, numbers)
@@ -90,8 +99,12 @@ class Augmenter:
             views[rows] = edits.recolour(views[rows], mask[rows], main[rows], reach, target)
         rows = [row for row, spec in enumerate(specs) if spec.printed is not None]
         if rows:
-            patch = self._patches([specs[row].printed for row in rows], self.size, source)
-            views[rows] = edits.print_on(views[rows], mask[rows], main[rows], patch)
+            patch = self._patches([specs[row] for row in rows], self.size, source)
+            under = [photographs[row] for row in rows]
+            reach = self._tensor([one.reach if one.listing else math.inf for one in under])
+            flat = self._tensor([one.reach for one in under]).isinf()
+            where = mask[rows] * edits.nearness(views[rows], main[rows], 1.3 * reach)
+            views[rows] = edits.print_on(views[rows], where, main[rows], patch, flat)
         rows = [row for row, spec in enumerate(specs) if spec.setting == "elsewhere"]
         if rows:
             worn = [row for row, at in enumerate(rows) if photographs[at].kind in _WORN]
@@ -166,29 +179,39 @@ class Augmenter:
             )
         return behind
 
-    def _patches(self, numbers: Sequence[int | None], side: int, source: Random) -> Tensor:
-        """Parts of photographs as prints, shape (n, 3, side, side)."""
-        photos, n = _there(self.photos), len(numbers)
-        chosen = [_number(number) for number in numbers]
-        boxes = self._tensor([photos.photographs[number].object_box for number in chosen])
-        whole = boxes[:, 2:] - boxes[:, :2]
-        half = whole.amin(dim=1, keepdim=True) * source.uniform(0.22, 0.45, n, 1)
-        room = whole / 2 - half
-        middle = (boxes[:, :2] + boxes[:, 2:]) / 2 + 0.7 * room * source.uniform(-1, 1, n, 2)
+    def _patches(self, specs: Sequence[PictureSpec], side: int, source: Random) -> Tensor:
+        """Parts of photographs, or their things on a ground, as prints: (n, 3, side, side)."""
+        photos, n = _there(self.photos), len(specs)
+        chosen = [_number(spec.printed) for spec in specs]
+        objects = self._tensor([photos.photographs[number].object_box for number in chosen])
+        tiled = torch.tensor([spec.tiled for spec in specs], device=self.device)
+        boxes = torch.where(tiled[:, None], objects, _inner(objects, source, 0.22, 0.45))
+        size = torch.where(tiled, source.uniform(0.12, 0.45, n), 1.0)
         matrix = edits.place(
-            torch.cat([middle - half, middle + half], dim=1),
-            torch.ones(n, device=self.device),
+            boxes,
+            size,
             torch.zeros(n, 2, device=self.device),
             source.uniform(-0.4, 0.4, n),
             torch.sign(source.uniform(-1, 1, n)),
         )
-        return edits.warp(self._load(photos.pixels, chosen)[:, :3], matrix, side, pad="reflection")
+        sheets = self._load(photos.pixels, chosen)
+        patches = edits.warp(sheets[:, :3], matrix, side, pad="reflection")
+        if tiled.any():
+            colour = source.uniform(0, 255, n, 3, 1, 1).round()
+            plain = source.uniform(0, 1, n, 1, 1, 1)
+            colour = torch.where(plain < 0.25, source.uniform(225, 255, n, 1, 1, 1), colour)
+            colour = torch.where(plain > 0.75, source.uniform(5, 45, n, 1, 1, 1), colour)
+            gap = source.uniform(1.05, 1.8, n)
+            motif = edits.tile(sheets, matrix, objects, side, gap)
+            ground = colour.lerp(motif[:, :3], motif[:, 3:] / 255)
+            patches = torch.where(tiled[:, None, None, None], ground, patches)
+        return patches
 
     def _stencils(self, specs: list[PictureSpec], source: Random, rng: random.Random) -> Tensor:
         pool, n = _there(self.stencils), len(specs)
         layers = self._load(pool.pixels, [_number(spec.subject) for spec in specs])
         side = layers.shape[-1]
-        patch = self._patches([spec.printed for spec in specs], side, source)
+        patch = self._patches(specs, side, source)
         made = (layers[:, :3] + layers[:, 3:4] / GAIN * patch).clamp(0, 255)
         matrix = self._jitter(n, source)
         views = edits.warp(made, matrix, self.size)
@@ -215,11 +238,21 @@ class Augmenter:
         )
         return torch.cat([rows, s * source.uniform(-0.12, 0.12, n, 2, 1)], dim=2)
 
-    def _load(self, pixels: Pixels, rows: Sequence[int]) -> Tensor:
+    def _load(self, pixels: Pixels | Joined, rows: Sequence[int]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(pixels[list(rows)])).to(self.device).float()
 
     def _tensor(self, values: Sequence[object]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=self.device)
+
+
+def _inner(boxes: Tensor, source: Random, least: float, most: float) -> Tensor:
+    """Squares within boxes, whose half sides are a share of the shorter side."""
+    n = len(boxes)
+    whole = boxes[:, 2:] - boxes[:, :2]
+    half = whole.amin(dim=1, keepdim=True) * source.uniform(least, most, n, 1)
+    room = whole / 2 - half
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2 + 0.7 * room * source.uniform(-1, 1, n, 2)
+    return torch.cat([middle - half, middle + half], dim=1)
 
 
 def _there(pool: Pool | None) -> Pool:

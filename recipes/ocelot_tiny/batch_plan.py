@@ -10,6 +10,7 @@ from ocelot.training.batch import WILDCARD, Query
 from recipes.ocelot_tiny.catalogue.vocabulary import Product
 from recipes.ocelot_tiny.colours import RGB
 from recipes.ocelot_tiny.drawings import Theme
+from recipes.ocelot_tiny.listings import themed_pairs
 from recipes.ocelot_tiny.photographs import Photograph, PhotoSet
 from recipes.ocelot_tiny.pools import StencilPool
 
@@ -44,6 +45,7 @@ class PictureSpec:
             article before another, "close" takes a part of it.
         colour: What the article is recoloured to.
         printed: The photograph that is printed on the article or the stencil.
+        tiled: Print the cut-out thing of that photograph on a ground, again and again.
     """
 
     source: str
@@ -52,6 +54,13 @@ class PictureSpec:
     setting: str = "own"
     colour: RGB | None = None
     printed: int | None = None
+    tiled: bool = False
+
+    @property
+    def listed(self) -> bool:
+        """Whether it shows what a table says: neither recoloured nor printed on, nor a part."""
+        changed = self.colour is not None or self.printed is not None
+        return self.source == "photograph" and not changed and self.setting in ("own", "elsewhere")
 
 
 @dataclass
@@ -79,8 +88,18 @@ class Subjects:
         stencils: Kind and style of each empty product that can be printed on.
 
     Attributes:
-        articles, whole: Numbers of the photographs that are cut out, and of the others, by kind.
+        articles, whole: Numbers of the photographs that can be recoloured, and of the others, by
+            kind; of a collection of named things, by the collection.
         products: Numbers of the stencils by kind.
+        listed: Numbers of the pictures from tables, by table and then as above.
+        designs: Numbers of the pictures of each design that is sold in several colours.
+        designs_of: Numbers of designs by kind.
+        coloured: Numbers of the pictures from tables by family of colour, then kind.
+        printable: Numbers of cut-out pictures of things that people print on, by kind.
+        concepts: Numbers of the pictures of named things, of which themes are made.
+        surfaces: Numbers of the pictures of surfaces.
+        themed: Pairs of a concept and a product whose title names it; and pairs of products with
+            one print.
     """
 
     @classmethod
@@ -98,7 +117,79 @@ class Subjects:
         self.whole: dict[str, list[int]] = {}
         self.products: dict[str, list[int]] = {}
         for number, photograph in enumerate(photographs):
-            group = self.articles if photograph.article else self.whole
-            group.setdefault(photograph.kind, []).append(number)
+            group = self.articles if photograph.recolourable else self.whole
+            group.setdefault(_group(photograph), []).append(number)
         for number, (kind, _) in enumerate(stencils):
             self.products.setdefault(kind, []).append(number)
+        self._read_listings()
+
+    def _read_listings(self) -> None:
+        self.listed: dict[str, dict[str, list[int]]] = {}
+        self.coloured: dict[str, dict[str, list[int]]] = {}
+        self.printable: dict[str, list[int]] = {}
+        self.concepts: list[int] = []
+        self.surfaces: list[int] = []
+        designs: dict[int, list[int]] = {}
+        for number, photograph in enumerate(self.photographs):
+            listing = photograph.listing
+            if listing is None:
+                continue
+            group = _group(photograph)
+            self.listed.setdefault(listing.source, {}).setdefault(group, []).append(number)
+            if listing.surface:
+                self.surfaces.append(number)
+            elif group == listing.source:
+                self.concepts.append(number)
+            elif photograph.colour:
+                kinds = self.coloured.setdefault(photograph.colour, {})
+                kinds.setdefault(photograph.kind, []).append(number)
+            if listing.variant:
+                designs.setdefault(listing.item, []).append(number)
+            if photograph.article and (
+                photograph.kind == "phone case"
+                or (photograph.kind in PRINTABLE and photograph.recolourable)
+            ):
+                self.printable.setdefault(photograph.kind, []).append(number)
+        self.designs = [members for members in designs.values() if len(members) > 1]
+        self.designs_of: dict[str, list[int]] = {}
+        for number, members in enumerate(self.designs):
+            kind = self.photographs[members[0]].kind
+            self.designs_of.setdefault(kind, []).append(number)
+        listings = {
+            number: photograph.listing
+            for number, photograph in enumerate(self.photographs)
+            if photograph.listing
+        }
+        self.themed = themed_pairs(listings, self.concepts)
+
+
+PRINTABLE = frozenset(
+    [
+        "phone case",
+        "t-shirt",
+        "mug",
+        "cushion",
+        "bag",
+        "backpack",
+        "wallet",
+        "rug",
+        "suitcase",
+        "top",
+        "device cover",
+        "hat",
+        "shoes",
+        "pet supplies",
+        "chair",
+        "dress",
+        "tie",
+        "scarf",
+    ]
+)
+
+
+def _group(photograph: Photograph) -> str:
+    """The kind of a photograph, or its collection, where everything has another name."""
+    listing = photograph.listing
+    if listing is None or listing.sort != listing.title:
+        return photograph.kind
+    return listing.source

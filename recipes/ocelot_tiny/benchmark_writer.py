@@ -106,7 +106,7 @@ class BenchmarkWriter:
         return spoken(self.photos.photographs[number].kind)
 
     def _sheet(self, number: int) -> Tensor:
-        return torch.from_numpy(np.array(self.photos.pixels[number])).float()[None]
+        return torch.from_numpy(np.array(self.photos.pixels[[number]])).float()
 
     def _cut(self, pixels: Tensor, number: int) -> Tensor:
         """Without what fills the square around a photograph."""

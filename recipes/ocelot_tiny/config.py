@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import NonNegativeInt, model_validator
+from typing import Annotated
+
+from pydantic import Field, NonNegativeInt, model_validator
 
 from ocelot.training.config import Section, TrainConfig
 
@@ -22,6 +24,20 @@ class PhotographsConfig(Section):
     folder: str
     articles: str = ""
     held_out: str = ""
+
+
+class TablesConfig(Section):
+    """Tables of product photographs and named things; see `recipes.ocelot_tiny.listings`.
+
+    Attributes:
+        root: Folder that has the others, relative to the working directory.
+        folders: Those that are trained on.
+        held_out: File with titles that are never trained on, one to a line.
+    """
+
+    root: str
+    held_out: str = ""
+    folders: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 
 
 class DrawingsConfig(Section):
@@ -47,6 +63,11 @@ class GroupsConfig(Section):
         views: Photographs, seen twice each.
         prints: Pictures, printed on two products each.
         drawings: Triplets of the drawn catalogue.
+        designs: Designs in the colours that they are sold in.
+        matches: Two things of one colour.
+        themes: Products that were really printed, with a part or the subject of their print.
+        listed: Pictures from tables, besides those of the other samplers.
+        titles: Titles, parts of titles and names of pictures from tables that the batch has.
         words: Descriptions of photographs that the batch has.
     """
 
@@ -54,6 +75,11 @@ class GroupsConfig(Section):
     views: NonNegativeInt = 0
     prints: NonNegativeInt = 0
     drawings: NonNegativeInt = 0
+    designs: NonNegativeInt = 0
+    matches: NonNegativeInt = 0
+    themes: NonNegativeInt = 0
+    listed: NonNegativeInt = 0
+    titles: NonNegativeInt = 0
     words: NonNegativeInt = 0
 
 
@@ -61,6 +87,7 @@ class RecipeConfig(TrainConfig):
     """A leg. Its pictures are made here, so [data] names no triplets."""
 
     photographs: PhotographsConfig | None = None
+    tables: TablesConfig | None = None
     drawings: DrawingsConfig = DrawingsConfig()
     groups: GroupsConfig
 
@@ -73,6 +100,10 @@ class RecipeConfig(TrainConfig):
             for name in ("recolourings", "views", "prints", "words"):
                 if getattr(groups, name):
                     raise ValueError(f"[groups] {name} needs a section [photographs]")
+        if self.tables is None:
+            for name in ("designs", "matches", "themes", "listed", "titles"):
+                if getattr(groups, name):
+                    raise ValueError(f"[groups] {name} needs a section [tables]")
         if groups.words and not (groups.recolourings or groups.views or groups.prints):
             raise ValueError("[groups] words describes photographs of other samplers: add views")
         if groups.drawings and min(drawings.views, drawings.theme_views) < 1:

@@ -14,12 +14,26 @@ from torch import Tensor
 from ocelot.training.augment import Random
 from recipes.ocelot_tiny.colours import LUMA
 
-__all__ = ["add_figure", "backdrop", "place", "print_on", "recolour", "warp"]
+__all__ = ["add_figure", "backdrop", "nearness", "place", "print_on", "recolour", "tile", "warp"]
 
 
 def _luma(pixels: Tensor) -> Tensor:
     weights = torch.tensor(LUMA, device=pixels.device)[:, None, None]
     return (pixels * weights).sum(dim=1, keepdim=True)
+
+
+def nearness(pixels: Tensor, main: Tensor, reach: Tensor) -> Tensor:
+    """How near each pixel is to the main colour, 1 to 0, shape (n, 1, height, width).
+
+    Args:
+        main: Main colours, 0…255, shape (n, 3).
+        reach: Distance at which it has faded, shape (n,).
+    """
+    main = main[:, :, None, None]
+    light, main_light = _luma(pixels), _luma(main)
+    chroma, main_chroma = pixels - light, main - main_light
+    distance = 0.25 * (light - main_light) ** 2 + ((chroma - main_chroma) ** 2).sum(1, True)
+    return torch.exp(-((distance / (1.6 * reach[:, None, None, None]) ** 2) ** 2))
 
 
 def recolour(pixels: Tensor, mask: Tensor, main: Tensor, reach: Tensor, target: Tensor) -> Tensor:
@@ -33,11 +47,10 @@ def recolour(pixels: Tensor, mask: Tensor, main: Tensor, reach: Tensor, target: 
         reach: Distance from it at which the change has faded, shape (n,).
         target: Colours wanted, shape (n, 3).
     """
+    share = mask * nearness(pixels, main, reach)
     main, target = main[:, :, None, None], target[:, :, None, None]
     light, main_light, target_light = _luma(pixels), _luma(main), _luma(target)
     chroma, main_chroma = pixels - light, main - main_light
-    distance = 0.25 * (light - main_light) ** 2 + ((chroma - main_chroma) ** 2).sum(1, True)
-    share = mask * torch.exp(-((distance / (1.6 * reach[:, None, None, None]) ** 2) ** 2))
     # Folds are deep on light cloth and faint on dark: they are carried over in proportion.
     gain = ((target_light + 50) / (main_light + 50)).clamp(0.35, 1.7)
     new_light = target_light + (light - main_light) * gain
@@ -46,14 +59,19 @@ def recolour(pixels: Tensor, mask: Tensor, main: Tensor, reach: Tensor, target: 
     return pixels.lerp(fresh.clamp(0, 255), share)
 
 
-def print_on(pixels: Tensor, mask: Tensor, main: Tensor, patch: Tensor) -> Tensor:
+def print_on(
+    pixels: Tensor, mask: Tensor, main: Tensor, patch: Tensor, flat: Tensor | None = None
+) -> Tensor:
     """Print a picture on the cut-out articles; the cloth's folds shade it.
 
     Args:
         main: Main colours of the cloth, shape (n, 3).
         patch: What is printed, as large as `pixels`.
+        flat: Bool, shape (n,): what has no folds, but perhaps another print already.
     """
     folds = _luma(pixels) / _luma(main[:, :, None, None]).clamp(min=24)
+    if flat is not None:
+        folds = torch.where(flat[:, None, None, None], 1.0, folds)
     return pixels.lerp((patch * folds.clamp(0.45, 1.35)).clamp(0, 255), mask)
 
 
@@ -96,6 +114,23 @@ def warp(
         smooth = F.interpolate(bend, (side, side), mode="bicubic", align_corners=True)
         grid = grid + smooth.permute(0, 2, 3, 1)
     return F.grid_sample(source, grid, padding_mode=pad, align_corners=False)
+
+
+def tile(source: Tensor, matrix: Tensor, box: Tensor, side: int, gap: Tensor) -> Tensor:
+    """Sample a view in which what lies in a box of the source is repeated over and over.
+
+    Args:
+        source: Shape (n, c, height, width).
+        matrix: See `place`, shape (n, 2, 3).
+        box: Left, top, right, bottom in 0…1 of the source's square, shape (n, 4).
+        gap: From one to the next, as a share of the box's longer side, shape (n,).
+    """
+    grid = F.affine_grid(matrix, [len(source), 1, side, side], align_corners=False)
+    middle = (box[:, :2] + box[:, 2:] - 1)[:, None, None]
+    period = 2 * (box[:, 2:] - box[:, :2]).amax(dim=1) * gap
+    period = period[:, None, None, None]
+    grid = torch.remainder(grid - middle + period / 2, period) - period / 2 + middle
+    return F.grid_sample(source, grid, padding_mode="zeros", align_corners=False)
 
 
 def backdrop(random: Random, n: int, side: int) -> Tensor:

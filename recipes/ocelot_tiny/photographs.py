@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ocelot.errors import ConfigurationError, ImageError
 from ocelot.images.file import ImageFile
-from recipes.ocelot_tiny.colours import CLEAR, measure_colour
+from recipes.ocelot_tiny.colours import CLEAR, measure_colour, name_of
+from recipes.ocelot_tiny.listings import Listing, family_of, plain_background
 
 __all__ = [
     "SIDE",
@@ -50,6 +53,8 @@ class Photograph:
         main: Main colour of the article, RGB 0…255.
         reach: How far from the main colour recolouring reaches.
         colour: Family of the main colour, where it has a clear one.
+        recolourable: Whether the main colour is the article's, so that it can be changed.
+        listing: What the table says of it, of a picture from a table.
     """
 
     file_name: str
@@ -61,6 +66,8 @@ class Photograph:
     main: tuple[float, float, float]
     reach: float
     colour: str | None
+    recolourable: bool = False
+    listing: Listing | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,28 @@ class PhotoSet:
     """
 
     photographs: tuple[Photograph, ...]
-    pixels: Pixels
+    pixels: Pixels | Joined
+
+    def __add__(self, other: PhotoSet) -> PhotoSet:
+        return PhotoSet(self.photographs + other.photographs, Joined(self.pixels, other.pixels))
+
+
+class Joined:
+    """Two arrays of pictures on disk, read as one by the numbers of their rows."""
+
+    def __init__(self, first: Pixels | Joined, second: Pixels | Joined) -> None:
+        self.first, self.second = first, second
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def __getitem__(self, rows: Sequence[int]) -> Pixels:
+        found = np.empty((len(rows), 4, SIDE, SIDE), np.uint8)
+        numbers = np.asarray(rows)
+        early = numbers < len(self.first)
+        found[early] = self.first[numbers[early].tolist()]
+        found[~early] = self.second[(numbers[~early] - len(self.first)).tolist()]
+        return found
 
 
 def read_photo_set(
@@ -104,18 +132,63 @@ def read_photo_set(
     ]
     if not rows:
         raise ConfigurationError(f"{folder / 'metadata.csv'} names no photograph to use.")
+    jobs = [Job(folder, *_words(row), row["file_name"].startswith(articles)) for row in rows]
+    return _prepared(jobs, cache, workers)
+
+
+def read_listing_set(listings: Sequence[Listing], cache: Path, *, workers: int = 0) -> PhotoSet:
+    """Read the pictures of tables in the same way.
+
+    Raises:
+        ConfigurationError: A picture cannot be read.
+    """
+    jobs = [
+        Job(one.folder, one.file_name, one.kind, one.sort, not one.surface, one) for one in listings
+    ]
+    found = _prepared(jobs, cache, workers)
+    photographs = map(_with_listing, found.photographs, listings)
+    return PhotoSet(tuple(photographs), found.pixels)
+
+
+def _with_listing(photograph: Photograph, listing: Listing) -> Photograph:
+    """Believe the table's colour; recolour only where the measured one agrees."""
+    measured = name_of(np.array(photograph.main), 30) if photograph.article else None
+    family = family_of(listing.colour)
+    return replace(
+        photograph,
+        colour=family,
+        recolourable=family is not None and measured == family and listing.kind != "phone case",
+        # A phone case is printed on all over, whatever was printed on it.
+        reach=math.inf if listing.kind == "phone case" else photograph.reach,
+        listing=listing,
+    )
+
+
+@dataclass(frozen=True)
+class Job:
+    """A photograph to prepare."""
+
+    folder: Path
+    file_name: str
+    kind: str
+    sort: str
+    article: bool
+    listing: Listing | None = None
+
+
+def _prepared(jobs: Sequence[Job], cache: Path, workers: int) -> PhotoSet:
     index = cache.with_suffix(".json")
     if index.is_file() and cache.is_file():
         kept = [_photograph(entry) for entry in json.loads(index.read_text(encoding="utf-8"))]
-        if [(one.file_name, one.kind, one.sort) for one in kept] == list(map(_words, rows)):
+        asked = [(job.file_name, job.kind, job.sort) for job in jobs]
+        if [(one.file_name, one.kind, one.sort) for one in kept] == asked:
             return PhotoSet(tuple(kept), np.load(cache, mmap_mode="r"))
         index.unlink()  # it must never stand beside the pictures of another list
     cache.parent.mkdir(parents=True, exist_ok=True)
     partial = cache.with_suffix(".part.npy")
     pixels = np.lib.format.open_memmap(
-        partial, mode="w+", dtype=np.uint8, shape=(len(rows), 4, SIDE, SIDE)
+        partial, mode="w+", dtype=np.uint8, shape=(len(jobs), 4, SIDE, SIDE)
     )
-    jobs = [(str(folder), row, row["file_name"].startswith(articles)) for row in rows]
     photographs = []
     with ProcessPoolExecutor(workers or os.cpu_count() or 1) as pool:
         for number, (photograph, picture) in enumerate(pool.map(_prepare, jobs, chunksize=16)):
@@ -175,20 +248,25 @@ def read_names(file: Path) -> frozenset[str]:
     return frozenset(line.strip() for line in lines) - {""}
 
 
-def _prepare(job: tuple[str, dict[str, str], bool]) -> tuple[Photograph, Pixels]:
-    folder, row, article = job
-    file_name, kind, sort = _words(row)
+def _prepare(job: Job) -> tuple[Photograph, Pixels]:
     try:
-        image = ImageFile.of(Path(folder, file_name)).rgb()
+        image = ImageFile.of(job.folder / job.file_name).rgb()
     except ImageError as error:
         raise ConfigurationError(str(error)) from None
+    if job.listing:  # seen as search sees it: the square in the middle
+        image = ImageOps.fit(image, (SIDE, SIDE), Image.Resampling.BICUBIC)
     image.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
     colours = np.asarray(image)
     height, width = colours.shape[:2]
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
-    mask = cut_out(colours) if article else np.zeros((height, width), np.uint8)
+    mask, article = None, job.article
+    if article:
+        mask = plain_background(colours) if job.listing else cut_out(colours)
+    if mask is None:
+        mask = np.zeros((height, width), np.uint8)
     # A cut-out of a speck or of everything has failed: such a photograph is used whole.
-    article = article and 0.06 < float((mask > 127).mean()) < 0.92
+    least = 0.02 if job.listing else 0.06
+    article = article and least < float((mask > 127).mean()) < 0.92
     if article:
         main, reach, colour = measure_colour(colours, mask)
         rows, columns = np.flatnonzero((mask > 127).any(1)), np.flatnonzero((mask > 127).any(0))
@@ -203,15 +281,16 @@ def _prepare(job: tuple[str, dict[str, str], bool]) -> tuple[Photograph, Pixels]
     box = (left / SIDE, top / SIDE, (left + width) / SIDE, (top + height) / SIDE)
     corners = (inner[0] + left, inner[1] + top, inner[2] + left, inner[3] + top)
     photograph = Photograph(
-        file_name=file_name,
-        kind=kind,
-        sort=sort,
+        file_name=job.file_name,
+        kind=job.kind,
+        sort=job.sort,
         box=box,
         article=article,
         object_box=tuple(float(corner) / SIDE for corner in corners),  # type: ignore[arg-type]
         main=main,
         reach=reach,
         colour=colour,
+        recolourable=article,
     )
     return photograph, np.concatenate([square, alpha])
 

@@ -7,30 +7,32 @@ the same data in the same order.
 
 from __future__ import annotations
 
-import math
 import random
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from ocelot.errors import ConfigurationError
-from recipes.ocelot_tiny.batch_plan import ANY, NONE, OPEN, BatchPlan, PictureSpec, Subjects, Traits
-from recipes.ocelot_tiny.catalogue.vocabulary import COLOURS, KINDS, PATTERNS, Product
-from recipes.ocelot_tiny.colours import FAMILIES, SHADES, random_rgb
+from recipes.ocelot_tiny.batch_plan import ANY, OPEN, BatchPlan, PictureSpec, Subjects, Traits
+from recipes.ocelot_tiny.catalogue.vocabulary import KINDS, PATTERNS, Product
+from recipes.ocelot_tiny.colours import FAMILIES, SHADES
 from recipes.ocelot_tiny.drawings import Theme, Triplet, Wanted, sample_triplets, subjects_of
+from recipes.ocelot_tiny.listing_samplers import designs, listed, matches, themes, titles
+from recipes.ocelot_tiny.pictures import (
+    COLOUR_IDS,
+    clusters,
+    item_of,
+    kind_id,
+    number_in_pool,
+    photograph,
+)
 from recipes.ocelot_tiny.wording import phrase
 from recipes.ocelot_tiny.words import spoken
 
 __all__ = ["SAMPLERS", "add_triplets", "missing_for", "sample_plan"]
 
-_FIRST_PHOTOGRAPH = 1000  # items and prints of the catalogue have smaller numbers
 
 _PRODUCT_IDS: Mapping[str, int] = {kind: number for number, kind in enumerate(KINDS)}
-_COLOUR_IDS: Mapping[str, int] = {colour: number for number, colour in enumerate(COLOURS)}
 _PATTERN_IDS: Mapping[str, int] = {pattern: number for number, pattern in enumerate(PATTERNS)}
-_SHADE_IDS: Mapping[str, int] = {
-    shade: number for number, shade in enumerate(s for f in SHADES.values() for s in f)
-}
 
 
 def sample_plan(rng: random.Random, subjects: Subjects, groups: Mapping[str, int]) -> BatchPlan:
@@ -46,7 +48,9 @@ def sample_plan(rng: random.Random, subjects: Subjects, groups: Mapping[str, int
     for name, make in SAMPLERS.items():
         if groups.get(name):
             if needed := missing_for(subjects, name):
-                raise ConfigurationError(f"[groups] {name} needs {needed}: see [data].")
+                raise ConfigurationError(
+                    f"[groups] {name} needs {needed}: see [photographs] and [tables]."
+                )
             make(rng, subjects, plan, groups[name])
     return plan
 
@@ -59,6 +63,14 @@ def missing_for(subjects: Subjects, sampler: str) -> str:
         return "photographs"
     if sampler == "prints" and len(subjects.products) < 2:
         return "empty products of two kinds"
+    if sampler == "designs" and not subjects.designs:
+        return "tables with designs in several colours"
+    if sampler == "matches" and not subjects.coloured:
+        return "tables with colours"
+    if sampler == "themes" and "phone case" not in subjects.printable:
+        return "tables with phone cases"
+    if sampler in ("listed", "titles") and not subjects.listed:
+        return "tables"
     return ""
 
 
@@ -67,25 +79,26 @@ def recolourings(rng: random.Random, subjects: Subjects, plan: BatchPlan, count:
 
     Four garments of a kind at a time, so that style and not kind must tell them apart.
     """
-    for number in _clusters(rng, subjects.articles, count):
-        photograph = subjects.photographs[number]
+    for number in clusters(rng, subjects.articles, count):
+        shown = subjects.photographs[number]
         variants: list[tuple[int, str | None, str]] = []  # picture, colour family, shade
         if rng.random() < 0.6:
-            picture = plan.add(_photograph(rng, subjects, number))
-            variants.append((picture, photograph.colour, photograph.colour or ""))
-        families = [family for family in FAMILIES if family != photograph.colour]
+            picture = plan.add(photograph(rng, subjects, number))
+            own = shown.listing.colour if shown.listing else shown.colour
+            variants.append((picture, shown.colour, own or ""))
+        families = [family for family in FAMILIES if family != shown.colour]
         for family in rng.sample(families, 3 - len(variants)):
             shade = rng.choice(list(SHADES[family])) if rng.random() < 0.5 else family
-            picture = plan.add(_photograph(rng, subjects, number, family, shade))
+            picture = plan.add(photograph(rng, subjects, number, family, shade))
             variants.append((picture, family, shade))
         for place, (picture, colour, shade) in enumerate(variants):
             if colour is None:
                 continue
             reference = variants[(place + rng.choice((1, 2))) % 3][0]
-            text = phrase(rng, "colour", kind=spoken(photograph.kind), colour=shade, fillers=True)
-            wanted = OPEN._replace(item=_item(number), colour=_COLOUR_IDS[colour])
+            text = phrase(rng, "colour", kind=spoken(shown.kind), colour=shade, fillers=True)
+            wanted = OPEN._replace(item=item_of(subjects, number), colour=COLOUR_IDS[colour])
             if shade != colour:
-                wanted = wanted._replace(shade=_SHADE_IDS[shade])
+                wanted = wanted._replace(shade=kind_id(shade))
             plan.ask(reference, text, picture, wanted)
 
 
@@ -94,16 +107,16 @@ def views(rng: random.Random, subjects: Subjects, plan: BatchPlan, count: int) -
     garments = (
         count // 2 if subjects.whole and subjects.articles else count * bool(subjects.articles)
     )
-    for number in _clusters(rng, subjects.articles, garments):
+    for number in clusters(rng, subjects.articles, garments):
         colour = rng.choice(FAMILIES) if rng.random() < 0.5 else None
         first, second = (
-            plan.add(_photograph(rng, subjects, number, colour, colour)) for _ in range(2)
+            plan.add(photograph(rng, subjects, number, colour, colour)) for _ in range(2)
         )
         traits = plan.pictures[second].traits
         plan.ask(first, None, second, OPEN._replace(item=traits.item, colour=traits.colour))
-    for number in _clusters(rng, subjects.whole, count - garments):
-        first, second = (plan.add(_photograph(rng, subjects, number)) for _ in range(2))
-        plan.ask(first, None, second, OPEN._replace(item=_item(number)))
+    for number in clusters(rng, subjects.whole, count - garments):
+        first, second = (plan.add(photograph(rng, subjects, number)) for _ in range(2))
+        plan.ask(first, None, second, OPEN._replace(item=item_of(subjects, number)))
 
 
 def prints(rng: random.Random, subjects: Subjects, plan: BatchPlan, count: int) -> None:
@@ -117,14 +130,36 @@ def prints(rng: random.Random, subjects: Subjects, plan: BatchPlan, count: int) 
             kinds = rng.sample(list(subjects.products), 2)
             if rng.random() < 0.35 and subjects.articles:
                 kinds[1] = rng.choice(list(subjects.articles))
-        theme = rng.randrange(len(subjects.photographs))
-        seen = plan.add(_photograph(rng, subjects, theme, setting=rng.choice(("own", "close"))))
-        made = [plan.add(_printed(rng, subjects, kind, theme)) for kind in kinds]
+            if subjects.printable:
+                first = "phone case" if rng.random() < 0.6 else rng.choice(list(subjects.printable))
+                others = [kind for kind in (kinds[0], *subjects.printable) if kind != first]
+                kinds = [first, kinds[0] if kinds[0] != first else rng.choice(others)]
+                if rng.random() < 0.5:
+                    kinds[1] = rng.choice(others)
+        theme = _theme(rng, subjects)
+        tiled = subjects.photographs[theme].article and rng.random() < 0.6
+        seen = plan.add(photograph(rng, subjects, theme, setting=rng.choice(("own", "close"))))
+        made = [plan.add(_printed(rng, subjects, kind, theme, tiled)) for kind in kinds]
         for kind, picture, other in zip(kinds, made, reversed(made), strict=True):
             reference = seen if rng.random() < 0.75 else other
-            wanted = OPEN._replace(kind=_kind(kind), printed=_item(theme))
+            wanted = OPEN._replace(kind=kind_id(kind), printed=item_of(subjects, theme))
             text = phrase(rng, "print", kind=kind, fillers=True)
             plan.ask(reference, text, picture, wanted)
+            listing = subjects.photographs[theme].listing
+            if listing and tiled and rng.random() < 0.5:
+                name = rng.choice((listing.title, *listing.keywords[:3]))
+                words = phrase(rng, "words of pattern", kind=kind, pattern=name, fillers=True)
+                plan.ask(None, words, picture, wanted)
+
+
+def _theme(rng: random.Random, subjects: Subjects) -> int:
+    """A picture to print: any, but often a named thing or a surface."""
+    draw = rng.random()
+    if subjects.concepts and draw < 0.45:
+        return rng.choice(subjects.concepts)
+    if subjects.surfaces and draw < 0.6:
+        return rng.choice(subjects.surfaces)
+    return rng.randrange(len(subjects.photographs))
 
 
 def drawings(rng: random.Random, subjects: Subjects, plan: BatchPlan, count: int) -> None:
@@ -151,7 +186,12 @@ def words(rng: random.Random, subjects: Subjects, plan: BatchPlan, count: int) -
         number
         for number, spec in enumerate(plan.pictures)
         if spec.source == "stencil"
-        or (spec.source == "photograph" and spec.printed is None and spec.setting != "close")
+        or (
+            spec.source == "photograph"
+            and spec.printed is None
+            and spec.setting != "close"
+            and subjects.photographs[number_in_pool(spec)].listing is None
+        )
     ]
     for number in rng.sample(shown, min(count, len(shown))):
         text, wanted = _described(rng, subjects, plan.pictures[number])
@@ -165,8 +205,8 @@ def _described(rng: random.Random, subjects: Subjects, spec: PictureSpec) -> tup
     if spec.source == "stencil":
         kind, _ = subjects.stencils[spec.subject]
         return phrase(rng, "words of kind", kind=kind, fillers=True), wanted
-    photograph = subjects.photographs[spec.subject]
-    kind, sort = spoken(photograph.kind), spoken(photograph.sort)
+    shown = subjects.photographs[spec.subject]
+    kind, sort = spoken(shown.kind), spoken(shown.sort)
     if sort != kind and rng.random() < 0.3:
         wanted = wanted._replace(sort=spec.traits.sort)
         return phrase(rng, "words of kind", kind=sort, fillers=True), wanted
@@ -186,64 +226,28 @@ SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
         "views": views,
         "prints": prints,
         "drawings": drawings,
+        "designs": designs,
+        "matches": matches,
+        "themes": themes,
+        "listed": listed,
+        "titles": titles,
         "words": words,
     }
 )
 
 
-def _clusters(
-    rng: random.Random, members: Mapping[str, Sequence[int]], count: int, size: int = 4
-) -> list[int]:
-    """Different photographs, mostly several of one kind; large kinds come a little more often.
-
-    Fewer than `count` where there are no more.
-    """
-    kinds = list(members)
-    weights = [math.sqrt(len(members[kind])) for kind in kinds]
-    count = min(count, sum(map(len, members.values())))
-    drawn: dict[int, None] = {}  # a set in the order drawn
-    while len(drawn) < count:
-        kind = rng.choices(kinds, weights)[0]
-        fresh = rng.sample(list(members[kind]), min(size, len(members[kind])))
-        drawn |= dict.fromkeys(fresh)
-    return list(drawn)[:count]
-
-
-def _photograph(
-    rng: random.Random,
-    subjects: Subjects,
-    number: int,
-    family: str | None = None,
-    shade: str | None = None,
-    setting: str | None = None,
+def _printed(
+    rng: random.Random, subjects: Subjects, kind: str, theme: int, tiled: bool
 ) -> PictureSpec:
-    photograph = subjects.photographs[number]
-    if setting is None:
-        setting = "elsewhere" if photograph.article and rng.random() < 0.7 else "own"
-    if family is None:
-        colour = ANY if photograph.colour is None else _COLOUR_IDS[photograph.colour]
-        named = ANY
-    else:
-        colour, named = _COLOUR_IDS[family], _SHADE_IDS[shade or family]
-    traits = Traits(
-        item=_item(number),
-        kind=_kind(photograph.kind),
-        sort=_kind(photograph.sort),
-        colour=colour if photograph.article else NONE,
-        shade=named,
-    )
-    rgb = None if family is None else random_rgb(rng, family, shade or family)
-    return PictureSpec("photograph", number, traits, setting, rgb)
-
-
-def _printed(rng: random.Random, subjects: Subjects, kind: str, theme: int) -> PictureSpec:
-    if kind in subjects.products:
-        number = rng.choice(subjects.products[kind])
-        traits = Traits(kind=_kind(kind), printed=_item(theme))
-        return PictureSpec("stencil", number, traits, printed=theme)
-    number = rng.choice(subjects.articles[kind])
-    traits = Traits(kind=_kind(kind), printed=_item(theme))
-    return PictureSpec("photograph", number, traits, "elsewhere", printed=theme)
+    traits = Traits(kind=kind_id(kind), printed=item_of(subjects, theme))
+    real = subjects.printable.get(kind) or subjects.articles.get(kind)
+    drawn = subjects.products.get(kind)
+    if drawn and (not real or rng.random() < 0.3):
+        return PictureSpec("stencil", rng.choice(drawn), traits, printed=theme, tiled=tiled)
+    assert real
+    number = rng.choice(real)
+    setting = "own" if subjects.photographs[number].listing and rng.random() < 0.7 else "elsewhere"
+    return PictureSpec("photograph", number, traits, setting, printed=theme, tiled=tiled)
 
 
 def _drawn(subject: Product | Theme) -> Traits:
@@ -251,9 +255,9 @@ def _drawn(subject: Product | Theme) -> Traits:
         return Traits()
     return Traits(
         item=_article(subject.kind, subject.style),
-        kind=_kind(subject.kind),
+        kind=kind_id(subject.kind),
         printed=_PATTERN_IDS[subject.pattern],
-        colour=_COLOUR_IDS[subject.colour],
+        colour=COLOUR_IDS[subject.colour],
     )
 
 
@@ -263,20 +267,11 @@ def _asked(wanted: Wanted) -> Traits:
         item = _article(wanted.kind, wanted.style)
     return OPEN._replace(
         item=item,
-        kind=ANY if wanted.kind is None else _kind(wanted.kind),
+        kind=ANY if wanted.kind is None else kind_id(wanted.kind),
         printed=ANY if wanted.pattern is None else _PATTERN_IDS[wanted.pattern],
-        colour=ANY if wanted.colour is None else _COLOUR_IDS[wanted.colour],
+        colour=ANY if wanted.colour is None else COLOUR_IDS[wanted.colour],
     )
 
 
 def _article(kind: str, style: int) -> int:
     return _PRODUCT_IDS[kind] * 16 + style
-
-
-def _item(photograph: int) -> int:
-    return _FIRST_PHOTOGRAPH + photograph
-
-
-def _kind(word: str) -> int:
-    # The same number in every process, and in a run that is resumed.
-    return zlib.crc32(word.encode())

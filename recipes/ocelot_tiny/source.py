@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,13 @@ from recipes.ocelot_tiny.catalogue.split import held_out
 from recipes.ocelot_tiny.config import RecipeConfig
 from recipes.ocelot_tiny.drawings import random_product, sample_triplet, subjects_of
 from recipes.ocelot_tiny.english import english_words
-from recipes.ocelot_tiny.photographs import PhotoSet, read_names, read_photo_set
+from recipes.ocelot_tiny.listings import Listing, kind_words, read_listings
+from recipes.ocelot_tiny.photographs import (
+    PhotoSet,
+    read_listing_set,
+    read_names,
+    read_photo_set,
+)
 from recipes.ocelot_tiny.pools import DrawingPool, StencilPool, draw
 from recipes.ocelot_tiny.samplers import add_triplets, missing_for, sample_plan
 from recipes.ocelot_tiny.wording import every_text
@@ -44,9 +50,27 @@ class RecipeSource:
         self._config, self._folder = config, folder
 
     def texts(self) -> Iterator[str]:
-        """Return every wording, then common English."""
+        """Return every wording, then what tables say."""
         yield from every_text(random.Random(self._config.seed))
-        yield from english_words()
+        for listing in self._listings():
+            yield " ".join((listing.title, listing.sort, listing.colour))
+            yield from listing.keywords
+            yield from kind_words(listing.sort)
+
+    def further_words(self) -> Iterable[str]:
+        """Return common English words."""
+        return english_words()
+
+    def _listings(self) -> list[Listing]:
+        tables = self._config.tables
+        if tables is None:
+            return []
+        kept = read_names(Path(tables.held_out)) if tables.held_out else frozenset()
+        return [
+            listing
+            for name in tables.folders
+            for listing in read_listings(Path(tables.root, name), without=kept)
+        ]
 
     def open(self, size: int, tokenizer: TextTokenizer, group: ProcessGroup) -> None:
         """Read and cut out the photographs, and draw the catalogue, once for all processes.
@@ -73,6 +97,9 @@ class RecipeSource:
                     self._held_out = read_photo_set(
                         source, folder / "held_out.npy", articles=articles, only=kept
                     )
+            if listings := self._listings():
+                tables = read_listing_set(listings, folder / "listings.npy")
+                self._photos = self._photos + tables if self._photos else tables
             if groups.drawings:
                 drawings = DrawingPool(
                     folder / "drawings.npy",

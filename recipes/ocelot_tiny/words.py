@@ -45,12 +45,12 @@ def _synonyms(table: str) -> Synonyms:
 
 
 _ARTICLES = _synonyms("""
-phone case: phone cover, mobile phone case, case for a phone, smartphone case, cell phone case
+phone case: phone cover, mobile phone case, case for a phone, smartphone case, mobile cover
 tablet sleeve: tablet case, tablet cover, sleeve for a tablet, tablet pouch
 earbuds case: case for earbuds, earphone case, earbud case
 power bank: portable charger, battery pack, powerbank, portable battery
 phone stand: phone holder, stand for a phone, mobile stand, smartphone stand
-smart watch: smartwatch, watch, fitness watch, digital watch
+smart watch: smartwatch, fitness watch, digital watch
 kettle: tea kettle, water kettle, electric kettle
 mug: cup, coffee mug, coffee cup, tea mug
 toaster: bread toaster
@@ -73,9 +73,9 @@ television: tv, tv set, telly, television set
 
 GARMENTS = _synonyms("""
 t-shirt: tee, tshirt, t shirt, tee shirt, short sleeved shirt, short sleeve top
-longsleeve: long sleeve, long sleeved top, long sleeved shirt, sweater, jumper, pullover, sweatshirt
-pants: trousers, jeans, slacks, leggings, chinos, joggers, long pants
-shoes: sneakers, trainers, boots, footwear, sandals, heels, running shoes
+longsleeve: long sleeve, long sleeved top, long sleeved shirt
+pants: slacks, chinos, long pants
+shoes: sneakers, trainers, footwear, pair of shoes
 shirt: button down shirt, dress shirt, button up shirt, collared shirt, long sleeved button shirt
 dress: gown, frock, sundress, women's dress, summer dress
 outwear: outerwear, jacket, coat, parka, anorak, overcoat, raincoat

@@ -21,9 +21,11 @@ from ocelot.images.store import ImageStore
 from ocelot.indexing import Progress, add_record, add_records, index_images
 from ocelot.indexing.adopt import AdoptReport, adopt_rows, check_vectors
 from ocelot.indexing.writer import forget_images
+from ocelot.model.knowledge import words_of
 from ocelot.render import ResultRenderer
 from ocelot.rerankers.base import Reranker
 from ocelot.types import Hit, IndexReport, Item, Query, Result
+from ocelot.words import does_not_know
 
 if TYPE_CHECKING:
     from ocelot.collection import Collection, Row
@@ -240,7 +242,8 @@ class Engine:
                 if there is a reranker.
 
         Raises:
-            InputError: The query or a number cannot be used; `ImageError` for an image.
+            InputError: The query or a number cannot be used, or the encoder knows no word of the
+                text; `ImageError` for an image.
             FilterError: Milvus does not accept the filter, or it is longer than 10,000
                 characters, or it finds nothing and names a field that no item has.
             ConfigurationError: Reranking is requested and the engine has no reranker.
@@ -252,6 +255,7 @@ class Engine:
         _check_numbers(limit, min_score)
         if with_vectors is None:
             with_vectors = (reranker or self.reranker) is not None
+        unknown = _unknown_words(self.encoder, asked.text)
         started = time.perf_counter()
         vector = encode_query(self.encoder, asked)
         encoded = time.perf_counter()
@@ -265,7 +269,7 @@ class Engine:
         )
         done = time.perf_counter()
         timings = {"encode": encoded - started, "search": done - encoded, "total": done - started}
-        result = Result(asked, hits, None, timings, self._renderer)
+        result = Result(asked, hits, None, timings, self.encoder.name, unknown, self._renderer)
         return result if reranker is None else self.rerank(result, reranker)
 
     def rerank(self, result: Result, reranker: Reranker | None = None) -> Result:
@@ -355,6 +359,18 @@ class Engine:
                 "pass one as rerank=."
             )
         return self.reranker
+
+
+def _unknown_words(encoder: Encoder, text: str | None) -> tuple[str, ...]:
+    """Return the words that the encoder never saw; `InputError` if the text has no other."""
+    unknown = encoder.unknown_words(text) if text else ()
+    if unknown and not set(words_of(text or "")) - set(unknown):
+        raise InputError(
+            f"{does_not_know(encoder.name, unknown)}, and the text has no other word: use other "
+            "words, or index and search with an encoder that was trained on more "
+            "(--encoder bge-visualized-base; bge-visualized-m3 for other languages than English)."
+        )
+    return unknown
 
 
 def _check_numbers(limit: Any, min_score: Any) -> None:

@@ -286,12 +286,16 @@ class Result:
         hits: What was found, in final order.
         ranking: The reranker's verdict; None when none was asked.
         timings: Seconds by stage: "encode", "search", "rerank", "total".
+        encoder: Name of the encoder.
+        unknown_words: Words of the text that it never saw in training.
     """
 
     query: Query
     hits: tuple[Hit, ...]
     ranking: Ranking | None = None
     timings: Mapping[str, float] = field(default_factory=dict, compare=False)
+    encoder: str = ""
+    unknown_words: tuple[str, ...] = ()
     renderer: Renderer | None = field(default=None, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Hit]:
@@ -358,6 +362,7 @@ class Result:
             "hits": hits,
             "best": hits[0] if self.best else None,
             "ranking": ranking,
+            "unknown_words": list(self.unknown_words),
             "timings": {name: round(seconds, 4) for name, seconds in self.timings.items()},
         }
 

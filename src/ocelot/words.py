@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["count"]
+from collections.abc import Sequence
+
+__all__ = ["count", "does_not_know"]
 
 
 def count(number: int, word: str = "picture") -> str:
@@ -14,3 +16,12 @@ def count(number: int, word: str = "picture") -> str:
     if number != 1:
         word = f"{word[:-1]}ies" if word.endswith("ry") else f"{word}s"
     return f"{number:,} {word}"
+
+
+def does_not_know(encoder: str, words: Sequence[str]) -> str:
+    """Which words an encoder has never seen; "" for none.
+
+    >>> does_not_know("ocelot-tiny", ["blorf", "fnord"])
+    'ocelot-tiny does not know: blorf, fnord'
+    """
+    return f"{encoder} does not know: {', '.join(words)}" if words else ""

@@ -196,7 +196,7 @@ def test_a_file_name_that_is_no_unicode_can_be_saved(tmp_path: Path) -> None:
 def test_no_match(pictures: list[str]) -> None:
     ranking = Ranking((2, 0, 1), "Nothing is yellow.", "gpt-4o", match=False, cached=True)
     page = Reader(render_page(result_of(Query(text="yellow"), hits_of(pictures), ranking)))
-    assert "Nothing here fits" in page.text and "Nothing is yellow." in page.text
+    assert "No good match" in page.text and "Nothing is yellow." in page.text
     assert "Best match" not in page.text and "from the cache" in page.text
     assert page.names("ol") == [{"class": "grid", "start": "1"}]
     assert [colour(image)[1] for image in page.images()] == ["blue", "red", "green"]

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ocelot.calibration import Calibration, Curve
 from ocelot.encoders import FunctionEncoder
 from ocelot.encoders.base import Encoder
 from ocelot.images.decode import hash_bytes
 from ocelot.rerankers import FusionReranker
 from ocelot.rerankers.base import Reranker
-from ocelot.types import Hit, Query
+from ocelot.types import Hit, Query, Ranking
 
 GREY = Image.new("RGB", (8, 8), "gray")
 QUERY = Query(GREY, "red")
+NEVER, ALWAYS = Curve(0.0, 0.0, -9.0), Curve(0.0, 0.0, 9.0)
 
 
 class Axes(Encoder):
@@ -25,8 +27,11 @@ class Axes(Encoder):
 
     name, dimension, fingerprint = "axes", 3, "1"
 
-    def __init__(self) -> None:
+    def __init__(self, text: float = 0.0, image: float = 0.0, curve: Curve | None = None) -> None:
         self.encoded = 0
+        if text or image or curve:
+            curves = dict.fromkeys(("text", "image", "both"), curve or ALWAYS)
+            self.calibration = Calibration(text, image, curves)
 
     def embed(self, batch: Sequence[Any]) -> np.ndarray[Any, Any]:
         self.encoded += len(batch)
@@ -48,64 +53,95 @@ def hit(name: str, vector: list[float] | None, score: float = 0.5, path: str = "
 
 # Cosines to whole, text and picture are the vectors' own components.
 A, B, C = [0.8, 0.0, 0.6], [0.6, 0.64, 0.48], [0.28, 0.96, 0.0]
+HITS = [hit("A", A), hit("B", B), hit("C", C)]
 
 
-def test_the_order_worked_by_hand() -> None:
-    # places  whole text picture   k=60: 2/(60+whole) + 1/(60+text) + 1/(60+picture)
-    #   A       1     3     1      .0327869 + .0158730 + .0163934 = .0650533
-    #   B       2     2     2      .0322581 + .0161290 + .0161290 = .0645161
-    #   C       3     1     3      .0317460 + .0163934 + .0158730 = .0640125
-    ranking = FusionReranker(Axes()).rerank(QUERY, [hit("C", C), hit("B", B), hit("A", A)])
-    assert ranking.order == (2, 1, 0)
-    assert ranking.reason == (
-        "Closest to the picture and text together (score 0.80, 1st of 3); "
-        "to the text alone 3rd (0.00), to the picture alone 1st (0.60)."
-    )
-    assert (ranking.reranker, ranking.status, ranking.match) == ("fusion", "ok", None)
+def ranked(*hits: Hit, query: Query = QUERY, **options: Any) -> Ranking:
+    return FusionReranker(Axes(**options)).rerank(query, hits or HITS)
+
+
+@pytest.mark.parametrize(
+    ("text", "image", "order"),
+    [
+        # whole + text * t + image * i
+        (0.0, 0.0, (0, 1, 2)),  # .80 .60 .28
+        (0.5, 0.0, (1, 0, 2)),  # .80 .92 .76
+        (1.0, 0.0, (1, 2, 0)),  # .80 1.24 1.24: a tie keeps retrieval order
+        (0.0, 2.0, (0, 1, 2)),  # 2.00 1.56 .28
+        (2.0, 0.5, (2, 1, 0)),  # 1.10 2.12 2.20
+    ],
+)
+def test_the_order_worked_by_hand(text: float, image: float, order: tuple[int, ...]) -> None:
+    ranking = ranked(text=text, image=image, curve=ALWAYS)
+    assert ranking.order == order
+    assert (ranking.reranker, ranking.status, ranking.match) == ("fusion", "ok", True)
     assert ranking.usage.calls == 0
 
 
-def test_each_weight_stands_for_its_own_ranking(monkeypatch: pytest.MonkeyPatch) -> None:
-    hits = [
-        hit("D", [0.9, 0.3, 0.316228]),
-        hit("E", [0.3, 0.6, 0.741620]),
-        hit("F", [0.6, 0.3, 0.741620]),
-        hit("G", [0.5, 0.4, 0.768115]),
-    ]
-
-    def order(**weights: float) -> tuple[int, ...]:
-        nothing = {"whole": 0.0, "text": 0.0, "image": 0.0}
-        monkeypatch.setattr("ocelot.rerankers.fusion._WEIGHTS", nothing | weights)
-        return FusionReranker(Axes()).rerank(QUERY, hits).order
-
-    assert order(whole=1) == (0, 2, 3, 1)
-    assert order(text=1) == (1, 3, 0, 2)  # D and F tie at 0.3: retrieval order
-    assert order(image=1) == (3, 1, 2, 0)  # so do E and F
+def test_without_a_calibration_hits_keep_the_order_of_the_whole_query() -> None:
+    ranking = ranked()
+    assert (ranking.order, ranking.match) == ((0, 1, 2), None)
 
 
-def test_the_reason_does_not_claim_a_first_place_that_is_not_there(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    weights = {"whole": 0.5, "text": 1.0, "image": 1.0}
-    monkeypatch.setattr("ocelot.rerankers.fusion._WEIGHTS", weights)
-    hits = [hit("E", [0.9, 0.1, 0.4242640687]), hit("D", [0.6, 0.565685, 0.565685])]
-    hits += [hit("F", [0.5, 0.3, 0.812404])]
-    ranking = FusionReranker(Axes()).rerank(QUERY, hits)
-    assert ranking.order[0] == 1
-    assert ranking.reason == (
-        "Close to the picture and text together (score 0.60, 2nd of 3); "
-        "to the text alone 1st (0.57), to the picture alone 2nd (0.57)."
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (
+            {},
+            "Closest to the picture and “red” together "
+            "(score 0.80; of 3, 1st by the picture and 3rd by the text).",
+        ),
+        (
+            {"text": 0.5},
+            "Closest to the picture and “red” together "
+            "(score 0.60; of 3, 2nd by the picture and 2nd by the text).",
+        ),
+    ],
+)
+def test_the_reason_says_the_places(options: dict[str, float], reason: str) -> None:
+    assert ranked(**options).reason == reason
+
+
+def test_the_reason_says_which_part_is_near() -> None:
+    others = [0.7, 0.6, 0.387]
+    by_image = ranked(hit("A", A), *[hit(str(n), others) for n in range(5)])
+    assert by_image.reason.startswith(
+        "Looks most like the picture, and goes with “red” (score 0.80"
     )
+    others = [0.7, 0.387, 0.6]
+    by_text = ranked(hit("A", [0.8, 0.6, 0.0]), *[hit(str(n), others) for n in range(5)])
+    assert by_text.reason.startswith("Fits “red” well, and keeps something of the picture (score")
 
 
 @pytest.mark.parametrize("query", [Query(text="red"), Query(GREY)])
 def test_a_query_of_one_part_keeps_retrieval_order(query: Query) -> None:
-    encoder = Axes()
+    encoder = Axes(text=9.0, image=9.0)
     ranking = FusionReranker(encoder).rerank(query, [hit("C", C, 0.9), hit("A", A, 0.8)])
     assert (ranking.order, ranking.status) == ((0, 1), "ok")
-    part = "picture" if query.images else "text"
-    assert ranking.reason == f"Closest to the {part} (score 0.90, 1st of 2)."
+    part = "the picture" if query.images else "“red”"
+    assert ranking.reason == f"Closest to {part} (score 0.90)."
     assert encoder.encoded == 0
+
+
+@pytest.mark.parametrize("query", [Query(text="red"), Query(GREY), QUERY])
+def test_it_says_when_nothing_fits(query: Query) -> None:
+    assert ranked(query=query, curve=ALWAYS).match is True
+    ranking = ranked(query=query, curve=NEVER)
+    assert ranking.match is False
+    assert ranking.reason.startswith("Closest to ")
+    assert ranking.reason.endswith("), but not close enough to be a match.")
+
+
+def test_the_curve_sees_score_and_lead_over_the_ninth() -> None:
+    # Right where the score is above .7, or the lead above .35.
+    scores = [0.9, 0.88] + [0.87] * 8 + [0.1]
+    hits = [hit(str(n), A, score) for n, score in enumerate(scores)]
+    text = Query(text="red")
+    assert ranked(*hits, query=text, curve=Curve(100.0, 0.0, -70.0)).match is True
+    assert ranked(*hits, query=text, curve=Curve(100.0, 0.0, -95.0)).match is False
+    assert ranked(*hits, query=text, curve=Curve(0.0, 100.0, -2.9)).match is True  # .9 - .87
+    assert ranked(*hits, query=text, curve=Curve(0.0, 100.0, -3.1)).match is False
+    assert ranked(hits[0], query=text, curve=Curve(0.0, 100.0, -0.1)).match is False
 
 
 class Counting(Axes):
@@ -115,32 +151,32 @@ class Counting(Axes):
 
 
 @pytest.mark.parametrize(
-    ("colour", "whole", "picture"),
+    ("colour", "whole"),
     [
-        # Blue is (0, 0, 1) with and without the text. Whole: (1, 0, 1) / sqrt(2); pictures alone:
-        # (0, 0, 1). Cosines of A: 1.4 / sqrt(2) and .6.
-        ((0, 0, 255), "0.99", "0.60"),
-        # Red is (1, 0, 0). Whole: (1, 0, 0); pictures alone: (1, 0, 1) / sqrt(2).
-        ((255, 0, 0), "0.80", "0.99"),
+        # Blue is (0, 0, 1) with and without the text. Whole: (1, 0, 1) / sqrt(2).
+        # Cosine of A: 1.4 / sqrt(2).
+        ((0, 0, 255), "0.99"),
+        # Red is (1, 0, 0). Whole: (1, 0, 0).
+        ((255, 0, 0), "0.80"),
     ],
 )
 def test_several_pictures_count_as_their_mean_direction(
-    colour: tuple[int, int, int], whole: str, picture: str
+    colour: tuple[int, int, int], whole: str
 ) -> None:
     encoder = Counting()
     query = Query([GREY, Image.new("RGB", (8, 8), colour)], "red")
     ranking = FusionReranker(encoder).rerank(query, [hit("C", C), hit("B", B), hit("A", A)])
     assert ranking.order == (2, 1, 0)
     assert ranking.reason == (
-        f"Closest to the pictures and text together (score {whole}, 1st of 3); "
-        f"to the text alone 3rd (0.00), to the pictures alone 1st ({picture})."
+        f"Closest to the pictures and “red” together (score {whole}; of 3, 1st by the pictures and "
+        "3rd by the text)."
     )
     assert (encoder.calls, encoder.encoded) == (1, 5)  # all in one batch
 
 
 def test_several_pictures_without_a_text_keep_retrieval_order() -> None:
-    ranking = FusionReranker(Axes()).rerank(Query([GREY, GREY]), [hit("C", C, 0.9)])
-    assert ranking.reason == "Closest to the pictures (score 0.90, 1st of 1)."
+    ranking = ranked(hit("C", C, 0.9), query=Query([GREY, GREY]))
+    assert ranking.reason == "Closest to the pictures (score 0.90)."
 
 
 def test_pictures_that_cancel_each_other_out_leave_retrieval_order() -> None:
@@ -154,42 +190,39 @@ def test_pictures_that_cancel_each_other_out_leave_retrieval_order() -> None:
     ranking = FusionReranker(encoder).rerank(query, [hit("C", C), hit("A", A)])
     assert (ranking.order, ranking.status) == ((0, 1), "fallback")
     assert "cancel each other out" in ranking.detail
-    assert ranking.reason == "Closest to the pictures and text together (score 0.50)."
+    assert ranking.reason == "Closest to the pictures and “t” (score 0.50)."
 
 
 def test_ties_keep_retrieval_order() -> None:
-    hits = [hit(str(i), B) for i in range(9)]
-    assert FusionReranker(Axes()).rerank(QUERY, hits).order == tuple(range(9))
+    assert ranked(*[hit(str(i), B) for i in range(9)], text=1.0).order == tuple(range(9))
 
 
 def test_vectors_of_any_length_count_by_direction() -> None:
-    hits = [hit("C", C), hit("A", [component * 7 for component in A])]
-    assert FusionReranker(Axes()).rerank(QUERY, hits).order == (1, 0)
+    assert ranked(hit("C", C), hit("A", [component * 7 for component in A])).order == (1, 0)
 
 
 def test_hits_without_a_vector_are_encoded_from_their_file(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.new("RGB", (4, 4), (200, 0, 150)).save(path)  # the direction of A
-    hits = [hit("C", C), hit(hash_bytes(path.read_bytes()), None, path=str(path))]
-    ranking = FusionReranker(Axes()).rerank(QUERY, hits)
+    ranking = ranked(hit("C", C), hit(hash_bytes(path.read_bytes()), None, path=str(path)))
     assert ranking.order == (1, 0)
-    assert "(score 0.80, 1st of 2)" in ranking.reason
+    assert "(score 0.80; of 2" in ranking.reason
 
 
 def test_a_file_that_has_changed_since_is_not_encoded(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.new("RGB", (4, 4), (200, 0, 150)).save(path)
     lost = hit("of other content", None, score=0.1, path=str(path))
-    assert FusionReranker(Axes()).rerank(QUERY, [hit("C", C), lost]).order == (0, 1)
+    assert ranked(hit("C", C), lost).order == (0, 1)
 
 
-def test_hits_that_cannot_be_encoded_keep_their_score_and_come_last_in_the_parts() -> None:
-    hits = [hit("lost", None, score=0.99), hit("B", B), hit("C", C)]
-    # lost 2/61+1/63+1/63 = .064533, B 2/62+1/62+1/61 = .064780, C 2/63+1/61+1/62 = .064268
-    ranking = FusionReranker(Axes()).rerank(QUERY, hits)
-    assert ranking.order == (1, 0, 2)
-    alone = FusionReranker(Axes()).rerank(QUERY, hits[:1])
-    assert alone.reason == ("Closest to the picture and text together (score 0.99, 1st of 1).")
+def test_hits_that_cannot_be_encoded_keep_their_score_and_are_average_in_the_parts() -> None:
+    lost = hit("lost", None, score=0.7)
+    # lost .70 + .5 * (.64 + .96) / 2 = 1.10, B .60 + .32 = .92, C .28 + .48 = .76
+    assert ranked(hit("B", B), hit("C", C), lost, text=0.5).order == (2, 0, 1)
+    assert ranked(lost, text=0.5).reason == (
+        "Closest to the picture and “red” together (score 0.70)."
+    )
 
 
 def test_an_encoder_that_fails_leaves_retrieval_order() -> None:
@@ -200,6 +233,11 @@ def test_an_encoder_that_fails_leaves_retrieval_order() -> None:
     ranking = FusionReranker(Broken()).rerank(QUERY, [hit("C", C), hit("A", A)])
     assert (ranking.order, ranking.status) == ((0, 1), "fallback")
     assert "encoder axes" in ranking.detail
+
+
+def test_long_texts_are_cut_in_the_reason() -> None:
+    ranking = ranked(hit("C", C, 0.9), query=Query(text="red " * 40))
+    assert len(ranking.reason) < 90 and "…" in ranking.reason
 
 
 def test_no_hits() -> None:

@@ -32,6 +32,9 @@ class Squares:
     def texts(self) -> Iterable[str]:
         return [f"the same in {colour}" for colour in COLOURS]
 
+    def further_words(self) -> Iterable[str]:
+        return ["never trained on"]
+
     def open(self, size: int, tokenizer: TextTokenizer, group: ProcessGroup) -> None:
         self.size, self.tokenizer = size, tokenizer
 
@@ -126,6 +129,7 @@ def test_a_run_can_start_from_a_checkpoint_with_other_words_and_pictures(
     assert later.geometry.vision.image_size == 32
     assert later.geometry.text.vocabulary == later.tokenizer.tokenizer.get_vocab_size() == 172
     assert first.geometry.text.vocabulary > 172
+    assert first.words == later.words == {"the", "same", "in", *COLOURS}
     for name in ("projection.weight", "encoder.layers.0.out.weight"):
         torch.testing.assert_close(later.state[name], first.state[name], atol=1e-3, rtol=0)
     with pytest.raises(ConfigurationError, match="another configuration"):

@@ -13,7 +13,7 @@ from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.geometry import ConvolutionConfig
 from ocelot.model.tokenizer import TextTokenizer, word_piece
 from ocelot.training.config import NetworkConfig
-from ocelot.training.start import adapted_network, new_network
+from ocelot.training.start import adapted_network, deepened, new_network
 from tests.training import made
 
 FRAME = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -119,3 +119,34 @@ def test_a_new_network_is_of_its_geometry_and_seed() -> None:
     assert first["embeddings.words.weight"].std() == pytest.approx(0.02, rel=0.1)
     assert all(torch.equal(value, same[name]) for name, value in first.items())
     assert not torch.equal(first["projection.weight"], other["projection.weight"])
+
+
+def test_added_blocks_change_nothing_at_first() -> None:
+    start = checkpoint(tokenizer("mug"), convolution=True)
+    depths = tuple(depth + number for number, depth in enumerate(start.geometry.vision.depths))
+    deeper = deepened(start, depths)
+    assert isinstance(deeper.geometry.vision, ConvolutionConfig)
+    assert deeper.geometry.vision.depths == depths != start.geometry.vision.depths
+    before = adapted_network(start, start.tokenizer).eval()
+    after = adapted_network(deeper, start.tokenizer).eval()
+    assert len(list(after.parameters())) > len(list(before.parameters()))
+    pixels, ids = torch.randn(3, 3, 16, 16), torch.tensor([start.tokenizer("mug", 20)] * 3)
+    with torch.no_grad():
+        torch.testing.assert_close(after(pixels, ids, None), before(pixels, ids, None))
+    after(pixels, ids, None).sum().backward()
+    moved = [name for name, value in after.named_parameters() if value.grad is not None]
+    assert len(moved) == len(list(after.parameters()))
+
+
+@pytest.mark.parametrize("depths", [(1,), (0, 1), (1, 2, 3)])
+def test_blocks_are_only_added(depths: tuple[int, ...]) -> None:
+    start = checkpoint(tokenizer(), convolution=True)
+    with pytest.raises(
+        ConfigurationError, match=r"\[data\] vision_depths must be at least \[1, 1\]"
+    ):
+        deepened(start, depths)
+
+
+def test_only_convolutions_are_deepened() -> None:
+    with pytest.raises(ConfigurationError, match="remove vision_depths"):
+        deepened(checkpoint(tokenizer()), (2, 2))

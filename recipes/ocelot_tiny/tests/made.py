@@ -120,7 +120,54 @@ def photograph(number: int, kind: str, colour: str | None = None, **other: Any) 
         "reach": 40.0,
         "colour": colour,
     }
-    return Photograph(**(given | other))
+    given |= other
+    return Photograph(**({"recolourable": given["article"]} | given))
+
+
+def write_table(folder: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """A table of pictures, each a coloured ellipse before white, as a shop has them."""
+    (folder / "images").mkdir(parents=True)
+    columns = ("file_name", "title", "kind", "colour", "keywords", "design", "split")
+    with open(folder / "metadata.csv", "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, restval="")
+        writer.writeheader()
+        for number, row in enumerate(rows):
+            name = f"images/{number}.png"
+            picture = Image.new("RGB", (160, 160), "white")
+            box = (30 - number % 3 * 5, 40, 130, 120 + number % 5 * 5)
+            colours = {"red": RED, "blue": BLUE, "green": GREEN}
+            fill = colours.get(row.get("colour", ""), (28, 140, 144))
+            ImageDraw.Draw(picture).ellipse(box, fill=fill)
+            picture.save(folder / name)
+            writer.writerow({"file_name": name, **row})
+
+
+def tables(root: Path) -> list[Path]:
+    """A shop with two designs in three colours and printed phone cases; named things; surfaces."""
+    shop = [
+        {"title": f"Acme {kind[:-1]} model {kind}, {colour}", "kind": kind, "colour": colour,
+         "keywords": "gift; new", "design": kind, "split": "train"}
+        for kind in ("Tshirts", "Handbags")
+        for colour in ("red", "blue", "green")
+    ]  # fmt: skip
+    shop += [
+        {"title": f"Solimo designer {theme} 3d printed hard back case mobile cover",
+         "colour": "tan", "kind": "cellular phone case", "split": "train"}
+        for theme in ("panda pattern", "dark night", "dark night")
+    ]  # fmt: skip
+    shop += [
+        {"title": f"Acme wallet {colour}", "kind": "wallet", "colour": colour, "split": split}
+        for colour in ("red", "blue")
+        for split in ("train", "held-out")
+    ]
+    things = [{"title": name, "kind": "Animals", "keywords": f"{name}, animal"} for name in THINGS]
+    surfaces = [{"title": "brown wood texture", "kind": "wood", "colour": "brown"}] * 2
+    for name, rows in (("shop", shop), ("things", things), ("surfaces", surfaces)):
+        write_table(root / name, rows)
+    return [root / name for name in ("shop", "things", "surfaces")]
+
+
+THINGS = ("panda", "owl", "star")
 
 
 def subjects() -> Subjects:

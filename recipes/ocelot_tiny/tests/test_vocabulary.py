@@ -20,7 +20,9 @@ def test_the_list_is_sorted_words() -> None:
 
 
 def test_listed_words_and_wordings_are_one_token(tmp_path: Path) -> None:
-    tokenizer = build_tokenizer(RecipeSource(made.config(), tmp_path).texts(), 7000).tokenizer
+    source = RecipeSource(made.config(), tmp_path)
+    texts = [*source.texts(), *source.further_words()]
+    tokenizer = build_tokenizer(texts, 7000).tokenizer
     assert set(english_words()) <= set(tokenizer.get_vocab())
     nouns = " ".join(noun for nouns in KIND_WORDS.values() for noun in nouns)
     assert not [piece for piece in tokenizer.encode(nouns).tokens if piece.startswith("##")]

@@ -29,7 +29,7 @@ from ocelot.cli.options import (
 from ocelot.cli.terminal import print_rows, printable, sentence, waiting
 from ocelot.errors import ConfigurationError, InputError
 from ocelot.types import MAX_REFERENCES
-from ocelot.words import count
+from ocelot.words import count, does_not_know
 
 if TYPE_CHECKING:
     from ocelot.engine import Engine
@@ -154,7 +154,7 @@ def print_result(result: Result) -> None:
     typer.echo()
     best, ranking = result.best, result.ranking
     if best is None:
-        typer.echo("None of these fits the query.")
+        typer.echo("No good match. These pictures are the closest.")
     else:
         typer.echo(printable(f"{verdict(ranking)}: {best.title} ({_short(best.path)})"))
     if ranking is not None:
@@ -164,6 +164,8 @@ def print_result(result: Result) -> None:
         made = ", ".join(filter(None, [ranked(ranking), cost(ranking), repaired]))
         detail = f": {ranking.detail}" if ranking.detail else ""
         typer.echo(sentence(f"{made[0].upper()}{made[1:]}{detail}"))
+    if result.unknown_words:
+        typer.echo(printable(f"{does_not_know(result.encoder, result.unknown_words)}."))
     seconds = result.timings.get("total", 0.0)
     typer.echo(f"{count(len(result.hits))} in {seconds:.2f} s.")
 

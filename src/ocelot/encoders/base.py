@@ -17,6 +17,7 @@ from ocelot.errors import EncoderError, InputError
 from ocelot.types import Input, Query
 
 if TYPE_CHECKING:
+    from ocelot.calibration import Calibration
     from ocelot.images.file import ImageSource
     from ocelot.types import Vector
 
@@ -62,6 +63,7 @@ class Encoder(ABC):
         batch_size: Inputs given to `embed` at once unless the caller says otherwise.
         runtime: How it computes, such as "torch bf16". It is not part of the fingerprint:
             vectors of another runtime can be compared with these.
+        calibration: What its scores mean, if that was fitted.
         decode_side: Length in pixels of the shortest side that `prepare` needs, so that a large
             JPEG may be decoded at a smaller size; None for the whole image.
     """
@@ -72,6 +74,7 @@ class Encoder(ABC):
     batch_size: int = 32
     runtime: str = ""
     decode_side: int | None = None
+    calibration: Calibration | None = None
 
     def prepare(self, input: Input) -> Any:
         """Return what `embed` needs of one input; by default (RGB image or None, text or None).
@@ -148,6 +151,10 @@ class Encoder(ABC):
             )
         return vectors / lengths
 
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Return the words of a text that this encoder never saw in training, where it can tell."""
+        return ()
+
     def close(self) -> None:  # noqa: B027
         """Release threads and other resources; the encoder cannot be used afterwards."""
 
@@ -160,12 +167,16 @@ class EncoderWrapper(Encoder):
         self.name, self.fingerprint = encoder.name, encoder.fingerprint
         self.dimension, self.batch_size = encoder.dimension, encoder.batch_size
         self.runtime, self.decode_side = encoder.runtime, encoder.decode_side
+        self.calibration = encoder.calibration
 
     def prepare(self, input: Input) -> Any:
         return self.wrapped.prepare(input)
 
     def embed(self, batch: Sequence[Any]) -> np.ndarray[Any, Any]:
         return self.wrapped.embed(batch)
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        return self.wrapped.unknown_words(text)
 
     def close(self) -> None:
         self.wrapped.close()

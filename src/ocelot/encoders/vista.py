@@ -10,6 +10,7 @@ import numpy as np
 
 from ocelot.encoders.base import Encoder, Matrix
 from ocelot.model.geometry import ModelSpec
+from ocelot.model.knowledge import unknown_words
 from ocelot.model.preprocess import DECODE_MARGIN, Pixels, to_pixels
 from ocelot.model.tokenizer import TextTokenizer, chunks
 from ocelot.types import Input
@@ -34,6 +35,7 @@ class VistaEncoder(Encoder):
         self.fingerprint = spec.fingerprint
         self.geometry = spec.geometry
         self.tokenizer = tokenizer
+        self.words, self.calibration = spec.words, spec.calibration
         self.dimension = spec.geometry.dimension
         side = spec.geometry.vision.image_size
         self.decode_side = DECODE_MARGIN * side if reduced_decoding else None
@@ -45,6 +47,9 @@ class VistaEncoder(Encoder):
         image = input.image.rgb(self.decode_side)
         pixels = to_pixels(image, self.geometry.vision.image_size, exact=self.exact_resizing)
         return Prepared(pixels, self.tokenizer(input.text, self.geometry.longest_caption))
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        return unknown_words(text, self.words)
 
     def embed(self, batch: Sequence[Prepared]) -> Matrix:
         """Return the vectors in the order of the batch, which may have any length.

@@ -1,7 +1,7 @@
 """A checkpoint: weights, geometry and tokenizer; and the folder that Ocelot keeps one in.
 
-A folder holds `model.safetensors`, `config.json` and `tokenizer.json`. For the format of the
-published models see `ocelot.model.published`.
+A folder holds `model.safetensors`, `config.json` and `tokenizer.json`, and perhaps
+`words.txt` and `scores.json`. For the format of the published models see `ocelot.model.published`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ocelot.calibration import read_calibration
 from ocelot.errors import CheckpointError, StorageError
 from ocelot.model.geometry import Geometry, ModelSpec
+from ocelot.model.knowledge import read_words
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.model.visualized_bge import Network
 
@@ -77,6 +79,8 @@ def read_folder(folder: Path) -> Checkpoint:
         Geometry.from_dict(config),
         state,
         TextTokenizer.load(folder),
+        words=read_words(folder),
+        calibration=read_calibration(folder),
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ocelot.calibration import Calibration
 from ocelot.errors import CheckpointError
 
 __all__ = ["ConvolutionConfig", "EvaConfig", "Geometry", "ModelSpec", "TextConfig"]
@@ -121,3 +122,5 @@ class ModelSpec:
     name: str  # shown to people and stored with collections
     fingerprint: str  # SHA-256 over weights, geometry and tokenizer
     geometry: Geometry
+    words: frozenset[str] = field(default=frozenset(), repr=False, kw_only=True)  # seen in training
+    calibration: Calibration | None = field(default=None, repr=False, kw_only=True)

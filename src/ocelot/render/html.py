@@ -52,6 +52,7 @@ def render_page(result: Result, images: ImageStore, panorama: Image.Image | None
         stored=partial(_data_url, images.picture),
         panorama=panorama and _data_url(_shrunk, panorama, _PANORAMA),
         facts=words.facts(result),
+        unknown=words.unknown(result),
     )
     return sendable(page)
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ocelot.rerankers.fusion import ordinal
 from ocelot.types import TITLE_KEYS, Hit, Query, Ranking, Result
-from ocelot.words import count
+from ocelot.words import count, does_not_know
 
 __all__ = [
     "RERANKERS",
@@ -24,6 +24,7 @@ __all__ = [
     "ranked",
     "short",
     "summary",
+    "unknown",
     "verdict",
 ]
 
@@ -118,8 +119,10 @@ def judging(reranker: str) -> str:
 
 def verdict(ranking: Ranking | None) -> str:
     """The label of the first picture."""
-    judged = ranking is not None and ranking.status != "fallback"
-    return "Best match" if judged else "Most similar"
+    if ranking is None or ranking.status == "fallback":
+        return "Most similar"
+    # Fusion that cannot tell what fits keeps the order of similarity.
+    return "Most similar" if (ranking.reranker, ranking.match) == ("fusion", None) else "Best match"
 
 
 def ranked(ranking: Ranking) -> str:
@@ -155,6 +158,12 @@ def notice(ranking: Ranking | None) -> str:
     if ranking.status == "fallback":
         text = "The pictures are in retrieval order"
     return f"{text}{f': {detail}' if detail else ''}."
+
+
+def unknown(result: Result) -> str:
+    """One sentence if the text has words that the encoder never saw, else ""."""
+    words = does_not_know(result.encoder, result.unknown_words)
+    return words and f"{words}."
 
 
 def facts(result: Result) -> list[tuple[str, str]]:

@@ -74,7 +74,8 @@ class Batch:
 class BatchSource(Protocol):
     """Where the batches of a run come from: a file of triplets, or your own code.
 
-    `train` calls `texts` if it builds a tokenizer, then `open`, then the other methods.
+    `train` calls `texts` and `further_words` if it builds a tokenizer, then `open`,
+    then the others.
     """
 
     @property
@@ -82,7 +83,10 @@ class BatchSource(Protocol):
         """Identifies the data: a run resumes only with equal data."""
 
     def texts(self) -> Iterable[str]:
-        """Return texts from which a tokenizer can be built."""
+        """Return the texts of the queries; their words are those that the encoder knows."""
+
+    def further_words(self) -> Iterable[str]:
+        """Return words that a tokenizer should have beside those of the texts."""
 
     def open(self, size: int, tokenizer: TextTokenizer, group: ProcessGroup) -> None:
         """Prepare for batches with pictures of size x size pixels, on the group's device."""

@@ -88,6 +88,8 @@ class DataConfig(Section):
         batch_size: Triplets in one batch, of each process.
         image_size: Pixels along one side of the encoder's pictures, if not those of the initial
             checkpoint (convolutional towers only); 0 keeps them.
+        vision_depths: Residual blocks of each stage, if more than the initial checkpoint has
+            (convolutional towers only); the added ones change nothing at first.
         vocabulary: Largest number of sub-words of a tokenizer that is built from the texts;
             0 keeps the tokenizer of the initial checkpoint.
         augmentation: Strength of crops and light; 0 is none.
@@ -97,6 +99,7 @@ class DataConfig(Section):
     validation: str = Field(default="", repr=False)
     batch_size: PositiveInt = 64
     image_size: NonNegativeInt = 0
+    vision_depths: Numbers | None = None
     vocabulary: NonNegativeInt = 0
     augmentation: NonNegativeFloat = 1.0
 

@@ -11,6 +11,7 @@ import torch
 
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint, write_folder
+from ocelot.model.knowledge import write_words
 from ocelot.model.visualized_bge import Network
 from ocelot.training import report
 from ocelot.training.batch import Batch, BatchSource, embed_in_parts
@@ -69,6 +70,7 @@ def train(
         _run(trainer, source, progress)
         if group.is_main:
             write_folder(folder / "encoder", config.name, trainer.averaged, tokenizer)
+            write_words(folder / "encoder", source.texts(), initial.words if initial else ())
         group.barrier()
     return folder / "encoder"
 

@@ -153,6 +153,10 @@ class TripletSource:
         """Return the texts of the triplets."""
         return [triplet.text for triplet in self._files[0].triplets if triplet.text]
 
+    def further_words(self) -> list[str]:
+        """Return nothing: the texts are all there is."""
+        return []
+
     def open(self, size: int, tokenizer: TextTokenizer, group: ProcessGroup) -> None:
         """See `BatchSource`."""
         self._tokenizer, self._group = tokenizer, group

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from itertools import chain
 
 from torch import Tensor, nn
 
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint, build
+from ocelot.model.convolution import ConvolutionVision
 from ocelot.model.geometry import ConvolutionConfig, Geometry, TextConfig
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.model.visualized_bge import Network
@@ -16,7 +18,7 @@ from ocelot.training.batch import BatchSource
 from ocelot.training.config import LONGEST_TEXT, NetworkConfig, TrainConfig
 from ocelot.training.vocabulary import build_tokenizer
 
-__all__ = ["adapted_network", "new_network", "starting_point"]
+__all__ = ["adapted_network", "deepened", "new_network", "starting_point"]
 
 
 def starting_point(
@@ -25,15 +27,21 @@ def starting_point(
     """Return the network and tokenizer of a new run, or raise a `ConfigurationError`."""
     data = config.data
     if initial is not None:
-        words = build_tokenizer(source.texts(), data.vocabulary) if data.vocabulary else None
+        words = _new_tokenizer(source, data.vocabulary) if data.vocabulary else None
         tokenizer = words or initial.tokenizer
+        if data.vision_depths:
+            initial = deepened(initial, data.vision_depths)
         return adapted_network(initial, tokenizer, data.image_size), tokenizer
     if config.network is None:
         raise ConfigurationError(
             "The run has no [network] section: add one, or start from a checkpoint (--initial)."
         )
-    tokenizer = build_tokenizer(source.texts(), data.vocabulary)
+    tokenizer = _new_tokenizer(source, data.vocabulary)
     return new_network(config.network, tokenizer.tokenizer.get_vocab_size()), tokenizer
+
+
+def _new_tokenizer(source: BatchSource, vocabulary: int) -> TextTokenizer:
+    return build_tokenizer(chain(source.texts(), source.further_words()), vocabulary)
 
 
 def new_network(config: NetworkConfig, vocabulary: int) -> Network:
@@ -83,6 +91,49 @@ def adapted_network(initial: Checkpoint, tokenizer: TextTokenizer, image_size: i
         geometry = replace(geometry, text=replace(geometry.text, vocabulary=vocabulary))
     # A copy: the caller's tensors stay as they are.
     return copy.deepcopy(build(replace(initial, geometry=geometry, state=state)))
+
+
+def deepened(initial: Checkpoint, depths: tuple[int, ...]) -> Checkpoint:
+    """Add residual blocks at the end of each stage of a convolutional vision tower.
+
+    The last batch norm of an added block starts at 0, so that the block passes on what it gets
+    and the embeddings stay as they are (arXiv 1706.02677, section 5.1).
+
+    Raises:
+        ConfigurationError: The tower is not convolutional, or has more blocks already.
+    """
+    vision = initial.geometry.vision
+    if not isinstance(vision, ConvolutionConfig):
+        raise ConfigurationError(f"{initial.name} has another vision tower: remove vision_depths.")
+    if len(depths) != len(vision.depths) or any(map(int.__lt__, depths, vision.depths)):
+        raise ConfigurationError(
+            f"[data] vision_depths must be at least {list(vision.depths)}, those of "
+            f"{initial.name}, was: {list(depths)}."
+        )
+    deeper = replace(vision, depths=depths)
+    geometry = replace(initial.geometry, vision=deeper)
+    tower = ConvolutionVision(deeper)  # random weights for the added blocks
+    state = {
+        name: value for name, value in initial.state.items() if not name.startswith("vision.blocks")
+    }
+    old = new = 0
+    for before, after in zip(vision.depths, depths, strict=True):
+        for place in range(after):
+            block = tower.blocks[new]
+            if place < before:
+                prefix = f"vision.blocks.{old}."
+                weights = {
+                    name.removeprefix(prefix): value
+                    for name, value in initial.state.items()
+                    if name.startswith(prefix)
+                }
+                old += 1
+            else:
+                nn.init.zeros_(block.norm2.weight)
+                weights = block.state_dict()
+            state |= {f"vision.blocks.{new}.{name}": value for name, value in weights.items()}
+            new += 1
+    return replace(initial, geometry=geometry, state=state)
 
 
 def _word_embeddings(words: Tensor, old: TextTokenizer, new: TextTokenizer) -> Tensor:

@@ -293,7 +293,7 @@ def test_nothing_fits_is_an_answer(visit: Visit, url: str, judge: ChatServer) ->
     page = visit(url)
     say(page, "a sailing boat")
     page.click("#oc-search")
-    page.wait_for_selector("h2:has-text('Nothing here fits')")
+    page.wait_for_selector("h2:has-text('No good match')")
     assert page.inner_text(".why") == "There is no boat."
     assert len(shown(page)) == 9
 

@@ -136,7 +136,7 @@ def test_every_result_offers_more_like_it_and_itself_as_query() -> None:
 def test_no_match_is_said_and_the_closest_are_shown() -> None:
     ranking = Ranking((1, 0), "There is no kettle.", "gpt-4o", match=False)
     read = Reader(card("answer", answer(2, ranking), False))
-    assert "Nothing here fits" in read.text and "There is no kettle." in read.text
+    assert "No good match" in read.text and "There is no kettle." in read.text
     assert [li["data-id"] for li in read.all("li")] == [f"{2:064x}", f"{1:064x}"]
     assert not read.all("article")
 

@@ -7,13 +7,14 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ocelot.calibration import read_calibration
 from ocelot.encoders.base import Matrix
 from ocelot.encoders.openvino.calibration import SAMPLE, decode_sample, quantise
 from ocelot.encoders.openvino.graphs import (
@@ -31,6 +32,7 @@ from ocelot.encoders.vista import Prepared, VistaEncoder
 from ocelot.encoders.weights import EncoderFiles, locate
 from ocelot.errors import ConfigurationError
 from ocelot.model.geometry import ModelSpec
+from ocelot.model.knowledge import read_words
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.words import count
 
@@ -146,9 +148,12 @@ class _Loader:
         self._files = files
         stamp = files.stamp()
         known = read_spec(stamp)
-        self.spec: ModelSpec = known or self.checkpoint
+        spec: ModelSpec = known or self.checkpoint
         if known is None:
-            write_spec(stamp, self.spec)
+            write_spec(stamp, spec)
+        self.spec = replace(
+            spec, words=read_words(files.text), calibration=read_calibration(files.text)
+        )
         self._folder = graphs_folder(self.spec.fingerprint)
 
     @cached_property

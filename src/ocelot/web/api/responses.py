@@ -117,6 +117,8 @@ class SearchAnswer(_Value):
     """The first hit; null when nothing fits."""
     ranking: Ranking | None
     """Null when nothing was reranked."""
+    unknown_words: list[str]
+    """Words of the text that the encoder never saw in training."""
     timings: Timings
     panorama: str | None
     """Path of a picture of the hits, numbered by `retrieval_rank`; it is kept for a while."""
@@ -130,6 +132,7 @@ class SearchAnswer(_Value):
                 "hits": result.hits,
                 "best": result.best,
                 "ranking": result.ranking,
+                "unknown_words": list(result.unknown_words),
                 "timings": result.timings,
                 "panorama": answer.panorama and f"/v1/panoramas/{answer.panorama}",
             }

@@ -1,0 +1,159 @@
+"""Held-out searches: queries over a gallery, their scores, and which pictures answer them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ocelot.encoders.base import Encoder
+from ocelot.evaluation import read_triplets
+from recipes.ocelot_tiny.listings import Listing
+
+__all__ = [
+    "Floats", "Search", "colour_search", "encode_files", "file_of", "folder_searches",
+    "kind_search", "title_search",
+]  # fmt: skip
+
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclass(frozen=True)
+class Search:
+    """Queries of one kind.
+
+    Attributes:
+        parts: What they have: "text", "image" or "both".
+        asked: Vectors of the queries, shape (n, d).
+        texts, images: Of their texts and their pictures alone, of queries that have both.
+        gallery: Vectors of the pictures, shape (m, d).
+        targets: For each query, the numbers of the pictures that answer it.
+        left_out: For each query, the numbers of the pictures that are not ranked.
+    """
+
+    name: str
+    parts: str
+    asked: Floats
+    gallery: Floats
+    targets: Sequence[set[int]]
+    left_out: Sequence[set[int]]
+    texts: Floats | None = None
+    images: Floats | None = None
+
+    def scores(self) -> Floats:
+        """Return the scores of all pictures, shape (n, m); what is left out has -inf."""
+        return self.left(self.asked @ self.gallery.T)
+
+    def left(self, scores: Floats) -> Floats:
+        """Return scores without those of the pictures that are left out."""
+        for row, out in zip(scores, self.left_out, strict=True):
+            row[list(out)] = -np.inf
+        return scores
+
+    def recall(self, most: int) -> float:
+        """Return the share of queries with an answer among the first pictures."""
+        scores = self.scores()
+        best = [row[list(wanted)].max() for row, wanted in zip(scores, self.targets, strict=True)]
+        ranks = (scores > np.array(best)[:, None]).sum(axis=1)
+        return float((ranks < most).mean())
+
+    def precision(self, most: int) -> float:
+        """Return the mean share of answers among the first pictures."""
+        order = np.argsort(-self.scores(), axis=1)[:, :most]
+        pairs = zip(order.tolist(), self.targets, strict=True)
+        return float(np.mean([len(wanted & set(row)) / most for row, wanted in pairs]))
+
+
+def file_of(listing: Listing) -> Path:
+    """Return where a picture is."""
+    return listing.folder / listing.file_name
+
+
+def encode_files(encoder: Encoder, files: Iterable[Path]) -> Floats:
+    """Return one row for each picture."""
+    return encoder.encode((file, None) for file in files)
+
+
+def colour_search(encoder: Encoder, shop: Sequence[Listing], gallery: Floats) -> Search:
+    """ "Same item in <colour>", from each picture of a design to each other one."""
+    designs = defaultdict(list)
+    for number, listing in enumerate(shop):
+        if listing.variant:
+            designs[listing.item].append(number)
+    pairs = [(a, b) for one in designs.values() for a in one for b in one if a != b]
+    texts = [f"same item in {shop[after].said_colour}" for _, after in pairs]
+    return Search(
+        "same item in <colour>",
+        "both",
+        encoder.encode((file_of(shop[a]), text) for (a, _), text in zip(pairs, texts, strict=True)),
+        gallery,
+        [{after} for _, after in pairs],
+        [{before} for before, _ in pairs],
+        encoder.encode(texts),
+        gallery[[before for before, _ in pairs]],
+    )
+
+
+def kind_search(encoder: Encoder, shop: Sequence[Listing], gallery: Floats, least: int) -> Search:
+    """The name of each kind that has a number of pictures or more."""
+    members = defaultdict(set)
+    for number, listing in enumerate(shop):
+        members[listing.sort].add(number)
+    kinds = {sort: numbers for sort, numbers in members.items() if len(numbers) >= least}
+    return Search(
+        "name of the kind",
+        "text",
+        encoder.encode(list(kinds)),
+        gallery,
+        list(kinds.values()),
+        [set()] * len(kinds),
+    )
+
+
+def title_search(encoder: Encoder, shop: Sequence[Listing], gallery: Floats) -> Search:
+    """The first eight words of each title."""
+    texts = [" ".join(listing.title.split()[:8]) for listing in shop]
+    return Search(
+        "first eight words of a title",
+        "text",
+        encoder.encode(texts),
+        gallery,
+        [{number} for number in range(len(shop))],
+        [set()] * len(shop),
+    )
+
+
+def folder_searches(encoder: Encoder, folder: Path) -> Iterable[Search]:
+    """The queries of an evaluation set (`queries.jsonl` and `images/`), by their parts."""
+    files = sorted((folder / "images").iterdir())
+    numbers = {f"images/{file.name}": number for number, file in enumerate(files)}
+    gallery = encode_files(encoder, files)
+    by_parts = defaultdict(list)
+    for query in read_triplets(folder / "queries.jsonl"):
+        parts = "both" if query.reference and query.text else "text" if query.text else "image"
+        by_parts[parts].append(query)
+    for parts, queries in by_parts.items():
+        references = [numbers[query.reference] for query in queries if query.reference]
+        texts = [query.text for query in queries if query.text]
+        images = gallery[references] if references else None
+        asked = images
+        if parts == "text":
+            asked = encoder.encode(texts)
+        elif parts == "both":
+            pairs = zip((files[number] for number in references), texts, strict=True)
+            asked = encoder.encode(pairs)
+        assert asked is not None
+        yield Search(
+            folder.name,
+            parts,
+            asked,
+            gallery,
+            [{numbers[name] for name in query.targets} for query in queries],
+            [{number} for number in references] if references else [set()] * len(queries),
+            encoder.encode(texts) if parts == "both" else None,
+            images if parts == "both" else None,
+        )

@@ -1,0 +1,90 @@
+"""What the scores of an encoder mean: how often a first hit is right, fitted on held-out queries.
+
+A folder in Ocelot's format may hold `scores.json`::
+
+    {"weights": {"text": 0.0, "image": 0.25},
+     "curves": {"both": {"score": 9.1, "lead": 21.0, "offset": -11.2}, "text": …, "image": …}}
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ocelot.errors import CheckpointError
+
+__all__ = ["LEAD_OVER", "Calibration", "Curve", "read_calibration", "write_calibration"]
+
+_FILE = "scores.json"
+_KINDS = ("text", "image", "both")
+LEAD_OVER = 9  # the hit that a first hit's lead is measured from, counted from 1
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A logistic curve (Platt, "Probabilistic Outputs for Support Vector Machines", 1999)."""
+
+    score: float
+    lead: float
+    offset: float
+
+    def probability(self, score: float, lead: float) -> float:
+        """How often a first hit is right.
+
+        Args:
+            score: Its cosine similarity to the query, -1 to 1.
+            lead: By how much that is more than the score of the ninth hit, or of the last.
+        """
+        logit = self.score * score + self.lead * lead + self.offset
+        return 1 / (1 + math.exp(-max(-50.0, min(50.0, logit))))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was fitted for one encoder.
+
+    Attributes:
+        text, image: What the similarity to the text alone and to the picture alone count beside
+            the similarity to the whole query, when hits are reranked.
+        curves: By the parts that a query has: "text", "image" or "both".
+    """
+
+    text: float
+    image: float
+    curves: Mapping[str, Curve]
+
+    def fits(self, parts: str, score: float, lead: float) -> bool:
+        """Whether the first hit of a query is more likely right than wrong."""
+        return self.curves[parts].probability(score, lead) >= 0.5
+
+
+def read_calibration(folder: Path) -> Calibration | None:
+    """Read the calibration of the encoder in a folder; None if it has none.
+
+    Raises:
+        CheckpointError: The file cannot be read.
+    """
+    file = folder / _FILE
+    try:
+        table = json.loads(file.read_text(encoding="utf-8"))
+        curves = {kind: Curve(**table["curves"][kind]) for kind in _KINDS}
+        weights = table["weights"]
+        return Calibration(float(weights["text"]), float(weights["image"]), curves)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CheckpointError(f"Cannot read {file}: {error.strerror}.") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{file} is damaged: {error!r}.") from None
+
+
+def write_calibration(folder: Path, calibration: Calibration) -> None:
+    """Write what `read_calibration` reads."""
+    table = {
+        "weights": {"text": calibration.text, "image": calibration.image},
+        "curves": {kind: asdict(curve) for kind, curve in calibration.curves.items()},
+    }
+    (folder / _FILE).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,78 @@
+"""Fit what the scores of an encoder mean: see `ocelot.calibration`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ocelot.calibration import LEAD_OVER, Curve
+
+__all__ = ["First", "first_hits", "fit_curve"]
+
+_RIDGE = 1e-3  # keeps the fit finite where a line separates right from wrong
+_STEPS = 50
+
+Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
+
+
+class First(NamedTuple):
+    """The first hit of a query: its score, its lead over the ninth, and whether it is right."""
+
+    score: float
+    lead: float
+    right: bool
+
+
+def first_hits(
+    scores: Floats, targets: Sequence[AbstractSet[int]], left_out: Sequence[AbstractSet[int]]
+) -> list[First]:
+    """Return the first hit of each query, then of the same queries without their answers.
+
+    The second half shows what scores are like where nothing fits.
+
+    Args:
+        scores: Higher is better, shape (queries, gallery).
+        targets: For each query, the columns that answer it.
+        left_out: For each query, the columns that are not ranked (its own reference).
+    """
+    found = []
+    for answers in (targets, [set[int]()] * len(targets)):
+        for row, wanted, right, out in zip(scores, targets, answers, left_out, strict=True):
+            ranked = row.copy()
+            ranked[list(out)] = -np.inf
+            if not right:
+                ranked[list(wanted)] = -np.inf
+            shown = np.argsort(-ranked, kind="stable")[:LEAD_OVER]
+            shown = shown[np.isfinite(ranked[shown])]
+            if len(shown):
+                best, last = ranked[shown[0]], ranked[shown[-1]]
+                found.append(First(float(best), float(best - last), int(shown[0]) in right))
+    return found
+
+
+def fit_curve(groups: Iterable[Sequence[First]]) -> Curve:
+    """Fit a logistic curve by Newton's method; each group counts as much as any other."""
+    rows, right, weights = [], [], []
+    for group in groups:
+        rows += [(first.score, first.lead, 1.0) for first in group]
+        right += [first.right for first in group]
+        weights += [1 / len(group)] * len(group)
+    x, y, w = np.array(rows), np.array(right, float), np.array(weights)
+    w *= len(w) / w.sum()
+    scale = x.std(axis=0)
+    scale[scale == 0] = 1
+    x = x / scale
+    beta = np.zeros(3)
+    for _ in range(_STEPS):
+        p = 1 / (1 + np.exp(-np.clip(x @ beta, -50, 50)))
+        slope = x.T @ (w * (y - p)) - _RIDGE * beta
+        bend = (x * (w * p * (1 - p))[:, None]).T @ x + _RIDGE * np.eye(3)
+        step = np.linalg.solve(bend, slope)
+        beta += np.clip(step, -5, 5)
+        if np.abs(step).max() < 1e-9:
+            break
+    score, lead, offset = (beta / scale).round(4).tolist()
+    return Curve(score, lead, offset)
