@@ -98,6 +98,8 @@ class Subjects:
         printable: Numbers of cut-out pictures of things that people print on, by kind.
         concepts: Numbers of the pictures of named things, of which themes are made.
         surfaces: Numbers of the pictures of surfaces.
+        alike: For a picture of a named thing, a surface or a sort of goods, the numbers of all of
+            the same, if there are others.
         themed: Pairs of a concept and a product whose title names it; and pairs of products with
             one print.
     """
@@ -130,12 +132,17 @@ class Subjects:
         self.concepts: list[int] = []
         self.surfaces: list[int] = []
         designs: dict[int, list[int]] = {}
+        same: dict[int | str, list[int]] = {}
         for number, photograph in enumerate(self.photographs):
             listing = photograph.listing
             if listing is None:
+                if not photograph.article:
+                    same.setdefault(photograph.sort, []).append(number)
                 continue
             group = _group(photograph)
             self.listed.setdefault(listing.source, {}).setdefault(group, []).append(number)
+            if listing.surface or group == listing.source:
+                same.setdefault(listing.item, []).append(number)
             if listing.surface:
                 self.surfaces.append(number)
             elif group == listing.source:
@@ -150,6 +157,9 @@ class Subjects:
                 or (photograph.kind in PRINTABLE and photograph.recolourable)
             ):
                 self.printable.setdefault(photograph.kind, []).append(number)
+        self.alike = {
+            number: members for members in same.values() for number in members if len(members) > 1
+        }
         self.designs = [members for members in designs.values() if len(members) > 1]
         self.designs_of: dict[str, list[int]] = {}
         for number, members in enumerate(self.designs):

@@ -19,12 +19,12 @@ from recipes.ocelot_tiny.listings import read_listings
 from recipes.ocelot_tiny.searches import (
     Floats,
     Search,
+    colour_kind_search,
     colour_search,
     encode_files,
     file_of,
     folder_searches,
     kind_search,
-    title_search,
 )
 
 __all__ = ["Gain", "Judged", "calibrate", "every_search", "fused_gain", "judge"]
@@ -71,7 +71,7 @@ def every_search(encoder: Encoder, root: Path, sets: Iterable[Path]) -> list[Sea
         for search in (
             colour_search(encoder, shop, gallery),
             kind_search(encoder, shop, gallery, 3),
-            title_search(encoder, shop, gallery),
+            colour_kind_search(encoder, shop, gallery),
         ):
             searches.append(replace(search, name=f"{name}: {search.name}"))
     for folder in sets:

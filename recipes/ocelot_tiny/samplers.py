@@ -136,14 +136,18 @@ def prints(rng: random.Random, subjects: Subjects, plan: BatchPlan, count: int) 
                 kinds = [first, kinds[0] if kinds[0] != first else rng.choice(others)]
                 if rng.random() < 0.5:
                     kinds[1] = rng.choice(others)
-        theme = _theme(rng, subjects)
-        tiled = subjects.photographs[theme].article and rng.random() < 0.6
+        theme = printed = _theme(rng, subjects)
+        task = "print"
+        if (others := subjects.alike.get(theme)) and rng.random() < 0.65:
+            # The theme and not the picture: a panda, printed as somebody else draws it.
+            task, printed = "theme", rng.choice([other for other in others if other != theme])
+        tiled = subjects.photographs[printed].article and rng.random() < 0.6
         seen = plan.add(photograph(rng, subjects, theme, setting=rng.choice(("own", "close"))))
-        made = [plan.add(_printed(rng, subjects, kind, theme, tiled)) for kind in kinds]
+        made = [plan.add(_printed(rng, subjects, kind, printed, tiled)) for kind in kinds]
         for kind, picture, other in zip(kinds, made, reversed(made), strict=True):
             reference = seen if rng.random() < 0.75 else other
-            wanted = OPEN._replace(kind=kind_id(kind), printed=item_of(subjects, theme))
-            text = phrase(rng, "print", kind=kind, fillers=True)
+            wanted = OPEN._replace(kind=kind_id(kind), printed=item_of(subjects, printed))
+            text = phrase(rng, task, kind=kind, fillers=True)
             plan.ask(reference, text, picture, wanted)
             listing = subjects.photographs[theme].listing
             if listing and tiled and rng.random() < 0.5:

@@ -15,7 +15,7 @@ from ocelot.evaluation import read_triplets
 from recipes.ocelot_tiny.listings import Listing
 
 __all__ = [
-    "Floats", "Search", "colour_search", "encode_files", "file_of", "folder_searches",
+    "Floats", "Search", "colour_kind_search", "colour_search", "encode_files", "file_of", "folder_searches",
     "kind_search", "title_search",
 ]  # fmt: skip
 
@@ -111,6 +111,22 @@ def kind_search(encoder: Encoder, shop: Sequence[Listing], gallery: Floats, leas
         gallery,
         list(kinds.values()),
         [set()] * len(kinds),
+    )
+
+
+def colour_kind_search(encoder: Encoder, shop: Sequence[Listing], gallery: Floats) -> Search:
+    """A colour with a kind, "navy blue sweaters", wherever the table has one."""
+    members = defaultdict(set)
+    for number, listing in enumerate(shop):
+        if listing.colour:
+            members[f"{listing.colour} {listing.sort}"].add(number)
+    return Search(
+        "colour and kind",
+        "text",
+        encoder.encode(list(members)),
+        gallery,
+        list(members.values()),
+        [set()] * len(members),
     )
 
 

@@ -20,6 +20,7 @@ __all__ = ["LEAD_OVER", "Calibration", "Curve", "read_calibration", "write_calib
 
 _FILE = "scores.json"
 _KINDS = ("text", "image", "both")
+_LEAST = 1 / 3  # a first hit that is wrong more than two times in three is called no match
 LEAD_OVER = 9  # the hit that a first hit's lead is measured from, counted from 1
 
 
@@ -57,8 +58,8 @@ class Calibration:
     curves: Mapping[str, Curve]
 
     def fits(self, parts: str, score: float, lead: float) -> bool:
-        """Whether the first hit of a query is more likely right than wrong."""
-        return self.curves[parts].probability(score, lead) >= 0.5
+        """Whether the first hit of a query is right often enough to be called a match."""
+        return self.curves[parts].probability(score, lead) >= _LEAST
 
 
 def read_calibration(folder: Path) -> Calibration | None:

@@ -29,6 +29,18 @@ def test_a_curve_is_found_again() -> None:
         assert found.probability(score, lead) == pytest.approx(expected, abs=0.02)
 
 
+def test_scores_in_a_narrow_band_are_told_apart() -> None:
+    truth, rng = Curve(60.0, 20.0, -54.0), np.random.default_rng(1)
+    first = [
+        First(score, 0.02, bool(rng.random() < truth.probability(score, 0.02)))
+        for score in rng.normal(0.9, 0.03, 20_000)
+    ]
+    found = fit_curve([first])
+    for score in (0.85, 0.9, 0.95):
+        expected = truth.probability(score, 0.02)
+        assert found.probability(score, 0.02) == pytest.approx(expected, abs=0.02)
+
+
 def test_groups_count_alike_whatever_their_size() -> None:
     high, low = [First(0.5, 0.1, True)] * 10, [First(0.5, 0.1, False)] * 1000
     assert fit_curve([high, low]).probability(0.5, 0.1) == pytest.approx(0.5, abs=0.01)

@@ -35,6 +35,8 @@ def test_the_legs_can_be_read(file: Path) -> None:
             "stencil_views",
         ),
         (GROUPS + "own = 3\n", "own"),
+        (GROUPS.replace("8", "8\ndesigns = 1"), r"designs needs a section \[tables\]"),
+        ("[tables]\nroot = 't'\nfolders = []\n" + GROUPS, "folders"),
     ],
 )
 def test_a_bad_config_is_one_sentence(tmp_path: Path, text: str, message: str) -> None:

@@ -62,17 +62,19 @@ def fit_curve(groups: Iterable[Sequence[First]]) -> Curve:
         weights += [1 / len(group)] * len(group)
     x, y, w = np.array(rows), np.array(right, float), np.array(weights)
     w *= len(w) / w.sum()
-    scale = x.std(axis=0)
-    scale[scale == 0] = 1
-    x = x / scale
+    middle, scale = x.mean(axis=0), x.std(axis=0)
+    middle[2], scale[scale == 0] = 0, 1
+    x = (x - middle) / scale
     beta = np.zeros(3)
     for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(x @ beta, -50, 50)))
+        p = 1 / (1 + np.exp(-(x @ beta)))
         slope = x.T @ (w * (y - p)) - _RIDGE * beta
         bend = (x * (w * p * (1 - p))[:, None]).T @ x + _RIDGE * np.eye(3)
         step = np.linalg.solve(bend, slope)
-        beta += np.clip(step, -5, 5)
+        beta += step
         if np.abs(step).max() < 1e-9:
             break
-    score, lead, offset = (beta / scale).round(4).tolist()
+    beta /= scale
+    beta[2] -= beta[:2] @ middle[:2]
+    score, lead, offset = beta.round(4).tolist()
     return Curve(score, lead, offset)

@@ -89,7 +89,7 @@ class FusionReranker:
         return Ranking(order, _judged(reason, match), self.name, match=match)
 
     def _fits(self, parts: str, scores: Scores) -> bool | None:
-        """Whether the first hit is more likely right than wrong; None if that is not known."""
+        """Whether the first hit is good enough to be a match; None if that is not known."""
         if self._encoder.calibration is None:
             return None
         shown = scores[:LEAD_OVER]
