@@ -17,7 +17,17 @@ SOURCE = Path(ocelot.__file__).parent
 
 # Ground floor first. A module imports from floors below, or from its own room.
 FLOORS = (
-    ("assets", "calibration", "errors", "cancel", "files", "settings", "types", "words", "images"),
+    (
+        "assets",
+        "score_calibration",
+        "errors",
+        "cancel",
+        "files",
+        "settings",
+        "types",
+        "words",
+        "images",
+    ),
     ("encoders.base", "rerankers.base", "model", "downloads"),
     ("collection",),
     ("encoders", "rerankers", "indexing", "evaluation", "training"),

@@ -200,9 +200,12 @@ def test_words_that_the_encoder_never_saw_are_said(tmp_path: Path, pictures: Pat
                 assert result.to_dict()["unknown_words"] == list(unknown)
                 assert ("taught does not know: blorf." in result.to_html()) == bool(unknown)
         assert engine.search(image=picture).unknown_words == ()
-        for text in ("blorf", "Blorf, fnord 42!", "手机壳"):
+        for text in ("blorf", "Blorf, fnord 42!", "手机壳", "x blorf's"):
             with pytest.raises(InputError, match=r"taught does not know: .*bge-visualized-base"):
-                engine.search(image=picture, text=text)
+                engine.search(text=text)
+            assert engine.search(image=picture, text=text).unknown_words  # the picture is enough
+        many = engine.search(text="red " + " ".join(f"blorf{c}" for c in "abcdefgh"))
+        assert "blorfa, blorfb, blorfc, blorfd, blorfe and 3 more." in many.to_html()
 
 
 def test_without_a_reranker(engine: ocelot.Engine) -> None:

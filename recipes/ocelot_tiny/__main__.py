@@ -153,13 +153,13 @@ def calibrate_encoder(
     sets: Annotated[list[Path], typer.Argument(metavar="SET", help="Evaluation sets.")],
 ) -> None:
     """Fit what an encoder's scores mean on held-out searches, and write it beside the weights."""
-    from ocelot.calibration import write_calibration
     from ocelot.encoders.visualized_bge import VisualizedBGE
+    from ocelot.score_calibration import write_score_calibration
     from recipes.ocelot_tiny.calibrate import calibrate, every_search, fused_gain, judge
 
     searches = every_search(VisualizedBGE.load(encoder), tables, sets)
     calibration = calibrate(searches)
-    write_calibration(encoder, calibration)
+    write_score_calibration(encoder, calibration)
     typer.echo(f"weights: text {calibration.text}, picture {calibration.image}")
     for search in searches:
         name = f"{search.name} ({search.parts})"

@@ -88,8 +88,8 @@ class Subjects:
         stencils: Kind and style of each empty product that can be printed on.
 
     Attributes:
-        articles, whole: Numbers of the photographs that can be recoloured, and of the others, by
-            kind; of a collection of named things, by the collection.
+        articles, whole: Numbers of the photographs that are cut out, and of the others, by kind.
+        recolourable: Numbers of the pictures from tables that can be recoloured, by kind.
         products: Numbers of the stencils by kind.
         listed: Numbers of the pictures from tables, by table and then as above.
         designs: Numbers of the pictures of each design that is sold in several colours.
@@ -117,10 +117,14 @@ class Subjects:
         self.photographs, self.stencils = photographs, stencils
         self.articles: dict[str, list[int]] = {}
         self.whole: dict[str, list[int]] = {}
+        self.recolourable: dict[str, list[int]] = {}
         self.products: dict[str, list[int]] = {}
         for number, photograph in enumerate(photographs):
-            group = self.articles if photograph.recolourable else self.whole
-            group.setdefault(_group(photograph), []).append(number)
+            if photograph.listing is None:
+                group = self.articles if photograph.article else self.whole
+                group.setdefault(photograph.kind, []).append(number)
+            elif photograph.recolourable:
+                self.recolourable.setdefault(photograph.kind, []).append(number)
         for number, (kind, _) in enumerate(stencils):
             self.products.setdefault(kind, []).append(number)
         self._read_listings()

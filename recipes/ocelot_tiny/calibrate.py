@@ -1,20 +1,22 @@
 """Fit what the scores of an encoder mean on held-out searches, and show how well that holds.
 
-Every second query is fitted on, and the others are judged: how often is a first hit right that the
-calibration calls a match, with the answers in the gallery and without them?
+Queries with one half of the pictures are fitted on, and the others are judged: how often is a first
+hit right that the calibration calls a match, with the answers in the gallery and without them?
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from ocelot.calibration import LEAD_OVER, Calibration
 from ocelot.encoders.base import Encoder
-from ocelot.evaluation.calibration import First, first_hits, fit_curve
+from ocelot.errors import ConfigurationError
+from ocelot.evaluation.score_calibration import First, first_hits, fit_curve
+from ocelot.score_calibration import LEAD_OVER, ScoreCalibration
 from recipes.ocelot_tiny.listings import read_listings
 from recipes.ocelot_tiny.searches import (
     Floats,
@@ -79,76 +81,100 @@ def every_search(encoder: Encoder, root: Path, sets: Iterable[Path]) -> list[Sea
     return searches
 
 
-def calibrate(searches: Sequence[Search]) -> Calibration:
-    """Fit the weights of the parts and the curves on every second query."""
+def calibrate(searches: Sequence[Search]) -> ScoreCalibration:
+    """Fit the weights of the parts and the curves on one half of the queries.
+
+    The weights stay 0 unless they help, by a bootstrap interval over all queries of two parts.
+
+    Raises:
+        ConfigurationError: There are no queries of a text, of a picture, or of both.
+    """
     halves = [_half(search, 0) for search in searches]
+    if missing := {"text", "image", "both"} - {search.parts for search in halves}:
+        raise ConfigurationError(f"There are no queries of: {', '.join(sorted(missing))}.")
     both = [search for search in halves if search.parts == "both"]
     text, image = max(
         ((text, image) for text in _WEIGHTS for image in _WEIGHTS),
         key=lambda pair: (np.mean([_right(search, *pair).mean() for search in both]), -sum(pair)),
     )
+    if _interval(np.concatenate([_right(one, text, image) - _right(one) for one in both]))[0] <= 0:
+        text = image = 0.0
     curves = {}
     for parts in ("text", "image", "both"):
-        groups = [_first(search) for search in halves if search.parts == parts]
+        groups = [[*chain(*_first(one, text, image))] for one in halves if one.parts == parts]
         curves[parts] = fit_curve(groups)
-    return Calibration(text, image, curves)
+    return ScoreCalibration(text, image, curves)
 
 
-def judge(search: Search, calibration: Calibration) -> Judged:
+def judge(search: Search, calibration: ScoreCalibration) -> Judged:
     """Judge the queries of a search that were not fitted on."""
     half = _half(search, 1)
-    first = _first(half)
-    count = len(half.asked)
-    called = np.array([calibration.fits(half.parts, one.score, one.lead) for one in first])
-    right = np.array([one.right for one in first])
-    hits = right[:count][called[:count]]
+    found, without = _first(half, calibration.text, calibration.image)
+
+    def called(first: First) -> bool:
+        return calibration.fits(half.parts, first.score, first.lead)
+
+    right = [first.right for first in found if called(first)]
     return Judged(
-        count,
-        float(right[:count].mean()),
-        float(called[:count].mean()),
-        float(hits.mean()) if len(hits) else float("nan"),
-        float(called[count:].mean()),
+        len(found),
+        float(np.mean([first.right for first in found])),
+        len(right) / len(found),
+        float(np.mean(right)) if right else float("nan"),
+        float(np.mean([called(first) for first in without])),
     )
 
 
-def fused_gain(search: Search, calibration: Calibration) -> Gain:
+def fused_gain(search: Search, calibration: ScoreCalibration) -> Gain:
     """Measure what fusion gains over retrieval, on the queries that were not fitted on."""
     half = _half(search, 1)
-    plain, fused = _right(half, 0, 0), _right(half, calibration.text, calibration.image)
-    rng = np.random.default_rng(0)
-    chosen = rng.integers(0, len(plain), (_RESAMPLES, len(plain)))
-    gains = (fused - plain)[chosen].mean(axis=1)
-    low, high = np.percentile(gains, [2.5, 97.5])
-    return Gain(float(plain.mean()), float(fused.mean()), float(low), float(high))
+    plain, fused = _right(half), _right(half, calibration.text, calibration.image)
+    return Gain(float(plain.mean()), float(fused.mean()), *_interval(fused - plain))
+
+
+def _interval(gains: Floats) -> tuple[float, float]:
+    """A 95 % bootstrap interval of the mean."""
+    chosen = np.random.default_rng(0).integers(0, len(gains), (_RESAMPLES, len(gains)))
+    low, high = np.percentile(gains[chosen].mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _half(search: Search, number: int) -> Search:
-    def part(rows: Floats | None) -> Floats | None:
-        return None if rows is None else rows[number::2]
+    """The queries of every second group, so that no picture is on both sides."""
+    places = {group: place for place, group in enumerate(dict.fromkeys(search.groups))}
+    rows = [row for row, group in enumerate(search.groups) if places[group] % 2 == number]
+
+    def part(vectors: Floats | None) -> Floats | None:
+        return None if vectors is None else vectors[rows]
 
     return replace(
         search,
-        asked=search.asked[number::2],
+        asked=search.asked[rows],
         texts=part(search.texts),
         images=part(search.images),
-        targets=search.targets[number::2],
-        left_out=search.left_out[number::2],
+        targets=[search.targets[row] for row in rows],
+        left_out=[search.left_out[row] for row in rows],
+        groups=[search.groups[row] for row in rows],
     )
 
 
-def _first(search: Search) -> list[First]:
-    return first_hits(search.asked @ search.gallery.T, search.targets, search.left_out)
+def _first(search: Search, text: float, image: float) -> tuple[list[First], list[First]]:
+    scores = search.asked @ search.gallery.T
+    fused = _fused(search, scores, text, image) if search.parts == "both" else None
+    return first_hits(scores, search.targets, search.left_out, fused)
 
 
-def _right(search: Search, text: float, image: float) -> Floats:
-    """Whether the first of the first nine hits is right once they are fused; 1 or 0 each."""
+def _fused(search: Search, scores: Floats, text: float, image: float) -> Floats:
     assert search.texts is not None and search.images is not None
+    parts = text * search.texts + image * search.images
+    fused: Floats = scores + parts @ search.gallery.T
+    return fused
+
+
+def _right(search: Search, text: float = 0.0, image: float = 0.0) -> Floats:
+    """Whether the first of the first nine hits is right once they are fused; 1 or 0 each."""
     scores = search.scores()
     shown = np.argsort(-scores, axis=1, kind="stable")[:, :LEAD_OVER]
-    rows = search.gallery[shown]
-    fused = np.take_along_axis(scores, shown, axis=1)
-    fused = fused + text * np.einsum("nkd,nd->nk", rows, search.texts)
-    fused = fused + image * np.einsum("nkd,nd->nk", rows, search.images)
+    fused = np.take_along_axis(_fused(search, scores, text, image), shown, axis=1)
     first = np.take_along_axis(shown, fused.argmax(axis=1)[:, None], axis=1)[:, 0]
     pairs = zip(first.tolist(), search.targets, strict=True)
     return np.array([number in wanted for number, wanted in pairs], np.float32)

@@ -24,7 +24,7 @@ from recipes.ocelot_tiny.pictures import (
 )
 from recipes.ocelot_tiny.wording import phrase
 
-__all__ = ["designs", "listed", "matches", "themes", "titles"]
+__all__ = ["designs", "listed", "listed_pictures", "matches", "themes", "titles"]
 
 
 def designs(rng: random.Random, subjects: Subjects, plan: BatchPlan, count: int) -> None:
@@ -95,12 +95,19 @@ _SHARES = {"abo": 10, "fashion": 5}  # of what `listed` adds; each other table h
 
 def listed(rng: random.Random, subjects: Subjects, plan: BatchPlan, count: int) -> None:
     """Pictures from tables, mostly several of one kind; `titles` asks for them."""
+    for number in listed_pictures(rng, subjects, count):
+        plan.add(photograph(rng, subjects, number))
+
+
+def listed_pictures(rng: random.Random, subjects: Subjects, count: int) -> list[int]:
+    """Choose pictures from tables, mostly four of one kind."""
     tables = list(subjects.listed)
     weights = [_SHARES.get(table, 1) for table in tables]
-    for _ in range(count // 4 if tables else 0):
+    chosen: list[int] = []
+    while len(chosen) < count:
         table = subjects.listed[rng.choices(tables, weights)[0]]
-        for number in clusters(rng, table, 4):
-            plan.add(photograph(rng, subjects, number))
+        chosen += clusters(rng, table, min(4, count - len(chosen)))
+    return chosen
 
 
 def titles(rng: random.Random, subjects: Subjects, plan: BatchPlan, count: int) -> None:

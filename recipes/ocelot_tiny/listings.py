@@ -92,7 +92,12 @@ def read_listings(
     file = folder / "metadata.csv"
     try:
         with open(file, newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
+            rows = list(csv.DictReader(stream, restval=""))
+        for number, row in enumerate(rows, 2):
+            if (split := row.get("split", "")) not in ("", "train", "held-out"):
+                raise ConfigurationError(
+                    f"{file}, line {number}: split must be train or held-out, was: {split!r}."
+                )
         chosen = [row for row in rows if (row.get("split") == "held-out") is held_out]
         return [one for row in chosen if (one := _listing(folder, row)).title not in without]
     except OSError as error:
@@ -102,7 +107,7 @@ def read_listings(
 
 
 def _listing(folder: Path, row: Mapping[str, str]) -> Listing:
-    title, sort = row["title"].lower().strip(), row["kind"].lower()
+    title, sort = row["title"].lower().strip(), row.get("kind", "").lower()
     if not row.get("split") and not title.endswith(" texture"):
         sort = title  # such a table names things by title, and its kinds are chapters
     wider = _kinds().get(sort, (sort, ()))[0]
@@ -241,12 +246,12 @@ def themed_pairs(listings: Mapping[int, Listing], concepts: Sequence[int]) -> li
     pairs: list[tuple[int, int]] = []
     prints: dict[str, list[int]] = {}
     for number, listing in listings.items():
-        if listing.kind not in ("phone case", "device cover"):
+        if listing.kind != "phone case":
             continue
         if found := _PRINT_NAME.search(listing.title):
             prints.setdefault(found[1], []).append(number)
             for word in found[1].split():
-                for known in {word, word.rstrip("s")}:
+                for known in {word, word.removesuffix("s")}:
                     pairs += [(concept, number) for concept in named.get(known, ())]
     for same in prints.values():
         pairs += [(a, b) for a in same for b in same if a != b]

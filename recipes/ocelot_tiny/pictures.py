@@ -49,7 +49,7 @@ def photograph(
         kind=kind_id(shown.kind) if shown.kind else ANY,
         # A picture of which only the wider kind is known may be of any finer one.
         sort=ANY if shown.sort == shown.kind else kind_id(shown.sort),
-        colour=colour if shown.article else NONE,
+        colour=colour if shown.article or listing else NONE,
         shade=named,
     )
     rgb = None if family is None else random_rgb(rng, family, shade or family)

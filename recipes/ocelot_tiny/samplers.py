@@ -16,7 +16,14 @@ from recipes.ocelot_tiny.batch_plan import ANY, OPEN, BatchPlan, PictureSpec, Su
 from recipes.ocelot_tiny.catalogue.vocabulary import KINDS, PATTERNS, Product
 from recipes.ocelot_tiny.colours import FAMILIES, SHADES
 from recipes.ocelot_tiny.drawings import Theme, Triplet, Wanted, sample_triplets, subjects_of
-from recipes.ocelot_tiny.listing_samplers import designs, listed, matches, themes, titles
+from recipes.ocelot_tiny.listing_samplers import (
+    designs,
+    listed,
+    listed_pictures,
+    matches,
+    themes,
+    titles,
+)
 from recipes.ocelot_tiny.pictures import (
     COLOUR_IDS,
     clusters,
@@ -57,7 +64,7 @@ def sample_plan(rng: random.Random, subjects: Subjects, groups: Mapping[str, int
 
 def missing_for(subjects: Subjects, sampler: str) -> str:
     """What a sampler needs and the subjects lack; "" if nothing is missing."""
-    if sampler == "recolourings" and not subjects.articles:
+    if sampler == "recolourings" and not (subjects.articles or subjects.recolourable):
         return "photographs of one article that can be cut out"
     if sampler in ("views", "prints") and not subjects.photographs:
         return "photographs"
@@ -79,7 +86,9 @@ def recolourings(rng: random.Random, subjects: Subjects, plan: BatchPlan, count:
 
     Four garments of a kind at a time, so that style and not kind must tell them apart.
     """
-    for number in clusters(rng, subjects.articles, count):
+    half = count // 2 if subjects.articles and subjects.recolourable else 0
+    first, second = subjects.articles or subjects.recolourable, subjects.recolourable
+    for number in (*clusters(rng, first, count - half), *clusters(rng, second, half)):
         shown = subjects.photographs[number]
         variants: list[tuple[int, str | None, str]] = []  # picture, colour family, shade
         if rng.random() < 0.6:
@@ -104,6 +113,12 @@ def recolourings(rng: random.Random, subjects: Subjects, plan: BatchPlan, count:
 
 def views(rng: random.Random, subjects: Subjects, plan: BatchPlan, count: int) -> None:
     """Two views of one photograph, for search by picture alone."""
+    tables = count // 2 if subjects.listed else 0
+    for number in listed_pictures(rng, subjects, tables):
+        first, second = (plan.add(photograph(rng, subjects, number)) for _ in range(2))
+        traits = plan.pictures[second].traits
+        plan.ask(first, None, second, OPEN._replace(item=traits.item, shade=traits.shade))
+    count -= tables
     garments = (
         count // 2 if subjects.whole and subjects.articles else count * bool(subjects.articles)
     )
@@ -127,20 +142,12 @@ def prints(rng: random.Random, subjects: Subjects, plan: BatchPlan, count: int) 
     kinds: list[str] = []
     for place in range(count):
         if place % 4 == 0:
-            kinds = rng.sample(list(subjects.products), 2)
-            if rng.random() < 0.35 and subjects.articles:
-                kinds[1] = rng.choice(list(subjects.articles))
-            if subjects.printable:
-                first = "phone case" if rng.random() < 0.6 else rng.choice(list(subjects.printable))
-                others = [kind for kind in (kinds[0], *subjects.printable) if kind != first]
-                kinds = [first, kinds[0] if kinds[0] != first else rng.choice(others)]
-                if rng.random() < 0.5:
-                    kinds[1] = rng.choice(others)
+            kinds = _printed_kinds(rng, subjects)
         theme = printed = _theme(rng, subjects)
         task = "print"
-        if (others := subjects.alike.get(theme)) and rng.random() < 0.65:
+        if (same := subjects.alike.get(theme)) and rng.random() < 0.65:
             # The theme and not the picture: a panda, printed as somebody else draws it.
-            task, printed = "theme", rng.choice([other for other in others if other != theme])
+            task, printed = "theme", rng.choice([other for other in same if other != theme])
         tiled = subjects.photographs[printed].article and rng.random() < 0.6
         seen = plan.add(photograph(rng, subjects, theme, setting=rng.choice(("own", "close"))))
         made = [plan.add(_printed(rng, subjects, kind, printed, tiled)) for kind in kinds]
@@ -154,6 +161,20 @@ def prints(rng: random.Random, subjects: Subjects, plan: BatchPlan, count: int) 
                 name = rng.choice((listing.title, *listing.keywords[:3]))
                 words = phrase(rng, "words of pattern", kind=kind, pattern=name, fillers=True)
                 plan.ask(None, words, picture, wanted)
+
+
+def _printed_kinds(rng: random.Random, subjects: Subjects) -> list[str]:
+    """Choose two kinds of things to print on: drawn products, garments, products of tables."""
+    kinds = rng.sample(list(subjects.products), 2)
+    if subjects.printable and rng.random() < 0.6:
+        kinds[0] = "phone case" if rng.random() < 0.6 else rng.choice(list(subjects.printable))
+    if subjects.articles and rng.random() < 0.35:
+        kinds[1] = rng.choice(list(subjects.articles))
+    elif subjects.printable and rng.random() < 0.5:
+        kinds[1] = rng.choice(list(subjects.printable))
+    if kinds[0] == kinds[1]:
+        kinds[1] = rng.choice([kind for kind in subjects.products if kind != kinds[0]])
+    return kinds
 
 
 def _theme(rng: random.Random, subjects: Subjects) -> int:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from ocelot.encoders.base import Encoder
+from ocelot.errors import ConfigurationError
 from ocelot.evaluation import read_triplets
 from recipes.ocelot_tiny.listings import Listing
 
 __all__ = [
-    "Floats", "Search", "colour_kind_search", "colour_search", "encode_files", "file_of", "folder_searches",
-    "kind_search", "title_search",
+    "Floats", "Search", "colour_kind_search", "colour_search", "encode_files", "file_of",
+    "folder_searches", "kind_search", "title_search",
 ]  # fmt: skip
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
@@ -29,6 +30,7 @@ class Search:
     Attributes:
         parts: What they have: "text", "image" or "both".
         asked: Vectors of the queries, shape (n, d).
+        groups: Equal for queries that share a picture.
         texts, images: Of their texts and their pictures alone, of queries that have both.
         gallery: Vectors of the pictures, shape (m, d).
         targets: For each query, the numbers of the pictures that answer it.
@@ -41,6 +43,7 @@ class Search:
     gallery: Floats
     targets: Sequence[set[int]]
     left_out: Sequence[set[int]]
+    groups: Sequence[int]
     texts: Floats | None = None
     images: Floats | None = None
 
@@ -93,6 +96,7 @@ def colour_search(encoder: Encoder, shop: Sequence[Listing], gallery: Floats) ->
         gallery,
         [{after} for _, after in pairs],
         [{before} for before, _ in pairs],
+        [shop[before].item for before, _ in pairs],
         encoder.encode(texts),
         gallery[[before for before, _ in pairs]],
     )
@@ -111,6 +115,7 @@ def kind_search(encoder: Encoder, shop: Sequence[Listing], gallery: Floats, leas
         gallery,
         list(kinds.values()),
         [set()] * len(kinds),
+        range(len(kinds)),
     )
 
 
@@ -127,6 +132,7 @@ def colour_kind_search(encoder: Encoder, shop: Sequence[Listing], gallery: Float
         gallery,
         list(members.values()),
         [set()] * len(members),
+        range(len(members)),
     )
 
 
@@ -140,12 +146,16 @@ def title_search(encoder: Encoder, shop: Sequence[Listing], gallery: Floats) -> 
         gallery,
         [{number} for number in range(len(shop))],
         [set()] * len(shop),
+        range(len(shop)),
     )
 
 
 def folder_searches(encoder: Encoder, folder: Path) -> Iterable[Search]:
     """The queries of an evaluation set (`queries.jsonl` and `images/`), by their parts."""
-    files = sorted((folder / "images").iterdir())
+    try:
+        files = sorted((folder / "images").iterdir())
+    except OSError as error:
+        raise ConfigurationError(f"{folder} is no evaluation set: {error.strerror}.") from None
     numbers = {f"images/{file.name}": number for number, file in enumerate(files)}
     gallery = encode_files(encoder, files)
     by_parts = defaultdict(list)
@@ -170,6 +180,7 @@ def folder_searches(encoder: Encoder, folder: Path) -> Iterable[Search]:
             gallery,
             [{numbers[name] for name in query.targets} for query in queries],
             [{number} for number in references] if references else [set()] * len(queries),
+            references or range(len(queries)),
             encoder.encode(texts) if parts == "both" else None,
             images if parts == "both" else None,
         )

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ocelot.encoders.base import Encoder
+from ocelot.errors import ConfigurationError
 from recipes.ocelot_tiny.catalogue.render import render_theme
 from recipes.ocelot_tiny.listings import Listing, read_listings
 from recipes.ocelot_tiny.searches import (
@@ -126,7 +127,10 @@ def themes(
 
 
 def _place(files: Sequence[Path]) -> int:
-    return next(n for n, file in enumerate(files) if file.name.startswith(_TUTORIAL))
+    for number, file in enumerate(files):
+        if file.name.startswith(_TUTORIAL):
+            return number
+    raise ConfigurationError(f"--tutorial: there is no picture {_TUTORIAL} in its images/.")
 
 
 def _among(names: Sequence[str], relevant: str) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -242,8 +242,8 @@ class Engine:
                 if there is a reranker.
 
         Raises:
-            InputError: The query or a number cannot be used, or the encoder knows no word of the
-                text; `ImageError` for an image.
+            InputError: The query or a number cannot be used, or the encoder knows no word of a
+                text alone; `ImageError` for an image.
             FilterError: Milvus does not accept the filter, or it is longer than 10,000
                 characters, or it finds nothing and names a field that no item has.
             ConfigurationError: Reranking is requested and the engine has no reranker.
@@ -255,7 +255,7 @@ class Engine:
         _check_numbers(limit, min_score)
         if with_vectors is None:
             with_vectors = (reranker or self.reranker) is not None
-        unknown = _unknown_words(self.encoder, asked.text)
+        unknown = _unknown_words(self.encoder, asked)
         started = time.perf_counter()
         vector = encode_query(self.encoder, asked)
         encoded = time.perf_counter()
@@ -361,14 +361,14 @@ class Engine:
         return self.reranker
 
 
-def _unknown_words(encoder: Encoder, text: str | None) -> tuple[str, ...]:
-    """Return the words that the encoder never saw; `InputError` if the text has no other."""
-    unknown = encoder.unknown_words(text) if text else ()
-    if unknown and not set(words_of(text or "")) - set(unknown):
+def _unknown_words(encoder: Encoder, query: Query) -> tuple[str, ...]:
+    """Return the words that the encoder never saw; `InputError` if there is nothing else."""
+    unknown = encoder.unknown_words(query.text) if query.text else ()
+    if unknown and not query.images and set(words_of(query.text or "")) <= set(unknown):
         raise InputError(
-            f"{does_not_know(encoder.name, unknown)}, and the text has no other word: use other "
-            "words, or index and search with an encoder that was trained on more "
-            "(--encoder bge-visualized-base; bge-visualized-m3 for other languages than English)."
+            f"{does_not_know(encoder.name, unknown)}. The text has no other word: use other words, "
+            "or a collection of an encoder that was trained on more, such as bge-visualized-base, "
+            "or bge-visualized-m3 for many languages."
         )
     return unknown
 

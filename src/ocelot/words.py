@@ -19,9 +19,10 @@ def count(number: int, word: str = "picture") -> str:
 
 
 def does_not_know(encoder: str, words: Sequence[str]) -> str:
-    """Which words an encoder has never seen; "" for none.
+    """Which words an encoder has never seen, the first five; "" for none.
 
     >>> does_not_know("ocelot-tiny", ["blorf", "fnord"])
     'ocelot-tiny does not know: blorf, fnord'
     """
-    return f"{encoder} does not know: {', '.join(words)}" if words else ""
+    more = f" and {len(words) - 5} more" if len(words) > 5 else ""
+    return f"{encoder} does not know: {', '.join(words[:5])}{more}" if words else ""

@@ -21,7 +21,11 @@ SEEN = frozenset(words_of("a phone case with this image theme in navy blue; shoe
         ("size 42, 3/4, 13.3-inch", ("size", "inch")),
         ("手机壳 in blue", ("手机壳",)),
         ("чехол", ("чехол",)),
-        ("l'été", ("été",)),
+        ("l'été", ("ete",)),
+        ("e\u0301te\u0301", ("ete",)),
+        ("लाल कपड़े", ("लाल", "कपड")),
+        ("İSTANBUL", ("istanbul",)),
+        ("blorf's", ("blorf",)),
         ("42 !? 🐆", ()),
         ("", ()),
     ],
@@ -37,9 +41,9 @@ def test_nothing_is_unknown_where_nothing_is_known() -> None:
 def test_words_are_kept_beside_the_weights(tmp_path: Path) -> None:
     assert read_words(tmp_path) == frozenset()
     write_words(tmp_path, ["Red shoes, size 42", "red été"], before=["mug"])
-    assert read_words(tmp_path) == {"red", "shoes", "size", "été", "mug"}
+    assert read_words(tmp_path) == {"red", "shoes", "size", "ete", "mug"}
     assert (tmp_path / "words.txt").read_text(encoding="utf-8").split() == sorted(
-        ["red", "shoes", "size", "été", "mug"]
+        ["red", "shoes", "size", "ete", "mug"]
     )
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocelot.calibration import Calibration, Curve
 from ocelot.encoders import FunctionEncoder
 from ocelot.encoders.base import Encoder
 from ocelot.images.decode import hash_bytes
 from ocelot.rerankers import FusionReranker
 from ocelot.rerankers.base import Reranker
+from ocelot.score_calibration import Curve, ScoreCalibration
 from ocelot.types import Hit, Query, Ranking
 
 GREY = Image.new("RGB", (8, 8), "gray")
@@ -31,7 +31,7 @@ class Axes(Encoder):
         self.encoded = 0
         if text or image or curve:
             curves = dict.fromkeys(("text", "image", "both"), curve or ALWAYS)
-            self.calibration = Calibration(text, image, curves)
+            self.score_calibration = ScoreCalibration(text, image, curves)
 
     def embed(self, batch: Sequence[Any]) -> np.ndarray[Any, Any]:
         self.encoded += len(batch)
@@ -74,7 +74,7 @@ def ranked(*hits: Hit, query: Query = QUERY, **options: Any) -> Ranking:
 def test_the_order_worked_by_hand(text: float, image: float, order: tuple[int, ...]) -> None:
     ranking = ranked(text=text, image=image, curve=ALWAYS)
     assert ranking.order == order
-    assert (ranking.reranker, ranking.status, ranking.match) == ("fusion", "ok", True)
+    assert (ranking.reranker, ranking.status) == ("fusion", "ok")
     assert ranking.usage.calls == 0
 
 
@@ -93,7 +93,7 @@ def test_without_a_calibration_hits_keep_the_order_of_the_whole_query() -> None:
         ),
         (
             {"text": 0.5},
-            "Closest to the picture and “red” together "
+            "Close to the picture and “red” together "
             "(score 0.60; of 3, 2nd by the picture and 2nd by the text).",
         ),
     ],
@@ -123,25 +123,46 @@ def test_a_query_of_one_part_keeps_retrieval_order(query: Query) -> None:
     assert encoder.encoded == 0
 
 
+NINE = [hit(str(n), A, 0.9 - 0.1 * n) for n in range(9)]
+
+
 @pytest.mark.parametrize("query", [Query(text="red"), Query(GREY), QUERY])
 def test_it_says_when_nothing_fits(query: Query) -> None:
-    assert ranked(query=query, curve=ALWAYS).match is True
-    ranking = ranked(query=query, curve=NEVER)
+    assert ranked(*NINE, query=query, curve=ALWAYS).match is True
+    ranking = ranked(*NINE, query=query, curve=NEVER)
     assert ranking.match is False
     assert ranking.reason.startswith("Closest to ")
     assert ranking.reason.endswith("), but not close enough to be a match.")
 
 
-def test_the_curve_sees_score_and_lead_over_the_ninth() -> None:
-    # Right where the score is above .7, or the lead above .35.
-    scores = [0.9, 0.88] + [0.87] * 8 + [0.1]
+@pytest.mark.parametrize(
+    ("query", "hits"),
+    [(Query(text="red"), NINE[:8]), (QUERY, NINE[:1]), (Query([GREY, GREY], "red"), NINE)],
+)
+def test_it_does_not_judge_what_was_not_fitted(query: Query, hits: list[Hit]) -> None:
+    assert ranked(*hits, query=query, curve=NEVER).match is None
+
+
+def test_the_curve_sees_the_score_and_the_lead_over_the_ninth() -> None:
+    scores = [0.9, 0.88] + [0.87] * 7 + [0.1]
     hits = [hit(str(n), A, score) for n, score in enumerate(scores)]
     text = Query(text="red")
-    assert ranked(*hits, query=text, curve=Curve(100.0, 0.0, -70.0)).match is True
-    assert ranked(*hits, query=text, curve=Curve(100.0, 0.0, -95.0)).match is False
-    assert ranked(*hits, query=text, curve=Curve(0.0, 100.0, -2.9)).match is True  # .9 - .87
-    assert ranked(*hits, query=text, curve=Curve(0.0, 100.0, -3.1)).match is False
-    assert ranked(hits[0], query=text, curve=Curve(0.0, 100.0, -0.1)).match is False
+    for curve, match in (
+        (Curve(100.0, 0.0, -89.0), True),
+        (Curve(100.0, 0.0, -91.0), False),
+        (Curve(0.0, 100.0, -2.0), True),  # the lead is .9 - .87
+        (Curve(0.0, 100.0, -4.0), False),
+    ):
+        assert ranked(*hits, query=text, curve=curve).match is match
+
+
+def test_the_fused_first_is_judged_by_its_own_score_and_the_ninth_of_retrieval() -> None:
+    hits = [hit("A", A), hit("B", B), *[hit(str(n), C) for n in range(9)]]
+    # B comes first: whole .6, and .32 more than the ninth.
+    assert ranked(*hits, text=0.5, curve=Curve(100.0, 0.0, -59.0)).match is True
+    assert ranked(*hits, text=0.5, curve=Curve(100.0, 0.0, -61.0)).match is False
+    assert ranked(*hits, text=0.5, curve=Curve(0.0, 100.0, -31.0)).match is True
+    assert ranked(*hits, text=0.5, curve=Curve(0.0, 100.0, -33.0)).match is False
 
 
 class Counting(Axes):

@@ -10,6 +10,7 @@ from recipes.ocelot_tiny.config import RecipeConfig
 
 LEGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
 GROUPS = "[optimiser]\nsteps = 1\n[groups]\ndrawings = 8\n"
+TABLES = "[tables]\nroot = 't'\nfolders = ['a']\n"
 PHOTOGRAPHS = "[photographs]\nfolder = 'p'\n"
 
 
@@ -36,6 +37,10 @@ def test_the_legs_can_be_read(file: Path) -> None:
         ),
         (GROUPS + "own = 3\n", "own"),
         (GROUPS.replace("8", "8\ndesigns = 1"), r"designs needs a section \[tables\]"),
+        (
+            "[tables]\nroot = 't'\nfolders = ['a']\n" + GROUPS.replace("8", "8\ntitles = 1"),
+            "titles",
+        ),
         ("[tables]\nroot = 't'\nfolders = []\n" + GROUPS, "folders"),
     ],
 )

@@ -72,12 +72,11 @@ def test_figures_of_known_encoders(tmp_path: Path, composes: bool) -> None:
     gallery = encode_files(judge, map(file_of, listings))
     search = colour_search(judge, listings, gallery)
     assert (len(search.asked), len(gallery)) == (12, 14)
-    assert search.recall(14) == 1
     assert search.recall(1) == 1 if composes else search.recall(1) < 0.7  # one of two siblings
     kinds = kind_search(judge, listings, gallery, 10)
     assert (len(kinds.asked), kinds.precision(10)) == (1, 1.0)  # ties are too few
     titles = title_search(judge, listings, gallery)
-    assert len(titles.asked) == 14 and titles.recall(14) == 1
+    assert len(titles.asked) == 14 and titles.recall(1) > 0.4  # of each design one in three
 
 
 def made_up(parts: str, count: int = 400) -> Search:
@@ -94,7 +93,7 @@ def made_up(parts: str, count: int = 400) -> Search:
     both = parts == "both"
     return Search(
         "made up", parts, asked, gallery, [{int(n)} for n in targets], [set()] * count,
-        noise if both else None, gallery[targets] if both else None,
+        range(count), noise if both else None, gallery[targets] if both else None,
     )  # fmt: skip
 
 
@@ -103,7 +102,7 @@ def test_a_calibration_tells_good_first_hits_from_others() -> None:
     calibration = calibrate(searches)
     for search in searches:
         judged = judge(search, calibration)
-        assert judged.queries == 200 and 0.45 < judged.right < 0.6
+        assert judged.queries == 200 and 0.45 < judged.right < 0.65
         assert judged.precision > 0.9 and judged.called > 0.4
         assert judged.called_without < 0.1
     # The picture alone points to the target, the text alone is noise.

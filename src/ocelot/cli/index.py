@@ -29,7 +29,8 @@ __all__ = ["index", "index_with_progress", "print_list", "print_report", "progre
 
 _BUNDLED = (
     "Encoder: ocelot-tiny, which knows things that shops sell, their colours, prints, and simple "
-    "English. For other pictures and words: --encoder bge-visualized-base (fetches 0.4 GB once)."
+    "English. For other pictures and words: another --db with --encoder bge-visualized-base "
+    "(fetches 0.4 GB once)."
 )
 _SHOWN_FAILURES = 20
 _SHOWN_REMARKS = 5
@@ -87,7 +88,7 @@ def index(
         typer.echo(json.dumps(table, ensure_ascii=False))
     else:
         print_report(report, total, settings.db)
-        if settings.encoder == BUNDLED and not given.get("encoder"):
+        if settings.encoder == BUNDLED and not given.get("encoder") and total == report.encoded > 0:
             typer.echo(_BUNDLED)
     usable = report.unchanged + report.encoded + report.relocated + report.updated
     if report.failures and not usable:

@@ -17,8 +17,8 @@ from ocelot.errors import EncoderError, InputError
 from ocelot.types import Input, Query
 
 if TYPE_CHECKING:
-    from ocelot.calibration import Calibration
     from ocelot.images.file import ImageSource
+    from ocelot.score_calibration import ScoreCalibration
     from ocelot.types import Vector
 
     Encodable = Input | Query | tuple[ImageSource | None, str | None] | str
@@ -63,7 +63,7 @@ class Encoder(ABC):
         batch_size: Inputs given to `embed` at once unless the caller says otherwise.
         runtime: How it computes, such as "torch bf16". It is not part of the fingerprint:
             vectors of another runtime can be compared with these.
-        calibration: What its scores mean, if that was fitted.
+        score_calibration: What its scores mean, if that was fitted.
         decode_side: Length in pixels of the shortest side that `prepare` needs, so that a large
             JPEG may be decoded at a smaller size; None for the whole image.
     """
@@ -74,7 +74,7 @@ class Encoder(ABC):
     batch_size: int = 32
     runtime: str = ""
     decode_side: int | None = None
-    calibration: Calibration | None = None
+    score_calibration: ScoreCalibration | None = None
 
     def prepare(self, input: Input) -> Any:
         """Return what `embed` needs of one input; by default (RGB image or None, text or None).
@@ -167,7 +167,7 @@ class EncoderWrapper(Encoder):
         self.name, self.fingerprint = encoder.name, encoder.fingerprint
         self.dimension, self.batch_size = encoder.dimension, encoder.batch_size
         self.runtime, self.decode_side = encoder.runtime, encoder.decode_side
-        self.calibration = encoder.calibration
+        self.score_calibration = encoder.score_calibration
 
     def prepare(self, input: Input) -> Any:
         return self.wrapped.prepare(input)

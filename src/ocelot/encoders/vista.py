@@ -35,7 +35,7 @@ class VistaEncoder(Encoder):
         self.fingerprint = spec.fingerprint
         self.geometry = spec.geometry
         self.tokenizer = tokenizer
-        self.words, self.calibration = spec.words, spec.calibration
+        self.words, self.score_calibration = spec.words, spec.score_calibration
         self.dimension = spec.geometry.dimension
         side = spec.geometry.vision.image_size
         self.decode_side = DECODE_MARGIN * side if reduced_decoding else None

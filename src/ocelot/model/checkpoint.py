@@ -17,12 +17,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ocelot.calibration import read_calibration
 from ocelot.errors import CheckpointError, StorageError
 from ocelot.model.geometry import Geometry, ModelSpec
 from ocelot.model.knowledge import read_words
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.model.visualized_bge import Network
+from ocelot.score_calibration import read_score_calibration
 
 __all__ = ["FORMAT", "Checkpoint", "build", "read_folder", "sha256_of", "write_folder"]
 
@@ -80,7 +80,7 @@ def read_folder(folder: Path) -> Checkpoint:
         state,
         TextTokenizer.load(folder),
         words=read_words(folder),
-        calibration=read_calibration(folder),
+        score_calibration=read_score_calibration(folder),
     )
 
 

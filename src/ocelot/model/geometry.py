@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ocelot.calibration import Calibration
 from ocelot.errors import CheckpointError
+from ocelot.score_calibration import ScoreCalibration
 
 __all__ = ["ConvolutionConfig", "EvaConfig", "Geometry", "ModelSpec", "TextConfig"]
 
@@ -123,4 +123,4 @@ class ModelSpec:
     fingerprint: str  # SHA-256 over weights, geometry and tokenizer
     geometry: Geometry
     words: frozenset[str] = field(default=frozenset(), repr=False, kw_only=True)  # seen in training
-    calibration: Calibration | None = field(default=None, repr=False, kw_only=True)
+    score_calibration: ScoreCalibration | None = field(default=None, repr=False, kw_only=True)

@@ -5,8 +5,9 @@ A folder in Ocelot's format may hold `words.txt`, one word to a line, in lower c
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 
 from ocelot.errors import CheckpointError
@@ -14,23 +15,31 @@ from ocelot.errors import CheckpointError
 __all__ = ["read_words", "unknown_words", "words_of", "write_words"]
 
 _FILE = "words.txt"
-_WORD = re.compile(r"[^\W\d_]+")
-_ENDINGS = ("s", "es", "'s")
+_ENDINGS = ("s", "es")
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text in lower case, without numbers and signs.
+    """Return the words of a text as a tokenizer reads them: lower-case and without accents.
 
-    >>> words_of("A T-shirt, size 42: l'été")
-    ['a', 't', 'shirt', 'size', 'l', 'été']
+    Numbers, signs and single letters of the Latin alphabet are no words.
+
+    >>> words_of("A T-shirt, size 42: l'Été")
+    ['shirt', 'size', 'ete']
     """
-    return _WORD.findall(text.lower())
+    plain = unicodedata.normalize("NFD", text.lower())
+    kept = (char for char in plain if unicodedata.category(char) != "Mn")
+    runs = ("".join(run) for letters, run in groupby(kept, _is_letter) if letters)
+    return [word for word in runs if len(word) > 1 or not word.isascii()]
+
+
+def _is_letter(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LM"
 
 
 def unknown_words(text: str, seen: frozenset[str]) -> tuple[str, ...]:
     """Return the words of a text that were not seen in training, each once, in order.
 
-    A plural is known where its singular is, and the other way round; a single letter is no word.
+    A word with a plain -s or -es more or less is the same word.
 
     Args:
         seen: Empty if it is not known which words were seen: nothing is unknown then.
@@ -44,9 +53,8 @@ def unknown_words(text: str, seen: frozenset[str]) -> tuple[str, ...]:
 
 
 def _known(word: str, seen: frozenset[str]) -> bool:
-    if word in seen or (len(word) == 1 and word.isascii()):
-        return True
-    return any(word + ending in seen or word.removesuffix(ending) in seen for ending in _ENDINGS)
+    forms = {word, *(word + ending for ending in _ENDINGS), *map(word.removesuffix, _ENDINGS)}
+    return bool(forms & seen)
 
 
 def read_words(folder: Path) -> frozenset[str]:

@@ -31,7 +31,7 @@ __all__ = [
 # The names of rerankers on pages.
 RERANKERS = {
     "llm": "Language model",
-    "fusion": "Fusion of rankings",
+    "fusion": "Fusion",
 }
 
 _FIRST = ("category", "kind", "type", "brand", "store", "colour", "color", "pattern", "material")

@@ -3,11 +3,14 @@
 A picture can be close to a composed query only because it fits one part of it very well. So hits
 are ordered by their cosine similarity to the whole query, plus what those to its text alone and to
 its picture alone count for this encoder. These two weights are fitted on held-out queries and come
-with the encoder (`ocelot.calibration`). Where there are none, and for queries of one part,
+with the encoder (`ocelot.score_calibration`). Where there are none, and for queries of one part,
 hits keep retrieval order: a fusion that was not measured is not trusted.
 
 The calibration also says how often a first hit like this one is right, and so whether anything
-fits. Several reference pictures count as one: the normalised mean of their vectors.
+fits. It was fitted on queries of one picture at most and nine hits at least: of other results it is
+not said whether anything fits.
+
+Several reference pictures count as one: the normalised mean of their vectors.
 """
 
 from __future__ import annotations
@@ -18,10 +21,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ocelot.calibration import LEAD_OVER
 from ocelot.encoders.base import normalized_mean
 from ocelot.errors import ImageError, ItemNotFound, OcelotError
 from ocelot.images.store import ImageStore
+from ocelot.score_calibration import LEAD_OVER
 from ocelot.types import Hit, Input, Query, Ranking
 
 if TYPE_CHECKING:
@@ -71,7 +74,8 @@ class FusionReranker:
         found = np.array([hit.score for hit in hits])
         if query.text is None or not query.images:
             said = f"the {picture}" if query.images else _quoted(query.text)
-            match = self._fits("image" if query.images else "text", found)
+            parts = "image" if query.images else "text"
+            match = None if len(query.images) > 1 else self._fits(parts, found)
             reason = f"Closest to {said} (score {found[0]:.2f})."
             return Ranking(order, _judged(reason, match), self.name, match=match)
         try:
@@ -80,22 +84,25 @@ class FusionReranker:
             reason = f"Closest to the {picture} and {_quoted(query.text)} (score {found[0]:.2f})."
             return Ranking(order, reason, self.name, status="fallback", detail=str(error))
         fused = scores.whole.copy()
-        if calibration := self._encoder.calibration:
+        if calibration := self._encoder.score_calibration:
             fused += calibration.text * _filled(scores.text)
             fused += calibration.image * _filled(scores.image)
         order = tuple(int(i) for i in np.argsort(-np.round(fused, 6), kind="stable"))
-        match = self._fits("both", scores.whole[list(order)])
+        match = None if len(query.images) > 1 else self._fits("both", scores.whole, order[0])
         reason = _reason(order[0], scores, picture, _quoted(query.text))
         return Ranking(order, _judged(reason, match), self.name, match=match)
 
-    def _fits(self, parts: str, scores: Scores) -> bool | None:
-        """Whether the first hit is good enough to be a match; None if that is not known."""
-        if self._encoder.calibration is None:
+    def _fits(self, parts: str, scores: Scores, first: int = 0) -> bool | None:
+        """Whether the first hit is good enough to be a match; None if that is not known.
+
+        Args:
+            scores: In retrieval order. The lead of the first is measured from the ninth.
+        """
+        calibration = self._encoder.score_calibration
+        if calibration is None or len(scores) < LEAD_OVER:
             return None
-        shown = scores[:LEAD_OVER]
-        return self._encoder.calibration.fits(
-            parts, float(scores[0]), float(scores[0] - shown.min())
-        )
+        lead = scores[first] - scores[LEAD_OVER - 1]
+        return calibration.fits(parts, float(scores[first]), float(lead))
 
     def _scores(self, query: Query, hits: Sequence[Hit]) -> _Scores:
         alone = [Input(image=image) for image in query.images]
@@ -138,7 +145,8 @@ def _reason(first: int, scores: _Scores, picture: str, text: str) -> str:
     by_text, by_image = _place(scores.text, first), _place(scores.image, first)
     near_text, near_image = by_text <= _NEAR, by_image <= _NEAR
     if near_text == near_image:
-        said = f"Closest to the {picture} and {text} together"
+        lead = "Closest" if _place(scores.whole, first) == 1 else "Close"
+        said = f"{lead} to the {picture} and {text} together"
     elif near_image:
         said = f"Looks most like the {picture}, and goes with {text}"
     else:

@@ -74,8 +74,8 @@ class Batch:
 class BatchSource(Protocol):
     """Where the batches of a run come from: a file of triplets, or your own code.
 
-    `train` calls `texts` and `further_words` if it builds a tokenizer, then `open`,
-    then the others.
+    `train` calls `texts` and `further_words` if it builds a tokenizer, then `open`, then the
+    others, and at the end `texts` again, for the words that the encoder knows.
     """
 
     @property

@@ -16,6 +16,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from typing_extensions import Self
 
 from ocelot.errors import ConfigurationError
 
@@ -154,6 +155,14 @@ class TrainConfig(Section):
     network: NetworkConfig | None = None
     data: DataConfig = DataConfig()
     optimiser: OptimiserConfig
+
+    @model_validator(mode="after")
+    def _check_depths(self) -> Self:
+        if self.network is not None and self.data.vision_depths is not None:
+            raise ValueError(
+                "[data] vision_depths is for --initial; a [network] has its own vision_depths"
+            )
+        return self
 
 
 Config = TypeVar("Config", bound=TrainConfig)

@@ -70,7 +70,8 @@ def train(
         _run(trainer, source, progress)
         if group.is_main:
             write_folder(folder / "encoder", config.name, trainer.averaged, tokenizer)
-            write_words(folder / "encoder", source.texts(), initial.words if initial else ())
+            if initial is None or initial.words:  # else it has seen more than anybody knows
+                write_words(folder / "encoder", source.texts(), initial.words if initial else ())
         group.barrier()
     return folder / "encoder"
 

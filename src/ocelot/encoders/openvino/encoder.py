@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ocelot.calibration import read_calibration
 from ocelot.encoders.base import Matrix
 from ocelot.encoders.openvino.calibration import SAMPLE, decode_sample, quantise
 from ocelot.encoders.openvino.graphs import (
@@ -34,6 +33,7 @@ from ocelot.errors import ConfigurationError
 from ocelot.model.geometry import ModelSpec
 from ocelot.model.knowledge import read_words
 from ocelot.model.tokenizer import TextTokenizer
+from ocelot.score_calibration import read_score_calibration
 from ocelot.words import count
 
 if TYPE_CHECKING:
@@ -151,9 +151,10 @@ class _Loader:
         spec: ModelSpec = known or self.checkpoint
         if known is None:
             write_spec(stamp, spec)
-        self.spec = replace(
-            spec, words=read_words(files.text), calibration=read_calibration(files.text)
-        )
+        if files.weights.suffix == ".safetensors":  # a folder in Ocelot's format
+            calibration = read_score_calibration(files.text)
+            spec = replace(spec, words=read_words(files.text), score_calibration=calibration)
+        self.spec = spec
         self._folder = graphs_folder(self.spec.fingerprint)
 
     @cached_property

@@ -2,7 +2,7 @@
 
 A folder in Ocelot's format may hold `scores.json`::
 
-    {"weights": {"text": 0.0, "image": 0.25},
+    {"weights": {"text": 0.0, "image": 0.3},
      "curves": {"both": {"score": 9.1, "lead": 21.0, "offset": -11.2}, "text": …, "image": …}}
 """
 
@@ -16,10 +16,17 @@ from pathlib import Path
 
 from ocelot.errors import CheckpointError
 
-__all__ = ["LEAD_OVER", "Calibration", "Curve", "read_calibration", "write_calibration"]
+__all__ = [
+    "LEAD_OVER",
+    "Curve",
+    "ScoreCalibration",
+    "read_score_calibration",
+    "write_score_calibration",
+]
 
 _FILE = "scores.json"
 _KINDS = ("text", "image", "both")
+_VALUES = ("score", "lead", "offset")
 _LEAST = 1 / 3  # a first hit that is wrong more than two times in three is called no match
 LEAD_OVER = 9  # the hit that a first hit's lead is measured from, counted from 1
 
@@ -37,14 +44,14 @@ class Curve:
 
         Args:
             score: Its cosine similarity to the query, -1 to 1.
-            lead: By how much that is more than the score of the ninth hit, or of the last.
+            lead: By how much that is more than the score of the ninth hit.
         """
         logit = self.score * score + self.lead * lead + self.offset
         return 1 / (1 + math.exp(-max(-50.0, min(50.0, logit))))
 
 
 @dataclass(frozen=True)
-class Calibration:
+class ScoreCalibration:
     """What was fitted for one encoder.
 
     Attributes:
@@ -62,7 +69,7 @@ class Calibration:
         return self.curves[parts].probability(score, lead) >= _LEAST
 
 
-def read_calibration(folder: Path) -> Calibration | None:
+def read_score_calibration(folder: Path) -> ScoreCalibration | None:
     """Read the calibration of the encoder in a folder; None if it has none.
 
     Raises:
@@ -71,19 +78,31 @@ def read_calibration(folder: Path) -> Calibration | None:
     file = folder / _FILE
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
-        curves = {kind: Curve(**table["curves"][kind]) for kind in _KINDS}
-        weights = table["weights"]
-        return Calibration(float(weights["text"]), float(weights["image"]), curves)
+        curves = {
+            kind: Curve(*(_number(table["curves"][kind], name) for name in _VALUES))
+            for kind in _KINDS
+        }
+        text, image = (_number(table["weights"], name) for name in ("text", "image"))
+        return ScoreCalibration(text, image, curves)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise CheckpointError(f"Cannot read {file}: {error.strerror}.") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{file} is damaged: {error!r}.") from None
+    except KeyError as error:
+        raise CheckpointError(f"{file} is damaged: {error} is missing.") from None
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{file} is damaged: {error}.") from None
 
 
-def write_calibration(folder: Path, calibration: Calibration) -> None:
-    """Write what `read_calibration` reads."""
+def _number(table: Mapping[str, object], name: str) -> float:
+    value = table[name]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{name} must be a number, was: {value!r}")
+    return float(value)
+
+
+def write_score_calibration(folder: Path, calibration: ScoreCalibration) -> None:
+    """Write what `read_score_calibration` reads."""
     table = {
         "weights": {"text": calibration.text, "image": calibration.image},
         "curves": {kind: asdict(curve) for kind, curve in calibration.curves.items()},

@@ -1,4 +1,4 @@
-"""Fit what the scores of an encoder mean: see `ocelot.calibration`."""
+"""Fit what the scores of an encoder mean: see `ocelot.score_calibration`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ocelot.calibration import LEAD_OVER, Curve
+from ocelot.score_calibration import LEAD_OVER, Curve
 
 __all__ = ["First", "first_hits", "fit_curve"]
 
@@ -27,29 +27,33 @@ class First(NamedTuple):
 
 
 def first_hits(
-    scores: Floats, targets: Sequence[AbstractSet[int]], left_out: Sequence[AbstractSet[int]]
-) -> list[First]:
-    """Return the first hit of each query, then of the same queries without their answers.
+    scores: Floats,
+    targets: Sequence[AbstractSet[int]],
+    left_out: Sequence[AbstractSet[int]],
+    fused: Floats | None = None,
+) -> tuple[list[First], list[First]]:
+    """Return the first hits of queries, and of the same queries without their answers.
 
-    The second half shows what scores are like where nothing fits.
+    The second list shows what scores are like where nothing fits. A query with fewer than nine
+    pictures is left out.
 
     Args:
         scores: Higher is better, shape (queries, gallery).
         targets: For each query, the columns that answer it.
         left_out: For each query, the columns that are not ranked (its own reference).
+        fused: Other scores, by which the first of the first nine hits is chosen.
     """
-    found = []
-    for answers in (targets, [set[int]()] * len(targets)):
-        for row, wanted, right, out in zip(scores, targets, answers, left_out, strict=True):
+    found: tuple[list[First], list[First]] = ([], [])
+    for number, (row, wanted, out) in enumerate(zip(scores, targets, left_out, strict=True)):
+        for hits, right, hidden in ((found[0], wanted, out), (found[1], set[int](), out | wanted)):
             ranked = row.copy()
-            ranked[list(out)] = -np.inf
-            if not right:
-                ranked[list(wanted)] = -np.inf
+            ranked[list(hidden)] = -np.inf
             shown = np.argsort(-ranked, kind="stable")[:LEAD_OVER]
-            shown = shown[np.isfinite(ranked[shown])]
-            if len(shown):
-                best, last = ranked[shown[0]], ranked[shown[-1]]
-                found.append(First(float(best), float(best - last), int(shown[0]) in right))
+            if len(shown) < LEAD_OVER or np.isinf(ranked[shown[-1]]):
+                continue
+            first = shown[0] if fused is None else shown[fused[number, shown].argmax()]
+            lead = ranked[first] - ranked[shown[-1]]
+            hits.append(First(float(ranked[first]), float(lead), int(first) in right))
     return found
 
 
