@@ -35,6 +35,7 @@ def test_with_nothing_new_neither_model_nor_database_is_opened(
         again = ocelot("index", folder)
         assert again.code == 0
         assert "60 pictures found: 60 unchanged" in again.out
+        assert "Encoder: ocelot-tiny" not in again.out
         assert "now holds 60 pictures" in again.out
     (folder / "more.png").write_bytes(next(folder.iterdir()).read_bytes())
     third = json.loads(ocelot("index", folder, "--json").out)

@@ -37,6 +37,18 @@ def test_table_best_match_reason_and_outputs(
     assert QUESTION in page.read_text(encoding="utf-8")
 
 
+def test_words_that_the_encoder_never_saw(ocelot: Command, shop: Path, indexed: Path) -> None:
+    said = "ocelot-tiny does not know: blorf."
+    assert said in ocelot("search", "--db", indexed, "a red blorf").out
+    composed = ocelot("search", "--db", indexed, shop / "leopard.jpg", "blorf", "--json")
+    assert json.loads(composed.out)["unknown_words"] == ["blorf"]
+    for text in ("blorf", "手机壳"):
+        refused = ocelot("search", "--db", indexed, text)
+        assert refused.code == 2 and "Traceback" not in refused.err
+        assert f"ocelot-tiny does not know: {text}" in refused.err
+        assert "bge-visualized-base" in refused.err
+
+
 def test_json_is_complete(ocelot: Command, shop: Path, indexed: Path) -> None:
     outcome = ocelot("search", "--db", indexed, "-i", shop / "leopard.jpg", "-n", 5, "--json")
     result = json.loads(outcome.out)

@@ -19,6 +19,7 @@ from ocelot.encoders.batching import BatchingEncoder
 from ocelot.encoders.caching import CachingEncoder
 from ocelot.errors import ConfigurationError, EncoderError, ImageError, InputError
 from ocelot.rerankers.fusion import FusionReranker
+from ocelot.score_calibration import Curve, ScoreCalibration
 from ocelot.types import Hit, Input, Query
 
 
@@ -38,6 +39,9 @@ class Counting(Encoder):
             [*(np.asarray(image).mean((0, 1)) + 1 if image else (0, 0, 0)), len(text or "")]
             for image, text in batch
         ]
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        return ("blorf",) if "blorf" in text else ()
 
     def close(self) -> None:
         self.closed = True
@@ -241,3 +245,16 @@ def test_many_threads_get_their_own_rows() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(ask, [*texts, *pairs, *texts]))
+
+
+@pytest.mark.parametrize("wrapper", [CachingEncoder, BatchingEncoder])
+def test_wrappers_pass_on_what_is_known(wrapper: Any) -> None:
+    encoder = Counting()
+    curve = Curve(1.0, 2.0, 3.0)
+    encoder.score_calibration = ScoreCalibration(0.0, 0.3, {"text": curve})
+    wrapped = wrapper(encoder)
+    try:
+        assert wrapped.unknown_words("a blorf") == ("blorf",)
+        assert wrapped.score_calibration is encoder.score_calibration
+    finally:
+        wrapped.close()

@@ -113,6 +113,15 @@ def test_reference_vectors_alone_and_in_padded_batches(golden: Golden) -> None:
     assert np.abs(encoder.embed_checked(rows) - golden.expected).max() < 1e-4
 
 
+def test_it_knows_what_torch_knows() -> None:
+    theirs = VisualizedBGE.load(dtype="fp32", device="cpu")
+    assert theirs.unknown_words("a red blorf") == ("blorf",)
+    for _ in range(2):  # the second comes from the cache
+        ours = OpenVINOEncoder.load(precision="fp32")
+        assert ours.unknown_words("a red blorf") == ("blorf",)
+        assert ours.score_calibration == theirs.score_calibration is not None
+
+
 def test_an_encoder_prepares_what_torch_prepares(pictures: list[Path]) -> None:
     ours = OpenVINOEncoder.load(precision="fp32")
     theirs = VisualizedBGE.load(dtype="fp32", device="cpu")

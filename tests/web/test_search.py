@@ -416,3 +416,11 @@ def test_no_form_is_taken_where_there_is_none(client: TestClient) -> None:
 
 def test_the_query_picture_is_known_by_its_content(client: TestClient, leopard: bytes) -> None:
     assert hash_bytes(leopard) not in ids(search(client, images=[coded(leopard)], limit=60))
+
+
+def test_unknown_words_are_named(client: TestClient) -> None:
+    assert search(client, text="a red blorf")["unknown_words"] == ["blorf"]
+    assert search(client, text="a red kettle")["unknown_words"] == []
+    response = client.post("/v1/search", json={"text": "blorf fnord"})
+    assert response.status_code == 422
+    assert "ocelot-tiny does not know: blorf, fnord." in response.json()["detail"]

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import torch
 
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.training.batch import Batch
+from ocelot.training.config import OptimiserConfig
+from ocelot.training.distributed import process_group
 from ocelot.training.loop import recall
+from ocelot.training.loss import accepts
 from recipes.ocelot_tiny.augment import Augmenter
+from recipes.ocelot_tiny.config import DrawingsConfig, GroupsConfig, RecipeConfig, TablesConfig
 from recipes.ocelot_tiny.photographs import PhotoSet
 from recipes.ocelot_tiny.pools import StencilPool
-from recipes.ocelot_tiny.source import drawn_search, photo_searches
+from recipes.ocelot_tiny.source import RecipeSource, drawn_search, photo_searches
+from recipes.ocelot_tiny.tests import made as made_tables
 from tests.training import made
 
 
@@ -74,3 +80,34 @@ def test_drawn_combinations_are_searched_too(words: TextTokenizer) -> None:
     assert recall(network, search) * 8 % 1 == 0
     for name, value in network.state_dict().items():  # batch norms too
         assert torch.equal(value, before[name])
+
+
+def test_batches_of_tables(tmp_path: Path, words: TextTokenizer) -> None:
+    made_tables.tables(tmp_path / "tables")
+    (tmp_path / "titles.txt").write_text("owl\n")
+    config = RecipeConfig(
+        name="tables", seed=1,
+        tables=TablesConfig(
+            root=str(tmp_path / "tables"), folders=("shop", "things", "surfaces"),
+            held_out=str(tmp_path / "titles.txt"),
+        ),
+        drawings=DrawingsConfig(stencil_views=1),
+        groups=GroupsConfig(
+            recolourings=2, views=3, prints=6, designs=2, matches=2, themes=3, listed=6, titles=12,
+        ),
+        optimiser=OptimiserConfig(steps=1),
+    )  # fmt: skip
+    source = RecipeSource(config, tmp_path / "run")
+    texts = " ".join(source.texts())
+    assert "acme t model tshirts" in texts.lower() or "acme tshirt model" in texts.lower()
+    assert "panda" in texts and "owl" not in texts.split()
+    with process_group("cpu") as group:
+        source.open(32, words, group)
+        for step in range(4):
+            batch = source.batch(step, 0)
+            assert batch.pixels.isfinite().all() and batch.pixels.shape[1:] == (3, 32, 32)
+            fits = accepts(batch.wanted, batch.labels)
+            assert fits[torch.arange(len(batch.ids)), batch.targets].all()
+            again = source.batch(step, 0)
+            assert torch.equal(batch.pixels, again.pixels) and torch.equal(batch.ids, again.ids)
+        assert source.held_out() == {}

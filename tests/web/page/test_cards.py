@@ -141,6 +141,13 @@ def test_no_match_is_said_and_the_closest_are_shown() -> None:
     assert not read.all("article")
 
 
+def test_unknown_words_are_said() -> None:
+    found = answer(2, Ranking((0, 1), "", "fusion"))
+    result = replace(found.result, encoder="tiny", unknown_words=("blorf", "fnord"))
+    read = Reader(card("answer", replace(found, result=result), False))
+    assert "tiny does not know: blorf, fnord." in read.text
+
+
 def test_a_fallback_is_told_and_nothing_is_called_best() -> None:
     ranking = Ranking((0, 1), "Kept.", "gpt-4o", "fallback", "It timed out.")
     read = Reader(card("answer", answer(2, ranking), False))
