@@ -49,7 +49,7 @@ def test_a_missing_folder_makes_no_database(ocelot: Command) -> None:
 
 
 def test_text_in_another_encoding(ocelot: Command, indexed: Path) -> None:
-    assert ocelot("search", "--db", indexed, "--text", "caf\udcff").code == 0
+    assert ocelot("search", "--db", indexed, "--text", "red caf\udcff").code == 0
 
 
 def test_an_ascii_terminal(ocelot: Command, tmp_path: Path) -> None:

@@ -83,13 +83,14 @@ def test_the_ranking_is_the_rerankers_and_hits_know_their_earlier_rank(
     found = warm._engine.search(Query(leopard, WORDS), limit=9, rerank=False, with_vectors=True)
     verdict = FusionReranker(warm._engine.encoder).rerank(found.query, found.hits)
     assert list(verdict.order) != sorted(verdict.order), "the shop must be such that it matters"
+    assert verdict.match is True
     assert ids(answer) == [found.hits[place].id for place in verdict.order]
     assert [hit["rank"] for hit in answer["hits"]] == list(range(1, 10))
     assert [hit["retrieval_rank"] - 1 for hit in answer["hits"]] == list(verdict.order)
     assert answer["best"] == answer["hits"][0]
     assert answer["ranking"] == {
-        "ranked_by": "fusion", "reranker": "fusion", "status": "ok", "detail": "", "match": None,
-        "cached": False, "reason": verdict.reason,
+        "ranked_by": "fusion", "reranker": "fusion", "status": "ok", "detail": "",
+        "match": verdict.match, "cached": False, "reason": verdict.reason,
         "usage": {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost": None},
     }  # fmt: skip
     assert all(answer["timings"][stage] > 0 for stage in ("encode", "search", "rerank", "total"))

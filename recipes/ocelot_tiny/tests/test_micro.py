@@ -147,7 +147,7 @@ def config(photographs: Path) -> RecipeConfig:
         drawings=DrawingsConfig(views=2, theme_views=6),
         groups=GroupsConfig(recolourings=8, views=6, drawings=28),
         optimiser=OptimiserConfig(
-            steps=240, learning_rate=4e-3, warmup=20, average=0.97, bf16=False, save_every=1000,
+            steps=320, learning_rate=4e-3, warmup=20, average=0.97, bf16=False, save_every=1000,
             evaluate_every=0,
         ),
     )  # fmt: skip

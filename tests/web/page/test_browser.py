@@ -291,7 +291,7 @@ def test_a_language_model_that_fails_costs_nothing_but_its_opinion(
 def test_nothing_fits_is_an_answer(visit: Visit, url: str, judge: ChatServer) -> None:
     judge.script = lambda _: ranking(range(9), "There is no boat.", match=False)
     page = visit(url)
-    say(page, "a sailing boat")
+    say(page, "a red sailing boat")
     page.click("#oc-search")
     page.wait_for_selector("h2:has-text('No good match')")
     assert page.inner_text(".why") == "There is no boat."
@@ -366,7 +366,7 @@ def test_the_keyboard_is_enough(visit: Visit, url: str) -> None:
 
     page.evaluate("document.activeElement.blur()")
     focus("#oc-text textarea")
-    page.keyboard.type("a red mug")
+    page.keyboard.type("kettle")
     with answer(page):
         page.keyboard.press("Enter")
     focus("article button[data-act=similar]")
@@ -503,7 +503,7 @@ def test_a_browser_cannot_have_a_file_of_the_server_added(
 def test_what_others_wrote_is_shown_and_never_run(
     visit: Visit, url: str, service: Service, judge: ChatServer, tmp_path: Path
 ) -> None:
-    hostile = "<img src=x onerror='hacked=1'>${hacked=1}`{{value}}</p><script>hacked=1</script>"
+    hostile = "red <img src=x onerror='hacked=1'>${hacked=1}`{{value}}</p><script>hacked=1</script>"
     Image.new("RGB", (64, 64), (90, 12, 200)).save(tmp_path / "item.png")
     fields = {"title": hostile, "stock": 77, "maker": hostile}
     service._engine.add(tmp_path / "item.png", metadata=fields)
