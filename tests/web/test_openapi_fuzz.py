@@ -15,6 +15,7 @@ from schemathesis.config import SchemathesisConfig
 
 from ocelot.encoders.base import Encoder
 from ocelot.images.decode import hash_bytes
+from ocelot.model.knowledge import words_of
 from ocelot.web import describe
 from tests.web.conftest import app_of, index, service_in
 
@@ -113,7 +114,7 @@ def test_every_answer_is_as_described(case: Any) -> None:
     if case.media_type == "multipart/form-data" and not is_sayable(case.body):
         return
     text = case.body.get("text") if isinstance(case.body, dict) else None
-    if isinstance(text, str) and len(text) < 1990:
+    if isinstance(text, str) and len(text) < 1990 and words_of(text):
         case.body["text"] = f"red {text}"  # a text of unknown words alone is refused
     response = case.call_and_validate()
     ANSWERED[case.operation.label, response.status_code] += 1
