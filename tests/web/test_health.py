@@ -119,7 +119,7 @@ def test_each_request_is_logged_without_what_was_asked(
 ) -> None:
     with caplog.at_level(logging.INFO, "ocelot.web"):
         client.get("/v1/items/" + "0" * 64 + "/similar?filter=colour", headers={"X-API-Key": "k"})
-        client.post("/v1/search", json={"text": "a secret wish"})
+        client.post("/v1/search", json={"text": "a secret red wish"})
     lines = [record.getMessage() for record in caplog.records if record.name == "ocelot.web"]
     assert [line.rsplit(" ", 2)[0] for line in lines] == [
         "GET /v1/items/{id}/similar 404",
