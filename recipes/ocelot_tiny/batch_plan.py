@@ -10,7 +10,7 @@ from ocelot.training.batch import WILDCARD, Query
 from recipes.ocelot_tiny.catalogue.vocabulary import Product
 from recipes.ocelot_tiny.colours import RGB
 from recipes.ocelot_tiny.drawings import Theme
-from recipes.ocelot_tiny.listings import themed_pairs
+from recipes.ocelot_tiny.listings import Listing, themed_pairs
 from recipes.ocelot_tiny.photographs import Photograph, PhotoSet
 from recipes.ocelot_tiny.pools import StencilPool
 
@@ -30,6 +30,11 @@ class Traits(NamedTuple):
     colour: int = NONE
     shade: int = NONE
 
+
+_PRINTABLE = frozenset([
+    "t-shirt", "mug", "cushion", "bag", "backpack", "wallet", "rug", "suitcase", "top",
+    "device cover", "hat", "shoes", "pet supplies", "chair", "dress", "tie", "scarf",
+])  # fmt: skip
 
 OPEN = Traits(*[ANY] * len(Traits._fields))
 
@@ -91,7 +96,8 @@ class Subjects:
         articles, whole: Numbers of the photographs that are cut out, and of the others, by kind.
         recolourable: Numbers of the pictures from tables that can be recoloured, by kind.
         products: Numbers of the stencils by kind.
-        listed: Numbers of the pictures from tables, by table and then as above.
+        listed: Numbers of the pictures from tables, by table, then by kind; of named things all
+            together.
         designs: Numbers of the pictures of each design that is sold in several colours.
         designs_of: Numbers of designs by kind.
         coloured: Numbers of the pictures from tables by family of colour, then kind.
@@ -137,19 +143,21 @@ class Subjects:
         self.surfaces: list[int] = []
         designs: dict[int, list[int]] = {}
         same: dict[int | str, list[int]] = {}
+        listings: dict[int, Listing] = {}
         for number, photograph in enumerate(self.photographs):
             listing = photograph.listing
             if listing is None:
                 if not photograph.article:
                     same.setdefault(photograph.sort, []).append(number)
                 continue
-            group = _group(photograph)
+            listings[number] = listing
+            group = listing.source if listing.named else photograph.kind
             self.listed.setdefault(listing.source, {}).setdefault(group, []).append(number)
-            if listing.surface or group == listing.source:
+            if listing.surface or listing.named:
                 same.setdefault(listing.item, []).append(number)
             if listing.surface:
                 self.surfaces.append(number)
-            elif group == listing.source:
+            elif listing.named:
                 self.concepts.append(number)
             elif photograph.colour:
                 kinds = self.coloured.setdefault(photograph.colour, {})
@@ -158,7 +166,7 @@ class Subjects:
                 designs.setdefault(listing.item, []).append(number)
             if photograph.article and (
                 photograph.kind == "phone case"
-                or (photograph.kind in PRINTABLE and photograph.recolourable)
+                or (photograph.kind in _PRINTABLE and photograph.recolourable)
             ):
                 self.printable.setdefault(photograph.kind, []).append(number)
         self.alike = {
@@ -169,41 +177,4 @@ class Subjects:
         for number, members in enumerate(self.designs):
             kind = self.photographs[members[0]].kind
             self.designs_of.setdefault(kind, []).append(number)
-        listings = {
-            number: photograph.listing
-            for number, photograph in enumerate(self.photographs)
-            if photograph.listing
-        }
         self.themed = themed_pairs(listings, self.concepts)
-
-
-PRINTABLE = frozenset(
-    [
-        "phone case",
-        "t-shirt",
-        "mug",
-        "cushion",
-        "bag",
-        "backpack",
-        "wallet",
-        "rug",
-        "suitcase",
-        "top",
-        "device cover",
-        "hat",
-        "shoes",
-        "pet supplies",
-        "chair",
-        "dress",
-        "tie",
-        "scarf",
-    ]
-)
-
-
-def _group(photograph: Photograph) -> str:
-    """The kind of a photograph, or its collection, where everything has another name."""
-    listing = photograph.listing
-    if listing is None or listing.sort != listing.title:
-        return photograph.kind
-    return listing.source

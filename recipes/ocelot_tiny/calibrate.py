@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,15 +18,13 @@ from ocelot.encoders.base import Encoder
 from ocelot.errors import ConfigurationError
 from ocelot.evaluation.score_calibration import First, first_hits, fit_curve
 from ocelot.score_calibration import LEAD_OVER, ScoreCalibration
-from recipes.ocelot_tiny.listings import read_listings
 from recipes.ocelot_tiny.searches import (
     Floats,
     Search,
     colour_kind_search,
     colour_search,
-    encode_files,
-    file_of,
     folder_searches,
+    held_out_shops,
     kind_search,
 )
 
@@ -67,9 +66,7 @@ class Judged:
 def every_search(encoder: Encoder, root: Path, sets: Iterable[Path]) -> list[Search]:
     """Return the searches of the tables `fashion` and `abo`, and of evaluation sets."""
     searches = []
-    for name in ("fashion", "abo"):
-        shop = read_listings(root / name, held_out=True)
-        gallery = encode_files(encoder, map(file_of, shop))
+    for name, (shop, gallery) in held_out_shops(encoder, root).items():
         for search in (
             colour_search(encoder, shop, gallery),
             kind_search(encoder, shop, gallery, 3),
@@ -92,10 +89,10 @@ def calibrate(searches: Sequence[Search]) -> ScoreCalibration:
     halves = [_half(search, 0) for search in searches]
     if missing := {"text", "image", "both"} - {search.parts for search in halves}:
         raise ConfigurationError(f"There are no queries of: {', '.join(sorted(missing))}.")
-    both = [search for search in halves if search.parts == "both"]
+    both = [_nine(search) for search in halves if search.parts == "both"]
     text, image = max(
         ((text, image) for text in _WEIGHTS for image in _WEIGHTS),
-        key=lambda pair: (np.mean([_right(search, *pair).mean() for search in both]), -sum(pair)),
+        key=lambda pair: (np.mean([_right(nine, *pair).mean() for nine in both]), -sum(pair)),
     )
     if _interval(np.concatenate([_right(one, text, image) - _right(one) for one in both]))[0] <= 0:
         text = image = 0.0
@@ -126,8 +123,8 @@ def judge(search: Search, calibration: ScoreCalibration) -> Judged:
 
 def fused_gain(search: Search, calibration: ScoreCalibration) -> Gain:
     """Measure what fusion gains over retrieval, on the queries that were not fitted on."""
-    half = _half(search, 1)
-    plain, fused = _right(half), _right(half, calibration.text, calibration.image)
+    nine = _nine(_half(search, 1))
+    plain, fused = _right(nine), _right(nine, calibration.text, calibration.image)
     return Gain(float(plain.mean()), float(fused.mean()), *_interval(fused - plain))
 
 
@@ -159,22 +156,36 @@ def _half(search: Search, number: int) -> Search:
 
 def _first(search: Search, text: float, image: float) -> tuple[list[First], list[First]]:
     scores = search.asked @ search.gallery.T
-    fused = _fused(search, scores, text, image) if search.parts == "both" else None
+    fused = None
+    if search.texts is not None and search.images is not None:
+        fused = scores + (text * search.texts + image * search.images) @ search.gallery.T
     return first_hits(scores, search.targets, search.left_out, fused)
 
 
-def _fused(search: Search, scores: Floats, text: float, image: float) -> Floats:
+class _Nine(NamedTuple):
+    """The first nine hits of queries of two parts, shape (n, 9) each: scores, and who is right."""
+
+    whole: Floats
+    text: Floats
+    image: Floats
+    right: Floats  # 1 or 0
+
+
+def _nine(search: Search) -> _Nine:
     assert search.texts is not None and search.images is not None
-    parts = text * search.texts + image * search.images
-    fused: Floats = scores + parts @ search.gallery.T
-    return fused
-
-
-def _right(search: Search, text: float = 0.0, image: float = 0.0) -> Floats:
-    """Whether the first of the first nine hits is right once they are fused; 1 or 0 each."""
     scores = search.scores()
     shown = np.argsort(-scores, axis=1, kind="stable")[:, :LEAD_OVER]
-    fused = np.take_along_axis(_fused(search, scores, text, image), shown, axis=1)
-    first = np.take_along_axis(shown, fused.argmax(axis=1)[:, None], axis=1)[:, 0]
-    pairs = zip(first.tolist(), search.targets, strict=True)
-    return np.array([number in wanted for number, wanted in pairs], np.float32)
+    rows = search.gallery[shown]
+    pairs = zip(shown.tolist(), search.targets, strict=True)
+    return _Nine(
+        np.take_along_axis(scores, shown, axis=1),
+        np.einsum("nkd,nd->nk", rows, search.texts),
+        np.einsum("nkd,nd->nk", rows, search.images),
+        np.array([[number in wanted for number in row] for row, wanted in pairs], np.float32),
+    )
+
+
+def _right(nine: _Nine, text: float = 0.0, image: float = 0.0) -> Floats:
+    """Whether the first of the nine hits is right once they are fused; 1 or 0 each."""
+    first = (nine.whole + text * nine.text + image * nine.image).argmax(axis=1)
+    return np.take_along_axis(nine.right, first[:, None], axis=1)[:, 0]

@@ -132,7 +132,7 @@ def _titled(rng: random.Random, listing: Listing, traits: Traits) -> tuple[str, 
     if traits.sort != ANY:
         of_kind = of_kind._replace(sort=traits.sort)
     draw = rng.random()
-    if listing.sort == listing.title or listing.surface:  # a collection of named things
+    if listing.named or listing.surface:
         name = listing.title
         if draw < 0.35 and listing.keywords:
             name = rng.choice(listing.keywords)
@@ -165,10 +165,9 @@ def _titled(rng: random.Random, listing: Listing, traits: Traits) -> tuple[str, 
         first = rng.randrange(max(1, len(words) - length + 1))
         words = words[first : first + length]
     elif draw < 0.75:
-        words = rng.sample(
-            words,
-            max(2, round(len(words) * rng.uniform(0.4, 0.9))) if len(words) > 2 else len(words),
-        )
+        few = len(words) <= 2
+        kept = len(words) if few else max(2, round(len(words) * rng.uniform(0.4, 0.9)))
+        words = rng.sample(words, kept)
     text = " ".join(words)
     wanted = OPEN._replace(item=traits.item)
     if listing.variant and listing.colour and listing.colour in text:

@@ -28,6 +28,7 @@ __all__ = [
     "number_of",
     "plain_background",
     "read_listings",
+    "read_rows",
     "themed_pairs",
 ]
 
@@ -39,8 +40,15 @@ _FAMILIES = {
     "nude": "tan", "natural": "tan",
 }  # fmt: skip
 
-
 _NO_COLOURS = ("others", "other", "na", "assorted", "multi-colored", "multi-color", "mixed")
+
+# Words of printed cases' titles that name no theme.
+_VAGUE = frozenset([
+    "mobile", "phone", "back", "case", "cover", "brand", "design", "hard", "soft", "red", "black",
+    "blue", "white", "green", "pink", "purple", "yellow", "orange", "brown", "heart", "girl", "man",
+    "woman", "person", "face", "button", "hand",
+])  # fmt: skip
+_PRINT_NAME = re.compile(r"designer (.{3,40}?) (?:3d printed|uv printed|printed)")
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,6 @@ class Listing:
         kind: The wider kind of thing, as `kinds.txt` has it; "" if it is not known.
         sort: The table's own word for the kind.
         said_colour: The table's word for the colour.
-        colour: The same, or "" if it says nothing, such as "others".
         item: Equal for pictures of one design, or of one concept.
         variant: Whether the design stands in the table in several colours.
     """
@@ -62,7 +69,6 @@ class Listing:
     kind: str
     sort: str
     said_colour: str
-    colour: str
     keywords: tuple[str, ...]
     item: int
     variant: bool
@@ -71,6 +77,21 @@ class Listing:
     def source(self) -> str:
         """Name of the table."""
         return self.folder.name
+
+    @property
+    def path(self) -> Path:
+        """Where the picture is."""
+        return self.folder / self.file_name
+
+    @property
+    def colour(self) -> str:
+        """The table's word for the colour, or "" if it says nothing, such as "others"."""
+        return "" if self.said_colour in _NO_COLOURS else self.said_colour
+
+    @property
+    def named(self) -> bool:
+        """Whether it is from a collection of named things, where everything has another name."""
+        return self.sort == self.title
 
     @property
     def surface(self) -> bool:
@@ -89,21 +110,32 @@ def read_listings(
     Raises:
         ConfigurationError: It cannot be read, or lacks the columns file_name and title.
     """
+    rows, file = read_rows(folder), folder / "metadata.csv"
+    for number, row in enumerate(rows, 2):
+        if (split := row.get("split", "")) not in ("", "train", "held-out"):
+            raise ConfigurationError(
+                f"{file}, line {number}: split must be train or held-out, was: {split!r}."
+            )
+    chosen = [row for row in rows if (row.get("split") == "held-out") is held_out]
+    try:
+        return [one for row in chosen if (one := _listing(folder, row)).title not in without]
+    except KeyError as error:
+        raise ConfigurationError(f"{file} is no table with file_name and title: {error}.") from None
+
+
+def read_rows(folder: Path) -> list[dict[str, str]]:
+    """Read the lines of a folder's `metadata.csv`; what a short line lacks is "".
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
     file = folder / "metadata.csv"
     try:
         with open(file, newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream, restval=""))
-        for number, row in enumerate(rows, 2):
-            if (split := row.get("split", "")) not in ("", "train", "held-out"):
-                raise ConfigurationError(
-                    f"{file}, line {number}: split must be train or held-out, was: {split!r}."
-                )
-        chosen = [row for row in rows if (row.get("split") == "held-out") is held_out]
-        return [one for row in chosen if (one := _listing(folder, row)).title not in without]
-    except OSError as error:
-        raise ConfigurationError(f"Cannot read {file}: {error.strerror}.") from None
-    except (UnicodeDecodeError, csv.Error, KeyError) as error:
-        raise ConfigurationError(f"{file} is no table with file_name and title: {error}.") from None
+            return list(csv.DictReader(stream, restval=""))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        cause = getattr(error, "strerror", None) or str(error)
+        raise ConfigurationError(f"Cannot read {file}: {cause}.") from None
 
 
 def _listing(folder: Path, row: Mapping[str, str]) -> Listing:
@@ -121,8 +153,7 @@ def _listing(folder: Path, row: Mapping[str, str]) -> Listing:
         title=title,
         kind=wider,
         sort=sort,
-        said_colour=(said := row.get("colour", "").lower()),
-        colour="" if said in _NO_COLOURS else said,
+        said_colour=row.get("colour", "").lower(),
         keywords=tuple(filter(None, re.split(r"[;,]\s*", row.get("keywords", "").lower().strip()))),
         item=number_of(of_item),
         variant=bool(design),
@@ -191,40 +222,6 @@ def plain_background(colours: Pixels) -> Pixels | None:
     cv2.floodFill(np.ascontiguousarray(framed), mask, (0, 0), 0, (14,) * 3, (14,) * 3, flags)
     inside = cv2.bitwise_not(mask[2:-2, 2:-2])
     return np.asarray(cv2.GaussianBlur(inside, (3, 3), 0), np.uint8)
-
-
-_VAGUE = frozenset(
-    [
-        "mobile",
-        "phone",
-        "back",
-        "case",
-        "cover",
-        "brand",
-        "design",
-        "hard",
-        "soft",
-        "red",
-        "black",
-        "blue",
-        "white",
-        "green",
-        "pink",
-        "purple",
-        "yellow",
-        "orange",
-        "brown",
-        "heart",
-        "girl",
-        "man",
-        "woman",
-        "person",
-        "face",
-        "button",
-        "hand",
-    ]
-)
-_PRINT_NAME = re.compile(r"designer (.{3,40}?) (?:3d printed|uv printed|printed)")
 
 
 def themed_pairs(listings: Mapping[int, Listing], concepts: Sequence[int]) -> list[tuple[int, int]]:

@@ -8,7 +8,6 @@ can recolour them and put them elsewhere; the others are used whole.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -24,13 +23,15 @@ from PIL import Image, ImageOps
 from ocelot.errors import ConfigurationError, ImageError
 from ocelot.images.file import ImageFile
 from recipes.ocelot_tiny.colours import CLEAR, measure_colour, name_of
-from recipes.ocelot_tiny.listings import Listing, family_of, plain_background
+from recipes.ocelot_tiny.listings import Listing, family_of, plain_background, read_rows
 
 __all__ = [
     "SIDE",
+    "Joined",
     "PhotoSet",
     "Photograph",
     "cut_out",
+    "read_listing_set",
     "read_metadata",
     "read_names",
     "read_photo_set",
@@ -48,7 +49,7 @@ class Photograph:
     Attributes:
         kind, sort: What it shows, in words: "t-shirt"; "pear" and more finely "conference".
         box: Where it lies in its square: left, top, right, bottom in 0…1.
-        article: Whether it is cut out and can be recoloured.
+        article: Whether it is cut out.
         object_box: Where the article lies in the square; `box` where none is cut out.
         main: Main colour of the article, RGB 0…255.
         reach: How far from the main colour recolouring reaches.
@@ -153,13 +154,13 @@ def read_listing_set(listings: Sequence[Listing], cache: Path, *, workers: int =
 def _with_listing(photograph: Photograph, listing: Listing) -> Photograph:
     """Believe the table's colour; recolour only where the measured one agrees."""
     measured = name_of(np.array(photograph.main), 30) if photograph.article else None
-    family = family_of(listing.colour)
+    family, case = family_of(listing.colour), listing.kind == "phone case"
     return replace(
         photograph,
         colour=family,
-        recolourable=family is not None and measured == family and listing.kind != "phone case",
+        recolourable=family is not None and measured == family and not case,
         # A phone case is printed on all over, whatever was printed on it.
-        reach=math.inf if listing.kind == "phone case" else photograph.reach,
+        reach=math.inf if case else photograph.reach,
         listing=listing,
     )
 
@@ -219,13 +220,7 @@ def read_metadata(folder: Path) -> list[dict[str, str]]:
     Raises:
         ConfigurationError: It cannot be read, or a line missing_for file_name or category.
     """
-    file = folder / "metadata.csv"
-    try:
-        with open(file, newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        cause = getattr(error, "strerror", None) or str(error)
-        raise ConfigurationError(f"Cannot read {file}: {cause}.") from None
+    rows, file = read_rows(folder), folder / "metadata.csv"
     for number, row in enumerate(rows, 2):
         if not row.get("file_name") or not row.get("category"):
             raise ConfigurationError(

@@ -32,18 +32,15 @@ def photograph(
 ) -> PictureSpec:
     """Plan a picture of a photograph: recoloured where a family is given, else as it is."""
     shown = subjects.photographs[number]
-    if setting is None:
-        share = 0.25 if shown.listing else 0.7
-        setting = "elsewhere" if shown.article and rng.random() < share else "own"
     listing = shown.listing
-    if family is None and listing is not None:
-        colour = ANY if shown.colour is None else COLOUR_IDS[shown.colour]
-        named = kind_id(listing.colour) if listing.colour else ANY
-    elif family is None:
-        colour = ANY if shown.colour is None else COLOUR_IDS[shown.colour]
-        named = ANY
-    else:
+    if setting is None:
+        share = 0.25 if listing else 0.7
+        setting = "elsewhere" if shown.article and rng.random() < share else "own"
+    if family is not None:
         colour, named = COLOUR_IDS[family], kind_id(shade or family)
+    else:
+        colour = ANY if shown.colour is None else COLOUR_IDS[shown.colour]
+        named = kind_id(listing.colour) if listing and listing.colour else ANY
     traits = Traits(
         item=item_of(subjects, number),
         kind=kind_id(shown.kind) if shown.kind else ANY,

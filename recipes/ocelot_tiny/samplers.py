@@ -225,12 +225,12 @@ def words(rng: random.Random, subjects: Subjects, plan: BatchPlan, count: int) -
 
 def _described(rng: random.Random, subjects: Subjects, spec: PictureSpec) -> tuple[str, Traits]:
     """What words say of a picture, and what they ask for."""
-    assert isinstance(spec.subject, int)
+    number = number_in_pool(spec)
     wanted = OPEN._replace(kind=spec.traits.kind)
     if spec.source == "stencil":
-        kind, _ = subjects.stencils[spec.subject]
+        kind, _ = subjects.stencils[number]
         return phrase(rng, "words of kind", kind=kind, fillers=True), wanted
-    shown = subjects.photographs[spec.subject]
+    shown = subjects.photographs[number]
     kind, sort = spoken(shown.kind), spoken(shown.sort)
     if sort != kind and rng.random() < 0.3:
         wanted = wanted._replace(sort=spec.traits.sort)

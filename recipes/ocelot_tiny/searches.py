@@ -13,11 +13,12 @@ import numpy as np
 from ocelot.encoders.base import Encoder
 from ocelot.errors import ConfigurationError
 from ocelot.evaluation import read_triplets
-from recipes.ocelot_tiny.listings import Listing
+from ocelot.evaluation.metrics import summary
+from recipes.ocelot_tiny.listings import Listing, read_listings
 
 __all__ = [
-    "Floats", "Search", "colour_kind_search", "colour_search", "encode_files", "file_of",
-    "folder_searches", "kind_search", "title_search",
+    "Floats", "Search", "colour_kind_search", "colour_search", "encode_files",
+    "folder_searches", "held_out_shops", "kind_search", "title_search",
 ]  # fmt: skip
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
@@ -47,33 +48,25 @@ class Search:
     texts: Floats | None = None
     images: Floats | None = None
 
+    def figures(self) -> dict[str, float]:
+        """Return R@1, R@5, R@9, R@10, MRR and P@10; see `ocelot.evaluation.metrics.summary`."""
+        return summary(self.asked @ self.gallery.T, self.targets, self.left_out)
+
     def scores(self) -> Floats:
         """Return the scores of all pictures, shape (n, m); what is left out has -inf."""
-        return self.left(self.asked @ self.gallery.T)
-
-    def left(self, scores: Floats) -> Floats:
-        """Return scores without those of the pictures that are left out."""
+        scores: Floats = self.asked @ self.gallery.T
         for row, out in zip(scores, self.left_out, strict=True):
             row[list(out)] = -np.inf
         return scores
 
-    def recall(self, most: int) -> float:
-        """Return the share of queries with an answer among the first pictures."""
-        scores = self.scores()
-        best = [row[list(wanted)].max() for row, wanted in zip(scores, self.targets, strict=True)]
-        ranks = (scores > np.array(best)[:, None]).sum(axis=1)
-        return float((ranks < most).mean())
 
-    def precision(self, most: int) -> float:
-        """Return the mean share of answers among the first pictures."""
-        order = np.argsort(-self.scores(), axis=1)[:, :most]
-        pairs = zip(order.tolist(), self.targets, strict=True)
-        return float(np.mean([len(wanted & set(row)) / most for row, wanted in pairs]))
-
-
-def file_of(listing: Listing) -> Path:
-    """Return where a picture is."""
-    return listing.folder / listing.file_name
+def held_out_shops(encoder: Encoder, root: Path) -> dict[str, tuple[list[Listing], Floats]]:
+    """Read what is held out of the tables `fashion` and `abo`, and encode the pictures."""
+    shops = {name: read_listings(root / name, held_out=True) for name in ("fashion", "abo")}
+    return {
+        name: (shop, encode_files(encoder, (one.path for one in shop)))
+        for name, shop in shops.items()
+    }
 
 
 def encode_files(encoder: Encoder, files: Iterable[Path]) -> Floats:
@@ -92,7 +85,7 @@ def colour_search(encoder: Encoder, shop: Sequence[Listing], gallery: Floats) ->
     return Search(
         "same item in <colour>",
         "both",
-        encoder.encode((file_of(shop[a]), text) for (a, _), text in zip(pairs, texts, strict=True)),
+        encoder.encode((shop[a].path, text) for (a, _), text in zip(pairs, texts, strict=True)),
         gallery,
         [{after} for _, after in pairs],
         [{before} for before, _ in pairs],
@@ -108,15 +101,7 @@ def kind_search(encoder: Encoder, shop: Sequence[Listing], gallery: Floats, leas
     for number, listing in enumerate(shop):
         members[listing.sort].add(number)
     kinds = {sort: numbers for sort, numbers in members.items() if len(numbers) >= least}
-    return Search(
-        "name of the kind",
-        "text",
-        encoder.encode(list(kinds)),
-        gallery,
-        list(kinds.values()),
-        [set()] * len(kinds),
-        range(len(kinds)),
-    )
+    return _text_search(encoder, "name of the kind", list(kinds), list(kinds.values()), gallery)
 
 
 def colour_kind_search(encoder: Encoder, shop: Sequence[Listing], gallery: Floats) -> Search:
@@ -125,29 +110,22 @@ def colour_kind_search(encoder: Encoder, shop: Sequence[Listing], gallery: Float
     for number, listing in enumerate(shop):
         if listing.colour:
             members[f"{listing.colour} {listing.sort}"].add(number)
-    return Search(
-        "colour and kind",
-        "text",
-        encoder.encode(list(members)),
-        gallery,
-        list(members.values()),
-        [set()] * len(members),
-        range(len(members)),
-    )
+    return _text_search(encoder, "colour and kind", list(members), list(members.values()), gallery)
 
 
 def title_search(encoder: Encoder, shop: Sequence[Listing], gallery: Floats) -> Search:
     """The first eight words of each title."""
     texts = [" ".join(listing.title.split()[:8]) for listing in shop]
-    return Search(
-        "first eight words of a title",
-        "text",
-        encoder.encode(texts),
-        gallery,
-        [{number} for number in range(len(shop))],
-        [set()] * len(shop),
-        range(len(shop)),
-    )
+    targets = [{number} for number in range(len(shop))]
+    return _text_search(encoder, "first eight words of a title", texts, targets, gallery)
+
+
+def _text_search(
+    encoder: Encoder, name: str, texts: list[str], targets: Sequence[set[int]], gallery: Floats
+) -> Search:
+    count = len(texts)
+    asked = encoder.encode(texts)
+    return Search(name, "text", asked, gallery, targets, [set()] * count, range(count))
 
 
 def folder_searches(encoder: Encoder, folder: Path) -> Iterable[Search]:

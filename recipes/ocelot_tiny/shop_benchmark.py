@@ -17,13 +17,13 @@ from PIL import Image, ImageDraw
 from ocelot.encoders.base import Encoder
 from ocelot.errors import ConfigurationError
 from recipes.ocelot_tiny.catalogue.render import render_theme
-from recipes.ocelot_tiny.listings import Listing, read_listings
+from recipes.ocelot_tiny.listings import Listing
 from recipes.ocelot_tiny.searches import (
     Floats,
     Search,
     colour_search,
     encode_files,
-    file_of,
+    held_out_shops,
     kind_search,
     title_search,
 )
@@ -63,24 +63,21 @@ def measures(encoder: Encoder, root: Path, tutorial: Path | None) -> Iterable[Me
         root: Has the tables.
         tutorial: Folder with the tutorial's `images/` and `leopard.jpg`; None leaves themes out.
     """
-    shops = {name: read_listings(root / name, held_out=True) for name in ("fashion", "abo")}
-    shown = {name: encode_files(encoder, map(file_of, shop)) for name, shop in shops.items()}
-    for name, shop in shops.items():
-        search = colour_search(encoder, shop, shown[name])
-        for most in (1, 5):
-            yield _measure(search, f"R@{most}", search.recall(most), name)
-        search = kind_search(encoder, shop, shown[name], 10)
-        yield _measure(search, "P@10", search.precision(10), name)
-    everything = [one for shop in shops.values() for one in shop]
-    search = title_search(encoder, everything, np.concatenate([*shown.values()]))
-    yield _measure(search, "R@10", search.recall(10), "both")
+    shops = held_out_shops(encoder, root)
+    for name, (shop, gallery) in shops.items():
+        yield from _measures(colour_search(encoder, shop, gallery), name, "R@1", "R@5")
+        yield from _measures(kind_search(encoder, shop, gallery, 10), name, "P@10")
+    everything = [one for shop, _ in shops.values() for one in shop]
+    shown = np.concatenate([gallery for _, gallery in shops.values()])
+    yield from _measures(title_search(encoder, everything, shown), "both", "R@10")
     if tutorial is not None:
-        yield from themes(encoder, root, tutorial, shops["abo"], shown["abo"])
+        yield from themes(encoder, root, tutorial, *shops["abo"])
 
 
-def _measure(search: Search, figure: str, value: float, shop: str) -> Measure:
-    sizes = len(search.asked), len(search.gallery)
-    return Measure(f"{shop}: {search.name}", figure, value, *sizes)
+def _measures(search: Search, shop: str, *names: str) -> Iterable[Measure]:
+    figures, sizes = search.figures(), (len(search.asked), len(search.gallery))
+    for name in names:
+        yield Measure(f"{shop}: {search.name}", name, figures[name], *sizes)
 
 
 def themes(
@@ -119,7 +116,8 @@ def themes(
         size = int(cases.sum()) if "among" in figure else len(names)
         yield Measure("phone case with this theme", figure, float(np.mean(values)), count, size)
     scores = encoder.encode([(tutorial / "leopard.jpg", text) for text in _TUTORIAL_TEXTS])
-    ranks = _ranks(scores @ gallery[len(shop) :].T, [_place(files)] * len(_TUTORIAL_TEXTS))
+    scores = scores @ gallery[len(shop) :].T
+    ranks = (scores > scores[:, [_place(files)]]).sum(axis=1)
     for text, rank in zip(_TUTORIAL_TEXTS, ranks, strict=True):
         yield Measure(
             f"leopard.jpg, {text}", f"rank of {_TUTORIAL}", float(rank + 1), 1, len(files)
@@ -162,10 +160,3 @@ def _flag() -> Image.Image:
             x, y = 13 + column * 25 + row % 2 * 12, 10 + row * 11
             draw.ellipse((x - 3, y - 3, x + 3, y + 3), "white")
     return image
-
-
-def _ranks(scores: Floats, targets: Iterable[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """How many pictures come before each query's own."""
-    own = scores[np.arange(len(scores)), list(targets)]
-    ranks: np.ndarray[Any, np.dtype[np.int64]] = (scores > own[:, None]).sum(axis=1)
-    return ranks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -52,7 +53,7 @@ class RecipeSource:
     def texts(self) -> Iterator[str]:
         """Return every wording, then what tables say."""
         yield from every_text(random.Random(self._config.seed))
-        for listing in self._listings():
+        for listing in self._listings:
             yield " ".join((listing.title, listing.sort, listing.colour))
             yield from listing.keywords
             yield from kind_words(listing.sort)
@@ -61,6 +62,7 @@ class RecipeSource:
         """Return common English words."""
         return english_words()
 
+    @cached_property
     def _listings(self) -> list[Listing]:
         tables = self._config.tables
         if tables is None:
@@ -97,8 +99,8 @@ class RecipeSource:
                     self._held_out = read_photo_set(
                         source, folder / "held_out.npy", articles=articles, only=kept
                     )
-            if listings := self._listings():
-                tables = read_listing_set(listings, folder / "listings.npy")
+            if self._listings:
+                tables = read_listing_set(self._listings, folder / "listings.npy")
                 self._photos = self._photos + tables if self._photos else tables
             if groups.drawings:
                 drawings = DrawingPool(

@@ -17,7 +17,6 @@ from recipes.ocelot_tiny.searches import (
     Search,
     colour_search,
     encode_files,
-    file_of,
     folder_searches,
     kind_search,
     title_search,
@@ -45,7 +44,7 @@ def shop(root: Path) -> list[Listing]:
 
 def encoder(listings: list[Listing], *, composes: bool) -> FunctionEncoder:
     """Knows every picture by its file: a place for its kind, one for its colour."""
-    known = {Image.open(one.folder / one.file_name).tobytes(): one for one in listings}
+    known = {Image.open(one.path).tobytes(): one for one in listings}
     assert len(known) == len(listings)
 
     def vector(image: Any, text: str | None) -> np.ndarray[Any, Any]:
@@ -69,14 +68,16 @@ def encoder(listings: list[Listing], *, composes: bool) -> FunctionEncoder:
 def test_figures_of_known_encoders(tmp_path: Path, composes: bool) -> None:
     listings = shop(tmp_path / "shop")
     judge = encoder(listings, composes=composes)
-    gallery = encode_files(judge, map(file_of, listings))
+    gallery = encode_files(judge, (one.path for one in listings))
     search = colour_search(judge, listings, gallery)
     assert (len(search.asked), len(gallery)) == (12, 14)
-    assert search.recall(1) == 1 if composes else search.recall(1) < 0.7  # one of two siblings
+    assert (
+        search.figures()["R@1"] == 1 if composes else search.figures()["R@1"] < 0.7
+    )  # one of two siblings
     kinds = kind_search(judge, listings, gallery, 10)
-    assert (len(kinds.asked), kinds.precision(10)) == (1, 1.0)  # ties are too few
+    assert (len(kinds.asked), kinds.figures()["P@10"]) == (1, 1.0)  # ties are too few
     titles = title_search(judge, listings, gallery)
-    assert len(titles.asked) == 14 and titles.recall(1) > 0.4  # of each design one in three
+    assert len(titles.asked) == 14 and titles.figures()["R@1"] > 0.4  # of each design one in three
 
 
 def made_up(parts: str, count: int = 400) -> Search:
@@ -123,5 +124,5 @@ def test_sets_are_read_by_their_parts(tmp_path: Path) -> None:
     assert {parts: len(search.asked) for parts, search in found.items()} == {
         "both": 1, "text": 1, "image": 1,
     }  # fmt: skip
-    assert found["both"].recall(1) == 1 and found["text"].recall(1) == 1
+    assert found["both"].figures()["R@1"] == found["text"].figures()["R@1"] == 1
     assert [len(out) for search in found.values() for out in search.left_out] == [1, 0, 1]

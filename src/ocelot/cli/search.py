@@ -29,7 +29,7 @@ from ocelot.cli.options import (
 from ocelot.cli.terminal import print_rows, printable, sentence, waiting
 from ocelot.errors import ConfigurationError, InputError
 from ocelot.types import MAX_REFERENCES
-from ocelot.words import count, does_not_know
+from ocelot.words import count
 
 if TYPE_CHECKING:
     from ocelot.engine import Engine
@@ -145,7 +145,7 @@ def reranked(engine: Engine, result: Result, *, quiet: bool = False) -> Result:
 
 def print_result(result: Result) -> None:
     """Print a table of the hits, the best match and the reason."""
-    from ocelot.render.words import cost, ranked, verdict
+    from ocelot.render.words import cost, ranked, unknown, verdict
 
     if not result.hits:
         typer.echo(_NOTHING)
@@ -164,8 +164,8 @@ def print_result(result: Result) -> None:
         made = ", ".join(filter(None, [ranked(ranking), cost(ranking), repaired]))
         detail = f": {ranking.detail}" if ranking.detail else ""
         typer.echo(sentence(f"{made[0].upper()}{made[1:]}{detail}"))
-    if result.unknown_words:
-        typer.echo(printable(f"{does_not_know(result.encoder, result.unknown_words)}."))
+    if said := unknown(result):
+        typer.echo(printable(said))
     seconds = result.timings.get("total", 0.0)
     typer.echo(f"{count(len(result.hits))} in {seconds:.2f} s.")
 

@@ -112,27 +112,23 @@ def deepened(initial: Checkpoint, depths: tuple[int, ...]) -> Checkpoint:
         )
     deeper = replace(vision, depths=depths)
     geometry = replace(initial.geometry, vision=deeper)
-    tower = ConvolutionVision(deeper)  # random weights for the added blocks
-    state = {
-        name: value for name, value in initial.state.items() if not name.startswith("vision.blocks")
-    }
-    old = new = 0
+    kept: list[int] = []  # numbers of the blocks within the deeper tower
+    added: list[int] = []
     for before, after in zip(vision.depths, depths, strict=True):
-        for place in range(after):
-            block = tower.blocks[new]
-            if place < before:
-                prefix = f"vision.blocks.{old}."
-                weights = {
-                    name.removeprefix(prefix): value
-                    for name, value in initial.state.items()
-                    if name.startswith(prefix)
-                }
-                old += 1
-            else:
-                nn.init.zeros_(block.norm2.weight)
-                weights = block.state_dict()
-            state |= {f"vision.blocks.{new}.{name}": value for name, value in weights.items()}
-            new += 1
+        first = len(kept) + len(added)
+        kept += range(first, first + before)
+        added += range(first + before, first + after)
+    state = {}
+    for name, value in initial.state.items():
+        if name.startswith("vision.blocks."):
+            _, _, number, rest = name.split(".", 3)
+            name = f"vision.blocks.{kept[int(number)]}.{rest}"
+        state[name] = value
+    tower = ConvolutionVision(deeper)  # random weights for the added blocks
+    for place in added:
+        block = tower.blocks[place]
+        nn.init.zeros_(block.norm2.weight)
+        state |= {f"vision.blocks.{place}.{name}": v for name, v in block.state_dict().items()}
     return replace(initial, geometry=geometry, state=state)
 
 

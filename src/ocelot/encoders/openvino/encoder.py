@@ -147,14 +147,14 @@ class _Loader:
     def __init__(self, files: EncoderFiles) -> None:
         self._files = files
         stamp = files.stamp()
-        known = read_spec(stamp)
-        spec: ModelSpec = known or self.checkpoint
-        if known is None:
+        spec = read_spec(stamp)
+        if spec is None:
+            spec = self.checkpoint
             write_spec(stamp, spec)
-        if files.weights.suffix == ".safetensors":  # a folder in Ocelot's format
+        elif files.weights.suffix == ".safetensors":  # the cache has neither words nor scores
             calibration = read_score_calibration(files.text)
             spec = replace(spec, words=read_words(files.text), score_calibration=calibration)
-        self.spec = spec
+        self.spec: ModelSpec = spec
         self._folder = graphs_folder(self.spec.fingerprint)
 
     @cached_property

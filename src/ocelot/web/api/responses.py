@@ -132,7 +132,7 @@ class SearchAnswer(_Value):
                 "hits": result.hits,
                 "best": result.best,
                 "ranking": result.ranking,
-                "unknown_words": list(result.unknown_words),
+                "unknown_words": result.unknown_words,
                 "timings": result.timings,
                 "panorama": answer.panorama and f"/v1/panoramas/{answer.panorama}",
             }
