@@ -185,7 +185,11 @@ class Augmenter:
         chosen = [_number(spec.printed) for spec in specs]
         objects = self._tensor([photos.photographs[number].object_box for number in chosen])
         tiled = torch.tensor([spec.tiled for spec in specs], device=self.device)
-        boxes = torch.where(tiled[:, None], objects, _inner(objects, source, 0.22, 0.45))
+        parts = _inner(objects, source, 0.22, 0.45)
+        # Sometimes a small part of that: what is printed of a leopard may be its spots.
+        middle = (parts[:, :2] + parts[:, 2:]).repeat(1, 2) / 2
+        parts = middle.lerp(parts, source.uniform(0.45, 1.4, n, 1).clamp(max=1))
+        boxes = torch.where(tiled[:, None], objects, parts)
         size = torch.where(tiled, source.uniform(0.12, 0.45, n), 1.0)
         matrix = edits.place(
             boxes,

@@ -7,6 +7,8 @@ on the CPU, so that a seed means the same edits everywhere.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -109,11 +111,26 @@ def warp(
         matrix: See `place`, shape (n, 2, 3).
         bend: Displacements in the source's -1…1, coarse, shape (n, 2, k, k).
     """
-    grid = F.affine_grid(matrix, [len(source), 1, side, side], align_corners=False)
+    grid = _grid(matrix, side)
     if bend is not None:
-        smooth = F.interpolate(bend, (side, side), mode="bicubic", align_corners=True)
-        grid = grid + smooth.permute(0, 2, 3, 1)
+        weights = _bicubic(bend.shape[-1], side).to(bend.device)
+        grid += torch.einsum("yi,ncij,xj->nyxc", weights, bend, weights)
     return F.grid_sample(source, grid, padding_mode=pad, align_corners=False)
+
+
+def _grid(matrix: Tensor, side: int) -> Tensor:
+    """What `affine_grid` computes, several times as fast: shape (n, side, side, 2)."""
+    axis = (torch.arange(side, device=matrix.device) * 2 + 1) / side - 1
+    columns = matrix[:, None, None, :, 0] * axis[None, None, :, None]
+    rows = matrix[:, None, None, :, 1] * axis[None, :, None, None] + matrix[:, None, None, :, 2]
+    return rows + columns
+
+
+@lru_cache(maxsize=4)
+def _bicubic(few: int, many: int) -> Tensor:
+    """Weights that interpolate `few` values to `many`, shape (many, few)."""
+    basis = torch.eye(few)[None, :, :, None]
+    return F.interpolate(basis, (many, 1), mode="bicubic", align_corners=True)[0, :, :, 0].T
 
 
 def tile(source: Tensor, matrix: Tensor, box: Tensor, side: int, gap: Tensor) -> Tensor:
@@ -125,7 +142,7 @@ def tile(source: Tensor, matrix: Tensor, box: Tensor, side: int, gap: Tensor) ->
         box: Left, top, right, bottom in 0…1 of the source's square, shape (n, 4).
         gap: From one to the next, as a share of the box's longer side, shape (n,).
     """
-    grid = F.affine_grid(matrix, [len(source), 1, side, side], align_corners=False)
+    grid = _grid(matrix, side)
     middle = (box[:, :2] + box[:, 2:] - 1)[:, None, None]
     period = 2 * (box[:, 2:] - box[:, :2]).amax(dim=1) * gap
     period = period[:, None, None, None]

@@ -86,9 +86,9 @@ def recolourings(rng: random.Random, subjects: Subjects, plan: BatchPlan, count:
 
     Four garments of a kind at a time, so that style and not kind must tell them apart.
     """
-    half = count // 2 if subjects.articles and subjects.recolourable else 0
+    tables = 2 * count // 3 if subjects.articles and subjects.recolourable else 0
     first, second = subjects.articles or subjects.recolourable, subjects.recolourable
-    for number in (*clusters(rng, first, count - half), *clusters(rng, second, half)):
+    for number in (*clusters(rng, first, count - tables), *clusters(rng, second, tables)):
         shown = subjects.photographs[number]
         variants: list[tuple[int, str | None, str]] = []  # picture, colour family, shade
         if rng.random() < 0.6:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -43,6 +45,21 @@ def test_each_row_is_what_the_network_says_of_it_alone(
         torch.testing.assert_close(queries, torch.stack(expected), atol=1e-5, rtol=0)
         shown = network(batch.pixels, batch.empty.expand(len(batch.pixels), -1), None)
         torch.testing.assert_close(candidates, shown, atol=1e-5, rtol=0)
+
+
+def test_a_share_of_the_picture_is_added_where_words_come_with_it(words: TextTokenizer) -> None:
+    network = made.network(words.tokenizer.get_vocab_size()).eval()
+    batch = made.batch(words)
+    has_image = batch.references >= 0
+    both = has_image & (batch.mask.sum(dim=1) > 2)
+    with torch.inference_mode():
+        plain, pictures = embed(network, batch)
+        network.geometry = replace(network.geometry, picture_share=0.7)
+        queries, candidates = embed(network, batch)
+    assert torch.equal(candidates, pictures)
+    torch.testing.assert_close(queries[~both], plain[~both])
+    mixed = plain[both] + 0.7 * pictures[batch.references[both]]
+    torch.testing.assert_close(queries[both], mixed / mixed.norm(dim=1, keepdim=True))
 
 
 def test_a_picture_without_words_is_embedded_once(words: TextTokenizer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,8 +13,9 @@ from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.geometry import ConvolutionConfig
 from ocelot.model.tokenizer import TextTokenizer, word_piece
-from ocelot.training.config import NetworkConfig
-from ocelot.training.start import adapted_network, deepened, new_network
+from ocelot.training.config import DataConfig, NetworkConfig, OptimiserConfig, TrainConfig
+from ocelot.training.source import TripletSource
+from ocelot.training.start import adapted_network, deepened, new_network, starting_point
 from tests.training import made
 
 FRAME = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -75,6 +77,19 @@ def test_a_checkpoint_as_it_is() -> None:
     with torch.no_grad():
         network.projection.weight.zero_()
     assert start.state["projection.weight"].abs().max() > 0
+
+
+def test_a_run_may_set_the_share_of_the_picture(tmp_path: Path) -> None:
+    start = checkpoint(tokenizer("mug"))
+    one_step = OptimiserConfig(steps=1)
+    file = made.write_triplets(tmp_path, made.triplet("a", "in red", "b"))
+    named = DataConfig(triplets=str(file))
+    source = TripletSource(TrainConfig(name="made", data=named, optimiser=one_step))
+    for share, kept in ((0.5, 0.5), (None, 0.0)):
+        data = DataConfig(picture_share=share)
+        config = TrainConfig(name="made", data=data, optimiser=one_step)
+        network, _ = starting_point(config, start, source)
+        assert network.geometry == replace(start.geometry, picture_share=kept)
 
 
 def test_convolutions_read_pictures_of_another_size() -> None:

@@ -114,9 +114,10 @@ def test_a_calibration_tells_good_first_hits_from_others() -> None:
 
 def test_sets_are_read_by_their_parts(tmp_path: Path) -> None:
     listings = shop(tmp_path / "shop")
+    ties = '["images/3.png", "images/4.png", "images/5.png"]'  # equally near to the word
     (tmp_path / "shop" / "queries.jsonl").write_text(
         '{"reference": "images/0.png", "text": "in blue", "targets": ["images/1.png"]}\n'
-        '{"reference": null, "text": "ties", "targets": ["images/3.png", "images/4.png"]}\n'
+        f'{{"reference": null, "text": "ties", "targets": {ties}}}\n'
         '{"reference": "images/2.png", "text": null, "targets": ["images/0.png"]}\n'
     )
     judge = encoder(listings, composes=True)

@@ -56,6 +56,21 @@ class VistaEncoder(Encoder):
 
         Inputs with and without an image run apart, and those of similar length together.
         """
+        share = self.geometry.picture_share
+        if not share:
+            return self._embed(batch)
+        empty = self.tokenizer(None, self.geometry.longest_caption)
+        composed = [
+            n for n, (pixels, ids) in enumerate(batch) if pixels is not None and ids != empty
+        ]
+        alone = [Prepared(batch[n].pixels, empty) for n in composed]
+        vectors = self._embed([*batch, *alone])
+        mixed = vectors[composed] + share * vectors[len(batch) :]
+        vectors[composed] = mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
+        return vectors[: len(batch)]
+
+    def _embed(self, batch: Sequence[Prepared]) -> Matrix:
+        """The network's own embeddings of a batch, images without their share."""
         places: list[int] = []
         rows: list[Any] = []
         for with_image in (True, False):

@@ -73,10 +73,16 @@ class TextConfig:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Everything needed to build the network."""
+    """Everything needed to build the network.
+
+    Attributes:
+        picture_share: An image with a text is embedded as the network's reading of both, plus
+            this share of the image's own embedding, scaled to length 1. 0 is VISTA's design.
+    """
 
     vision: EvaConfig | ConvolutionConfig
     text: TextConfig
+    picture_share: float = 0.0
 
     @property
     def dimension(self) -> int:
@@ -96,7 +102,8 @@ class Geometry:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as in a checkpoint's `config.json`."""
         kind = "eva02" if isinstance(self.vision, EvaConfig) else "convolution"
-        return {"vision": {"kind": kind} | asdict(self.vision), "text": asdict(self.text)}
+        towers = {"vision": {"kind": kind} | asdict(self.vision), "text": asdict(self.text)}
+        return towers | ({"picture_share": self.picture_share} if self.picture_share else {})
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Geometry:
@@ -104,12 +111,12 @@ class Geometry:
         try:
             vision = dict(config["vision"])
             kind = vision.pop("kind")
-            text = TextConfig(**config["text"])
+            text, share = TextConfig(**config["text"]), float(config.get("picture_share", 0))
             if kind == "eva02":
-                return cls(EvaConfig(**vision), text)
+                return cls(EvaConfig(**vision), text, share)
             if kind == "convolution":
                 vision |= {name: tuple(vision[name]) for name in ("widths", "depths")}
-                return cls(ConvolutionConfig(**vision), text)
+                return cls(ConvolutionConfig(**vision), text, share)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"The config does not describe a network: {error}.") from None
         raise CheckpointError(f"The vision tower must be eva02 or convolution, was: {kind!r}.")

@@ -6,7 +6,8 @@ Source: VISTA, arXiv 2406.04292. The sequence of an image with a text is::
     0       1 … n          n+1 …            (positions)
 
 and the first row of the output, scaled to length 1, is the embedding. An image alone is encoded
-with the empty text. A text alone takes the plain path of the text encoder.
+with the empty text. A text alone takes the plain path of the text encoder. Where the geometry has
+a `picture_share`, that is added afterwards, by whoever runs the network.
 """
 
 from __future__ import annotations

@@ -56,6 +56,26 @@ def relight(random: Random, pixels: Tensor, strength: float) -> Tensor:
     contrast = torch.exp(each(random.uniform(-0.18, 0.18, n)) * strength)
     offset = each(random.uniform(-12, 12, n)) * strength
     lit = ((pixels - 128) * contrast + 128) * gain * tint + offset
-    blurred = F.avg_pool2d(lit, 3, stride=1, padding=1, count_include_pad=False)
+    blurred = _box_blur(lit)
     lit = lit.lerp(blurred, each(random.uniform(-0.6, 1, n).clamp(min=0)) * strength)
     return lit.clamp(0, 255)
+
+
+def _box_blur(pixels: Tensor) -> Tensor:
+    """Means of 3 x 3 pixels, of fewer at the border.
+
+    Sums of shifted pictures are several times as fast as `avg_pool2d`.
+    """
+    padded = F.pad(pixels, (1, 1, 1, 1))
+    rows = padded[..., :-2, :] + padded[..., 1:-1, :] + padded[..., 2:, :]
+    sums = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
+    down, across = (_summed(side, pixels.device) for side in pixels.shape[-2:])
+    return sums / (down[:, None] * across)
+
+
+def _summed(side: int, device: torch.device) -> Tensor:
+    """How many of 3 pixels in a line lie inside, at each place."""
+    counts = torch.full((side,), 3.0, device=device)
+    counts[0] -= 1
+    counts[-1] -= 1
+    return counts

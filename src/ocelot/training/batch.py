@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ocelot.errors import ConfigurationError
@@ -153,17 +154,33 @@ def embed(
     has_image = references >= 0
     has_text = mask.sum(dim=1) > batch.empty.numel()
     first = pictures.start or 0
-    for rows, with_image in ((has_image & has_text, True), (~has_image, False)):
-        if rows.any():
-            shown = patches[references[rows] - first] if with_image else None
-            longest = int(mask[rows].sum(dim=1).max())
-            read = network.read(shown, ids[rows, :longest], mask[rows, :longest])
-            queries = queries.index_put((rows,), read.to(queries.dtype))
+    share = network.geometry.picture_share
+    for rows, with_image in _alike(has_image, has_text, mask):
+        numbers = references[rows] - first
+        longest = int(mask[rows].sum(dim=1).max())
+        shown = patches[numbers] if with_image else None
+        read = network.read(shown, ids[rows, :longest], mask[rows, :longest])
+        if with_image and share:
+            read = F.normalize(read + share * candidates[numbers], dim=-1)
+        queries = queries.index_put((rows,), read.to(queries.dtype))
     # An image without text has the same embedding as the candidate.
     rows = has_image & ~has_text
     if rows.any():
         queries = queries.index_put((rows,), candidates[references[rows] - first])
     return queries.float(), candidates.float()
+
+
+def _alike(has_image: Tensor, has_text: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, bool]]:
+    """Numbers of queries that pass the network together, and whether they have an image.
+
+    The shorter half of the texts goes apart, as most are short and a few are long.
+    """
+    for chosen, with_image in ((has_image & has_text, True), (~has_image, False)):
+        (rows,) = torch.where(chosen)
+        rows = rows[mask[rows].sum(dim=1).argsort(stable=True)]
+        for half in rows.tensor_split(2):
+            if len(half):
+                yield half, with_image
 
 
 @torch.no_grad()

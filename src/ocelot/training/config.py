@@ -91,6 +91,8 @@ class DataConfig(Section):
             checkpoint (convolutional towers only); 0 keeps them.
         vision_depths: Residual blocks of each stage, if more than the initial checkpoint has
             (convolutional towers only); the added ones change nothing at first.
+        picture_share: How much of an image's own embedding is added where a text comes with it,
+            see `ocelot.model.geometry.Geometry`; None keeps that of the initial checkpoint.
         vocabulary: Largest number of sub-words of a tokenizer that is built from the texts;
             0 keeps the tokenizer of the initial checkpoint.
         augmentation: Strength of crops and light; 0 is none.
@@ -101,6 +103,7 @@ class DataConfig(Section):
     batch_size: PositiveInt = 64
     image_size: NonNegativeInt = 0
     vision_depths: Numbers | None = None
+    picture_share: NonNegativeFloat | None = None
     vocabulary: NonNegativeInt = 0
     augmentation: NonNegativeFloat = 1.0
 

@@ -31,13 +31,17 @@ def starting_point(
         tokenizer = words or initial.tokenizer
         if data.vision_depths:
             initial = deepened(initial, data.vision_depths)
+        if (share := data.picture_share) is not None:
+            initial = replace(initial, geometry=replace(initial.geometry, picture_share=share))
         return adapted_network(initial, tokenizer, data.image_size), tokenizer
     if config.network is None:
         raise ConfigurationError(
             "The run has no [network] section: add one, or start from a checkpoint (--initial)."
         )
     tokenizer = _new_tokenizer(source, data.vocabulary)
-    return new_network(config.network, tokenizer.tokenizer.get_vocab_size()), tokenizer
+    network = new_network(config.network, tokenizer.tokenizer.get_vocab_size())
+    network.geometry = replace(network.geometry, picture_share=data.picture_share or 0.0)
+    return network, tokenizer
 
 
 def _new_tokenizer(source: BatchSource, vocabulary: int) -> TextTokenizer:

@@ -511,8 +511,9 @@ def test_what_others_wrote_is_shown_and_never_run(
     page = visit(url)
     page.click("#oc-filters > button")
     page.get_by_role("combobox", name="colour").wait_for()  # the fields are those of the shop
-    page.fill("#oc-own textarea", "stock == 77")
+    page.wait_for_load_state("networkidle")  # the update that showed them clears the own filter
     say(page, hostile)
+    page.fill("#oc-own textarea", "stock == 77")
     with answer(page):
         page.click("#oc-search")
     assert page.inner_text("article h2") == hostile
