@@ -300,6 +300,7 @@ def _build_llm(settings: Settings, images: ImageStore) -> Reranker:
         max_tokens=settings.llm_max_tokens,
         detail=settings.llm_detail,
         window=settings.llm_window,
+        votes=settings.llm_votes,
         prices=None if price_in is None or price_out is None else (price_in, price_out),
         cache=cache_folder() / "rankings" if settings.llm_cache else None,
         images=images,

@@ -134,6 +134,12 @@ class Settings(BaseSettings):
         "high", description="Detail at which the model sees the panorama."
     )
     llm_window: int = Field(9, ge=2, le=25, description="Candidates in one panorama.")
+    llm_votes: int = Field(
+        1,
+        ge=1,
+        le=9,
+        description="Times that each panorama is asked, with the candidates in other places.",
+    )
     llm_cache: bool = Field(True, description="Cache rankings for repeated queries.")
     llm_price_in: float | None = Field(
         None,

@@ -95,7 +95,9 @@ def test_the_schema_is_one_that_strict_mode_takes() -> None:
     assert SCHEMA["required"] == list(SCHEMA["properties"])
     assert SCHEMA["additionalProperties"] is False
     kinds = {name: value["type"] for name, value in SCHEMA["properties"].items()}
-    assert kinds == {"ranking": "array", "reason": "string", "match": "boolean"}
+    assert kinds == {
+        "ranking": "array", "item": "integer", "reason": "string", "match": "boolean",
+    }  # fmt: skip
 
 
 def test_one_line() -> None:

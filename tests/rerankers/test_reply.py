@@ -141,6 +141,22 @@ def test_nothing_fits_is_an_answer(text: str) -> None:
     assert (parsed.match, parsed.status) == (False, "ok")
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"ranking": [3, 1, 2], "item": %s, "reason": "Spots.", "match": true}',
+        "Ranked list: [3, 1, 2]\nItem: %s\nReasons: Spots.\nMatch: yes",
+        "{'ranking': [3, 1, 2], 'item': %s, 'reason': 'Spots.', 'match': true}",
+    ],
+)
+def test_a_reason_must_be_about_the_first_item(reply: str) -> None:
+    assert parse_reply(reply % 3, 3, "served").reason == "Spots."
+    other = parse_reply(reply % 1, 3, "served")
+    assert (other.order, other.status) == ((2, 0, 1), "repaired")
+    assert other.reason == "(Said of another picture:) Spots."
+    assert other.detail.endswith("the reason is about another item than the first")
+
+
 def test_reasons_are_one_printable_line() -> None:
     reason = "red\n\x1b[31mcar\u202e \ud800" + "x" * 9000
     text = json.dumps({"ranking": [1], "reason": reason, "match": True})

@@ -20,7 +20,7 @@ __all__ = ["PROMPT_VERSION", "SCHEMA", "Detail", "build_messages", "build_prompt
 Detail = Literal["low", "high", "auto"]
 
 # Part of each cache key: change it with every change of the text below.
-PROMPT_VERSION = "2"
+PROMPT_VERSION = "3"
 
 # OpenAI's strict mode wants every property required and no others allowed.
 SCHEMA: Mapping[str, Any] = {
@@ -31,6 +31,10 @@ SCHEMA: Mapping[str, Any] = {
             "items": {"type": "integer"},
             "description": "Every item's number once, the best first.",
         },
+        "item": {
+            "type": "integer",
+            "description": "The number of the item that the reason is about: the first.",
+        },
         "reason": {
             "type": "string",
             "description": "One or two sentences: why the first item fits best.",
@@ -40,7 +44,7 @@ SCHEMA: Mapping[str, Any] = {
             "description": "False when not even the first item is what the person asks for.",
         },
     },
-    "required": ["ranking", "reason", "match"],
+    "required": ["ranking", "item", "reason", "match"],
     "additionalProperties": False,
 }
 
@@ -74,17 +78,19 @@ _DETAILS = (
 _RETURN = (
     "Rank all {count} items, numbers 1 to {count}, from the one that fits the query best to "
     "the one that fits least, each number exactly once. Give the reason for the first item only: "
-    "from what can be seen or is stated in its details, and without its number. If not even the "
-    "first is what the person asks for, say that there is no match."
+    "from what can be seen or is stated in its details. Name that item apart, not in the reason. "
+    "If not even the first is what the person asks for, say that there is no match."
 )
 _AS_JSON = (
     "Return only a JSON object in this form: "
-    '{"ranking": [numbers as integers], "reason": "why the first fits best", '
+    '{"ranking": [numbers as integers], "item": number of the first, '
+    '"reason": "why the first fits best", '
     '"match": true or false}'
 )
 _AS_TEXT = (
-    "Return only these three lines:\n"
+    "Return only these four lines:\n"
     "Ranked list: [numbers as integers]\n"
+    "Item: number of the first\n"
     "Reasons: why the first fits best\n"
     "Match: yes or no"
 )
@@ -99,7 +105,7 @@ def build_prompt(query: Query, hits: Sequence[Hit], *, structured: bool = True) 
     """The text that is sent with a panorama of `query` and `hits`.
 
     Args:
-        structured: Ask for a JSON object; else for the text form of three lines.
+        structured: Ask for a JSON object; else for the text form of four lines.
     """
     text = json.dumps(one_line(query.text or "", _TEXT_LIMIT), ensure_ascii=False)
     count = len(query.images)

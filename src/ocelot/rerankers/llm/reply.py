@@ -38,6 +38,7 @@ _LABELLED = re.compile(
 )
 _REASONED = re.compile(r"""(?:reasons?|explanation)["'”*`\s]{0,8}[:=]["'“*`\s]{0,8}""", re.I)
 _AFTER_REASON = re.compile(r"""["'”*`\s]{0,8}[,\n]\s{0,8}["'“*`]{0,4}match["'”*`\s]{0,8}:""", re.I)
+_ABOUT = re.compile(r"""\bitem["'”*`\s]{0,8}[:=]["'“*`\s#]{0,8}([0-9]{1,9})\b""", re.I)
 _MATCHED = re.compile(r"""\bmatch["'”*`\s]{0,8}:["'“*`\s]{0,8}(true|yes|false|no)\b""", re.I)
 _INDEX = re.compile(r"[^0-9.+-]{0,20}([0-9]{1,9})(?:\.0{0,9})?[^0-9.]{0,20}")
 _INTEGERS = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
@@ -49,6 +50,7 @@ class _Answer:
     indices: list[Any]
     reason: str = ""
     match: bool | None = None
+    about: Any = None
     note: str = ""
 
 
@@ -96,8 +98,12 @@ def parse_reply(text: str, count: int, reranker: str) -> Ranking:
         notes.insert(0, "the list counted from 0")
     if answer.note:
         notes.insert(0, answer.note)
+    about = _as_index(answer.about)
     if not reason:
         notes.append("the reply gave no reason")
+    elif about is not None and about - first != order[0]:
+        reason = f"(Said of another picture:) {reason}"
+        notes.append("the reason is about another item than the first")
     status: RankStatus = "repaired" if notes else "ok"
     return Ranking(order, reason, reranker, status, "; ".join(notes), answer.match)
 
@@ -142,7 +148,7 @@ def _answers(value: Any, depth: int = 4) -> Iterator[_Answer]:
         if isinstance(ranking, str):
             ranking = _INTEGERS.findall(ranking)
         if isinstance(ranking, list) or (ranking is None and match is False):
-            yield _Answer(ranking or [], _as_words(reason), match)
+            yield _Answer(ranking or [], _as_words(reason), match, fields.get("item"))
             return
     if isinstance(value, dict | list) and depth:
         for inner in value.values() if isinstance(value, dict) else value:
@@ -166,7 +172,9 @@ def _from_text(body: str) -> _Answer | None:
     reason = _AFTER_REASON.split(rest[start.end() :], maxsplit=1)[0] if start else ""
     reason = reason.replace("\\n", " ").replace('\\"', '"').strip(" \r\n\t\"'”*`}")
     matched = _MATCHED.findall(rest)
-    return _Answer(indices, reason, _as_bool(matched[-1]) if matched else None, note)
+    about = _ABOUT.search(rest[: start.start()] if start else rest)
+    match = _as_bool(matched[-1]) if matched else None
+    return _Answer(indices, reason, match, about[1] if about else None, note)
 
 
 def _bare_list(body: str, count: int) -> _Answer | None:

@@ -18,12 +18,15 @@ from ocelot.rerankers.llm.client import Chat, Messages
 from ocelot.rerankers.llm.failures import ChatError
 from ocelot.rerankers.llm.prompt import PROMPT_VERSION, Detail, build_messages, build_prompt
 from ocelot.rerankers.llm.reply import parse_reply
+from ocelot.rerankers.llm.votes import arrangements, merge
 from ocelot.rerankers.llm.windows import sweep, window_starts
 from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, compose_panorama
 from ocelot.rerankers.panorama.tiles import load_tiles, query_picture
 from ocelot.types import Hit, Query, Ranking, Usage
 
 __all__ = ["LLMReranker"]
+
+MAX_VOTES = 9
 
 
 class LLMReranker:
@@ -44,6 +47,8 @@ class LLMReranker:
         max_tokens: Longest reply; reasoning models need more.
         detail: OpenAI's resolution of the panorama; "low" costs less and recognises less.
         window: Most candidates in one panorama, 2 to 25.
+        votes: How often each panorama is asked, 1 to 9, each time with the candidates in other
+            places; the rankings are merged.
         prices: US dollars for a million tokens in the prompt, and in the reply; without them an
             answer does not say what it cost.
         cache: A folder for answers, so that the same question is asked only once.
@@ -66,6 +71,7 @@ class LLMReranker:
         max_tokens: int = 1024,
         detail: Detail = "high",
         window: int = 9,
+        votes: int = 1,
         prices: tuple[float, float] | None = None,
         cache: str | Path | None = None,
         images: ImageStore | None = None,
@@ -73,6 +79,10 @@ class LLMReranker:
         if not 2 <= window <= MAX_CANDIDATES:
             raise ConfigurationError(
                 f"The reranker's window must be 2 to {MAX_CANDIDATES} candidates, was: {window}."
+            )
+        if not 1 <= votes <= MAX_VOTES:
+            raise ConfigurationError(
+                f"The reranker's votes must be 1 to {MAX_VOTES}, was: {votes}."
             )
         self._chat = Chat(
             model,
@@ -85,7 +95,7 @@ class LLMReranker:
             max_tokens=max_tokens,
         )
         self._detail: Detail = detail
-        self._window = window
+        self._window, self._votes = window, votes
         self._prices = prices
         self._cache = None if cache is None else RankingCache(cache)
         self._images = images or ImageStore()
@@ -114,7 +124,8 @@ class LLMReranker:
         except ImageError as error:
             return self._fallback(hits, str(error), Usage())
         deadline = time.monotonic() + self._chat.timeout
-        run = _Run(self._chat, self._detail, self._images, query, image, hits, deadline)
+        settings = (self._chat, self._detail, self._votes, self._images)
+        run = _Run(*settings, query, image, hits, deadline)
         order, replies = sweep(len(hits), self._window, run.judge)
         run.usage = run.usage.priced(self._prices)
         ranking = self._conclude(run, order, replies)
@@ -152,7 +163,9 @@ class LLMReranker:
 
     def _key(self, query: Query, hits: Sequence[Hit]) -> str:
         chat = self._chat
-        asked = (chat.model, chat.endpoint, chat.max_tokens, self._detail, self._window)
+        asked = (
+            chat.model, chat.endpoint, chat.max_tokens, self._detail, self._window, self._votes,
+        )  # fmt: skip
         candidates = [(hit.sha256, dict(hit.metadata)) for hit in hits]
         return cache_key(PROMPT_VERSION, asked, query.reference_ids(), query.text, candidates)
 
@@ -170,6 +183,7 @@ class _Run:
 
     chat: Chat
     detail: Detail
+    votes: int
     images: ImageStore
     query: Query
     image: Image.Image | None
@@ -181,7 +195,20 @@ class _Run:
     temporary: int = 0  # number of temporary failures
 
     def judge(self, positions: tuple[int, ...]) -> Ranking | None:
-        """The model's reply about the hits at these positions; None to send no more requests."""
+        """The model's verdict on the hits at these positions; None to send no more requests."""
+        replies: list[Ranking] = []
+        for shown in arrangements(len(positions), self.votes):
+            reply = self._ask(tuple(positions[place] for place in shown))
+            if reply is None:
+                break
+            replies.append(replace(reply, order=tuple(shown[place] for place in reply.order)))
+        usable = [reply for reply in replies if reply.status != "fallback"]
+        if usable:
+            return merge(usable)
+        return replies[-1] if replies else None
+
+    def _ask(self, positions: tuple[int, ...]) -> Ranking | None:
+        """One reply about the hits at these positions, in this order; None as in `judge`."""
         hits = [self.hits[position] for position in positions]
         new = [position for position in positions if position not in self.tiles]
         tiles = load_tiles([self.hits[position] for position in new], self.images)
