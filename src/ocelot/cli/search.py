@@ -75,7 +75,8 @@ def search(
         list[str] | None, option(metavar="ID", help="Stored picture as a query picture.")
     ] = None,
     image_weight: Annotated[
-        list[float] | None, option(help="What pictures count, 0.1 to 10; once, or for each. [1]")
+        list[float] | None,
+        option(metavar="FLOAT", help="What pictures count, 0.1 to 10; once, or for each. [1]"),
     ] = None,
     text_weight: Annotated[
         float | None, option(help="What words count beside pictures, 0.1 to 10. [1]")

@@ -169,12 +169,14 @@ class QueryImageData(ImageData):
     """A picture in the request, with what it counts."""
 
     weight: Weight = 1.0
+    """What it counts beside the other pictures and the text."""
 
 
 class QueryImageOfItem(ImageOfItem):
     """The picture of a stored item, with what it counts."""
 
     weight: Weight = 1.0
+    """What it counts beside the other pictures and the text."""
 
 
 def _alternative(value: Any) -> str:
