@@ -90,16 +90,16 @@ class Hit(Item):
         rank: Place in the order that it is shown in, from 1.
         retrieval_rank: Place in the order of the search, from 1: by similarity, unless the query
             asks for diversity. A reranker may have moved the hit since.
+        vector: The stored embedding, shape (dimension,), where it was asked for.
         folded: Number of hits that were left out for this one: near duplicates, or others of its
             group.
-        vector: The stored embedding, shape (dimension,), where it was asked for.
     """
 
     score: float = 0.0
     rank: int = 1
     retrieval_rank: int = 0
-    folded: int = 0
     vector: Vector | None = field(default=None, repr=False, compare=False)
+    folded: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
