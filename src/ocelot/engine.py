@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ocelot.collection.foreign import ForeignCollection
 from ocelot.encoders.base import encode_query
@@ -24,12 +27,13 @@ from ocelot.indexing.writer import forget_images
 from ocelot.model.knowledge import words_of
 from ocelot.render import ResultRenderer
 from ocelot.rerankers.base import Reranker
+from ocelot.selection import needs_vectors, pool_size, select
 from ocelot.types import Hit, IndexReport, Item, Query, Result
 from ocelot.words import does_not_know
 
 if TYPE_CHECKING:
     from ocelot.collection import Collection, Row
-    from ocelot.encoders.base import Encoder
+    from ocelot.encoders.base import Encoder, Matrix
     from ocelot.images.file import ImageSource
 
 __all__ = ["Engine"]
@@ -230,13 +234,15 @@ class Engine:
         """Find the items closest to a query, and rerank them.
 
         Args:
-            query: A `Query`, instead of `image` and `text`.
+            query: A `Query`, instead of `image` and `text`; it has weights, negative parts, stored
+                items, grouping and more.
             image: One reference image or a list of up to 8; each as `add` takes it.
             text: What is wanted, or how it differs from the images.
             limit: The most hits to return.
             filter: A Milvus expression over the metadata: `price < 30 and colour == "blue"`.
             min_score: Leave out hits with a lower cosine similarity, -1 to 1.
-            keep_reference: Whether to return the reference images and their exact copies, too.
+            keep_reference: Whether to return the query's own images and their exact copies, and
+                the items that it names, too.
             rerank: Whether to rerank, or the reranker to use; by default if the engine has one.
             with_vectors: Whether hits carry their vectors, which rerankers can use; by default
                 if there is a reranker.
@@ -244,29 +250,38 @@ class Engine:
         Raises:
             InputError: The query or a number cannot be used, or the encoder knows no word of a
                 text alone; `ImageError` for an image.
+            ItemNotFound: The query names an item that is not stored, or whose file is gone.
             FilterError: Milvus does not accept the filter, or it is longer than 10,000
-                characters, or it finds nothing and names a field that no item has.
+                characters, or it finds nothing and names a field that no item has; or no hit has
+                the field to group by.
             ConfigurationError: Reranking is requested and the engine has no reranker.
             EncoderError: The encoder failed.
             CollectionError: Milvus failed.
         """
-        asked = _query_of(query, image, text)
+        given = _query_of(query, image, text)
         reranker = self._reranker_of(rerank)
         _check_numbers(limit, min_score)
         if with_vectors is None:
             with_vectors = (reranker or self.reranker) is not None
-        unknown = _unknown_words(self.encoder, asked)
+        unknown = _unknown_words(self.encoder, given)
         started = time.perf_counter()
-        vector = encode_query(self.encoder, asked)
+        asked = self._with_stored_images(given)
+        stored = (self._vectors(ids) for ids in (asked.like, asked.unlike))
+        vector = encode_query(self.encoder, asked, *stored)
         encoded = time.perf_counter()
-        hits = self.collection.search(
+        contents = (*asked.reference_ids(), *(image.id for image in asked.negative_images))
+        found = self.collection.search(
             vector,
-            limit=int(limit),
+            limit=pool_size(asked, int(limit)),
             filter=filter,
-            exclude_content=() if keep_reference else asked.reference_ids(),
+            exclude=() if keep_reference else (*asked.like, *asked.unlike),
+            exclude_content=() if keep_reference else contents,
             min_score=min_score,
-            with_vectors=with_vectors,
+            with_vectors=with_vectors or needs_vectors(asked),
         )
+        hits = select(asked, found, int(limit))
+        if needs_vectors(asked) and not with_vectors:
+            hits = tuple(replace(hit, vector=None) for hit in hits)
         done = time.perf_counter()
         timings = {"encode": encoded - started, "search": done - encoded, "total": done - started}
         result = Result(asked, hits, None, timings, self.encoder.name, unknown, self._renderer)
@@ -339,9 +354,25 @@ class Engine:
         self.close()
 
     def _row(self, id: str) -> Row:
-        for row in self.collection.get([id]):
-            return row
-        raise ItemNotFound(f"There is no item with the id {id}.")
+        return self._rows([id])[0]
+
+    def _rows(self, ids: Sequence[str]) -> tuple[Row, ...]:
+        rows = self.collection.get(ids) if ids else ()
+        if missing := set(ids) - {row.id for row in rows}:
+            raise ItemNotFound(f"There is no item with the id {min(missing)}.")
+        return rows
+
+    def _with_stored_images(self, query: Query) -> Query:
+        """The query with the pictures of its items among its images."""
+        if not query.items:
+            return query
+        stored = [self.images.original(row.item) for row in self._rows(query.items)]
+        return replace(query, images=(*query.images, *stored), items=())
+
+    def _vectors(self, ids: Sequence[str]) -> Matrix | None:
+        """Stored vectors, shape (ids, dimension)."""
+        vectors = [row.vector for row in self._rows(ids)]
+        return np.array(vectors, dtype=np.float32) if ids else None
 
     def _reranker_of(self, wanted: bool | Reranker | None) -> Reranker | None:
         if wanted is not None and not isinstance(wanted, bool):
@@ -363,8 +394,14 @@ class Engine:
 
 def _unknown_words(encoder: Encoder, query: Query) -> tuple[str, ...]:
     """Return the words that the encoder never saw; `InputError` if there is nothing else."""
-    unknown = encoder.unknown_words(query.text) if query.text else ()
-    if unknown and not query.images and set(words_of(query.text or "")) <= set(unknown):
+    texts = filter(None, [query.text, query.negative_text])
+    unknown = tuple(dict.fromkeys(word for text in texts for word in encoder.unknown_words(text)))
+    if (
+        unknown
+        and not query.images
+        and not query.items
+        and set(words_of(query.text or "")) <= set(unknown)
+    ):
         raise InputError(
             f"{does_not_know(encoder.name, unknown)}. The text has no other word: use other words, "
             "or a collection of an encoder that was trained on more, such as bge-visualized-base, "

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
@@ -16,13 +16,12 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ocelot.errors import InputError
+from ocelot.query import MAX_REFERENCES, Input, Query
 from ocelot.words import count
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
-
-    from ocelot.images.file import ImageFile, ImageSource
 
     Vector = np.ndarray[tuple[int], np.dtype[np.float32]]
 
@@ -42,92 +41,8 @@ __all__ = [
     "Usage",
 ]
 
-MAX_REFERENCES = 8  # reference images in one query
 TITLE_KEYS = ("title", "name", "text")  # metadata that names an item, the first one first
 RankStatus = Literal["ok", "repaired", "fallback"]
-
-
-def _image(source: Any) -> ImageFile:
-    from ocelot.images.file import ImageFile  # `import ocelot` does not need Pillow
-
-    return ImageFile.of(source)
-
-
-def _text(text: str | None) -> str | None:
-    """The text as it can be tokenised and sent; blank text counts as none."""
-    if text is not None and not isinstance(text, str):
-        raise InputError(f"The text must be a str, was: {type(text).__name__}.")
-    # Lone surrogates (bytes of another encoding) cannot be tokenised.
-    return text.encode("utf-8", "replace").decode() if text and text.strip() else None
-
-
-def _is_given(source: Any) -> bool:
-    return source is not None and not (isinstance(source, str) and not source)
-
-
-@dataclass(frozen=True, init=False)
-class Input:
-    """What an encoder encodes into one vector: an image, a text, or both.
-
-    Attributes:
-        image: Given as anything that `ImageFile.of` takes; an empty path counts as none.
-        text: Blank text counts as none.
-
-    Raises:
-        InputError: There is neither an image nor a text, or one is of another type.
-        ImageError: The image's file cannot be read.
-    """
-
-    image: ImageFile | None = None
-    text: str | None = None
-
-    def __init__(self, image: ImageSource | None = None, text: str | None = None) -> None:
-        object.__setattr__(self, "image", _image(image) if _is_given(image) else None)
-        object.__setattr__(self, "text", _text(text))
-        if self.image is None and self.text is None:
-            raise InputError("There is nothing to encode: give an image, a text, or both.")
-
-
-@dataclass(frozen=True, init=False)
-class Query:
-    """What a person asks for: images, a text, or images changed as the text says.
-
-    Attributes:
-        images: Reference images, in order; given as one image or a list of them, each anything
-            that `ImageFile.of` takes. Empty paths are left out.
-        text: Blank text counts as none.
-
-    Raises:
-        InputError: There is neither an image nor a text, one is of another type, or there are
-            more than `MAX_REFERENCES` images.
-        ImageError: An image's file cannot be read.
-    """
-
-    images: tuple[ImageFile, ...] = ()
-    text: str | None = None
-
-    def __init__(
-        self, images: ImageSource | Sequence[ImageSource] | None = None, text: str | None = None
-    ) -> None:
-        given: list[Any] = list(images) if isinstance(images, (list, tuple)) else [images]
-        given = [image for image in given if _is_given(image)]
-        if len(given) > MAX_REFERENCES:
-            raise InputError(
-                f"A query takes at most {MAX_REFERENCES} reference images, was: {len(given)}; "
-                "leave some out."
-            )
-        object.__setattr__(self, "images", tuple(map(_image, given)))
-        object.__setattr__(self, "text", _text(text))
-        if not self.images and self.text is None:
-            raise InputError("There is nothing to search for: give an image, a text, or both.")
-
-    def inputs(self) -> tuple[Input, ...]:
-        """What an encoder takes: one input for each image, with the text; or the text alone."""
-        return tuple(Input(image, self.text) for image in self.images) or (Input(text=self.text),)
-
-    def reference_ids(self) -> tuple[str, ...]:
-        """The content hashes of the reference images."""
-        return tuple(image.id for image in self.images)
 
 
 @dataclass(frozen=True)
@@ -173,14 +88,18 @@ class Hit(Item):
     Attributes:
         score: Cosine similarity to the query, -1 to 1.
         rank: Place in the order that it is shown in, from 1.
-        retrieval_rank: Place by similarity, from 1; a reranker may have moved the hit since.
+        retrieval_rank: Place in the order of the search, from 1: by similarity, unless the query
+            asks for diversity. A reranker may have moved the hit since.
         vector: The stored embedding, shape (dimension,), where it was asked for.
+        folded: Number of hits that were left out for this one: near duplicates, or others of its
+            group.
     """
 
     score: float = 0.0
     rank: int = 1
     retrieval_rank: int = 0
     vector: Vector | None = field(default=None, repr=False, compare=False)
+    folded: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -192,6 +111,8 @@ class Hit(Item):
         keys = ("rank", "retrieval_rank", "score", "path", "paths", "title", "id", "metadata")
         values = {key: getattr(self, key) for key in keys}
         values |= {"score": round(self.score, 6), "paths": list(self.paths)}
+        if self.folded:
+            values["folded"] = self.folded
         return values | {"metadata": dict(self.metadata)}
 
 
@@ -358,7 +279,7 @@ class Result:
             ranking.pop("order")
         images = [image.name for image in self.query.images]
         return {
-            "query": {"images": images, "text": self.query.text},
+            "query": {"images": images, "text": self.query.text, **self.query.extras()},
             "hits": hits,
             "best": hits[0] if self.best else None,
             "ranking": ranking,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -137,6 +138,36 @@ def test_filter_limit_and_min_score(ocelot: Command, indexed: Path) -> None:
     assert nothing.code == 0 and "Nothing was found" in nothing.out
 
 
+def test_weights_negatives_and_stored_items(ocelot: Command, shop: Path, indexed: Path) -> None:
+    from ocelot.build import open as open_engine
+    from ocelot.types import Query
+
+    files = sorted((shop / "images").iterdir())
+    with open_engine(indexed, create=False, reranker=None) as engine:
+        ids = [item.id for item in engine.items()][:3]
+        query = Query(
+            files[2], "mug", items=ids[0], image_weights=[2, 1], text_weight=3,
+            negative_text="red, striped, blue", negative_images=files[3], negative_weight=0.7,
+            like=ids[1], unlike=ids[2], group_by="kind", fold=0.99, diversity=0.2, min_share=0.3,
+        )  # fmt: skip
+        expected = engine.search(query, limit=5).to_dict()
+    outcome = ocelot(
+        "search", "--db", indexed, files[2], "mug -red -striped", "--item", ids[0],
+        "--image-weight", 2, "--image-weight", 1, "--text-weight", 3, "--negative-text", "blue",
+        "--negative-image", files[3], "--negative-weight", 0.7, "--like", ids[1],
+        "--unlike", ids[2], "--group-by", "kind", "--fold", 0.99, "--diversity", 0.2,
+        "--min-share", 0.3, "--no-rerank", "--json", "-n", 5,
+    )  # fmt: skip
+    found = json.loads(outcome.out)
+    assert found["query"] == expected["query"]
+    assert found["hits"] == expected["hits"] and len(found["hits"]) > 1
+
+
+def test_the_table_says_how_many_hits_a_hit_stands_for(ocelot: Command, indexed: Path) -> None:
+    outcome = ocelot("search", "--db", indexed, "-t", "mug", "--group-by", "category", "-n", 1)
+    assert re.search(r" \(\+\d+\)", outcome.out)
+
+
 def test_without_hits_there_is_a_page_but_no_panorama(
     ocelot: Command, indexed: Path, tmp_path: Path
 ) -> None:
@@ -166,6 +197,13 @@ def test_without_hits_there_is_a_page_but_no_panorama(
         (["--text", "a", "--panorama", "/proc/no/p.jpg"], 2, "/proc/no/p.jpg"),
         (["--text", "a", "--panorama", "p.xyz"], 2, "p.xyz"),
         (["--text", "a", "--min-score", "nan"], 2, "minimum score"),
+        (["--text", "-red"], 2, "nothing to search for besides 'red', which is not wanted"),
+        (["--text", "mug", "--text-weight", 0], 2, "text_weight must be 0.1 to 10, was: 0"),
+        (["--item", "none", "--image-weight", 1, "--image-weight", 2], 2, "2 image_weights"),
+        (["--item", "none"], 2, "no item with the id none"),
+        (["--text", "mug", "--like", "none"], 2, "no item with the id none"),
+        (["--text", "mug", "--negative-image", "none.jpg"], 2, "none.jpg: there is no such file"),
+        (["--text", "mug", "--group-by", "colr"], 2, "'colr' to group by: they have "),
     ],
 )
 def test_bad_input_is_one_sentence(

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from ocelot.encoders import FunctionEncoder
-from ocelot.encoders.base import Encoder, EncoderWrapper, encode_query, normalized_mean
+from ocelot.encoders.base import Encoder, EncoderWrapper, encode_query
 from ocelot.errors import EncoderError, ImageError, InputError
 from ocelot.images.file import ImageFile
+from ocelot.query_vector import normalized_mean
 from ocelot.types import Input, Query
 
 

@@ -143,6 +143,18 @@ def test_it_does_not_judge_what_was_not_fitted(query: Query, hits: list[Hit]) ->
     assert ranked(*hits, query=query, curve=NEVER).match is None
 
 
+def test_a_query_with_other_wishes_keeps_retrieval_order_and_is_not_judged() -> None:
+    hits = [hit(str(place), A if place else C) for place in range(9)]
+    for wish in ({"text_weight": 2}, {"negative_text": "blue"}, {"like": "x"}, {"diversity": 0.3}):
+        ranking = ranked(*hits, query=Query(GREY, "red", **wish), text=9.0, curve=NEVER)
+        assert ranking.order == tuple(range(9)) and ranking.match is None
+        assert ranking.reason == (
+            "Closest to the picture and “red”, and to what else the query says (score 0.50)."
+        )
+    assert ranked(*hits, query=Query(text="red", fold=1), curve=NEVER).match is None
+    assert ranked(*hits, query=Query(text="red", min_share=0), curve=NEVER).match is False
+
+
 def test_the_curve_sees_the_score_and_the_lead_over_the_ninth() -> None:
     scores = [0.9, 0.88] + [0.87] * 7 + [0.1]
     hits = [hit(str(n), A, score) for n, score in enumerate(scores)]

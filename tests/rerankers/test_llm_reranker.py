@@ -687,6 +687,23 @@ def test_each_set_of_reference_pictures_is_a_question_of_its_own(
         assert len(server.requests) == number
 
 
+def test_each_other_wish_is_a_question_of_its_own(
+    cached: LLMReranker, server: ChatServer, make_hits: MakeHits
+) -> None:
+    hits = make_hits(COLOURS)
+    wishes: list[dict[str, Any]] = [
+        {}, {"negative_text": "red"}, {"negative_text": "green"}, {"negative_images": b"x"},
+        {"negative_images": b"y"}, {"text_weight": 2}, {"image_weights": 2}, {"like": "a"},
+        {"unlike": "a"}, {"like": "b"}, {"negative_text": "red", "negative_weight": 1},
+    ]  # fmt: skip
+    picture = Image.new("RGB", (80, 60), "olive")
+    for number, wish in enumerate(wishes, 1):
+        query = Query(picture, "in blue", **wish)
+        assert not cached.rerank(query, hits).cached
+        assert cached.rerank(query, hits).cached
+        assert len(server.requests) == number
+
+
 def test_a_request_shows_every_reference_picture_and_says_how_many(
     server: ChatServer, make_hits: MakeHits
 ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from ocelot.rerankers.llm.prompt import SCHEMA, build_messages, build_prompt, one_line
 from ocelot.types import Hit, Query
@@ -45,6 +46,31 @@ def test_several_query_pictures_are_spoken_of() -> None:
         assert "query picture:" not in prompt and "query picture." not in prompt
     one = build_prompt(Query(b"x", "in blue"), [hit()])
     assert "query pictures" not in one and 'applied to the query picture: "in blue"' in one
+
+
+def test_what_else_the_query_says_is_told() -> None:
+    plain = build_prompt(QUERY, [hit()])
+
+    def added(**parts: Any) -> str:
+        prompt = build_prompt(Query(b"unused", QUERY.text, **parts), [hit()])
+        before, after = plain.split(QUERY.text + '"')
+        assert prompt.startswith(before) and prompt.endswith(after)
+        return prompt.removeprefix(f'{before}{QUERY.text}"').removesuffix(after).strip()
+
+    assert added() == added(fold=1, diversity=0.5, group_by="x", min_share=0.5) == ""
+    assert added(negative_text='red\n"x') == (
+        'The person does not want this: "red \\"x". Items that show it come last.'
+    )
+    assert added(text_weight=2) == "The instruction counts more than the query picture."
+    assert added(image_weights=2) == "The query picture counts more than the instruction."
+    assert added(image_weights=2, text_weight=2) == ""
+    steered = added(negative_images=b"x", unlike="a")
+    assert "pictures of what the person does not want and items that the person does not" in steered
+    assert "keep that order" in added(like="a") and "items that the person likes," in added(
+        like="a"
+    )
+    words = build_prompt(Query(text="case", text_weight=3, negative_text="red"), [hit()])
+    assert '"red"' in words and "counts more" not in words
 
 
 def test_each_form_of_answer_is_asked_for() -> None:

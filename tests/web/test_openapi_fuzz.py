@@ -96,7 +96,8 @@ def is_sayable(body: Any) -> bool:
     """
     if not isinstance(body, dict):
         return True
-    if not all(isinstance(body.get(name, ""), (str, list)) for name in ("text", "filter")):
+    texts = ("text", "filter", "negative_text", "group_by")
+    if not all(isinstance(body.get(name, ""), (str, list)) for name in texts):
         return False
     pictures = [body.get(name) for name in ("image", "image_id")]
     number = sum(len(one) for one in pictures if isinstance(one, list))

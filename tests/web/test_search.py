@@ -208,6 +208,48 @@ def test_blank_words_are_none(client: TestClient, warm: Service) -> None:
     assert ids(form(client, **fields).json()) == plain
 
 
+def test_a_query_takes_weights_negatives_and_stored_items(
+    client: TestClient, warm: Service, leopard: bytes
+) -> None:
+    first, second, third, fourth = (id for id, _ in items_of(warm, 4))
+    unwanted = Path(warm._engine.get(second).path).read_bytes()
+    query = Query(
+        [leopard, Path(warm._engine.get(first).path)], "mug", image_weights=[2, 0.5], text_weight=3,
+        negative_text="red", negative_images=unwanted, negative_weight=0.7,
+        like=third, unlike=[fourth],
+    )  # fmt: skip
+    expected = warm._engine.search(query, limit=7, rerank=False)
+    asked = {
+        "text": "mug", "text_weight": 3, "negative_text": "red", "negative_weight": 0.7,
+        "like": [third], "unlike": [fourth], "limit": 7, "rerank": False,
+    }  # fmt: skip
+    images = [{**coded(leopard), "weight": 2}, {"id": first, "weight": 0.5}]
+    answer = search(client, **asked, images=images, negative_images=[coded(unwanted)])
+    assert ids(answer) == [hit.id for hit in expected]
+    assert [h["score"] for h in answer["hits"]] == pytest.approx([hit.score for hit in expected])
+    assert not {first, second, third, fourth} & set(ids(answer))
+
+    weighted = search(client, **asked, images=[{**coded(leopard), "weight": 2}],
+                      negative_images=[{"id": second}])  # fmt: skip
+    sent = {name: str(value) for name, value in asked.items() if name not in ("like", "unlike")}
+    fields = {**sent, "rerank": "false", "like": third, "unlike": fourth, "image_weight": "2"}
+    files = {"image": leopard, "negative_image": unwanted}
+    assert ids(client.post("/v1/search", files=files, data=fields).json()) == ids(weighted)
+
+
+def test_hits_are_grouped_folded_and_made_to_differ(client: TestClient, warm: Service) -> None:
+    asked = {"text": "red mug", "limit": 50, "rerank": False}
+    grouped = search(client, **asked, group_by="kind")["hits"]
+    kinds = [hit["metadata"]["kind"] for hit in grouped]
+    assert len(kinds) == len(set(kinds)) > 3
+    assert sum(1 + hit["folded"] for hit in grouped) == warm._engine.count()
+    wishes = {"fold": 0.9, "diversity": 0.4, "min_share": 0.5}
+    expected = warm._engine.search(Query(text="red mug", **wishes), limit=50, rerank=False)
+    answer = search(client, **asked, **wishes)
+    assert ids(answer) == [hit.id for hit in expected]
+    assert [hit["folded"] for hit in answer["hits"]] == [hit.folded for hit in expected]
+
+
 # What cannot be used
 
 NO_PICTURE = {"base64": base64.b64encode(b"no picture").decode()}
@@ -243,6 +285,16 @@ def bad(status: int, field: str | None, says: str, **body: Any) -> Any:
         bad(422, "images.0.id", "no such field", images=[{**NO_PICTURE, "id": UNKNOWN}]),
         bad(422, "images.0.base64", "field required", images=[{}]),
         bad(422, "images.0", "must be a JSON object", images=["x"]),
+        bad(422, "images.0.weight", "0.1", images=[{"id": UNKNOWN, "weight": 0}]),
+        bad(422, "text_weight", "less than or equal to 10", text="a", text_weight=11),
+        bad(422, "negative_weight", "0.1", text="a", negative_weight=0),
+        bad(422, "diversity", "less than or equal to 1", text="a", diversity=2),
+        bad(422, "like.0", "should match", text="a", like=["../a"]),
+        bad(422, "unlike", "at most 100", text="a", unlike=[UNKNOWN] * 101),
+        bad(422, None, "give a picture", negative_text="a", like=[UNKNOWN]),
+        bad(404, None, "no item with the id 0", text="mug", like=[UNKNOWN]),
+        bad(415, None, "negative picture 1", text="mug", negative_images=[NO_PICTURE]),
+        bad(400, None, "'colr' to group by: they have", text="mug", group_by="colr"),
         bad(404, None, "no item with the id", images=[{"id": UNKNOWN}]),
         bad(415, None, "not an image", images=[NO_PICTURE]),
         bad(400, None, "The filter 'price <'", text="a", filter="price <"),

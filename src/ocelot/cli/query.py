@@ -6,24 +6,29 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ocelot.errors import ImageError, ImageTooLarge, InputError
 from ocelot.images.decode import MAX_BYTES, SUFFIXES
 from ocelot.images.file import ImageFile
-from ocelot.types import Query
+from ocelot.query import Query, read_text
 
 __all__ = ["query_of"]
 
 _STANDARD_INPUT = "-"
 
 
-def query_of(arguments: Sequence[str], images: Sequence[str], text: str | None) -> Query:
+def query_of(
+    arguments: Sequence[str], images: Sequence[str], text: str | None, **parts: Any
+) -> Query:
     """Return the query.
 
     Args:
         arguments: Pictures and words in any order: files, URLs and "-" are pictures; the rest,
             joined by spaces, is the text.
-        images, text: What the options `--image` and `--text` give besides.
+        images, text: What the options `--image` and `--text` give besides. A minus before a word
+            of the text makes it a negative one; see `read_text`.
+        **parts: As `Query` takes them; None and empty lists count as not given.
 
     Raises:
         InputError: There is nothing to search for, or it is not clear what an argument is.
@@ -35,17 +40,23 @@ def query_of(arguments: Sequence[str], images: Sequence[str], text: str | None) 
         raise InputError(
             f"The text is given twice, as {words!r} and as --text {text!r}: give it once."
         )
-    pictures, text = [*images, *pictures], words or text
+    wanted, unwanted = read_text(words or text or "")
+    pictures = [*images, *pictures]
+    given = {name: value for name, value in parts.items() if value is not None and value != []}
+    if texts := [one for one in (unwanted, given.get("negative_text")) if one]:
+        given["negative_text"] = ", ".join(texts)
     if not all(pictures):
         raise InputError("A picture is an empty text: give a file, a URL, or - for standard input.")
-    if not pictures and not (text and text.strip()):
+    if not pictures and not given.get("items") and not (wanted and wanted.strip()):
+        besides = f" besides {unwanted!r}, which is not wanted" if unwanted else ""
         raise InputError(
-            "There is nothing to search for: give a picture, a text, or both, as in "
+            f"There is nothing to search for{besides}: give a picture, a text, or both, as in "
             '`ocelot search A.jpg "in green"`.'
         )
     if pictures.count(_STANDARD_INPUT) > 1:
         raise InputError("Standard input can be read once only: give one picture as -.")
-    return Query([_read() if name == _STANDARD_INPUT else name for name in pictures], text)
+    files = [_read() if name == _STANDARD_INPUT else name for name in pictures]
+    return Query(files, wanted, **given)
 
 
 def _is_picture(argument: str) -> bool:

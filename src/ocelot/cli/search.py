@@ -67,11 +67,49 @@ def search(
             "--image", "-i", metavar="PICTURE", help=f"Query picture, up to {MAX_REFERENCES} times."
         ),
     ] = None,
-    text: Annotated[str | None, option("--text", "-t", help="Query sentence.")] = None,
+    text: Annotated[
+        str | None,
+        option("--text", "-t", help='Query sentence; a minus means without: "shirt -red".'),
+    ] = None,
+    item: Annotated[
+        list[str] | None, option(metavar="ID", help="Stored picture as a query picture.")
+    ] = None,
+    image_weight: Annotated[
+        list[float] | None,
+        option(metavar="FLOAT", help="What pictures count, 0.1 to 10; once, or for each. [1]"),
+    ] = None,
+    text_weight: Annotated[
+        float | None, option(help="What words count beside pictures, 0.1 to 10. [1]")
+    ] = None,
+    negative_text: Annotated[str | None, option(help="What is not wanted.")] = None,
+    negative_image: Annotated[
+        list[str] | None, option(metavar="PICTURE", help="A picture of what is not wanted.")
+    ] = None,
+    negative_weight: Annotated[
+        float | None, option(help="What that counts, 0.1 to 10. [0.5]")
+    ] = None,
+    like: Annotated[
+        list[str] | None, option(metavar="ID", help="Closer to this stored picture.")
+    ] = None,
+    unlike: Annotated[
+        list[str] | None, option(metavar="ID", help="Further from this stored picture.")
+    ] = None,
+    group_by: Annotated[
+        str | None, option(metavar="FIELD", help="The best hit for each value of a field only.")
+    ] = None,
+    fold: Annotated[
+        float | None, option(help="Leave out near duplicates, from this cosine similarity.")
+    ] = None,
+    diversity: Annotated[
+        float | None, option(help="How much hits should differ, 0 to 1; try 0.3. [0]")
+    ] = None,
     given: Given,
     limit: Limit = 9,
     filter: Filter = None,
     min_score: MinScore = None,
+    min_share: Annotated[
+        float | None, option(help="Leave out hits below this share of the best score, 0 to 1.")
+    ] = None,
     keep_reference: Annotated[
         bool, typer.Option("--keep-reference", help="Also return the query pictures themselves.")
     ] = False,
@@ -98,7 +136,14 @@ def search(
     from ocelot.cli.query import query_of
     from ocelot.settings import load_settings
 
-    query = query_of(words or [], image or [], text)
+    weights = image_weight[0] if image_weight and len(image_weight) == 1 else image_weight
+    query = query_of(
+        words or [], image or [], text,
+        items=item, image_weights=weights, text_weight=text_weight,
+        negative_text=negative_text, negative_images=negative_image,
+        negative_weight=negative_weight, like=like, unlike=unlike,
+        group_by=group_by, fold=fold, diversity=diversity, min_share=min_share,
+    )  # fmt: skip
     for output in (panorama, html):
         if output is not None:
             _check_writable(output)
@@ -186,7 +231,7 @@ def print_table(hits: Sequence[Hit], *, reranked: bool = True) -> None:
             *([str(hit.retrieval_rank)] if reranked else []),
             f"{hit.score:.3f}",
             Text(printable(_short(hit.path))),
-            Text(printable(hit.title)),
+            Text(printable(hit.title) + (f" (+{hit.folded})" if hit.folded else "")),
         )
     print_rows(table)
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ocelot.errors import EncoderError, InputError
-from ocelot.types import Input, Query
+from ocelot.query import Input, Query
+from ocelot.query_vector import Matrix, query_vector, unwanted_inputs, wanted_inputs
 
 if TYPE_CHECKING:
     from ocelot.images.file import ImageSource
@@ -23,12 +24,10 @@ if TYPE_CHECKING:
 
     Encodable = Input | Query | tuple[ImageSource | None, str | None] | str
 
-__all__ = ["Encoder", "EncoderWrapper", "Matrix", "as_input", "encode_query", "normalized_mean"]
+__all__ = ["Encoder", "EncoderWrapper", "Matrix", "as_input", "encode_query"]
 
 _BATCHES_AHEAD = 2  # prepared before the model asks for them
 _WITHOUT_THREADS = 2  # so few inputs, such as a query's, are prepared in the caller's thread
-
-Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
 def as_input(value: Encodable) -> Input:
@@ -182,35 +181,23 @@ class EncoderWrapper(Encoder):
         self.wrapped.close()
 
 
-def encode_query(encoder: Encoder, query: Query) -> Vector:
+def encode_query(
+    encoder: Encoder, query: Query, liked: Matrix | None = None, unliked: Matrix | None = None
+) -> Vector:
     """Return the vector to search with: float32, shape (dimension,), length 1.
 
-    An encoder combines one image with one text. For a query of several images, the text is
-    combined with each of them, and the search uses the mean of these vectors. This is Ocelot's
-    own choice; no model was trained for it. All inputs are encoded in one call.
+    `ocelot.query_vector` says how it is made. All inputs are encoded in one call.
+
+    Args:
+        liked, unliked: The stored vectors of `query.like` and `query.unlike`.
 
     Raises:
         ImageError, EncoderError: See `Encoder.encode` and `normalized_mean`.
     """
-    return normalized_mean(encoder.encode(query.inputs()))
-
-
-def normalized_mean(rows: Matrix) -> Vector:
-    """Return the mean of unit vectors, scaled to length 1; a single row is returned unchanged.
-
-    Args:
-        rows: Shape (n, dimension), n at least 1.
-
-    Raises:
-        EncoderError: The vectors cancel each other out, so that their mean has no direction.
-    """
-    if len(rows) == 1:
-        return rows[0]
-    mean = rows.mean(axis=0, dtype=np.float64)
-    length = np.linalg.norm(mean)
-    if length < 1e-6:  # what rounding leaves of opposite vectors
-        raise EncoderError(
-            f"The {len(rows)} images of the query cancel each other out: the mean of their "
-            "vectors has no direction; leave one out."
-        )
-    return (mean / length).astype(np.float32)
+    wanted, unwanted = wanted_inputs(query), unwanted_inputs(query)
+    rows = encoder.encode([*(input for input, _ in wanted), *unwanted])
+    away = rows[len(wanted) :]
+    if unliked is not None:
+        away = np.concatenate([away, unliked])
+    weights = [weight for _, weight in wanted]
+    return query_vector(rows[: len(wanted)], weights, liked, away, query.negative_weight)

@@ -46,9 +46,10 @@ def asked(query: Query) -> str:
     '“in blue”'
     """
     picture = "Pictures" if len(query.images) > 1 else "Picture"
-    if query.text is None:
-        return picture
-    return f"{picture} + “{query.text}”" if query.images else f"“{query.text}”"
+    parts = [picture] if query.images else []
+    parts += [f"“{query.text}”"] if query.text else []
+    unwanted = f" without “{query.negative_text}”" if query.negative_text else ""
+    return " + ".join(parts) + unwanted
 
 
 def short(text: str, most: int = 60) -> str:

@@ -3,12 +3,13 @@
 A picture can be close to a composed query only because it fits one part of it very well. So hits
 are ordered by their cosine similarity to the whole query, plus what those to its text alone and to
 its picture alone count for this encoder. These two weights are fitted on held-out queries and come
-with the encoder (`ocelot.score_calibration`). Where there are none, and for queries of one part,
-hits keep retrieval order: a fusion that was not measured is not trusted.
+with the encoder (`ocelot.score_calibration`). Where there are none, for queries of one part, and
+for queries with weights, negative parts or other wishes (`Query.is_plain`), hits keep retrieval
+order: a fusion that was not measured is not trusted.
 
 The calibration also says how often a first hit like this one is right, and so whether anything
-fits. It was fitted on queries of one picture at most and nine hits at least: of other results it is
-not said whether anything fits.
+fits. It was fitted on plain queries of one picture at most and nine hits at least: of other results
+it is not said whether anything fits.
 
 Several reference pictures count as one: the normalised mean of their vectors.
 """
@@ -21,9 +22,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ocelot.encoders.base import normalized_mean
 from ocelot.errors import ImageError, ItemNotFound, OcelotError
 from ocelot.images.store import ImageStore
+from ocelot.query_vector import normalized_mean
 from ocelot.score_calibration import LEAD_OVER
 from ocelot.types import Hit, Input, Query, Ranking
 
@@ -72,11 +73,13 @@ class FusionReranker:
         order = tuple(range(len(hits)))
         picture = "pictures" if len(query.images) > 1 else "picture"
         found = np.array([hit.score for hit in hits])
-        if query.text is None or not query.images:
-            said = f"the {picture}" if query.images else _quoted(query.text)
-            parts = "image" if query.images else "text"
-            match = None if len(query.images) > 1 else self._fits(parts, found)
-            reason = f"Closest to {said} (score {found[0]:.2f})."
+        if query.text is None or not query.images or not query.is_plain:
+            parts = [f"the {picture}"] if query.images else []
+            parts += [_quoted(query.text)] if query.text else []
+            fitted = query.is_plain and len(query.images) < 2
+            match = self._fits("image" if query.images else "text", found) if fitted else None
+            wishes = "" if query.is_plain else ", and to what else the query says"
+            reason = f"Closest to {' and '.join(parts)}{wishes} (score {found[0]:.2f})."
             return Ranking(order, _judged(reason, match), self.name, match=match)
         try:
             scores = self._scores(query, hits)

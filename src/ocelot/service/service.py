@@ -120,7 +120,7 @@ class Service:
             with_vectors=reranked,
         )
         self.metrics.searched(result)
-        return Answer(result, self._panoramas.keep(query, result.hits))
+        return Answer(result, self._panoramas.keep(result.query, result.hits))
 
     async def rerank(self, answer: Answer, name: str | None = None) -> Answer:
         """The answer with a reranker's verdict; unchanged without hits.

@@ -167,7 +167,8 @@ class LLMReranker:
             chat.model, chat.endpoint, chat.max_tokens, self._detail, self._window, self._votes,
         )  # fmt: skip
         candidates = [(hit.sha256, dict(hit.metadata)) for hit in hits]
-        return cache_key(PROMPT_VERSION, asked, query.reference_ids(), query.text, candidates)
+        wanted = (query.reference_ids(), query.text, query.extras())
+        return cache_key(PROMPT_VERSION, asked, *wanted, candidates)
 
     def _fallback(self, hits: Sequence[Hit], cause: str, usage: Usage) -> Ranking:
         order, reason = tuple(range(len(hits))), self._not_judged(hits[0])

@@ -23,8 +23,9 @@ from pydantic_core import PydanticCustomError, from_json
 from typing_extensions import Self
 
 from ocelot.collection import MAX_FILTER
+from ocelot.images.file import ImageFile
+from ocelot.query import MAX_ITEMS, MAX_REFERENCES, WEIGHTS, Query
 from ocelot.service import MAX_RESULTS, MAX_TEXT
-from ocelot.types import MAX_REFERENCES
 
 __all__ = [
     "EXAMPLE_ID",
@@ -47,6 +48,7 @@ Json = dict[str, Any]
 Model = TypeVar("Model", bound=Any)
 
 MAX_EMBEDDED = 32
+MAX_FIELD = 200  # characters of a metadata field's name
 TAGS = ("<data>", "<item>")  # pydantic adds the names of alternatives to the place of an error
 EXAMPLE_ID = "5f0c2a6e" * 8
 _NOT_BLANK = r"[^\s\x1c-\x1f\x85]"  # one character that is not white space in Python
@@ -67,6 +69,9 @@ ItemId = Annotated[
     ),
 ]
 Text = Annotated[str | None, Field(max_length=MAX_TEXT)]
+Weight = Annotated[float, Field(ge=WEIGHTS[0], le=WEIGHTS[1])]
+Share = Annotated[float, Field(ge=0, le=1)]
+Liked = Annotated[list[ItemId], Field(max_length=MAX_ITEMS)]
 
 
 def _whole(value: Any) -> Any:
@@ -160,6 +165,20 @@ class ImageOfItem(_Request, strict=True):
     id: ItemId
 
 
+class QueryImageData(ImageData):
+    """A picture in the request, with what it counts."""
+
+    weight: Weight = 1.0
+    """What it counts beside the other pictures and the text."""
+
+
+class QueryImageOfItem(ImageOfItem):
+    """The picture of a stored item, with what it counts."""
+
+    weight: Weight = 1.0
+    """What it counts beside the other pictures and the text."""
+
+
 def _alternative(value: Any) -> str:
     by_id = isinstance(value, dict) and "id" in value and "base64" not in value
     return TAGS[1] if by_id else TAGS[0]
@@ -167,6 +186,10 @@ def _alternative(value: Any) -> str:
 
 Image = Annotated[
     Annotated[ImageData, Tag(TAGS[0])] | Annotated[ImageOfItem, Tag(TAGS[1])],
+    Discriminator(_alternative),
+]
+QueryImage = Annotated[
+    Annotated[QueryImageData, Tag(TAGS[0])] | Annotated[QueryImageOfItem, Tag(TAGS[1])],
     Discriminator(_alternative),
 ]
 
@@ -198,7 +221,25 @@ class _SearchOptions(_Request):
     ] = None
     """Whether to rerank, or the name of a reranker; by default as the server is set up."""
     keep_reference: Annotated[bool, Field(strict=True)] = False
-    """Also return the query's own pictures and their exact copies."""
+    """Also return the query's own pictures, their exact copies, and the items it names."""
+    text_weight: Weight = 1.0
+    """What the text counts beside the pictures."""
+    negative_text: Text = None
+    """What is not wanted."""
+    negative_weight: Weight = 0.5
+    """How far the query moves away from what is not wanted."""
+    like: Liked = []
+    """Ids of items that the hits should be closer to."""
+    unlike: Liked = []
+    """Ids of items that the hits should be further from."""
+    group_by: Annotated[str | None, Field(max_length=MAX_FIELD)] = None
+    """A metadata field: only the best hit of each of its values is returned."""
+    fold: Share | None = None
+    """Leave out near duplicates of better hits, from this cosine similarity."""
+    diversity: Share = 0.0
+    """How much it counts that hits differ from each other."""
+    min_share: Share | None = None
+    """Leave out hits whose score is below this share of the best one's."""
 
 
 class SearchRequest(
@@ -214,17 +255,28 @@ class SearchRequest(
                 "filter": 'price < 30 and category == "Phone cases"',
             },
             {"text": "blue kettle", "rerank": False},
+            {"text": "shirt", "negative_text": "red", "group_by": "brand", "diversity": 0.3},
         ],
     },
 ):
     """A query: at least one picture, or a text."""
 
-    images: Annotated[list[Image], Field(max_length=MAX_REFERENCES)] = []
+    images: Annotated[list[QueryImage], Field(max_length=MAX_REFERENCES)] = []
     """Reference pictures."""
+    negative_images: Annotated[list[Image], Field(max_length=MAX_REFERENCES)] = []
+    """Pictures of what is not wanted."""
 
     @model_validator(mode="after")
     def _is_not_empty(self) -> Self:
         return _not_empty(self, bool(self.images))
+
+    def to_query(self, images: list[ImageFile], negative_images: list[ImageFile]) -> Query:
+        """The query, with its pictures loaded."""
+        names = {"text", "text_weight", "negative_text", "negative_weight", "like", "unlike"}
+        names |= {"group_by", "fold", "diversity", "min_share"}
+        weights = [image.weight for image in self.images]
+        parts = {name: getattr(self, name) for name in names}
+        return Query(images, image_weights=weights, negative_images=negative_images, **parts)
 
 
 def _describe_form(schema: Json) -> None:
@@ -244,6 +296,10 @@ class SearchForm(_SearchOptions, json_schema_extra=_describe_form):
     """Image files."""
     image_id: Annotated[list[ItemId], Field(max_length=MAX_REFERENCES)] = []
     """Ids of items whose pictures to use."""
+    image_weight: Weight = 1.0
+    """What each of these pictures counts."""
+    negative_image: Annotated[list[_File], Field(max_length=MAX_REFERENCES)] = []
+    """Image files of what is not wanted."""
 
     @field_validator("rerank", "keep_reference", mode="before")
     @classmethod
@@ -256,10 +312,20 @@ class SearchForm(_SearchOptions, json_schema_extra=_describe_form):
 
     async def to_request(self) -> SearchRequest:
         """The same query: the files first, then the items."""
-        images = [ImageData.model_construct(base64=await file.read()) for file in self.image]
-        items = [ImageOfItem.model_construct(id=id) for id in self.image_id]
-        options = self.model_dump(exclude={"image", "image_id"})
-        return SearchRequest.model_construct(images=[*images, *items], **options)
+        weight, unwanted = self.image_weight, self.negative_image
+        images: list[QueryImageData | QueryImageOfItem] = [
+            QueryImageData.model_construct(base64=await file.read(), weight=weight)
+            for file in self.image
+        ]
+        images += [QueryImageOfItem.model_construct(id=id, weight=weight) for id in self.image_id]
+        options = self.model_dump(exclude={"image", "image_id", "image_weight", "negative_image"})
+        return SearchRequest.model_construct(
+            images=images,
+            negative_images=[
+                ImageData.model_construct(base64=await file.read()) for file in unwanted
+            ],
+            **options,
+        )
 
 
 class ItemRequest(

@@ -53,7 +53,9 @@ class RankedHit(Hit):
     """A hit in final order."""
 
     retrieval_rank: int
-    """Place by similarity, from 1."""
+    """Place in the order of the search, from 1."""
+    folded: int
+    """Number of hits that were left out for this one: near duplicates, or others of its group."""
 
 
 class Hits(_Value):

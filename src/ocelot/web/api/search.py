@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response, StreamingResponse
 
 from ocelot.service import Service
-from ocelot.types import Input, Query
+from ocelot.types import Input
 from ocelot.web.api.bodies import FORM, FormRoute, JSONRoute
 from ocelot.web.api.dependencies import CurrentService, load_images
 from ocelot.web.api.openapi import EVENTS, or_form, problems
@@ -50,8 +50,13 @@ async def search(request: Request, query: SearchRequest, service: CurrentService
     """
     reranker = _reranker(query.rerank, service)
     images = await load_images(service, query.images)
+    unwanted = await load_images(
+        service,
+        query.negative_images,
+        [f"negative picture {n}" for n, _ in enumerate(query.negative_images, 1)],
+    )
     answer = await service.search(
-        Query(images, query.text),
+        query.to_query(images, unwanted),
         limit=query.limit,
         filter=query.filter,
         min_score=query.min_score,
