@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ocelot.cli.options import BATCH, ENCODER, RERANKER, Given, Json, add_command, takes
+from ocelot.cli.options import BATCH, ENCODER, MEASURE, RERANKER, Given, Json, add_command, takes
 from ocelot.cli.terminal import printable, waiting
 from ocelot.words import count
 
@@ -24,45 +24,27 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Measure retrieval.", no_args_is_help=True, rich_markup_mode=None)
 
+_DEPTH = 9  # what a search asks for by default
 _FAILURES_SHOWN = 5  # of a benchmark; of own pictures all are shown
 
 Data = Annotated[Path, typer.Argument(metavar="DIR")]
-Pictures = Annotated[
+Images = Annotated[
     Path | None, typer.Option("--images", metavar="DIR", help="The folder of the pictures.")
 ]
-Template = Annotated[
-    str, typer.Option("--template", metavar="NAME", help="How texts are worded: a name, or a text "
-                      "with fields such as {text}; see docs/benchmarks.md.")
-]  # fmt: skip
-Depth = Annotated[
-    int, typer.Option("--depth", min=2, max=50, help="Hits of each query that are reranked.")
-]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", metavar="DIR", help="Write the report, the scores of each query, the "
-                 "worst failures, the rankings and submissions to this folder."),
-]  # fmt: skip
-TrecRun = Annotated[
-    Path | None,
-    typer.Option("--run", metavar="FILE", help="Measure the rankings of this TREC run instead."),
-]
-Split = Annotated[str, typer.Option("--split", help="The split; test splits have no answers.")]
+Split = Annotated[str, typer.Option("--split", help="A test split has no published answers.")]
+_OPTIONS = (ENCODER, BATCH, RERANKER, MEASURE)
 
 
-@takes(ENCODER, BATCH, RERANKER)
+@takes(*_OPTIONS)
 def cirr(
     data: Data,
     *,
     split: Split = "val",
-    images: Pictures = None,
-    template: Template = "plain",
-    depth: Depth = 9,
-    run: TrecRun = None,
-    out: Out = None,
+    images: Images = None,
     given: Given,
     as_json: Json = False,
 ) -> None:
-    """Measure retrieval on CIRR (val), or write its submissions (--split test1).
+    """Measure retrieval on CIRR (val), or write its submissions (test1).
 
     The folder has `captions` and `image_splits` as published, and the pictures in `img_raw`. With
     --reranker, the first hits are reranked, and the report says what it gained and cost.
@@ -70,22 +52,17 @@ def cirr(
     from ocelot.evaluation.benchmarks.cirr import read_cirr
 
     _one_of("--split", split, ("val", "test1"))
-    benchmark = read_cirr(data, split=split, images=images, template=template)
-    _measure(benchmark, given, depth, run, out, as_json)
+    _measure(read_cirr(data, split=split, images=images, **_wording(given)), given, as_json)
 
 
-@takes(ENCODER, BATCH, RERANKER)
+@takes(*_OPTIONS)
 def fashioniq(
     data: Data,
     *,
     gallery: Annotated[
         str, typer.Option("--gallery", help="original, or captions (smaller and easier).")
     ] = "original",
-    images: Pictures = None,
-    template: Template = "and",
-    depth: Depth = 9,
-    run: TrecRun = None,
-    out: Out = None,
+    images: Images = None,
     given: Given,
     as_json: Json = False,
 ) -> None:
@@ -96,24 +73,20 @@ def fashioniq(
     from ocelot.evaluation.benchmarks.fashioniq import GALLERIES, read_fashioniq
 
     _one_of("--gallery", gallery, GALLERIES)
-    benchmark = read_fashioniq(data, gallery=gallery, images=images, template=template)
-    _measure(benchmark, given, depth, run, out, as_json)
+    benchmark = read_fashioniq(data, gallery=gallery, images=images, **_wording(given))
+    _measure(benchmark, given, as_json)
 
 
-@takes(ENCODER, BATCH, RERANKER)
+@takes(*_OPTIONS)
 def circo(
     data: Data,
     *,
     split: Split = "val",
-    images: Pictures = None,
-    template: Template = "plain",
-    depth: Depth = 9,
-    run: TrecRun = None,
-    out: Out = None,
+    images: Images = None,
     given: Given,
     as_json: Json = False,
 ) -> None:
-    """Measure retrieval on CIRCO (val), or write its submission (--split test).
+    """Measure retrieval on CIRCO (val), or write its submission (test).
 
     The folder has `annotations` as published, and COCO's unlabeled pictures and their list in
     `COCO2017_unlabeled`.
@@ -121,43 +94,27 @@ def circo(
     from ocelot.evaluation.benchmarks.circo import read_circo
 
     _one_of("--split", split, ("val", "test"))
-    benchmark = read_circo(data, split=split, images=images, template=template)
-    _measure(benchmark, given, depth, run, out, as_json)
+    _measure(read_circo(data, split=split, images=images, **_wording(given)), given, as_json)
 
 
-@takes(ENCODER, BATCH, RERANKER)
-def genecis(
-    data: Data,
-    *,
-    images: Pictures = None,
-    template: Template = "plain",
-    depth: Depth = 9,
-    run: TrecRun = None,
-    out: Out = None,
-    given: Given,
-    as_json: Json = False,
-) -> None:
+@takes(*_OPTIONS)
+def genecis(data: Data, *, images: Images = None, given: Given, as_json: Json = False) -> None:
     """Measure retrieval on those tasks of GeneCIS whose files are in the folder.
 
     The folder of the pictures has `VG_100K_all` and `val2017`; by default it is the same folder.
     """
     from ocelot.evaluation.benchmarks.genecis import read_genecis
 
-    benchmark = read_genecis(data, images=images, template=template)
-    _measure(benchmark, given, depth, run, out, as_json)
+    _measure(read_genecis(data, images=images, **_wording(given)), given, as_json)
 
 
-@takes(ENCODER, BATCH, RERANKER)
+@takes(*_OPTIONS)
 def triplets(
     queries: Annotated[Path, typer.Argument(metavar="QUERIES.jsonl")],
     images: Annotated[
         Path, typer.Option("--images", metavar="DIR", help="The folder of the gallery.")
     ],
     *,
-    template: Template = "plain",
-    depth: Depth = 9,
-    run: TrecRun = None,
-    out: Out = None,
     given: Given,
     as_json: Json = False,
 ) -> None:
@@ -176,9 +133,9 @@ def triplets(
         raise InputError(f"There is no folder {images}.")
     found = list(scan([images]))
     pictures = [Path(file.path) for file in found if isinstance(file, File)]
-    benchmark = triplets_benchmark(queried, images.absolute(), pictures, template)
+    benchmark = triplets_benchmark(queried, images.absolute(), pictures, **_wording(given))
     failures = tuple(file for file in found if isinstance(file, Failure))
-    _measure(benchmark, given, depth, run, out, as_json, failures)
+    _measure(benchmark, given, as_json, failures)
 
 
 def compare(
@@ -213,14 +170,14 @@ def _one_of(option: str, value: str, known: Any) -> None:
         raise InputError(f"{option} must be {' or '.join(known)}, was: {value!r}.")
 
 
+def _wording(given: Given) -> dict[str, str]:
+    """The template, if one is chosen."""
+    template = given.pop("template")
+    return {} if template is None else {"template": template}
+
+
 def _measure(
-    benchmark: Benchmark,
-    given: Given,
-    depth: int,
-    trec: Path | None,
-    out: Path | None,
-    as_json: bool,
-    failures: tuple[Failure, ...] = (),
+    benchmark: Benchmark, given: Given, as_json: bool, failures: tuple[Failure, ...] = ()
 ) -> None:
     """Rank, measure, write and show."""
     from ocelot.build import build_encoder, build_reranker
@@ -230,6 +187,7 @@ def _measure(
     from ocelot.evaluation.run import GalleryImages, rank, rank_names
     from ocelot.settings import load_settings
 
+    depth, trec, out = (given.pop(name) for name in ("depth", "run", "out"))
     if out is None and not any(query.targets for query in benchmark.queries):
         raise InputError(
             f"The answers of {benchmark.name} are not published: give --out DIR, and send the "
@@ -245,7 +203,7 @@ def _measure(
         if given["reranker"] is not None:  # a default would charge for a language model unasked
             reranker = build_reranker(settings, encoder, GalleryImages(benchmark.pictures))
         with waiting(f"{count(len(benchmark.queries), 'query')}", quiet=as_json):
-            ranked = rank(encoder, benchmark, reranker, depth=depth)
+            ranked = rank(encoder, benchmark, reranker, depth=depth or _DEPTH)
     ranked = replace(ranked, failures=(*failures, *ranked.failures))
     evaluation = evaluate(ranked)
     found = report(ranked, evaluation, encoder)
