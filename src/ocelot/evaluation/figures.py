@@ -161,10 +161,7 @@ def _figures(run: Run, groups: Sequence[Sequence[int]]) -> dict[str, Any]:
         table[kind] = row
     if "MRR" in metrics:  # one of those whose chance is known
         places = [run.kinds["composed"][n].places for group in groups for n in group]
-        table["chance"] = chance(
-            [len(one.targets) for one in places if one.targets],
-            [one.ranked for one in places if one.targets],
-        )
+        table["chance"] = chance([one.relevant for one in places], [one.ranked for one in places])
     return table
 
 

@@ -177,7 +177,9 @@ def rank_names(benchmark: Benchmark, rankings: Mapping[str, Sequence[str]]) -> R
             )
         if not benchmark.ranks_reference:
             names = [name for name in names if name != query.reference]
-        found[number] = _ranked(query, names, {name: n for n, name in enumerate(names, 1)})
+            known.discard(str(query.reference))
+        place = {name: n for n, name in enumerate(names, 1)}
+        found[number] = _ranked(query, names, place, (), len(known))
     return Run(benchmark, {"composed": found}, len(benchmark.pictures))
 
 
@@ -185,21 +187,21 @@ def _ranked(
     query: BenchmarkQuery,
     names: Sequence[str],
     place: Mapping[str, int],
-    scores: Sequence[float] = (),
-    ranked: int | None = None,
+    scores: Sequence[float],
+    ranked: int,
 ) -> Ranked:
     """A ranking with the places of its targets.
 
     Args:
         place: Name -> place, of the targets and the subset at least, if they are ranked.
-        ranked: How many pictures are ranked; by default as many as there are names.
+        ranked: How many pictures are ranked.
     """
     subset = sorted((name for name in query.subset if name in place), key=place.__getitem__)
     first = query.targets[0] if query.targets else None
     places = Places(
         tuple(sorted(place[target] for target in query.targets if target in place)),
         len(query.targets),
-        len(names) if ranked is None else ranked,
+        ranked,
         None if first is None else place.get(first),
         subset.index(first) + 1 if first in subset else None,
     )

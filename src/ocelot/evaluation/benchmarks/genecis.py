@@ -108,13 +108,13 @@ def _named(
 ) -> str:
     """The name of a picture, which is added to `pictures`."""
     box = None
-    if "val_image_id" in record.fields:
-        value = record.fields["val_image_id"]
-        name = str(value).zfill(12)
-        if not name.isdecimal():
-            raise record.wrong("val_image_id", "a whole number")
+    key = "val_image_id" if "val_image_id" in record.fields else "image_id"
+    name = str(record.fields.get(key))  # a number or its digits
+    if not name.isdecimal():
+        raise record.wrong(key, "a whole number")
+    if key == "val_image_id":
+        name = name.zfill(12)
     else:
-        name = str(record.integer("image_id"))
         value = record.fields.get("instance_bbox")
         numbers = isinstance(value, list) and all(isinstance(one, (int, float)) for one in value)
         if value is not None:
