@@ -217,7 +217,11 @@ def test_a_missing_file_and_one_that_is_not_json(tmp_path: Path) -> None:
         read_cirr(folder)
 
 
-def test_missing_pictures_are_counted_and_their_queries_are_misses(tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch_size", [1, 2, 32])
+def test_missing_pictures_are_counted_and_their_queries_are_misses(
+    tmp_path: Path, batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ENCODER, "batch_size", batch_size)
     folder = official.circo(tmp_path)
     pictures = folder / "COCO2017_unlabeled" / "unlabeled2017"
     (pictures / "000000000005.jpg").unlink()  # the reference of query 1
