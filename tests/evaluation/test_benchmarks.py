@@ -236,8 +236,20 @@ def test_missing_pictures_are_counted_and_their_queries_are_misses(
     # Query 0 finds one of its two answers, first; query 1 finds none.
     assert found.queries == 2 and found.composed["mAP@5"] == 0.25
     assert found.composed["Rt@5"] == 0.5 and found.image_only["queries"] == 2
-    with pytest.raises(InputError, match=r"1 have a reference that cannot.*query 1"):
-        submissions(run)
+
+
+def test_a_submission_needs_every_reference(tmp_path: Path) -> None:
+    folder = official.circo(tmp_path, "test")
+    pictures = folder / "COCO2017_unlabeled" / "unlabeled2017"
+    (pictures / "000000000003.jpg").unlink()  # of the gallery only
+    (text,) = submissions(rank(ENCODER, read_circo(folder, split="test"))).values()
+    assert text == '{"0": [5, 2, 1, 4], "1": [5, 1, 2, 4]}'
+    (pictures / "000000000005.jpg").write_text("no picture")
+    with pytest.raises(MetadataError, match="name 5, which cannot be used: it is not an image"):
+        rank(ENCODER, read_circo(folder, split="test"))
+    (pictures / "000000000005.jpg").unlink()
+    with pytest.raises(MetadataError, match="name 5, which cannot be used: there is no such file"):
+        rank(ENCODER, read_circo(folder, split="test"))
 
 
 def test_without_any_picture(tmp_path: Path) -> None:

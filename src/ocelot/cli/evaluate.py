@@ -240,16 +240,19 @@ def _show_all(evaluation: Evaluation, run: Run) -> None:
         )
     cost = run.reranking
     if cost is not None:
-        gains = [f"{one.metric} {one.value:+.3f} ({one.interval[0]:+.3f} to {one.interval[1]:+.3f})"
-                 for one in evaluation.gains]  # fmt: skip
-        usage = cost.usage
-        tokens = (
-            f", {usage.prompt_tokens + usage.completion_tokens:,} tokens" if usage.calls else ""
-        )
-        dollars = f", ${usage.cost:.2f}" if usage.cost is not None else ""
-        failed = f", {cost.fallbacks} not ranked" if cost.fallbacks else ""
-        typer.echo(printable(f"{cost.reranker} over {cost.depth} hits gained {', '.join(gains)}"))
-        typer.echo(f"and took {cost.seconds:.1f} s{tokens}{dollars}{failed}")
+        gains = [
+            f"{one.metric} {one.value:+.3f} ({one.interval[0]:+.3f} to {one.interval[1]:+.3f})"
+            for one in evaluation.gains
+            if one.interval != (0, 0)
+        ]
+        tokens = cost.usage.prompt_tokens + cost.usage.completion_tokens
+        facts = [f"{cost.seconds:.1f} s"]
+        facts += [f"{tokens:,} tokens"] if cost.usage.calls else []
+        facts += [f"${cost.usage.cost:.2f}"] if cost.usage.cost is not None else []
+        facts += [f"{count(cost.fallbacks, 'query')} not ranked"] if cost.fallbacks else []
+        gained = ", ".join(gains) or "nothing"
+        typer.echo(printable(f"{cost.reranker} over {cost.depth} hits gained {gained}"))
+        typer.echo(f"and took {', '.join(facts)}")
     for task, figures in evaluation.tasks.items():
         typer.echo()
         typer.echo(printable(f"{task}: {count(figures.queries, 'query')}"))

@@ -16,7 +16,7 @@ import numpy as np
 
 from ocelot import __version__
 from ocelot.encoders.base import Encoder
-from ocelot.errors import InputError, MetadataError
+from ocelot.errors import MetadataError
 from ocelot.evaluation.figures import Evaluation, scores_of
 from ocelot.evaluation.run import GalleryImages, Ranked, Run
 from ocelot.files import write_atomic
@@ -83,13 +83,13 @@ def write_report(folder: Path, run: Run, found: Mapping[str, Any]) -> list[Path]
         found: What `report` returned.
 
     Raises:
-        InputError: A submission would not have every query.
         OSError: A file cannot be written.
     """
-    files = {f"submission-{name}.json": text for name, text in submissions(run).items()}
+    answers = any(query.targets for query in run.benchmark.queries)
+    files = {} if answers else {f"submission-{k}.json": v for k, v in submissions(run).items()}
     files["report.json"] = json.dumps({**found, "per_query": list(per_query(run))}, indent=1)
     files["run.txt"] = trec_run(run)
-    if any(query.targets for query in run.benchmark.queries):
+    if answers:
         files["queries.csv"] = _csv(run)
         files["qrels.txt"] = "".join(
             f"{query.id} 0 {_id(name)} 1\n"
@@ -98,24 +98,19 @@ def write_report(folder: Path, run: Run, found: Mapping[str, Any]) -> list[Path]
         )
         files["failures.html"] = _page(run)
     for name, text in files.items():
-        write_atomic(folder / name, text.encode())
+        # File names may hold other bytes, kept as surrogates.
+        write_atomic(folder / name, text.encode("utf-8", "surrogateescape"))
     return [folder / name for name in files]
 
 
 def submissions(run: Run) -> dict[str, str]:
     """The files that the evaluation servers of CIRR and CIRCO take; {} for other benchmarks.
 
-    Raises:
-        InputError: A query has no ranking, as its reference could not be read.
+    They have every query, as a benchmark without published answers is strict.
     """
     kind = run.benchmark.name.partition(" ")[0]
     if kind not in ("cirr", "circo"):
         return {}
-    if run.unasked:
-        raise InputError(
-            f"A submission needs every query, and {len(run.unasked)} have a reference that cannot "
-            f"be read, such as query {run.unasked[0]}: complete the pictures."
-        )
     ranked = {run.benchmark.queries[n].id: one for n, one in run.final.items()}
     if kind == "circo":
         ids = {id: [int(name) for name in one.names] for id, one in ranked.items()}
@@ -129,7 +124,7 @@ def submissions(run: Run) -> dict[str, str]:
 
 def _id(name: str) -> str:
     """A name without blanks, as TREC's files need it."""
-    return quote(name, safe="/+,:;=@!$&'()*~[]")
+    return quote(name, safe="/+,:;=@!$&'()*~[]", errors="surrogateescape")
 
 
 def trec_run(run: Run) -> str:
@@ -162,7 +157,9 @@ def read_trec_run(file: Path) -> dict[str, list[str]]:
     for number, line in enumerate(lines, 1):
         try:
             query, _, name, _, score, _ = line.split()
-            found.setdefault(query, []).append((-float(score), unquote(name)))
+            found.setdefault(query, []).append(
+                (-float(score), unquote(name, errors="surrogateescape"))
+            )
         except ValueError:
             raise MetadataError(
                 f"{file}, line {number} is not of a TREC run: it needs query, Q0, picture, place, "

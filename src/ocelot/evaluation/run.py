@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,10 +112,12 @@ def rank(
         MetadataError: The benchmark is strict, and a query names a picture that cannot be read.
         InputError: No picture can be read.
     """
+    if benchmark.strict:  # before hours of encoding
+        _check_named(benchmark, {n for n, one in benchmark.pictures.items() if one.path.is_file()})
     started = time.perf_counter()
     rows, vectors, failures = _encode_pictures(encoder, benchmark.pictures)
     if benchmark.strict:
-        _check_named(benchmark, rows, failures)
+        _check_named(benchmark, rows.keys(), failures)
     encoded = time.perf_counter()
     queries = benchmark.queries
     asked = {
@@ -304,13 +306,13 @@ def _inputs(benchmark: Benchmark, numbers: Iterable[int]) -> Iterator[Input]:
 
 
 def _check_named(
-    benchmark: Benchmark, rows: Mapping[str, int], failures: Iterable[Failure]
+    benchmark: Benchmark, readable: Set[str], failures: Iterable[Failure] = ()
 ) -> None:
     reasons = {failure.path: failure.reason for failure in failures}
     for query in benchmark.queries:
         for name in (query.reference, *query.targets):
-            if name is not None and name not in rows:
-                reason = reasons[str(benchmark.pictures[name].path)]
+            if name is not None and name not in readable:
+                reason = reasons.get(str(benchmark.pictures[name].path), "there is no such file")
                 raise MetadataError(f"The queries name {name}, which cannot be used: {reason}.")
 
 

@@ -92,6 +92,7 @@ def read_circo(
         tuple(map(query, read_records(folder / "annotations" / f"{split}.json"))),
         tuple(f"{name}@{k}" for name in ("mAP", "Rt") for k in (5, 10, 25, 50)),
         gap="Rt@10",
+        strict=split == "test",
     )
 
 
