@@ -119,40 +119,29 @@ def rank(
     if benchmark.strict:
         _check_named(benchmark, rows.keys(), failures)
     encoded = time.perf_counter()
-    queries = benchmark.queries
-    asked = {
-        n: one for n, one in enumerate(queries) if one.reference is None or one.reference in rows
-    }
-    texts = {n: one.text for n, one in enumerate(queries) if one.text is not None}
-    images = {n: rows[one.reference] for n, one in asked.items() if one.reference is not None}
-    pairs = [n for n in images if n in texts]
-    alone = encoder.encode(Input(text=text) for text in texts.values())
-    joint = encoder.encode(_inputs(benchmark, pairs))
-    image_only = {n: vectors[row] for n, row in images.items()}
-    text_only = dict(zip(texts, alone, strict=True))
-    # A query without one of its parts is the other part.
-    composed = image_only | {n: v for n, v in text_only.items() if n in asked}
-    composed |= dict(zip(pairs, joint, strict=True))
-    parts = {"composed": composed, "image_only": image_only, "text_only": text_only}
+    parts = _encode_queries(encoder, benchmark, rows, vectors)
+    unasked = [
+        n
+        for n, query in enumerate(benchmark.queries)
+        if query.reference is not None and query.reference not in rows
+    ]
     ranking = time.perf_counter()
     gallery = _Gallery(benchmark, rows, vectors)
-    kinds = {kind: dict(gallery.rank(asked_by)) for kind, asked_by in parts.items()}
-    for n, query in enumerate(queries):
-        if n not in asked:
-            miss = Ranked(places=Places(relevant=len(query.targets)))
-            kinds["composed"][n] = kinds["image_only"][n] = miss
-    kinds = {kind: dict(sorted(found.items())) for kind, found in kinds.items()}
+    kinds = {kind: dict(gallery.rank(asked)) for kind, asked in parts.items()}
+    for n in unasked:
+        miss = Ranked(places=Places(relevant=len(benchmark.queries[n].targets)))
+        kinds["composed"][n] = kinds["image_only"][n] = miss
     done = time.perf_counter()
     reranking = None
     if reranker is not None:
-        kinds["reranked"], reranking = _rerank(benchmark, gallery, composed, reranker, depth)
-        kinds["reranked"] = dict(sorted((kinds["composed"] | kinds["reranked"]).items()))
+        moved, reranking = _rerank(benchmark, gallery, parts["composed"], reranker, depth)
+        kinds["reranked"] = kinds["composed"] | moved
     return Run(
         benchmark,
-        kinds,
+        {kind: dict(sorted(found.items())) for kind, found in kinds.items()},
         len(rows),
         failures,
-        tuple(query.id for n, query in enumerate(queries) if n not in asked),
+        tuple(benchmark.queries[n].id for n in unasked),
         {"pictures": encoded - started, "queries": ranking - encoded, "ranking": done - ranking},
         reranking,
     )
@@ -297,6 +286,29 @@ def _rerank(
         moved = np.concatenate([shown[list(verdict.order)], order[depth:]])
         found[n] = gallery.ranked(n, names, moved, scores)
     return found, Reranking(reranker.name, depth, seconds, usage, cached, fallbacks)
+
+
+def _encode_queries(
+    encoder: Encoder, benchmark: Benchmark, rows: Mapping[str, int], vectors: Matrix
+) -> dict[str, dict[int, Any]]:
+    """Kind -> number of a query -> vector; without the queries that lack a part of the kind.
+
+    Args:
+        rows, vectors: Of the pictures, which are not encoded again.
+    """
+    queries = dict(enumerate(benchmark.queries))
+    image_only = {
+        n: vectors[rows[one.reference]] for n, one in queries.items() if one.reference in rows
+    }
+    texts = {n: one.text for n, one in queries.items() if one.text is not None}
+    pairs = [n for n in image_only if n in texts]
+    alone = encoder.encode(Input(text=text) for text in texts.values())
+    text_only = dict(zip(texts, alone, strict=True))
+    joint = dict(zip(pairs, encoder.encode(_inputs(benchmark, pairs)), strict=True))
+    # A query of one part is that part; one whose reference cannot be read cannot be asked.
+    only_words = {n: vector for n, vector in text_only.items() if queries[n].reference is None}
+    composed = image_only | only_words | joint
+    return {"composed": composed, "image_only": image_only, "text_only": text_only}
 
 
 def _inputs(benchmark: Benchmark, numbers: Iterable[int]) -> Iterator[Input]:
