@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ def evaluate_triplets(
     encoder: Encoder,
     queries: Sequence[TripletQuery],
     folder: Path,
-    pictures: Sequence[Path],
+    pictures: Iterable[Path],
 ) -> Evaluation:
     """Rank every picture for every query, and measure where the targets are.
 

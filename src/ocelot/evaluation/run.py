@@ -297,16 +297,15 @@ def _encode_queries(
         rows, vectors: Of the pictures, which are not encoded again.
     """
     queries = dict(enumerate(benchmark.queries))
-    image_only = {
-        n: vectors[rows[one.reference]] for n, one in queries.items() if one.reference in rows
-    }
+    images = {n: one.reference for n, one in queries.items() if one.reference is not None}
+    image_only = {n: vectors[rows[name]] for n, name in images.items() if name in rows}
     texts = {n: one.text for n, one in queries.items() if one.text is not None}
     pairs = [n for n in image_only if n in texts]
     alone = encoder.encode(Input(text=text) for text in texts.values())
     text_only = dict(zip(texts, alone, strict=True))
     joint = dict(zip(pairs, encoder.encode(_inputs(benchmark, pairs)), strict=True))
     # A query of one part is that part; one whose reference cannot be read cannot be asked.
-    only_words = {n: vector for n, vector in text_only.items() if queries[n].reference is None}
+    only_words = {n: vector for n, vector in text_only.items() if n not in images}
     composed = image_only | only_words | joint
     return {"composed": composed, "image_only": image_only, "text_only": text_only}
 
