@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from itertools import permutations
 
 import numpy as np
 import pytest
 
-from ocelot.evaluation.metrics import chance, ranked_targets, summary
+from ocelot.evaluation.metrics import (
+    Places,
+    average_precision,
+    chance,
+    interval,
+    measure,
+    ndcg,
+    ranked_targets,
+    resampled_means,
+    summary,
+)
 
 SCORES = np.array(
     [
@@ -92,3 +103,87 @@ def test_against_sorting() -> None:
     assert [ranking.tolist() for ranking in found] == expected
     shares = [np.mean(ranking[:10]) for ranking in expected]
     assert summary(scores, targets, left_out)["P@10"] == pytest.approx(np.mean(shares), abs=1e-4)
+
+
+# Of the places of targets
+
+
+def test_average_precision_of_circo_by_hand() -> None:
+    assert average_precision([1, 3, 6], 3, 5) == pytest.approx((1 + 2 / 3) / 3)
+    # Seven answers, five of them first: CIRCO divides by 5, so that this is perfect.
+    assert average_precision([1, 2, 3, 4, 5], 7, 5) == 1.0
+    assert average_precision([], 4, 5) == 0.0
+    assert average_precision([6], 1, 5) == 0.0
+
+
+def test_ndcg_by_hand() -> None:
+    ideal = 1 + 1 / math.log2(3) + 1 / 2
+    assert ndcg([2, 3], 3, 10) == pytest.approx((1 / math.log2(3) + 1 / 2) / ideal)
+    assert ndcg([1, 2, 3], 20, 3) == 1.0
+
+
+def test_the_named_metrics_by_hand() -> None:
+    places = Places((2, 4), 3, ranked=8, first=4, subset=1)
+    expected = {
+        "R@1": 0.0, "R@2": 1.0, "Rt@3": 0.0, "Rt@4": 1.0, "Rs@1": 1.0, "MRR": 0.5,
+        "P@4": 0.5, "P@10": 2 / 8, "mAP@5": (1 / 2 + 2 / 4) / 3, "mean(R@1,Rs@1)": 0.5,
+    }  # fmt: skip
+    assert {name: measure(name, places) for name in expected} == pytest.approx(expected)
+    nothing = Places(relevant=2)
+    names = (*expected, "nDCG@10")
+    assert {measure(name, nothing) for name in names} == {0.0}
+
+
+def test_against_other_implementations_on_thousands_of_rankings() -> None:
+    """Written from the definitions, on lists of names instead of places."""
+
+    def precision_at(ranking: list[int], wanted: set[int], place: int) -> float:
+        return len(wanted.intersection(ranking[:place])) / place
+
+    def dcg(gains: list[int]) -> float:
+        return float(np.sum(np.array(gains) / np.log2(np.arange(len(gains)) + 2)))
+
+    rng = np.random.default_rng(3)
+    for _ in range(3000):
+        size = int(rng.integers(1, 40))
+        ranking = rng.permutation(60)[:size].tolist()  # some targets are not ranked at all
+        wanted = rng.choice(60, int(rng.integers(1, 12)), replace=False).tolist()
+        subset = {*rng.choice(60, 6, replace=False).tolist(), wanted[0]}
+        k = int(rng.integers(1, 30))
+        inside = [one for one in ranking if one in subset]
+        place_of = {one: place for place, one in enumerate(ranking, 1)}
+        places = Places(
+            tuple(sorted(place_of[one] for one in wanted if one in place_of)),
+            len(wanted),
+            size,
+            place_of.get(wanted[0]),
+            inside.index(wanted[0]) + 1 if wanted[0] in inside else None,
+        )
+        answers = set(wanted)
+        gains = [int(one in answers) for one in ranking[:k]]
+        shown = [place for place in range(1, min(k, size) + 1) if ranking[place - 1] in answers]
+        expected = {
+            f"R@{k}": float(bool(answers & set(ranking[:k]))),
+            f"Rt@{k}": float(wanted[0] in ranking[:k]),
+            f"Rs@{k}": float(wanted[0] in inside[:k]),
+            f"P@{k}": sum(gains) / min(k, size),
+            f"mAP@{k}": sum(precision_at(ranking, answers, place) for place in shown)
+            / min(len(wanted), k),
+            f"nDCG@{k}": dcg(gains) / dcg([1] * min(len(wanted), k)),
+            "MRR": max((1 / place for one, place in place_of.items() if one in answers), default=0),
+        }
+        assert {name: measure(name, places) for name in expected} == pytest.approx(expected)
+
+
+def test_bootstrap_intervals() -> None:
+    """Of a mean of many zeros and ones the interval is known: 1.96 standard errors."""
+    scores = np.zeros((400, 2))
+    scores[:100, 0] = 1
+    scores[:, 1] = 0.5
+    means = resampled_means(scores)
+    assert means.shape == (1000, 2)
+    low, high = interval(means[:, 0])
+    error = 1.96 * math.sqrt(0.25 * 0.75 / 400)
+    assert (low, high) == pytest.approx((0.25 - error, 0.25 + error), abs=0.008)
+    assert interval(means[:, 1]) == (0.5, 0.5)
+    assert np.array_equal(means, resampled_means(scores))  # the same queries each time

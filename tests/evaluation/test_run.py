@@ -46,7 +46,9 @@ def test_worked_example(gallery: Path) -> None:
     ]
     result = evaluate_triplets(ENCODER, queries, gallery, pictures(gallery)).to_dict()
     assert (result["queries"], result["gallery"]) == (3, 4)
-    assert set(result["composed"]) == {"R@1", "R@5", "R@9", "R@10", "MRR", "P@10"}
+    assert set(result["composed"]) == {
+        "R@1", "R@5", "R@9", "R@10", "MRR", "P@10", "mAP@10", "nDCG@10",
+    }  # fmt: skip
     # The last misses at first: this grey is nearest to blue.
     assert result["composed"]["R@1"] == pytest.approx(2 / 3, abs=1e-4)
     assert result["composed"]["R@5"] == 1.0

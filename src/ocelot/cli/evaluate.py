@@ -3,25 +3,112 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ocelot.cli.options import BATCH, ENCODER, Given, Json, add_command, takes
-from ocelot.cli.terminal import printable
+from ocelot.cli.options import BATCH, ENCODER, MEASURE, RERANKER, Given, Json, add_command, takes
+from ocelot.cli.terminal import printable, waiting
 from ocelot.words import count
 
 if TYPE_CHECKING:
-    from ocelot.evaluation import Figures
+    from ocelot.evaluation import Evaluation, Figures
+    from ocelot.evaluation.benchmarks.base import Benchmark
+    from ocelot.evaluation.run import Run
+    from ocelot.types import Failure
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Measure retrieval.", no_args_is_help=True, rich_markup_mode=None)
 
+_DEPTH = 9  # what a search asks for by default
+_FAILURES_SHOWN = 5  # of a benchmark; of own pictures all are shown
 
-@takes(ENCODER, BATCH)
+Data = Annotated[Path, typer.Argument(metavar="DIR")]
+Images = Annotated[
+    Path | None, typer.Option("--images", metavar="DIR", help="The folder of the pictures.")
+]
+Split = Annotated[str, typer.Option("--split", help="A test split has no published answers.")]
+_OPTIONS = (ENCODER, BATCH, RERANKER, MEASURE)
+
+
+@takes(*_OPTIONS)
+def cirr(
+    data: Data,
+    *,
+    split: Split = "val",
+    images: Images = None,
+    given: Given,
+    as_json: Json = False,
+) -> None:
+    """Measure retrieval on CIRR (val), or write its submissions (test1).
+
+    The folder has `captions` and `image_splits` as published, and the pictures in `img_raw`. With
+    --reranker, the first hits are reranked, and the report says what it gained and cost.
+    """
+    from ocelot.evaluation.benchmarks.cirr import read_cirr
+
+    _one_of("--split", split, ("val", "test1"))
+    _measure(read_cirr(data, split=split, images=images, **_wording(given)), given, as_json)
+
+
+@takes(*_OPTIONS)
+def fashioniq(
+    data: Data,
+    *,
+    gallery: Annotated[
+        str, typer.Option("--gallery", help="original, or captions (smaller and easier).")
+    ] = "original",
+    images: Images = None,
+    given: Given,
+    as_json: Json = False,
+) -> None:
+    """Measure retrieval on the validation split of FashionIQ.
+
+    The folder has `captions` and `image_splits` as published, and the pictures in `images`.
+    """
+    from ocelot.evaluation.benchmarks.fashioniq import GALLERIES, read_fashioniq
+
+    _one_of("--gallery", gallery, GALLERIES)
+    benchmark = read_fashioniq(data, gallery=gallery, images=images, **_wording(given))
+    _measure(benchmark, given, as_json)
+
+
+@takes(*_OPTIONS)
+def circo(
+    data: Data,
+    *,
+    split: Split = "val",
+    images: Images = None,
+    given: Given,
+    as_json: Json = False,
+) -> None:
+    """Measure retrieval on CIRCO (val), or write its submission (test).
+
+    The folder has `annotations` as published, and COCO's unlabeled pictures and their list in
+    `COCO2017_unlabeled`.
+    """
+    from ocelot.evaluation.benchmarks.circo import read_circo
+
+    _one_of("--split", split, ("val", "test"))
+    _measure(read_circo(data, split=split, images=images, **_wording(given)), given, as_json)
+
+
+@takes(*_OPTIONS)
+def genecis(data: Data, *, images: Images = None, given: Given, as_json: Json = False) -> None:
+    """Measure retrieval on those tasks of GeneCIS whose files are in the folder.
+
+    The folder of the pictures has `VG_100K_all` and `val2017`; by default it is the same folder.
+    """
+    from ocelot.evaluation.benchmarks.genecis import read_genecis
+
+    _measure(read_genecis(data, images=images, **_wording(given)), given, as_json)
+
+
+@takes(*_OPTIONS)
 def triplets(
     queries: Annotated[Path, typer.Argument(metavar="QUERIES.jsonl")],
     images: Annotated[
@@ -33,46 +120,175 @@ def triplets(
 ) -> None:
     """Measure composed retrieval on your own pictures, with image-only and text-only baselines.
 
-    Each line: {"reference": "a.jpg" or null, "text": "…" or null, "targets": ["b.jpg", …]}.
+    Each line: {"reference": "a.jpg" or null, "text": "…" or null, "targets": ["b.jpg", …]}, and
+    perhaps "task" and "candidates": ["b.jpg", …], which are then ranked instead of all pictures.
     """
-    from ocelot.build import build_encoder
     from ocelot.errors import InputError
-    from ocelot.evaluation import evaluate_triplets, read_triplets
+    from ocelot.evaluation.benchmarks.triplets import read_triplets, triplets_benchmark
     from ocelot.indexing.scan import File, scan
-    from ocelot.settings import load_settings
     from ocelot.types import Failure
 
     queried = read_triplets(queries)
     if not images.is_dir():
         raise InputError(f"There is no folder {images}.")
-    settings = load_settings(**given)
-    encoder = build_encoder(settings, pictures=[images])
     found = list(scan([images]))
     pictures = [Path(file.path) for file in found if isinstance(file, File)]
-    result = evaluate_triplets(encoder, queried, images.absolute(), pictures)
-    failures = [file for file in found if isinstance(file, Failure)]
-    result = replace(result, failures=(*failures, *result.failures))
+    benchmark = triplets_benchmark(queried, images.absolute(), pictures, **_wording(given))
+    failures = tuple(file for file in found if isinstance(file, Failure))
+    _measure(benchmark, given, as_json, failures)
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A.json")],
+    second: Annotated[Path, typer.Argument(metavar="B.json")],
+    *,
+    row: Annotated[
+        str, typer.Option("--row", help="composed, reranked, image_only or text_only.")
+    ] = "composed",
+    as_json: Json = False,
+) -> None:
+    """Compare two reports of the same queries by a paired permutation test.
+
+    Each is the `report.json` of a run with --out, or its folder.
+    """
+    from ocelot.evaluation.compare import compare as compared
+
+    found = compared(first, second, row=row)
     if as_json:
-        typer.echo(json.dumps({"encoder": settings.encoder} | result.to_dict(), ensure_ascii=False))
+        typer.echo(json.dumps([vars(one) for one in found]))
         return
-    queries_over = f"{count(result.queries, 'query')} over {count(result.gallery)}"
-    typer.echo(f"{queries_over} ({settings.encoder})")
-    _show(result)
-    for task, figures in result.tasks.items():
+    typer.echo(f"{'':<16}{'A':>8}{'B':>8}{'B - A':>9}{'p':>9}")
+    for one in found:
+        figures = f"{one.a:8.3f}{one.b:8.3f}{one.b - one.a:+9.3f}{one.p:9.4f}"
+        typer.echo(printable(f"{one.metric:<16}") + figures)
+
+
+def _one_of(option: str, value: str, known: Any) -> None:
+    from ocelot.errors import InputError
+
+    if value not in known:
+        raise InputError(f"{option} must be {' or '.join(known)}, was: {value!r}.")
+
+
+def _wording(given: Given) -> dict[str, str]:
+    """The template, if one is chosen."""
+    template = given.pop("template")
+    return {} if template is None else {"template": template}
+
+
+def _measure(
+    benchmark: Benchmark, given: Given, as_json: bool, failures: tuple[Failure, ...] = ()
+) -> None:
+    """Rank, measure, write and show."""
+    from ocelot.build import build_encoder, build_reranker
+    from ocelot.errors import InputError
+    from ocelot.evaluation.figures import evaluate
+    from ocelot.evaluation.report import read_trec_run, report, write_report
+    from ocelot.evaluation.run import GalleryImages, rank, rank_names
+    from ocelot.settings import load_settings
+
+    depth, trec, out = (given.pop(name) for name in ("depth", "run", "out"))
+    if out is None and not any(query.targets for query in benchmark.queries):
+        raise InputError(
+            f"The answers of {benchmark.name} are not published: give --out DIR, and send the "
+            "submission that is written there to its evaluation server."
+        )
+    settings = load_settings(**given)
+    encoder = None
+    if trec is not None:
+        ranked = rank_names(benchmark, read_trec_run(trec))
+    else:
+        encoder = build_encoder(settings, pictures=_folders(benchmark))
+        reranker = None
+        if given["reranker"] is not None:  # a default would charge for a language model unasked
+            reranker = build_reranker(settings, encoder, GalleryImages(benchmark.pictures))
+        with waiting(f"{count(len(benchmark.queries), 'query')}", quiet=as_json):
+            ranked = rank(encoder, benchmark, reranker, depth=depth or _DEPTH)
+    ranked = replace(ranked, failures=(*failures, *ranked.failures))
+    evaluation = evaluate(ranked)
+    found = report(ranked, evaluation, encoder)
+    if encoder is not None:
+        found["encoder"] = settings.encoder
+    files = [] if out is None else write_report(out, ranked, found)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    made_by = settings.encoder if encoder is not None else str(trec)
+    queries_over = f"{count(evaluation.queries, 'query')} over {count(evaluation.gallery)}"
+    typer.echo(printable(f"{queries_over} ({made_by})"))
+    if benchmark.name != "triplets":
+        typer.echo(printable(f"{benchmark.name}: {benchmark.protocol} Text: {benchmark.template}"))
+    if evaluation.composed:
+        _show_all(evaluation, ranked)
+    for file in files:
+        typer.echo(printable(f"wrote {file}"), err=True)
+    _show_failures(benchmark, ranked)
+
+
+def _folders(benchmark: Benchmark) -> list[Path]:
+    """Those of the pictures, to calibrate int8 with."""
+    return sorted({picture.path.parent for picture in benchmark.pictures.values()})
+
+
+def _show_all(evaluation: Evaluation, run: Run) -> None:
+    _show(evaluation)
+    gap = evaluation.composition_gap
+    if gap is not None:
+        typer.echo(
+            f"composition gap, {gap.metric}: {gap.value:+.3f} ({gap.interval[0]:+.3f} to "
+            f"{gap.interval[1]:+.3f}, 95 %), {count(gap.queries, 'query')}"
+        )
+    cost = run.reranking
+    if cost is not None:
+        gains = [
+            f"{one.metric} {one.value:+.3f} ({one.interval[0]:+.3f} to {one.interval[1]:+.3f})"
+            for one in evaluation.gains
+            if one.interval != (0, 0)
+        ]
+        tokens = cost.usage.prompt_tokens + cost.usage.completion_tokens
+        facts = [f"{cost.seconds:.1f} s"]
+        facts += [f"{tokens:,} tokens"] if cost.usage.calls else []
+        facts += [f"${cost.usage.cost:.2f}"] if cost.usage.cost is not None else []
+        facts += [f"{count(cost.fallbacks, 'query')} not ranked"] if cost.fallbacks else []
+        gained = ", ".join(gains) or "nothing"
+        typer.echo(printable(f"{cost.reranker} over {cost.depth} hits gained {gained}"))
+        typer.echo(f"and took {', '.join(facts)}")
+    for task, figures in evaluation.tasks.items():
         typer.echo()
         typer.echo(printable(f"{task}: {count(figures.queries, 'query')}"))
         _show(figures)
-    for failure in result.failures:
-        typer.echo(printable(f"{failure.path}: {failure.reason}"), err=True)
 
 
 def _show(result: Figures) -> None:
-    typer.echo(" " * 12 + "".join(f"{name:>8}" for name in result.composed))
-    for row in ("composed", "image_only", "text_only", "chance"):
+    widths = {name: max(8, len(name) + 2) for name in result.composed}
+    cells: Callable[[dict[str, Any]], str] = lambda row: "".join(  # noqa: E731
+        f"{row[name]:{width}.3f}" if name in row else f"{'-':>{width}}"
+        for name, width in widths.items()
+    )
+    typer.echo(" " * 12 + "".join(f"{name:>{width}}" for name, width in widths.items()))
+    for row in ("composed", "reranked", "image_only", "text_only", "chance"):
         figures = getattr(result, row)
-        none = figures.get("queries") == 0
-        cells = ["       -" if none else f"{figures[name]:8.3f}" for name in result.composed]
-        typer.echo(f"{row.replace('_', ' '):<12}" + "".join(cells))
+        if not figures and row != "chance":
+            continue
+        shown = {} if figures.get("queries") == 0 else figures
+        typer.echo(f"{row.replace('_', ' '):<12}" + cells(shown))
+        if row == "composed" and row in result.intervals:
+            for end, label in enumerate(("  95 % from", "  to")):
+                ends = {name: pair[end] for name, pair in result.intervals[row].items()}
+                typer.echo(f"{label:<12}" + cells(ends))
 
 
-add_command(app, triplets)
+def _show_failures(benchmark: Benchmark, run: Run) -> None:
+    shown = len(run.failures) if benchmark.strict else _FAILURES_SHOWN
+    for failure in run.failures[:shown]:
+        typer.echo(printable(f"{failure.path}: {failure.reason}"), err=True)
+    if len(run.failures) > shown or run.unasked:
+        typer.echo(
+            f"{count(len(run.failures))} of {len(benchmark.pictures):,} cannot be read and are not "
+            f"ranked; {count(len(run.unasked), 'query')} without a reference count as misses.",
+            err=True,
+        )
+
+
+for command in (cirr, fashioniq, circo, genecis, triplets, compare):
+    add_command(app, command)

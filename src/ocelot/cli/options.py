@@ -26,6 +26,7 @@ __all__ = [
     "DATABASE",
     "ENCODER",
     "INDEX",
+    "MEASURE",
     "RERANKER",
     "SERVER",
     "Filter",
@@ -87,6 +88,31 @@ INDEX = {
     "index": option("--index", help="FLAT, HNSW, IVF_FLAT, IVF_SQ8, DISKANN or AUTOINDEX. [auto]"),
 }
 BATCH = {"batch_size": option("--batch-size", metavar="N", help="Pictures encoded at once.")}
+MEASURE = {
+    "template": option(
+        "--template",
+        metavar="NAME",
+        help="How texts are worded: a name, or a text with fields such as {text}; see "
+        "docs/benchmarks.md. [that of the benchmark]",
+    ),
+    "depth": Annotated[
+        int | None,
+        typer.Option("--depth", min=2, max=50, help="Hits of each query that --reranker gets. [9]"),
+    ],
+    "run": Annotated[
+        Path | None,
+        option("--run", metavar="FILE", help="Measure the rankings of this TREC run instead."),
+    ],
+    "out": Annotated[
+        Path | None,
+        option(
+            "--out",
+            metavar="DIR",
+            help="Write the report, the scores of each query, the worst failures, the rankings "
+            "and submissions to this folder.",
+        ),
+    ],
+}
 SERVER = {
     "uploads": option(
         "--uploads", metavar="DIR", help="Folder for uploaded pictures. [beside the database]"
@@ -119,8 +145,10 @@ def add_command(app: typer.Typer, command: Callable[..., None]) -> None:
     app.command(name, short_help=summary)(command)
 
 
-def takes(*groups: Mapping[str, OptionInfo]) -> Callable[[Callable[..., None]], Any]:
+def takes(*groups: Mapping[str, Any]) -> Callable[[Callable[..., None]], Any]:
     """Give a command the options of `groups` in place of its keyword parameter `given`.
+
+    An option is a text, unless it is annotated with another type.
 
     typer reads a command's options from its signature and its annotations: both are rewritten.
     """
@@ -134,7 +162,7 @@ def takes(*groups: Mapping[str, OptionInfo]) -> Callable[[Callable[..., None]], 
         signature = inspect.signature(command, eval_str=True)
         given = signature.parameters["given"]
         taken = [
-            given.replace(name=name, default=None, annotation=Annotated[str | None, shared])
+            given.replace(name=name, default=None, annotation=_annotated(shared))
             for name, shared in options.items()
         ]
         parameters = [
@@ -147,3 +175,7 @@ def takes(*groups: Mapping[str, OptionInfo]) -> Callable[[Callable[..., None]], 
         return run
 
     return decorate
+
+
+def _annotated(shared: Any) -> Any:
+    return Annotated[str | None, shared] if isinstance(shared, OptionInfo) else shared

@@ -1,6 +1,10 @@
-"""Retrieval metrics on queries with known answers."""
+"""Retrieval metrics on queries with known answers: own triplets, and the field's benchmarks."""
 
-from ocelot.evaluation.datasets import TripletQuery, read_triplets
-from ocelot.evaluation.run import Evaluation, Figures, evaluate_triplets
+from ocelot.evaluation.benchmarks.triplets import TripletQuery, read_triplets
+from ocelot.evaluation.figures import Evaluation, Figures, evaluate, evaluate_triplets
+from ocelot.evaluation.run import rank
 
-__all__ = ["Evaluation", "Figures", "TripletQuery", "evaluate_triplets", "read_triplets"]
+__all__ = [
+    "Evaluation", "Figures", "TripletQuery", "evaluate", "evaluate_triplets", "rank",
+    "read_triplets",
+]  # fmt: skip

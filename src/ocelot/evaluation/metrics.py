@@ -1,14 +1,19 @@
-"""Retrieval metrics: pure functions of scores."""
+"""Retrieval metrics: pure functions of scores, or of the places of targets in a ranking."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from math import log2
 from typing import Any
 
 import numpy as np
 
-__all__ = ["chance", "ranked_targets", "summary"]
+__all__ = [
+    "Places", "average_precision", "chance", "interval", "measure", "ndcg", "ranked_targets",
+    "recall", "resampled_means", "summary",
+]  # fmt: skip
 
 _RECALL_AT = (1, 5, 9, 10)
 _PRECISION_AT = 10
@@ -92,3 +97,106 @@ def _means(rows: list[list[Any]]) -> dict[str, float]:
     names = (*(f"R@{k}" for k in _RECALL_AT), "MRR", f"P@{_PRECISION_AT}")
     means = [float(np.mean(column)) for column in zip(*rows, strict=True)] or [0.0] * len(names)
     return {name: round(mean, 4) for name, mean in zip(names, means, strict=True)}
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the targets of one query stand in its ranking, from 1.
+
+    Attributes:
+        targets: Of the targets that are ranked, ascending.
+        relevant: The number of targets, ranked or not.
+        ranked: The number of pictures that are ranked.
+        first: Of the target that the text was written for; None if it is not ranked.
+        subset: Of that target among the query's subset; None if there is no subset.
+    """
+
+    targets: tuple[int, ...] = ()
+    relevant: int = 1
+    ranked: int = 0
+    first: int | None = None
+    subset: int | None = None
+
+
+def measure(name: str, places: Places) -> float:
+    """One metric of one query, 0 to 1.
+
+    Names: `R@k` (recall: a target among the first k), `Rt@k` (the target that the text was written
+    for), `Rs@k` (the same within the subset), `mAP@k`, `nDCG@k`, `P@k`, `MRR`, and means such as
+    `mean(R@5,Rs@1)`.
+
+    >>> measure("mean(R@1,R@5)", Places((3,)))
+    0.5
+    """
+    if name.startswith("mean("):
+        parts = name[len("mean(") : -1].split(",")
+        return sum(measure(part, places) for part in parts) / len(parts)
+    kind, _, k = name.partition("@")
+    if kind == "MRR":
+        return 1 / places.targets[0] if places.targets else 0.0
+    at = int(k)
+    if kind == "P":
+        return sum(place <= at for place in places.targets) / max(1, min(at, places.ranked))
+    if kind == "mAP":
+        return average_precision(places.targets, places.relevant, at)
+    if kind == "nDCG":
+        return ndcg(places.targets, places.relevant, at)
+    one = {"R": next(iter(places.targets), None), "Rt": places.first, "Rs": places.subset}[kind]
+    return recall(() if one is None else (one,), at)
+
+
+def recall(places: Sequence[int], k: int) -> float:
+    """1 if one of the places is among the first k, else 0."""
+    return float(any(place <= k for place in places))
+
+
+def average_precision(places: Sequence[int], relevant: int, k: int) -> float:
+    """AP@k as in CIRCO (arXiv 2303.15247): the precision at each hit, over min(relevant, k).
+
+    Other programs (trec_eval, ranx) divide by `relevant`, so that a query with more than k targets
+    can never reach 1.
+
+    >>> average_precision([1, 3], 3, 5)  # (1/1 + 2/3) / 3
+    0.5555555555555555
+
+    Args:
+        places: Of the targets that are ranked, ascending, from 1.
+        relevant: The number of targets, ranked or not.
+    """
+    hits = [place for place in places if place <= k]
+    return sum(number / place for number, place in enumerate(hits, 1)) / min(relevant, k)
+
+
+def ndcg(places: Sequence[int], relevant: int, k: int) -> float:
+    """nDCG@k of targets that are equally good: the discount is log2(place + 1).
+
+    >>> ndcg([1], 1, 10), round(ndcg([2], 1, 10), 4)
+    (1.0, 0.6309)
+    """
+    ideal = sum(1 / log2(place + 1) for place in range(1, min(relevant, k) + 1))
+    return sum(1 / log2(place + 1) for place in places if place <= k) / ideal
+
+
+def resampled_means(scores: Floats, resamples: int = 1000, seed: int = 0) -> Floats:
+    """Means over queries drawn with replacement, for bootstrap intervals.
+
+    The same seed draws the same queries, so that differences of two results are paired.
+
+    Args:
+        scores: Shape (queries, metrics).
+
+    Returns:
+        Shape (resamples, metrics).
+    """
+    count = len(scores)
+    draw = np.random.default_rng(seed)
+    times = [np.bincount(draw.integers(count, size=count), minlength=count)
+             for _ in range(resamples)]  # fmt: skip
+    means: Floats = np.stack(times) @ scores / count
+    return means
+
+
+def interval(means: Floats) -> tuple[float, float]:
+    """The percentile bootstrap interval of 95 %, rounded to four digits."""
+    low, high = np.percentile(means, [2.5, 97.5])
+    return round(float(low), 4), round(float(high), 4)

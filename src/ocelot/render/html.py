@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ocelot.images.store import ImageStore
     from ocelot.types import Result
 
-__all__ = ["environment", "render_page", "sendable"]
+__all__ = ["data_url", "environment", "render_page", "sendable"]
 
 _REFERENCE, _PANORAMA = 360, 1600  # longest side, pixels
 
@@ -43,14 +43,14 @@ def render_page(result: Result, images: ImageStore, panorama: Image.Image | None
     template = environment().get_template("page.html")
     page = template.render(
         query=result.query,
-        references=[_data_url(_reference, image) for image in result.query.images],
+        references=[data_url(_reference, image) for image in result.query.images],
         hits=result.hits,
         best=result.best,
         others=result.hits[1:] if result.best else result.hits,
         ranking=result.ranking,
         reason=result.reason.strip(),
-        stored=partial(_data_url, images.picture),
-        panorama=panorama and _data_url(_shrunk, panorama, _PANORAMA),
+        stored=partial(data_url, images.picture),
+        panorama=panorama and data_url(_shrunk, panorama, _PANORAMA),
         facts=words.facts(result),
         unknown=words.unknown(result),
     )
@@ -88,7 +88,7 @@ def _reference(image: ImageFile) -> Image.Image:
     return _shrunk(image.rgb(_REFERENCE), _REFERENCE)
 
 
-def _data_url(read: Callable[..., Image.Image], *arguments: Any) -> str | None:
+def data_url(read: Callable[..., Image.Image], *arguments: Any) -> str | None:
     """The picture that `read` returns, as a data URL; None if it cannot be read."""
     try:
         jpeg = encode_jpeg(read(*arguments), quality=85)

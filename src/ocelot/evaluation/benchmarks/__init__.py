@@ -1,0 +1,1 @@
+"""Readers of the field's benchmarks, all into one value: `base.Benchmark`."""
