@@ -20,7 +20,7 @@ __all__ = ["PROMPT_VERSION", "SCHEMA", "Detail", "build_messages", "build_prompt
 Detail = Literal["low", "high", "auto"]
 
 # Part of each cache key: change it with every change of the text below.
-PROMPT_VERSION = "3"
+PROMPT_VERSION = "4"
 
 # OpenAI's strict mode wants every property required and no others allowed.
 SCHEMA: Mapping[str, Any] = {
