@@ -100,11 +100,12 @@ def evaluate_triplets(
     image_only = {number: vectors[row] for number, own in enumerate(left_out) for row in own}
     texts = {number: query.text for number, query in enumerate(queries) if query.text}
     pairs = {
-        number: Input(folder / str(queries[number].reference), text)
+        number: Input(folder / str(queries[number].reference), text, is_query=True)
         for number, text in texts.items()
         if number in image_only
     }
-    text_only = dict(zip(texts, encoder.encode(texts.values()), strict=True))
+    asked = (Input(text=text, is_query=True) for text in texts.values())
+    text_only = dict(zip(texts, encoder.encode(asked), strict=True))
     joint = dict(zip(pairs, encoder.encode(pairs.values()), strict=True))
     composed = image_only | text_only | joint
 
