@@ -34,22 +34,9 @@ from transformers.processing_utils import ProcessorMixin
 logging.disable_progress_bar()
 
 _WORDS = [
-    "a",
-    "blue",
-    "red",
-    "green",
-    "kettle",
-    "dog",
-    "shoe",
-    "with",
-    "in",
-    "on",
-    "find",
-    "system",
-    "user",
-    "query",
-    "document",
-]
+    "a", "blue", "red", "green", "kettle", "dog", "shoe", "with", "in", "on", "find", "system",
+    "user", "query", "document",
+]  # fmt: skip
 _VISION = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
 _TEMPLATE = (
     "{% for message in messages %}<|im_start|> {{ message.role }} "

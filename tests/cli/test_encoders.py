@@ -14,7 +14,7 @@ from ocelot.encoders.weights import PUBLISHED, known_dimension, locate
 def test_named_encoders_are_listed_with_their_source() -> None:
     shown = CliRunner().invoke(app, ["encoders"])
     assert shown.exit_code == 0
-    lines = {line.split()[0]: line for line in shown.output.splitlines() if line}
+    lines = {line.split()[0]: line.rstrip() for line in shown.output.splitlines() if line}
     assert lines["ocelot-tiny"].endswith("installed")
     assert "CIRR R@1 36.1, CIRCO mAP@5 34.3 (MegaPairs, arXiv 2412.14475" in lines["bge-vl-base"]
     assert "st:NAME" in shown.output

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,8 @@ def test_it_is_chosen_by_name(
         result = shop.search(text="red")
         assert result.ranking is not None and result.ranking.ranked_by == "reranker"
         assert "scores it" in result.reason
-    with build_service(load_settings(db=str(tmp_path / "shop.db"), reranker=name)) as service:
+    service = build_service(load_settings(db=str(tmp_path / "shop.db"), reranker=name))
+    with closing(service):
         assert service.rerankers == ("cross-encoder", "fusion")
         assert service.default == "cross-encoder"
     for wrong in ("cross-encoder:", "cross"):

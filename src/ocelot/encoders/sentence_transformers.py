@@ -21,7 +21,7 @@ from ocelot.model.pretrained import (
     MAX_PIXELS,
     Pretrained,
     bounded,
-    first_line,
+    first_sentence,
     loading,
     locate,
     plain,
@@ -97,7 +97,8 @@ class SentenceTransformerEncoder(Encoder):
         if dimension is None:
             raise CheckpointError(f"The length of the vectors of {name} is not known.")
         self._model, self._lock = model, threading.Lock()
-        self._max_pixels, self._text_weight, self._normalise = max_pixels, text_weight, normalise
+        self._max_pixels, self._normalise = max_pixels, normalise
+        self._weights = {"image": 1 - text_weight, "text": text_weight}
         self._is_joint = model.supports(("image", "text"))
         self._has_chat = model.supports("message")
         prompts = model.prompts
@@ -108,6 +109,7 @@ class SentenceTransformerEncoder(Encoder):
         self.batch_size = 32 if sum(p.numel() for p in model.parameters()) < _LARGE else 4
         self.runtime = f"torch {DTYPE_NAMES.get(model.dtype, str(model.dtype))}"
         if not self._is_joint:
+            self.text_weight = text_weight if normalise else None
             self.runtime += ", picture with words: " + ("weighted sum" if normalise else "sum")
         # The weight of words is left out: it changes no stored vector, and can be tried freely.
         # Of versions only the first number counts: others are not meant to change vectors.
@@ -197,8 +199,7 @@ class SentenceTransformerEncoder(Encoder):
             content = {kind: value for kind, value in given.items() if value is not None}
             parts = [(1.0, content)]
             if len(content) == 2 and not self._is_joint:
-                weights = {"image": 1 - self._text_weight, "text": self._text_weight}
-                parts = [(weights[kind], {kind: value}) for kind, value in content.items()]
+                parts = [(self._weights[kind], {kind: value}) for kind, value in content.items()]
             for weight, part in parts:
                 groups[tuple(part), one.is_query].append((row, weight, part))
         vectors = np.zeros((len(batch), self.dimension), dtype=np.float32)
@@ -222,9 +223,10 @@ class SentenceTransformerEncoder(Encoder):
                     contents, prompt=prompt, batch_size=len(contents), show_progress_bar=False
                 )
         except Exception as error:
+            cause = f"{type(error).__name__}: {first_sentence(error)}"
             raise EncoderError(
-                f"The encoder {self.name} failed ({type(error).__name__}: {first_line(error)}): "
-                "use a smaller batch (--batch-size) or a smaller OCELOT_ENCODER_MAX_PIXELS."
+                f"The encoder {self.name} failed ({cause}): use a smaller batch "
+                "(--batch-size) or a smaller OCELOT_ENCODER_MAX_PIXELS."
             ) from error
         return np.array(found, dtype=np.float32)
 

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
-    "MAX_PIXELS", "Pretrained", "bounded", "first_line", "loading", "locate", "plain",
+    "MAX_PIXELS", "Pretrained", "bounded", "first_sentence", "loading", "locate", "plain",
     "refuse_code",
 ]  # fmt: skip
 
@@ -59,7 +58,7 @@ class Pretrained:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            cause = f"Cannot read {self.folder / file}: {first_line(error)}."
+            cause = f"Cannot read {self.folder / file}: {first_sentence(error)}."
             raise CheckpointError(cause) from None
 
     def modules(self) -> list[str]:
@@ -93,7 +92,7 @@ def locate(name: str, owner: str) -> Pretrained:
     folder = Path(os.path.expanduser(name))
     if folder.is_dir():
         if not any((folder / file).is_file() for file in ("config.json", "modules.json")):
-            raise CheckpointError(f"The folder {name} holds no model: it has no config.json.")
+            raise CheckpointError(f"The folder {folder} holds no model: it has no config.json.")
         files = sorted(file for pattern in _FILES for file in folder.rglob(pattern))
         names = [file.relative_to(folder).as_posix() for file in files]
         revision = hash_bytes(f"{names} {sha256_of(*files)}".encode())
@@ -167,11 +166,13 @@ def loading(what: str) -> Iterator[None]:
         yield
     except OcelotError:
         raise
+    except ImportError as error:
+        raise ConfigurationError(
+            f"Cannot load {what}: {first_sentence(error)}; install what is missing (for models "
+            "of the Qwen-VL kind, the torchvision that fits your torch)."
+        ) from error
     except Exception as error:
-        hint = "" if find_spec("torchvision") else (
-            "; if it is of the Qwen-VL kind, install the torchvision that fits your torch"
-        )  # fmt: skip
-        raise CheckpointError(f"Cannot load {what}: {first_line(error)}{hint}.") from error
+        raise CheckpointError(f"Cannot load {what}: {first_sentence(error)}.") from error
     finally:
         logging.set_verbosity(verbosity)
         if bars:
@@ -187,10 +188,10 @@ def refuse_code(found: Pretrained, what: str) -> None:
         )
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message without its full stop, or its type."""
+def first_sentence(error: BaseException) -> str:
+    """Return the first sentence of an error's message without its full stop, or its type."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(". ")
+    return lines[0].partition(". ")[0].rstrip(". ")
 
 
 def plain(text: str, tokenizer: Any) -> str:

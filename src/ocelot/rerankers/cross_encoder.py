@@ -10,7 +10,7 @@ import numpy as np
 
 from ocelot.errors import ConfigurationError, ImageError, ItemNotFound
 from ocelot.images.store import ImageStore
-from ocelot.model.pretrained import bounded, first_line, loading, locate, plain, refuse_code
+from ocelot.model.pretrained import bounded, first_sentence, loading, locate, plain, refuse_code
 from ocelot.types import Hit, Input, Query, Ranking
 from ocelot.words import count
 
@@ -112,7 +112,7 @@ class CrossEncoderReranker:
         except ImageError as error:
             return self._fallback(hits, str(error).rstrip("."))
         except Exception as error:
-            return self._fallback(hits, f"{type(error).__name__}: {first_line(error)}")
+            return self._fallback(hits, f"{type(error).__name__}: {first_sentence(error)}")
         if not np.isfinite(scores).all():
             return self._fallback(hits, "it gave scores that are not numbers")
         ranked = np.argsort(-scores, kind="stable")  # equal scores keep retrieval order
