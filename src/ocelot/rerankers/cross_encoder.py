@@ -143,8 +143,8 @@ class CrossEncoderReranker:
         pairs = [(one, {"image": picture}) for one in asked for picture in pictures]
         with self._lock:
             found = self._model.predict(pairs, batch_size=self._batch_size, show_progress_bar=False)
-        scores: np.ndarray[Any, Any] = np.asarray(found, dtype=np.float32)
-        return scores.reshape(len(asked), len(pictures)).mean(axis=0)
+        scores = np.asarray(found, dtype=np.float32).reshape(len(asked), len(pictures))
+        return np.asarray(scores.mean(axis=0))
 
     def _content(self, input: Input) -> dict[str, Any]:
         content: dict[str, Any] = {}
