@@ -166,9 +166,11 @@ def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) ->
         ConfigurationError: A setting cannot be used, or not together with another.
         EncoderError: The encoder cannot be loaded.
     """
+    from ocelot.encoders.catalog import CATALOG
+
     encoder: Encoder
-    through_library = settings.encoder.startswith("st:") or _extra_of(settings.encoder) == "st"
-    if through_library:
+    known = CATALOG.get(settings.encoder)
+    if settings.encoder.startswith("st:") or (known is not None and known.extra == "st"):
         encoder = _build_sentence_transformer(settings)
     elif settings.backend == "openvino":
         encoder = _build_openvino(settings, pictures)
@@ -189,12 +191,6 @@ def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) ->
     if settings.batch_size is not None:
         encoder.batch_size = settings.batch_size
     return encoder
-
-
-def _extra_of(encoder: str) -> str:
-    from ocelot.encoders.catalog import CATALOG
-
-    return CATALOG[encoder].extra if encoder in CATALOG else ""
 
 
 def _build_sentence_transformer(settings: Settings) -> Encoder:
