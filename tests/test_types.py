@@ -49,7 +49,7 @@ def test_a_query_takes_one_image_or_several_in_order(files: list[Path]) -> None:
     query = Query([bytearray(data), files[1], "", None, str(files[2])], " in blue ")
     assert [image.data for image in query.images] == [path.read_bytes() for path in files]
     assert [image.name for image in query.images] == ["the image", *map(str, files[1:])]
-    assert query.inputs() == tuple(Input(image, " in blue ") for image in query.images)
+    assert query.inputs() == tuple(Input(image, " in blue ", True) for image in query.images)
     assert query.reference_ids() == tuple(image.id for image in query.images)
     assert pickle.loads(pickle.dumps(query)) == query
     assert Query(files[0]) == Query([files[0]]) == Query((files[0],))
@@ -57,7 +57,9 @@ def test_a_query_takes_one_image_or_several_in_order(files: list[Path]) -> None:
 
 def test_a_query_of_a_text_has_one_input() -> None:
     query = Query(text="a")
-    assert (query.images, query.inputs(), query.reference_ids()) == ((), (Input(text="a"),), ())
+    inputs = (Input(text="a", is_query=True),)
+    assert (query.images, query.inputs(), query.reference_ids()) == ((), inputs, ())
+    assert Input(text="a") not in inputs  # one may be encoded with another prompt
     for images in (None, [], "", ["", None]):
         with pytest.raises(InputError, match="nothing to search for"):
             Query(images, " ")

@@ -45,8 +45,8 @@ def open(
         uri: A file (`shop.db`), a Milvus server (`http://host:19530`) or Zilliz Cloud
             (`https://…`, with `token=`); by default as set.
         encoder: A name, a checkpoint, or any `Encoder`; by default as set.
-        reranker: "auto" (as set: llm with an API key, else fusion), "llm", "fusion", None, or
-            any `Reranker`.
+        reranker: "auto" (as set: llm with an API key, else fusion), "llm", "fusion",
+            "cross-encoder:NAME", None, or any `Reranker`.
         create: Whether to make the collection where there is none.
         **settings: Any field of `ocelot.settings.Settings`.
 
@@ -166,8 +166,13 @@ def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) ->
         ConfigurationError: A setting cannot be used, or not together with another.
         EncoderError: The encoder cannot be loaded.
     """
+    from ocelot.encoders.catalog import CATALOG
+
     encoder: Encoder
-    if settings.backend == "openvino":
+    known = CATALOG.get(settings.encoder)
+    if settings.encoder.startswith("st:") or (known is not None and known.extra == "st"):
+        encoder = _build_sentence_transformer(settings)
+    elif settings.backend == "openvino":
         encoder = _build_openvino(settings, pictures)
     else:
         from ocelot.encoders.visualized_bge import VisualizedBGE
@@ -186,6 +191,25 @@ def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) ->
     if settings.batch_size is not None:
         encoder.batch_size = settings.batch_size
     return encoder
+
+
+def _build_sentence_transformer(settings: Settings) -> Encoder:
+    if settings.backend == "openvino" or settings.precision == "int8":
+        raise ConfigurationError(
+            f"The encoder {settings.encoder} has neither --backend openvino nor int8: leave both "
+            "out, or choose another encoder."
+        )
+    from ocelot.encoders.sentence_transformers import SentenceTransformerEncoder
+
+    return SentenceTransformerEncoder.load(
+        settings.encoder,
+        instruction=settings.encoder_instruction,
+        max_pixels=settings.encoder_max_pixels,
+        dimension=settings.encoder_dimension,
+        text_weight=settings.encoder_text_weight,
+        device=settings.device,
+        dtype=settings.precision,
+    )
 
 
 def _build_openvino(settings: Settings, pictures: Sequence[Path] | None) -> Encoder:
@@ -266,9 +290,22 @@ def build_reranker(settings: Settings, encoder: Encoder, images: ImageStore) -> 
         return None
     if settings.uses_llm:
         return _build_llm(settings, images)
+    if settings.cross_encoder is not None:
+        return _build_cross_encoder(settings, images)
     from ocelot.rerankers.fusion import FusionReranker
 
     return FusionReranker(encoder, images)
+
+
+def _build_cross_encoder(settings: Settings, images: ImageStore) -> Reranker:
+    from ocelot.rerankers.cross_encoder import CrossEncoderReranker
+
+    return CrossEncoderReranker.load(
+        settings.cross_encoder or "",
+        images=images,
+        device=settings.device,
+        dtype=None if settings.precision in ("auto", "int8") else settings.precision,
+    )
 
 
 def _build_llm(settings: Settings, images: ImageStore) -> Reranker:
@@ -335,6 +372,9 @@ def build_service(settings: Settings) -> Service:
         if settings.uses_llm or settings.has_language_model:
             rerankers = {"llm": _build_llm(settings, images)} | rerankers
         default = "llm" if settings.uses_llm else "fusion"
+        if settings.cross_encoder is not None:
+            default = "cross-encoder"
+            rerankers = {default: _build_cross_encoder(settings, images)} | rerankers
         return Service(
             Engine(encoder, _collection_for(settings, loaded, existing), images=images),
             rerankers,

@@ -51,6 +51,7 @@ class Input:
     Attributes:
         image: Given as anything that `ImageFile.of` takes; an empty path counts as none.
         text: Blank text counts as none.
+        is_query: Whether this asks for something; some encoders have another prompt for that.
 
     Raises:
         InputError: There is neither an image nor a text, or one is of another type.
@@ -59,10 +60,14 @@ class Input:
 
     image: ImageFile | None = None
     text: str | None = None
+    is_query: bool = False
 
-    def __init__(self, image: ImageSource | None = None, text: str | None = None) -> None:
+    def __init__(
+        self, image: ImageSource | None = None, text: str | None = None, is_query: bool = False
+    ) -> None:
         object.__setattr__(self, "image", _image(image) if _is_given(image) else None)
         object.__setattr__(self, "text", _text(text))
+        object.__setattr__(self, "is_query", is_query)
         if self.image is None and self.text is None:
             raise InputError("There is nothing to encode: give an image, a text, or both.")
 
@@ -160,7 +165,7 @@ class Query:
 
     def inputs(self) -> tuple[Input, ...]:
         """What an encoder takes: one input for each image, with the text; or the text alone."""
-        return tuple(Input(image, self.text) for image in self.images) or (Input(text=self.text),)
+        return tuple(Input(image, self.text, is_query=True) for image in self.images or (None,))
 
     def reference_ids(self) -> tuple[str, ...]:
         """The content hashes of the reference images."""

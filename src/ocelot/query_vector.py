@@ -16,6 +16,7 @@ was trained for; `benchmarks/queries.py` measures each step.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,24 +38,26 @@ def wanted_inputs(query: Query) -> list[tuple[Input, float]]:
     """What to encode of the images and the text, each with its weight; all weights are over 0."""
     text, images = query.text, query.images
     if not images:
-        return [(Input(text=text), 1.0)]
+        return [(Input(text=text, is_query=True), 1.0)]
     weights = query.image_weights or (1.0,) * len(images)
     total = sum(weights)
-    alone = [(Input(one), weight / total) for one, weight in zip(images, weights, strict=True)]
+    shares = [weight / total for weight in weights]
+    alone = [(Input(one, is_query=True), share) for one, share in zip(images, shares, strict=True)]
     if not text:
         return alone
     strongest = max(weights)
     joint = min(strongest, query.text_weight)
-    found = [(Input(one.image, text), joint * share) for one, share in alone]
+    found = [(replace(one, text=text), joint * share) for one, share in alone]
     found += [(one, (strongest - joint) * share) for one, share in alone]
-    found.append((Input(text=text), query.text_weight - joint))
+    found.append((Input(text=text, is_query=True), query.text_weight - joint))
     return [(input, weight) for input, weight in found if weight > 0]
 
 
 def unwanted_inputs(query: Query) -> list[Input]:
     """What to encode of what is not wanted."""
-    texts = [Input(text=query.negative_text)] if query.negative_text else []
-    return [*texts, *map(Input, query.negative_images)]
+    text, images = query.negative_text, query.negative_images
+    texts = [Input(text=text, is_query=True)] if text else []
+    return [*texts, *(Input(image, is_query=True) for image in images)]
 
 
 def query_vector(

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -45,6 +46,14 @@ def cache_folder() -> Path:
         ) from None
 
 
+def _known_reranker(name: str) -> str:
+    if name in ("auto", "llm", "fusion", "none") or name.partition("cross-encoder:")[2]:
+        return name
+    raise PydanticCustomError(
+        "reranker", "it must be auto, llm, fusion, none or cross-encoder:NAME"
+    )
+
+
 class Settings(BaseSettings):
     """All settings. Each field is also a variable `OCELOT_<NAME>` and a key of ocelot.toml."""
 
@@ -69,7 +78,11 @@ class Settings(BaseSettings):
         description="Seconds that indexing tries again for while a Milvus server is away.",
     )
 
-    encoder: str = Field("ocelot-tiny", description="Encoder: a name, a .pth file, or a folder.")
+    encoder: str = Field(
+        "ocelot-tiny",
+        description="Encoder: a name, a .pth file, a folder, or st: and a model of "
+        "sentence-transformers.",
+    )
     text_model: str | None = Field(
         None, description="Folder or Hugging Face name of the text model of a .pth file."
     )
@@ -86,6 +99,25 @@ class Settings(BaseSettings):
     calibration: Path | None = Field(
         None, description="Folder of pictures to calibrate int8 with; by default the indexed ones."
     )
+    encoder_instruction: str | None = Field(
+        None,
+        description="What queries look for, told to an st: encoder in place of its own prompt.",
+    )
+    encoder_max_pixels: int = Field(
+        1280 * 32 * 32, ge=1024, description="The most pixels of a picture that st: encoders see."
+    )
+    encoder_dimension: int | None = Field(
+        None,
+        ge=1,
+        description="Length that vectors are cut to; for st: encoders that were trained for it.",
+    )
+    encoder_text_weight: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="What words count beside a picture where an st: encoder (CLIP, SigLIP) "
+        "combines both by a sum.",
+    )
     reduced_decoding: bool = Field(
         True, description="Decode large JPEGs at a reduced size where that is enough."
     )
@@ -97,8 +129,10 @@ class Settings(BaseSettings):
         description="MiB in the cache folder for small copies of large pictures; 0 turns them off.",
     )
 
-    reranker: Literal["auto", "llm", "fusion", "none"] = Field(
-        "auto", description="auto: llm where there is an API key or a base URL, else fusion."
+    reranker: Annotated[str, AfterValidator(_known_reranker)] = Field(
+        "auto",
+        description="auto (llm where there is an API key or a base URL, else fusion), llm, fusion, "
+        "none, or cross-encoder: and a model of sentence-transformers.",
     )
     llm_model: str = Field("gpt-4o", description="Vision model that ranks the panorama.")
     llm_base_url: str | None = Field(
@@ -186,6 +220,11 @@ class Settings(BaseSettings):
     def uses_llm(self) -> bool:
         """Whether a language model reranks."""
         return self.reranker == "llm" or (self.reranker == "auto" and self.has_language_model)
+
+    @property
+    def cross_encoder(self) -> str | None:
+        """The model of a cross-encoder that reranks."""
+        return self.reranker.partition("cross-encoder:")[2] or None
 
     @property
     def has_language_model(self) -> bool:

@@ -259,6 +259,42 @@ def _show_all(evaluation: Evaluation, run: Run) -> None:
         _show(figures)
 
 
+@takes(ENCODER, BATCH)
+def text_weight(
+    queries: Annotated[Path, typer.Argument(metavar="QUERIES.jsonl")],
+    images: Annotated[
+        Path, typer.Option("--images", metavar="DIR", help="The folder of the gallery.")
+    ],
+    *,
+    given: Given,
+    as_json: Json = False,
+) -> None:
+    """Choose what words count beside a picture for CLIP, SigLIP and the like, on your own queries.
+
+    The queries are those of `ocelot evaluate triplets`.
+    """
+    from ocelot.build import build_encoder
+    from ocelot.evaluation import choose_text_weight, read_triplets
+    from ocelot.indexing.scan import File, scan
+    from ocelot.settings import load_settings
+
+    queried = read_triplets(queries)
+    encoder = build_encoder(load_settings(**given))
+    pictures = [Path(file.path) for file in scan([images]) if isinstance(file, File)]
+    found = choose_text_weight(encoder, queried, images, pictures)
+    if as_json:
+        typer.echo(json.dumps({"encoder": encoder.name} | vars(found), ensure_ascii=False))
+        return
+    typer.echo("weight     MRR")
+    for weight, mrr in found.mrr.items():
+        typer.echo(f"{weight:6.2f}  {mrr:.3f}{'  best' if weight == found.weight else ''}")
+    typer.echo(
+        f"\n{count(found.queries, 'query')}. As set: {found.as_set:.3f}. Chosen on one half, "
+        f"measured on the other: {found.held_out:.3f}.\n"
+        f"To use it: OCELOT_ENCODER_TEXT_WEIGHT={found.weight}"
+    )
+
+
 def _show(result: Figures) -> None:
     widths = {name: max(8, len(name) + 2) for name in result.composed}
     cells: Callable[[dict[str, Any]], str] = lambda row: "".join(  # noqa: E731
@@ -290,5 +326,5 @@ def _show_failures(benchmark: Benchmark, run: Run) -> None:
         )
 
 
-for command in (cirr, fashioniq, circo, genecis, triplets, compare):
+for command in (cirr, fashioniq, circo, genecis, triplets, compare, text_weight):
     add_command(app, command)

@@ -16,6 +16,7 @@ from ocelot.cli import (
     adopt,
     data,
     demo,
+    encoders,
     evaluate,
     index,
     info,
@@ -51,7 +52,7 @@ app = typer.Typer(
 )
 for command in (
     index.index, search.search, similar.similar, adopt.adopt, serve.serve, info.info,
-    repair.repair, train.train, demo.demo,
+    repair.repair, train.train, demo.demo, encoders.encoders,
 ):  # fmt: skip
     add_command(app, command)
 app.add_typer(evaluate.app, name="evaluate")

@@ -63,8 +63,8 @@ ENCODER = {
     "encoder": option(
         "--encoder",
         "--weights",
-        help="ocelot-tiny, bge-visualized-base, bge-visualized-m3, a folder, or a published .pth "
-        "file. [ocelot-tiny]",
+        help="A name that `ocelot encoders` lists, a folder, a published .pth file, or st:NAME, a "
+        "model of sentence-transformers. [ocelot-tiny]",
     ),
     "text_model": option(
         "--text-model", help="Folder or Hugging Face name of the text model of a .pth file."
@@ -80,7 +80,7 @@ ENCODER = {
     ),
 }
 RERANKER = {
-    "reranker": option("--reranker", help="auto, llm, fusion or none. [auto]"),
+    "reranker": option("--reranker", help="auto, llm, fusion, cross-encoder:NAME or none. [auto]"),
     "llm_model": option("--llm-model", help="Vision model. [gpt-4o]"),
     "llm_base_url": option("--llm-base-url", help="OpenAI-compatible endpoint."),
 }

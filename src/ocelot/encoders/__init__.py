@@ -10,15 +10,18 @@ if TYPE_CHECKING:
     from ocelot.encoders.caching import CachingEncoder
     from ocelot.encoders.function import FunctionEncoder
     from ocelot.encoders.openvino.encoder import OpenVINOEncoder
+    from ocelot.encoders.sentence_transformers import SentenceTransformerEncoder
     from ocelot.encoders.visualized_bge import VisualizedBGE
 
 __all__ = [
-    "BatchingEncoder", "CachingEncoder", "FunctionEncoder", "OpenVINOEncoder", "VisualizedBGE",
+    "BatchingEncoder", "CachingEncoder", "FunctionEncoder", "OpenVINOEncoder",
+    "SentenceTransformerEncoder", "VisualizedBGE",
 ]  # fmt: skip
 
 _HOMES = {
     "BatchingEncoder": "batching", "CachingEncoder": "caching", "FunctionEncoder": "function",
-    "OpenVINOEncoder": "openvino.encoder", "VisualizedBGE": "visualized_bge",
+    "OpenVINOEncoder": "openvino.encoder",
+    "SentenceTransformerEncoder": "sentence_transformers", "VisualizedBGE": "visualized_bge",
 }  # fmt: skip
 
 

@@ -63,6 +63,8 @@ class Encoder(ABC):
         runtime: How it computes, such as "torch bf16". It is not part of the fingerprint:
             vectors of another runtime can be compared with these.
         score_calibration: What its scores mean, if that was fitted.
+        text_weight: What words count beside a picture, 0 to 1, if both are encoded apart and
+            combined by a weighted sum of their unit vectors.
         decode_side: Length in pixels of the shortest side that `prepare` needs, so that a large
             JPEG may be decoded at a smaller size; None for the whole image.
     """
@@ -74,6 +76,7 @@ class Encoder(ABC):
     runtime: str = ""
     decode_side: int | None = None
     score_calibration: ScoreCalibration | None = None
+    text_weight: float | None = None
 
     def prepare(self, input: Input) -> Any:
         """Return what `embed` needs of one input; by default (RGB image or None, text or None).
@@ -166,7 +169,7 @@ class EncoderWrapper(Encoder):
         self.name, self.fingerprint = encoder.name, encoder.fingerprint
         self.dimension, self.batch_size = encoder.dimension, encoder.batch_size
         self.runtime, self.decode_side = encoder.runtime, encoder.decode_side
-        self.score_calibration = encoder.score_calibration
+        self.score_calibration, self.text_weight = encoder.score_calibration, encoder.text_weight
 
     def prepare(self, input: Input) -> Any:
         return self.wrapped.prepare(input)

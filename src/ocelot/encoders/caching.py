@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ocelot.encoders.base import Encodable
     from ocelot.types import Vector
 
-    Key = tuple[str, str | None]  # the image's content hash, and the text
+    Key = tuple[str, str | None, bool]  # the image's content hash, the text, whether it asks
 
 __all__ = ["CachingEncoder"]
 
@@ -83,7 +83,7 @@ class CachingEncoder(EncoderWrapper):
     def _lookup(self, inputs: Sequence[Input], batch_size: int | None) -> Matrix:
         if not inputs:
             return np.empty((0, self.dimension), dtype=np.float32)
-        keys = [(one.image.id if one.image else "", one.text) for one in inputs]
+        keys = [(one.image.id if one.image else "", one.text, one.is_query) for one in inputs]
         with self._lock:
             found = {key: self._cache[key] for key in keys if key in self._cache}
         missing = {key: one for key, one in zip(keys, inputs, strict=True) if key not in found}

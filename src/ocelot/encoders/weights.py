@@ -148,8 +148,8 @@ def locate(
         return EncoderFiles(path.name, path / "model.safetensors", path)
     if not path.is_file():
         raise ConfigurationError(
-            f"There is no encoder {name!r}: give {BUNDLED}, {', '.join(PUBLISHED)}, a .pth file, "
-            "or a folder made by 'ocelot train'."
+            f"There is no encoder {name!r}: give a name that `ocelot encoders` lists, a .pth file, "
+            "a folder made by 'ocelot train', or st:NAME for a model of sentence-transformers."
         )
     if text_model is None:
         raise ConfigurationError(

@@ -301,7 +301,7 @@ def _encode_queries(
     image_only = {n: vectors[rows[name]] for n, name in images.items() if name in rows}
     texts = {n: one.text for n, one in queries.items() if one.text is not None}
     pairs = [n for n in image_only if n in texts]
-    alone = encoder.encode(Input(text=text) for text in texts.values())
+    alone = encoder.encode(Input(text=text, is_query=True) for text in texts.values())
     text_only = dict(zip(texts, alone, strict=True))
     joint = dict(zip(pairs, encoder.encode(_inputs(benchmark, pairs)), strict=True))
     # A query of one part is that part; one whose reference cannot be read cannot be asked.
@@ -313,7 +313,7 @@ def _encode_queries(
 def _inputs(benchmark: Benchmark, numbers: Iterable[int]) -> Iterator[Input]:
     for number in numbers:
         query = benchmark.queries[number]
-        yield Input(benchmark.pictures[str(query.reference)].file(), query.text)
+        yield Input(benchmark.pictures[str(query.reference)].file(), query.text, is_query=True)
 
 
 def _check_named(

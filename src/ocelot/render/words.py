@@ -32,6 +32,7 @@ __all__ = [
 RERANKERS = {
     "llm": "Language model",
     "fusion": "Fusion",
+    "cross-encoder": "Cross-encoder",
 }
 
 _FIRST = ("category", "kind", "type", "brand", "store", "colour", "color", "pattern", "material")

@@ -9,13 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ocelot.rerankers.cross_encoder import CrossEncoderReranker
     from ocelot.rerankers.function import FunctionReranker
     from ocelot.rerankers.fusion import FusionReranker
     from ocelot.rerankers.llm.reranker import LLMReranker
 
-__all__ = ["FunctionReranker", "FusionReranker", "LLMReranker"]
+__all__ = ["CrossEncoderReranker", "FunctionReranker", "FusionReranker", "LLMReranker"]
 
 _MODULES = {
+    "CrossEncoderReranker": "cross_encoder",
     "FunctionReranker": "function",
     "FusionReranker": "fusion",
     "LLMReranker": "llm.reranker",

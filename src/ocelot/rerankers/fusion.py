@@ -108,10 +108,11 @@ class FusionReranker:
         return calibration.fits(parts, float(scores[first]), float(lead))
 
     def _scores(self, query: Query, hits: Sequence[Hit]) -> _Scores:
-        alone = [Input(image=image) for image in query.images]
-        encoded = self._encoder.encode([*query.inputs(), Input(text=query.text), *alone])
-        composed, text, pictures = np.split(encoded, [len(alone), len(alone) + 1])
-        parts = np.stack([normalized_mean(rows) for rows in (composed, text, pictures)])
+        alone = [Input(image, is_query=True) for image in query.images]
+        text = Input(text=query.text, is_query=True)
+        encoded = self._encoder.encode([*query.inputs(), text, *alone])
+        composed, words, pictures = np.split(encoded, [len(alone), len(alone) + 1])
+        parts = np.stack([normalized_mean(rows) for rows in (composed, words, pictures)])
         rows = np.stack([self._vector(hit) for hit in hits])
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         # Rounded, so that noise in the last bits cannot break a tie.
