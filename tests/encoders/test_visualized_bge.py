@@ -60,7 +60,7 @@ def test_no_items_give_no_rows() -> None:
 
 
 def test_an_unknown_name_lists_what_there_is() -> None:
-    with pytest.raises(ConfigurationError, match="ocelot-tiny, bge-visualized-base"):
+    with pytest.raises(ConfigurationError, match="that `ocelot encoders` lists"):
         VisualizedBGE.load("no-such-model")
 
 
