@@ -32,6 +32,10 @@ Images = Annotated[
     Path | None, typer.Option("--images", metavar="DIR", help="The folder of the pictures.")
 ]
 Split = Annotated[str, typer.Option("--split", help="A test split has no published answers.")]
+Queries = Annotated[Path, typer.Argument(metavar="QUERIES.jsonl")]
+Gallery = Annotated[
+    Path, typer.Option("--images", metavar="DIR", help="The folder of the gallery.")
+]
 _OPTIONS = (ENCODER, BATCH, RERANKER, MEASURE)
 
 
@@ -109,15 +113,7 @@ def genecis(data: Data, *, images: Images = None, given: Given, as_json: Json = 
 
 
 @takes(*_OPTIONS)
-def triplets(
-    queries: Annotated[Path, typer.Argument(metavar="QUERIES.jsonl")],
-    images: Annotated[
-        Path, typer.Option("--images", metavar="DIR", help="The folder of the gallery.")
-    ],
-    *,
-    given: Given,
-    as_json: Json = False,
-) -> None:
+def triplets(queries: Queries, images: Gallery, *, given: Given, as_json: Json = False) -> None:
     """Measure composed retrieval on your own pictures, with image-only and text-only baselines.
 
     Each line: {"reference": "a.jpg" or null, "text": "…" or null, "targets": ["b.jpg", …]}, and
@@ -260,15 +256,7 @@ def _show_all(evaluation: Evaluation, run: Run) -> None:
 
 
 @takes(ENCODER, BATCH)
-def text_weight(
-    queries: Annotated[Path, typer.Argument(metavar="QUERIES.jsonl")],
-    images: Annotated[
-        Path, typer.Option("--images", metavar="DIR", help="The folder of the gallery.")
-    ],
-    *,
-    given: Given,
-    as_json: Json = False,
-) -> None:
+def text_weight(queries: Queries, images: Gallery, *, given: Given, as_json: Json = False) -> None:
     """Choose what words count beside a picture for CLIP, SigLIP and the like, on your own queries.
 
     The queries are those of `ocelot evaluate triplets`.

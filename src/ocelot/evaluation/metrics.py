@@ -16,7 +16,7 @@ __all__ = [
 ]  # fmt: skip
 
 _RECALL_AT = (1, 5, 9, 10)
-_PRECISION_AT = 10
+_SUMMARY = (*(f"R@{k}" for k in _RECALL_AT), "MRR", "P@10")
 
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -63,12 +63,11 @@ def summary(scores: Floats, targets: Columns, left_out: Columns) -> dict[str, fl
     Args:
         scores, targets, left_out: See `ranked_targets`.
     """
-    rows = []
-    for ranking in ranked_targets(scores, targets, left_out):
-        rank = ranking.argmax() + 1  # argmax: the first target
-        share = ranking[:_PRECISION_AT].mean()
-        rows.append([*(rank <= k for k in _RECALL_AT), 1 / rank, share])
-    return _means(rows)
+    found = [
+        Places(tuple(np.flatnonzero(ranking) + 1), ranked=len(ranking))
+        for ranking in ranked_targets(scores, targets, left_out)
+    ]
+    return _means([[measure(name, places) for name in _SUMMARY] for places in found])
 
 
 def chance(targets: Sequence[int], ranked: Sequence[int]) -> dict[str, float]:
@@ -94,9 +93,8 @@ def chance(targets: Sequence[int], ranked: Sequence[int]) -> dict[str, float]:
 
 def _means(rows: list[list[Any]]) -> dict[str, float]:
     """Name and average the figures of single queries."""
-    names = (*(f"R@{k}" for k in _RECALL_AT), "MRR", f"P@{_PRECISION_AT}")
-    means = [float(np.mean(column)) for column in zip(*rows, strict=True)] or [0.0] * len(names)
-    return {name: round(mean, 4) for name, mean in zip(names, means, strict=True)}
+    means = [float(np.mean(column)) for column in zip(*rows, strict=True)] or [0.0] * len(_SUMMARY)
+    return {name: round(mean, 4) for name, mean in zip(_SUMMARY, means, strict=True)}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import io
 import json
 import platform
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -87,10 +87,11 @@ def write_report(folder: Path, run: Run, found: Mapping[str, Any]) -> list[Path]
     """
     answers = any(query.targets for query in run.benchmark.queries)
     files = {} if answers else {f"submission-{k}.json": v for k, v in submissions(run).items()}
-    files["report.json"] = json.dumps({**found, "per_query": list(per_query(run))}, indent=1)
+    rows = list(per_query(run))
+    files["report.json"] = json.dumps({**found, "per_query": rows}, indent=1)
     files["run.txt"] = trec_run(run)
     if answers:
-        files["queries.csv"] = _csv(run)
+        files["queries.csv"] = _csv(run, rows)
         files["qrels.txt"] = "".join(
             f"{query.id} 0 {_id(name)} 1\n"
             for query in run.benchmark.queries
@@ -173,14 +174,14 @@ def read_trec_run(file: Path) -> dict[str, list[str]]:
     }
 
 
-def _csv(run: Run) -> str:
-    """One line for each query: its parts, its first picture, and each metric of each ranking."""
+def _csv(run: Run, rows: Iterable[Mapping[str, Any]]) -> str:
+    """One line for each of `per_query`: its parts, first picture, and metrics of each ranking."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     columns = [(kind, metric) for kind in run.kinds for metric in run.benchmark.metrics]
     head = ["id", "groups", "reference", "text", "targets", "first"]
     writer.writerow(head + [f"{kind} {metric}" for kind, metric in columns])
-    for row in per_query(run):
+    for row in rows:
         first = row["first"].get("reranked", row["first"].get("composed"))
         cells = [row["id"], " ".join(row["groups"]), row["reference"], row["text"]]
         cells += [" ".join(row["targets"]), first]

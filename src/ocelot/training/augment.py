@@ -69,11 +69,11 @@ def _box_blur(pixels: Tensor) -> Tensor:
     padded = F.pad(pixels, (1, 1, 1, 1))
     rows = padded[..., :-2, :] + padded[..., 1:-1, :] + padded[..., 2:, :]
     sums = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
-    down, across = (_summed(side, pixels.device) for side in pixels.shape[-2:])
+    down, across = (_neighbours(side, pixels.device) for side in pixels.shape[-2:])
     return sums / (down[:, None] * across)
 
 
-def _summed(side: int, device: torch.device) -> Tensor:
+def _neighbours(side: int, device: torch.device) -> Tensor:
     """How many of 3 pixels in a line lie inside, at each place."""
     counts = torch.full((side,), 3.0, device=device)
     counts[0] -= 1
