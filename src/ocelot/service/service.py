@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from cachetools import LRUCache, TTLCache
@@ -21,6 +23,7 @@ from ocelot.service.images import Picture, original, small
 from ocelot.service.metrics import Metrics
 from ocelot.service.panoramas import Panoramas
 from ocelot.service.redaction import check_filter, redacted, unranked
+from ocelot.service.removed import RemovedItems
 from ocelot.service.values import Answer, Limits, Overview
 from ocelot.service.workers import Workers
 from ocelot.types import Hit, IndexReport, Input, Item, Query
@@ -71,6 +74,7 @@ class Service:
         self._engine = engine
         engine.images.uploads  # noqa: B018  (refuse a folder that cannot be written to at once)
         self._panoramas = Panoramas(engine.images)
+        self._removed = RemovedItems(engine)
         self._lock = threading.Lock()  # of the two caches
         self._small: LRUCache[tuple[str, int], Picture] = LRUCache(
             _SMALL_BYTES, getsizeof=lambda picture: len(picture.data)
@@ -199,14 +203,53 @@ class Service:
         """A stored item; `ItemNotFound` when there is none with this id."""
         return await self._items.run(self._engine.get, id)
 
-    async def delete(self, id: str) -> None:
-        """Remove an item, and its file if it was uploaded; other files are never touched."""
-        await self._items.run(self._delete, id)
+    async def browse(self, filter: str | None, limit: int) -> tuple[Item, ...]:
+        """The first items that a filter selects, in order of ids."""
+        return await self._items.run(self._browse, check_filter(filter), limit)
 
-    def _delete(self, id: str) -> None:
+    def _browse(self, filter: str | None, limit: int) -> tuple[Item, ...]:
+        return tuple(islice(self._engine.items(filter=filter), limit))
+
+    async def edit(self, id: str, metadata: Mapping[str, Any]) -> Item:
+        """Replace the metadata of an item; its picture need not be readable.
+
+        Raises:
+            ItemNotFound: There is no item with this id.
+            MetadataError: The metadata cannot be stored.
+        """
+        return await self._items.run(self._edit, id, metadata)
+
+    def _edit(self, id: str, metadata: Mapping[str, Any]) -> Item:
         with self._lock_of(id):
             self._engine.get(id)
+            (row,) = self._engine.collection.get(id)
+            self._engine.collection.upsert([replace(row, metadata=metadata)])
+        self._forget(id)
+        return self._engine.get(id)
+
+    async def delete(self, id: str, *, keep: bool = False) -> None:
+        """Remove an item, and its file if it was uploaded; other files are never touched.
+
+        Args:
+            keep: Whether `restore` may follow, for some minutes.
+        """
+        await self._items.run(self._delete, id, keep)
+
+    def _delete(self, id: str, keep: bool) -> None:
+        with self._lock_of(id):
+            self._engine.get(id)
+            if keep:
+                self._removed.keep(id)
             self._engine.delete(id)
+        self._forget(id)
+
+    async def restore(self, id: str) -> None:
+        """Bring back an item that was removed with `keep`; `ItemNotFound` if that is not kept."""
+        await self._search.run(self._restore, id)
+
+    def _restore(self, id: str) -> None:
+        with self._lock_of(id):
+            self._removed.restore(id)
         self._forget(id)
 
     async def picture(self, id: str, size: int | None = None) -> Picture:
@@ -282,6 +325,11 @@ class Service:
         finally:
             self._forget("")
             self._filling.release()
+
+    @property
+    def uploads(self) -> Path:
+        """The folder for uploads."""
+        return self._engine.images.uploads.folder
 
     @property
     def busy(self) -> bool:

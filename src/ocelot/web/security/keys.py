@@ -101,8 +101,10 @@ class RequireKey:
 
     def _refusal(self, scope: Scope) -> Response:
         accepts = HTTPConnection(scope).headers.get("accept", "")
-        if not (scope["method"] == "GET" and is_page(scope["path"]) and "text/html" in accepts):
+        if not (is_page(scope["path"]) and "text/html" in accepts):
             return _UNAUTHORISED.response()
         query = scope["query_string"].decode("latin-1")
-        wanted = scope["path"] + (f"?{query}" if query else "")
+        # What a form has sent is lost; the page that it was on is not known.
+        path = scope["path"] if scope["method"] == "GET" else "/"
+        wanted = path + (f"?{query}" if query else "")
         return RedirectResponse(f"/login?next={quote(wanted, safe='/')}", 303)
