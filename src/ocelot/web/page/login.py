@@ -10,13 +10,14 @@ from starlette.responses import RedirectResponse, Response
 
 from ocelot.web.api.bodies import check_charset
 from ocelot.web.api.problems import Problem
-from ocelot.web.page.rendering import send, texts_of
+from ocelot.web.page.rendering import send, static, texts_of
 from ocelot.web.security.attempts import Attempts
 from ocelot.web.security.keys import COOKIE, SESSION_SECONDS, Keys, Sessions
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
+router.include_router(static)
 
 _LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")  # a path, without backslashes
 

@@ -8,7 +8,9 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
+from fastapi import APIRouter
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,7 +20,9 @@ from ocelot.render import words
 from ocelot.render.html import sendable
 from ocelot.web.page.texts import Texts, preferred
 
-__all__ = ["render", "root_of", "send", "send_static", "texts_of"]
+__all__ = ["render", "root_of", "send", "static", "texts_of"]
+
+static = APIRouter(include_in_schema=False)
 
 _POLICY = "; ".join(
     (
@@ -87,8 +91,11 @@ def send(request: Request, template: str, status: int = 200, **values: Any) -> R
     return _response(request, html, status, headers, "text/html; charset=utf-8")
 
 
-def send_static(request: Request, name: str) -> Response:
+@static.get("/static/{name}")
+async def show(request: Request, name: str) -> Response:
     """The style sheet or the script; their links name their version."""
+    if name not in _STATIC:
+        raise HTTPException(404)
     headers = {
         "Content-Security-Policy": "default-src 'none'",
         "Cache-Control": "public, max-age=31536000, immutable",

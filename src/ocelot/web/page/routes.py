@@ -23,7 +23,7 @@ from ocelot.web.api.problems import Problem, problem_of
 from ocelot.web.page.items import Items
 from ocelot.web.page.pictures import QueryPictures
 from ocelot.web.page.question import FIRST, STEP, Question
-from ocelot.web.page.rendering import render, send, send_static, texts_of
+from ocelot.web.page.rendering import render, send, static, texts_of
 from ocelot.web.page.shop import Found, Shop
 from ocelot.web.page.views import answer_view, ask_view, more_view
 from ocelot.web.security.shutdown import Shutdown
@@ -54,6 +54,7 @@ def create_page(
     page = _Page(Shop(service, pictures), shutdown, locked, heartbeat)
     items = Items(service, page.show)
     router = APIRouter(include_in_schema=False)
+    router.include_router(static)
     routes: list[tuple[str, str, Handler]] = [
         ("GET", "/", page.home),
         ("POST", "/", page.ask),
@@ -63,7 +64,6 @@ def create_page(
         ("POST", "/crop", page.crop),
         ("GET", "/pictures/{hash}", page.picture),
         ("POST", "/demo", page.fill),
-        ("GET", "/static/{name}", page.static),
         ("POST", "/items", items.add),
         ("GET", "/items/{id}", items.show),
         ("POST", "/items/{id}/edit", items.edit),
@@ -294,13 +294,6 @@ class _Page:
         self._filling = None
         if not work.cancelled() and (error := work.exception()) is not None:
             self._failed = problem_of(error).detail if isinstance(error, Exception) else ""
-
-    async def static(self, request: Request) -> Response:
-        """The style sheet or the script."""
-        name = request.path_params["name"]
-        if name not in ("page.css", "page.js"):
-            raise HTTPException(404)
-        return send_static(request, name)
 
 
 def _question_of(request: Request) -> Question:

@@ -60,7 +60,10 @@ def _said(t: Texts, question: Question, found: Found) -> str:
         return t("status.like", count=count)
     if result.ranking is None or result.ranking.status == "fallback":
         return t("status.similar", count=count)
-    return t("status.ranked", count=count, name=result.ranking.reranker)
+    first, name = len(found.first.result.hits), result.ranking.reranker
+    if first < len(result.hits):
+        return t("status.first", count=count, first=first, name=name)
+    return t("status.ranked", count=count, name=name)
 
 
 def _notes(t: Texts, result: Result) -> list[tuple[str, str]]:

@@ -103,7 +103,10 @@ function move(places) {
 
 // A page that is left asks for nothing more; the browser may show it again as it was.
 addEventListener("pagehide", hush);
-addEventListener("pageshow", listen);
+addEventListener("pageshow", (event) => {
+  if (event.persisted) $("#ask")?.reset();  // to the question that the page answers
+  listen();
+});
 
 // --- more results while scrolling ---
 
@@ -149,6 +152,8 @@ if (ask) {
   });
   // Without pictures the answer needs no redirect, and its link holds no empty parts.
   ask.addEventListener("submit", () => {
+    ask.method = "post";
+    ask.enctype = "multipart/form-data";
     if (files.some((one) => one.files.length)) return;
     const given = all("input[name], textarea[name]", ask);
     if (!given.some((one) => one.value && one.type !== "file")) return;  // the server says what to give
