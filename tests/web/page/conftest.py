@@ -23,6 +23,9 @@ from tests.rerankers.chat_server import ChatServer
 from tests.shop import write_shop
 from tests.uvicorn_server import WebServer
 
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True,
+}  # fmt: skip
 _HERE = ("127.0.0.1", "::1", "localhost")
 
 

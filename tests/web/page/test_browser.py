@@ -20,13 +20,9 @@ from ocelot.service import Service
 from ocelot.settings import load_settings
 from tests.rerankers.chat_server import ChatServer, ranking
 from tests.shop import write_shop
-from tests.web.page.conftest import serving
+from tests.web.page.conftest import PHONE, serving
 
 THEME = "phone case with this image theme"
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True,
-}  # fmt: skip
-
 Visit = Callable[..., Any]
 
 
