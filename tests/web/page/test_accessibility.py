@@ -89,11 +89,11 @@ def test_while_and_after_a_model_looks(
         judged(page)
     assert serious(page) == []
     chat.script = lambda _: ranking(range(9), "There is none.", match=False)
-    page = look(f"{url}?text=a+boat")
+    page = look(f"{url}?text=a+red+boat")
     judged(page)
     assert serious(page) == []
     chat.script = lambda _: error(500, "out of order")
-    page = look(f"{url}?text=a+plane")
+    page = look(f"{url}?text=a+green+plane")
     judged(page)
     assert serious(page) == []
 

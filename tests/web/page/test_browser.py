@@ -327,10 +327,8 @@ def test_hundreds_of_results_load_while_scrolling(visit: Visit, fusion: str) -> 
     found = shown(page)
     assert len(found) == len(set(found)) == 60 and found[:9] == winner
     assert "limit=" in page.url
-    ranks = [
-        one.removeprefix("r") for one in page.evaluate("[...hits.children].map((li) => li.id)")
-    ]
-    assert [int(rank) for rank in ranks] == list(range(2, 61))
+    ranks = page.evaluate("[...hits.children].map((li) => Number(li.id.slice(1)))")
+    assert ranks == list(range(61 - len(ranks), 61)) and len(ranks) >= 59
     page.reload()
     assert len(shown(page)) >= 57 and shown(page)[:9] == winner
 

@@ -41,8 +41,8 @@ function listen() {
     status(say("lost"));
     if (stream?.readyState !== EventSource.CLOSED) return;  // it comes back by itself
     hush();
-    const signed = await fetch(location, { method: "HEAD", redirect: "manual" })
-      .then((reply) => reply.type !== "opaqueredirect", () => true);
+    const signed = await fetch(import.meta.url, { method: "HEAD", cache: "no-store" })
+      .then((reply) => reply.status !== 401, () => true);
     if (!signed) return stop(say("ended"), say("login"));
     if (++tries > 8) return stop(say("gone"), say("again"));
     setTimeout(listen, 500 * 2 ** Math.min(tries, 5));
@@ -73,7 +73,7 @@ function ranked(page) {
   for (const id of ["status", "notes", "slot", "title", "panels"]) {
     const fresh = $(`#${id}`, page), old = $(`#${id}`);
     if (!fresh || !old) continue;
-    if (id === "panels") all("details", old).forEach((one, n) => { if (one.open) $$open(fresh, n); });
+    if (id === "panels") all("details", old).forEach((one, n) => { all("details", fresh)[n].open = one.open; });
     if (id === "status") {  // the same line, so that screen readers say it and the focus stays
       old.className = fresh.className;
       old.replaceChildren(...fresh.childNodes);
@@ -87,7 +87,6 @@ function ranked(page) {
   }
   move(places);
 }
-const $$open = (panels, n) => { all("details", panels)[n]?.setAttribute("open", ""); };
 
 const cards = () => all("#answer [data-id]");
 const measure = () => new Map(cards().map((one) => [one.dataset.id, one.getBoundingClientRect()]));
