@@ -148,7 +148,9 @@ def visit(contexts: Callable[..., Any], calls: list[str]) -> Iterator[Callable[.
 
             def said(message: Any) -> None:
                 # A page of an error, and a server that is stopped, are what a test wants.
-                meant = re.search("status of 4|ERR_CONNECTION|ERR_INCOMPLETE", message.text)
+                meant = re.search(
+                    "status of 4|ERR_CONNECTION|ERR_INCOMPLETE|ERR_FAILED", message.text
+                )
                 if message.type == "error" and not meant:
                     complaints.append(f"console: {message.text} ({message.location['url']})")
 

@@ -101,11 +101,16 @@ def test_filters_suit_the_fields_that_there_are() -> None:
 def test_suggestions_come_from_the_collection() -> None:
     many = [*SHOP, *({"kind": "bowl", "colour": "green"} for _ in range(3))]
     items = [Item(f"{number:064x}", ("a.jpg",), metadata=one) for number, one in enumerate(many)]
-    assert suggestions(facets_of(many), items) == ["red mug", "blue mug", "green bowl"]
+    colours, texts = suggestions(facets_of(many), items)
+    assert set(colours) == {"red", "blue", "green"}
+    assert texts == ["red mug", "blue mug", "green bowl"]
     bare = [Item("0" * 64, ("/pictures/IMG_1.jpg",))]
-    assert suggestions([], bare) == []
+    assert suggestions([], bare) == ([], [])
     named = [Item("0" * 64, ("a.jpg",), metadata={"title": "A linen shirt"})]
-    assert suggestions(facets_of([one.metadata for one in named]), named) == ["A linen shirt"]
+    assert suggestions(facets_of([one.metadata for one in named]), named) == (
+        [],
+        ["A linen shirt"],
+    )
 
 
 def test_query_pictures_are_kept_within_bounds(tmp_path: Path, shop: Path) -> None:

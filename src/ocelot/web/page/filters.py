@@ -85,18 +85,19 @@ def ranges(facets: Iterable[Facet], question: Question) -> list[Range]:
     return found[:_RANGES]
 
 
-def suggestions(facets: Sequence[Facet], examples: Sequence[Item], most: int = 4) -> list[str]:
-    """Texts that find something in this collection: "pink kettle", or titles of items."""
+def suggestions(
+    facets: Sequence[Facet], examples: Sequence[Item], most: int = 4
+) -> tuple[list[str], list[str]]:
+    """Colours of this collection, and texts that find something in it, such as "pink kettle"."""
     keys = {facet.key: facet for facet in facets if facet.categorical}
     colour = next((keys[key] for key in _COLOURS if key in keys), None)
-    kind = next((keys[key] for key in _KINDS if key in keys), None)
+    kind = next((key for key in _KINDS if key in keys), "")
     found: dict[str, None] = {}
     for item in examples:
-        if kind is not None and kind.key in item.metadata:
-            parts = [item.metadata.get(facet.key) for facet in (colour, kind) if facet is not None]
+        text = item.title if item.metadata else ""
+        if kind in item.metadata:
+            parts = [item.metadata.get(colour.key) if colour else None, item.metadata[kind]]
             text = " ".join(str(part).replace("_", " ") for part in parts if part)
-        else:
-            text = item.title if item.metadata else ""
         if text and len(text) <= 40:
             found[text] = None
-    return list(found)[:most]
+    return list(colour.values[:most]) if colour else [], list(found)[:most]

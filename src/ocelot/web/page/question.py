@@ -146,7 +146,20 @@ class Question:
     @property
     def asks(self) -> bool:
         """Whether there is something to search for; else the collection is shown."""
-        return bool(self.text or self.like or self.images)
+        return bool(self.text or self.pictures)
+
+    @property
+    def pictures(self) -> tuple[tuple[str, str], ...]:
+        """The reference pictures: ("like", item id) or ("image", content hash)."""
+        return (*(("like", id) for id in self.like), *(("image", hash) for hash in self.images))
+
+    def without_picture(self, kind: str, id: str, *images: str) -> Question:
+        """The question without a reference picture, perhaps with others in its place."""
+        kept = [one for one in self.pictures if one != (kind, id)]
+        return self.but(
+            like=tuple(one for name, one in kept if name == "like"),
+            images=(*(one for name, one in kept if name == "image"), *images),
+        )
 
     @property
     def is_only_like(self) -> bool:
@@ -168,7 +181,7 @@ class Question:
             InputError: As of `Query`.
         """
         weight = 10 ** ((self.weight - _BALANCED) / _BALANCED)  # 0.1 to 10
-        both = bool(self.text and (self.like or self.images))
+        both = bool(self.text and self.pictures)
         return Query(
             list(images),
             self.text,

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.datastructures import FormData, UploadFile
@@ -14,12 +15,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from ocelot.assets import demo_shop, demo_shop_size
+from ocelot.assets import demo_shop
 from ocelot.errors import InputError, ItemNotFound, OcelotError
-from ocelot.indexing import Progress
 from ocelot.service import Overview, Service
 from ocelot.web.api.bodies import check_charset
 from ocelot.web.api.problems import Problem, problem_of
+from ocelot.web.page.demo import Demo
 from ocelot.web.page.items import Items
 from ocelot.web.page.pictures import QueryPictures
 from ocelot.web.page.question import FIRST, STEP, Question
@@ -84,8 +85,7 @@ class _Page:
         self._shutdown = shutdown
         self._locked = locked
         self._heartbeat = heartbeat
-        self._filling: tuple[int, int] | None = None  # pictures indexed, of how many
-        self._failed = ""  # why the demo shop could not be indexed
+        self._demo = Demo(self._service)
 
     def readable(self, handler: Handler) -> Handler:
         """Show an error of a handler as a sentence on the page."""
@@ -150,11 +150,10 @@ class _Page:
         t, service = texts_of(request), self._service
         values: dict[str, Any] = {
             "answer": None, "items": None, "undo": request.query_params.get("undo", ""),
-            "report": None, "filling": self._filling, "empty": False, "locked": self._locked,
-            "error": problem.detail if problem else self._failed,
+            "report": None, "filling": self._demo.filling, "empty": False, "locked": self._locked,
+            "error": problem.detail if problem else self._demo.error(),
         }  # fmt: skip
-        self._failed = ""
-        overview = await self._overview()
+        overview = await service.overview()
         liked = []
         if problem is None:
             try:
@@ -166,26 +165,23 @@ class _Page:
                     values |= answer_view(t, question, found, title)
                 elif not overview.info.count:
                     local = overview.info.deployment == "lite"
-                    values |= {"empty": True, "demo": demo_shop_size(), "local": local}
+                    values |= {"empty": True, "demo": self._demo.size, "local": local}
                 else:
                     values["items"] = await self._browsed(question, overview)
             except OcelotError as error:
                 problem = problem_of(error)
                 values["error"] = problem.detail
-        demo = await self._demo(overview)
-        values |= ask_view(t, question, service, overview, liked, demo)
+        leopard = await self._leopard(overview)
+        values |= ask_view(t, question, service, overview, liked, leopard)
         status = problem.status if problem else 200
         return send(request, "page.html", status, **(values | more))
-
-    async def _overview(self) -> Overview:
-        return await self._service.overview()
 
     async def _browsed(self, question: Question, overview: Overview) -> Any:
         if not question.filtered:
             return overview.examples[:_SHOWN]
         return await self._service.browse(question.expression(overview.facets), _BROWSED)
 
-    async def _demo(self, overview: Overview) -> str | None:
+    async def _leopard(self, overview: Overview) -> str | None:
         """The query picture of the demo shop, if this is its collection."""
         if not {"kind", "pattern"} <= {facet.key for facet in overview.facets}:
             return None
@@ -195,7 +191,7 @@ class _Page:
     async def verdict(self, request: Request) -> Response:
         """The order of a slow reranker as one server-sent event, with signs of life before it."""
         question = Question.of(request.query_params.multi_items()).but()
-        found = await self._shop.find(question, await self._overview())
+        found = await self._shop.find(question, await self._service.overview())
         headers = {"X-Accel-Buffering": "no"}  # a proxy must send each event at once
         events = self._events(request, question, found)
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
@@ -231,7 +227,7 @@ class _Page:
     async def more(self, request: Request) -> Response:
         """Further results, for the script."""
         question = Question.of(request.query_params.multi_items())
-        found = await self._shop.find(question, await self._overview())
+        found = await self._shop.find(question, await self._service.overview())
         hits = found.answer.result.hits[max(FIRST, question.limit - STEP) :]
         values = more_view(question, found) | {"hits": hits, "q": question}
         return send(request, "more.html", **values)
@@ -240,15 +236,9 @@ class _Page:
         """A picture of the question, to choose a part of it."""
         question = Question.of(request.query_params.multi_items())
         kind, id = _part_of(request)
-        source = f"../pictures/{id}" if kind == "image" else f"../v1/items/{id}/image?size=1024"
-        source = source.removeprefix("../")
-        values: dict[str, Any] = {
-            "q": question,
-            "of": f"{kind}:{id}",
-            "src": source,
-            "locked": self._locked,
-        }
-        return send(request, "crop.html", **values)
+        source = f"pictures/{id}" if kind == "image" else f"v1/items/{quote(id)}/image?size=1024"
+        values: dict[str, Any] = {"q": question, "of": f"{kind}:{id}", "src": source}
+        return send(request, "crop.html", locked=self._locked, **values)
 
     async def crop(self, request: Request) -> Response:
         """Search with a part of a picture in its place."""
@@ -258,9 +248,7 @@ class _Page:
             names = ("left", "top", "width", "height")
             left, top, width, height = (_percent(name, form) for name in names)
         hash = await self._shop.crop(kind, id, (left, top, width, height))
-        like = tuple(one for one in question.like if (kind, one) != ("like", id))
-        images = tuple(one for one in question.images if (kind, one) != ("image", id))
-        return RedirectResponse(question.but(like=like, images=(*images, hash)).url(), 303)
+        return RedirectResponse(question.without_picture(kind, id, hash).url(), 303)
 
     async def picture(self, request: Request) -> Response:
         """A query picture, as a JPEG."""
@@ -276,24 +264,8 @@ class _Page:
 
     async def fill(self, request: Request) -> Response:
         """Begin to index the demo shop; the page shows how far that is."""
-        if self._filling is None:
-            self._filling, loop = (0, demo_shop_size()), asyncio.get_running_loop()
-
-            def tell(report: Progress) -> None:
-                loop.call_soon_threadsafe(self._told, report)
-
-            work = asyncio.ensure_future(asyncio.to_thread(self._service.fill_with_demo, tell))
-            work.add_done_callback(self._filled)
+        self._demo.begin()
         return RedirectResponse("./", 303)
-
-    def _told(self, report: Progress) -> None:
-        if self._filling is not None:
-            self._filling = report.done, report.total
-
-    def _filled(self, work: asyncio.Future[Any]) -> None:
-        self._filling = None
-        if not work.cancelled() and (error := work.exception()) is not None:
-            self._failed = problem_of(error).detail if isinstance(error, Exception) else ""
 
 
 def _question_of(request: Request) -> Question:
