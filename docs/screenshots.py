@@ -25,7 +25,7 @@ from ocelot.settings import load_settings
 from ocelot.web import create_app, stop_streams
 
 IMAGES = Path(__file__).parent / "images"
-MOST = 400_000  # bytes; larger ones are given a palette
+MOST = 200_000  # bytes; larger ones are given a palette
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1360, "height": 900}}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True,

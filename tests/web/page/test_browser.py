@@ -333,6 +333,22 @@ def test_hundreds_of_results_load_while_scrolling(visit: Visit, fusion: str) -> 
     assert len(shown(page)) >= 57 and shown(page)[:9] == winner
 
 
+@pytest.mark.parametrize("screen", [{}, PHONE])
+def test_a_page_that_is_shown_again_stays_where_it_was(
+    visit: Visit, fusion: str, screen: dict[str, Any]
+) -> None:
+    page = visit(f"{fusion}&text=a+blue+kettle", **screen)
+    page.evaluate("scrollTo(0, 1300)")
+    page.wait_for_function("() => document.querySelectorAll('#hits li').length > 9")
+    page.reload()
+    page.wait_for_function("() => scrollY === 1300")
+    assert focused(page) == "status"
+    page.goto(f"{fusion}&text=a+toaster")
+    assert page.evaluate("scrollY") < 1300
+    page.go_back()
+    page.wait_for_function("() => scrollY === 1300")
+
+
 def test_pictures_are_added_under_their_names_and_a_bad_one_is_named(
     visit: Visit, url: str, service: Service, tmp_path: Path
 ) -> None:

@@ -106,6 +106,7 @@ def ask_view(
         "ranges": offered,
         "rankings": [("" if name == default else name, t.name(f"ranking.{name}") or name)
                      for name in (*service.rerankers, NO_RERANKER)],
+        "ranked": "" if question.rank == default else question.rank,
         "tries": _tries(t, question, overview, demo),
         "accept": _ACCEPT,
         "max_text": MAX_TEXT,

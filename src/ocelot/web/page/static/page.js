@@ -1,6 +1,7 @@
 // What the page does beyond plain links and forms. Every link and form works without this, and
 // each question is a page of its own, so a late answer can never reach a newer one.
 
+const here = new URL(location);  // a dialog changes the address
 const texts = JSON.parse(document.body.dataset.texts);
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const $ = (selector, root = document) => root.querySelector(selector);
@@ -29,7 +30,7 @@ let stream, tries = 0;
 
 function listen() {
   if (!$("#status.busy") || stream) return;
-  const url = new URL(`verdict${location.search}`, new URL("./", location));
+  const url = new URL(`verdict${here.search}`, here);
   stream = new EventSource(url);
   stream.addEventListener("open", () => { tries = 0; status(null); });
   stream.addEventListener("verdict", (event) => {
@@ -63,7 +64,7 @@ function status(text) {
 function stop(text, link) {
   const line = $("#status");
   line.classList.remove("busy");
-  line.replaceChildren(make("span", { textContent: text }), make("a", { href: location.href, textContent: link }));
+  line.replaceChildren(make("span", { textContent: text }), make("a", { href: here, textContent: link }));
   $("#slot")?.setAttribute("aria-busy", "false");
 }
 
@@ -100,6 +101,15 @@ function move(places) {
   }
 }
 
+// What was found or went wrong has the focus, and is in view; a page that is shown again stays
+// where it was.
+const said = $("[data-focus]"), [visit] = performance.getEntriesByType("navigation");
+if (said && !location.hash) {
+  const fresh = visit?.type === "navigate";
+  said.focus({ preventScroll: !fresh });
+  if (fresh && matchMedia("(max-width: 900px)").matches) said.scrollIntoView();
+}
+
 // A page that is left asks for nothing more; the browser may show it again as it was.
 addEventListener("pagehide", hush);
 addEventListener("pageshow", (event) => {
@@ -119,7 +129,10 @@ if (more) {
     const url = new URL(more.href), shown = url.search;
     try {
       const reply = await fetch(new URL(`more${shown}`, url));
-      if (!reply.ok) return more.closest("p").remove();
+      if (!reply.ok) {  // a click leads to the page that says why
+        more.removeEventListener("click", load);
+        return seen.disconnect();
+      }
       const page = read(await reply.text(), new URL("./", url));
       const fresh = all("li", page), next = $("body > a", page);
       $("#hits").append(...fresh);
@@ -127,7 +140,8 @@ if (more) {
       if (event) $("a", fresh[0])?.focus();
       if (next) more.href = next.href; else more.closest("p").remove();
     } finally { loading = false; }
-    if (more.isConnected) { seen.unobserve(more); seen.observe(more); }  // perhaps still in view
+    seen.unobserve(more);
+    if (more.isConnected) seen.observe(more);  // perhaps it is still in view
   };
   const seen = new IntersectionObserver((entries) => { if (entries[0].isIntersecting) load(); },
     { rootMargin: "600px" });
@@ -322,7 +336,7 @@ if (add) {
   }
   // The collection has grown: what is said of it is read again, and an answer stays.
   async function freshen() {
-    const reply = await fetch(location).catch(() => null);
+    const reply = await fetch(here).catch(() => null);
     if (!reply?.ok) return;
     const page = read(await reply.text(), reply.url), held = $(".held", page);
     if (held) $(".held").replaceWith(held);
