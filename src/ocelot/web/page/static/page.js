@@ -134,10 +134,11 @@ if (more) {
         return seen.disconnect();
       }
       const page = read(await reply.text(), new URL("./", url));
-      const fresh = all("li", page), next = $("body > a", page);
+      const known = new Set(cards().map((one) => one.dataset.id)), next = $("body > a", page);
+      const fresh = all("li", page).filter((one) => !known.has(one.dataset.id));
       $("#hits").append(...fresh);
       history.replaceState(history.state, "", shown);
-      if (event) $("a", fresh[0])?.focus();
+      if (event && fresh.length) $("a", fresh[0]).focus();
       if (next) more.href = next.href; else more.closest("p").remove();
     } finally { loading = false; }
     seen.unobserve(more);
