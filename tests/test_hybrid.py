@@ -42,6 +42,8 @@ def test_bm25_by_hand() -> None:
     assert word_scores("red mug", titles) == pytest.approx(expected)
     assert word_scores("green", titles) == [0] * 5
     assert word_scores("red", []) == []
+    long = " ".join(f"word{n}" for n in range(50_000))
+    assert word_scores(long, ["word1", "x"])[1] == 0  # at once, whatever the text
 
 
 def test_fusion_by_hand() -> None:

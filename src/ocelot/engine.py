@@ -398,6 +398,7 @@ class Engine:
 
 
 def _unknown_words(encoder: Encoder, query: Query) -> tuple[str, ...]:
+    """Return the words of the texts that the encoder never saw."""
     texts = filter(None, [query.text, query.negative_text])
     return tuple(dict.fromkeys(word for text in texts for word in encoder.unknown_words(text)))
 

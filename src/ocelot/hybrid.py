@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from math import log
 from typing import Any
@@ -55,14 +55,18 @@ def word_scores(text: str, values: Sequence[Any]) -> list[float]:
     >>> [round(score, 2) for score in word_scores("red mugs", ["Red mug", "A mug", ["red"], None])]
     [1.39, 0.69, 0.69, 0.0]
     """
-    counts = [Counter(_words(value)) for value in values]
-    scores = [0.0] * len(counts)
+    places: defaultdict[str, Counter[int]] = defaultdict(Counter)  # word -> value -> times
+    for own, value in enumerate(values):
+        for word in _words(value):
+            places[word][own] += 1
+    scores = [0.0] * len(values)
     for word in sorted(set(_words(text))):
         forms = {word, *(word + end for end in _ENDINGS), *map(word.removesuffix, _ENDINGS)}
-        found = [sum(count[form] for form in forms) for count in counts]
-        having = sum(map(bool, found))
-        rarity = log(1 + (len(counts) - having + 0.5) / (having + 0.5))
-        for own, times in enumerate(found):
+        found: Counter[int] = Counter()
+        for form in forms & places.keys():
+            found.update(places[form])
+        rarity = log(1 + (len(values) - len(found) + 0.5) / (len(found) + 0.5))
+        for own, times in found.items():
             scores[own] += rarity * times * (_K1 + 1) / (times + _K1)
     return scores
 

@@ -1,4 +1,4 @@
-"""Which of the nearest items are returned, in which order: cut off, fused, folded, and so on."""
+"""Which of the nearest items are returned: cut off, fused, folded, grouped, made to differ."""
 
 from __future__ import annotations
 
