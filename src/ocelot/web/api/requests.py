@@ -234,6 +234,8 @@ class _SearchOptions(_Request):
     """Ids of items that the hits should be further from."""
     group_by: Annotated[str | None, Field(max_length=MAX_FIELD)] = None
     """A metadata field: only the best hit of each of its values is returned."""
+    hybrid: Annotated[str | None, Field(max_length=MAX_FIELD)] = None
+    """A metadata field: hits that share words of the text there come forward."""
     fold: Share | None = None
     """Leave out near duplicates of better hits, from this cosine similarity."""
     diversity: Share = 0.0
@@ -273,7 +275,7 @@ class SearchRequest(
     def to_query(self, images: list[ImageFile], negative_images: list[ImageFile]) -> Query:
         """The query, with its pictures loaded."""
         names = {"text", "text_weight", "negative_text", "negative_weight", "like", "unlike"}
-        names |= {"group_by", "fold", "diversity", "min_share"}
+        names |= {"group_by", "fold", "diversity", "min_share", "hybrid"}
         weights = [image.weight for image in self.images]
         parts = {name: getattr(self, name) for name in names}
         return Query(images, image_weights=weights, negative_images=negative_images, **parts)
