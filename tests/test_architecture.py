@@ -39,6 +39,7 @@ FLOORS = (
     ("service",),
     ("build",),
     ("web",),
+    ("mcp",),
     ("cli",),
     ("__main__",),
 )
