@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from ocelot.settings import Settings
 from ocelot.web import create_app
 from tests.mcp.conftest import Answer, read
 from tests.uvicorn_server import WebServer, serve
+from tests.web.held import Departures, Gate, connect, request
 from tests.web.test_serve import serving
 
 NAMES = ("localhost", "127.0.0.1")
@@ -153,6 +155,27 @@ def test_a_body_that_is_no_message_is_refused(url: str, body: bytes) -> None:
     for version in ({}, {"MCP-Protocol-Version": "2026-07-28"}):
         response = httpx.post(url, content=body, headers={**headers, **version})
         assert response.status_code == 400 and "Traceback" not in response.text
+
+
+def test_a_client_that_goes_away_ends_its_call(
+    url: str, warm: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, search = Gate(), warm._engine.search
+    departures = Departures(warm)
+
+    def held(*query: Any, **options: Any) -> Any:
+        gate.wait()
+        return search(*query, **options)
+
+    monkeypatch.setattr(warm._engine, "search", held)
+    asked = {"name": "search", "arguments": {"text": "mug"}}
+    body = json.dumps({**PING, "method": "tools/call", "params": asked}).encode()
+    with connect(url) as client:
+        client.sendall(request("/mcp", body, f"Accept: {ACCEPT['Accept']}"))
+        gate.reached()
+    departures.noted()
+    gate.open()
+    assert len(ask(url, ("search", {"text": "mug", "limit": 2}))[0].ids) == 2
 
 
 def test_it_is_counted_under_its_own_name(url: str, warm: Service) -> None:
