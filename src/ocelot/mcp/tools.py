@@ -19,6 +19,7 @@ from ocelot.collection import Facet
 from ocelot.errors import ImageError, ImageTooLarge, ItemNotFound
 from ocelot.query import Query
 from ocelot.render import words
+from ocelot.score_calibration import LEAD_OVER
 from ocelot.service import MAX_TEXT, Service
 from ocelot.types import Hit
 from ocelot.web.api.dependencies import load_images
@@ -86,7 +87,7 @@ async def _search(service: Service, asked: SearchArguments) -> Content:
     query = Query(await load_images(service, images), asked.text)
     answer = await service.search(
         query,
-        limit=asked.limit,
+        limit=max(asked.limit, LEAD_OVER),  # with fewer, no verdict is known
         filter=asked.filter,
         reranked=service.default is not None,
     )
@@ -97,7 +98,9 @@ async def _search(service: Service, asked: SearchArguments) -> Content:
     if ranking is not None:
         said = {"match": ranking.match, "reason": ranking.reason, "ranked_by": ranking.ranked_by}
     notes = [note for note in (words.notice(ranking), words.unknown(result)) if note]
-    return await _shown(service, result.hits, **said, **({"notes": notes} if notes else {}))
+    if notes:
+        said["notes"] = notes
+    return await _shown(service, result.hits[: asked.limit], said)
 
 
 async def _similar(service: Service, asked: SimilarArguments) -> Content:
@@ -106,7 +109,7 @@ async def _similar(service: Service, asked: SimilarArguments) -> Content:
     Answers with the items, the most similar first, and the pictures of the first eight.
     """
     hits = await service.similar(asked.id, limit=asked.limit, filter=asked.filter)
-    return await _shown(service, hits)
+    return await _shown(service, hits, {})
 
 
 async def _show(service: Service, asked: ShowArguments) -> Content:
@@ -160,7 +163,7 @@ def _check_size(data: bytes, limit: int) -> None:
         raise ImageTooLarge("the picture", f"it is larger than {limit / 2**20:g} MiB")
 
 
-async def _shown(service: Service, hits: Sequence[Hit], **said: Any) -> Content:
+async def _shown(service: Service, hits: Sequence[Hit], said: dict[str, Any]) -> Content:
     """Hits as text, and the pictures of the first ones, each after its rank."""
     content: Content = [_text({**said, "hits": [_described(hit) for hit in hits]})]
     first = hits[:MAX_PICTURES]
