@@ -40,6 +40,7 @@ FLOORS = (
     ("service",),
     ("build",),
     ("web",),
+    ("mcp",),
     ("cli",),
     ("__main__",),
 )

@@ -69,7 +69,6 @@ class Service:
         self.closed = False
         self._rerankers = dict(rerankers)
         self._engine = engine
-        engine.images.uploads  # noqa: B018  (refuse a folder that cannot be written to at once)
         self._panoramas = Panoramas(engine.images)
         self._lock = threading.Lock()  # of the two caches
         self._small: LRUCache[tuple[str, int], Picture] = LRUCache(

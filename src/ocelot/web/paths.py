@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["OPEN", "PLAIN", "is_page"]
 
 OPEN = frozenset({"/healthz", "/readyz", "/login", "/logout"})  # these need no key
-PLAIN = frozenset({*OPEN, "/metrics", "/openapi.json"})  # the API's paths outside /v1
+PLAIN = frozenset({*OPEN, "/mcp", "/metrics", "/openapi.json"})  # the API's paths outside /v1
 
 
 def is_page(path: str) -> bool:

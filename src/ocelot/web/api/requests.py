@@ -31,6 +31,7 @@ __all__ = [
     "EXAMPLE_ID",
     "MAX_EMBEDDED",
     "TAGS",
+    "Base64",
     "EmbeddingRequest",
     "Filter",
     "HitLimit",
@@ -112,7 +113,7 @@ def _decode(value: Any) -> bytes:
 
 
 # pydantic's own Base64Bytes takes no data: URLs and skips characters that are not base64.
-_Base64 = Annotated[
+Base64 = Annotated[
     bytes,
     PlainValidator(_decode),
     WithJsonSchema(
@@ -156,7 +157,7 @@ _SOME_TEXT = {"type": "string", "pattern": _NOT_BLANK}
 class ImageData(_Request, strict=True):
     """A picture in the request."""
 
-    base64: _Base64
+    base64: Base64
 
 
 class ImageOfItem(_Request, strict=True):
