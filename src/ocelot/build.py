@@ -47,8 +47,7 @@ def open(
         encoder: A name, a checkpoint, or any `Encoder`; by default as set.
         reranker: "auto" (as set: llm with an API key, else fusion), "llm", "fusion",
             "cross-encoder:NAME", None, or any `Reranker`.
-        read_only: Whether nothing will be written: the collection must exist, and the folder for
-            uploads may be one that cannot be written to.
+        create: Whether to make the collection where there is none.
         **settings: Any field of `ocelot.settings.Settings`.
 
     Raises:
@@ -349,7 +348,8 @@ def build_service(settings: Settings, *, read_only: bool = False) -> Service:
     """Build a service for many callers, with an encoder that batches and all rerankers.
 
     Args:
-        create: Whether to make the collection where there is none.
+        read_only: Whether nothing will be written: the collection must exist, and the folder for
+            uploads may be one that cannot be written to.
 
     Raises:
         ConfigurationError: A setting cannot be used, the folder for uploads cannot be written to,
