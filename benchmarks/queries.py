@@ -159,7 +159,7 @@ def stored_items(shop: Shop) -> None:
 def weights(shop: Shop, step: int) -> None:
     patterned = [item for item in shop.items if item.metadata["pattern"] != "plain"][::step]
 
-    def weighted(**weights: float) -> Iterable[tuple[Query, Query, dict[str, Measure]]]:
+    def weighted(**parts: Any) -> Iterable[tuple[Query, Query, dict[str, Measure]]]:
         for number, item in enumerate(patterned):
             pattern = item.metadata["pattern"]
             fitting = shop.of(None, pattern, other=item.metadata["kind"])
@@ -170,10 +170,11 @@ def weights(shop: Shop, step: int) -> None:
                 "first is both": lambda hits, k=kind, p=pattern: both(k, p)(hits[:1]),
             }
             plain = Query(text=kind, items=item.id)
-            yield plain, plain.refined(**weights), measures
+            yield plain, plain.refined(**parts), measures
 
     shop.compare("text weight 2", weighted(text_weight=2))
     shop.compare("picture weight 1.5", weighted(image_weights=1.5))
+    shop.compare("hybrid, a picture and a kind", weighted(hybrid="title"))
 
 
 def selections(shop: Shop) -> None:
@@ -206,6 +207,51 @@ def selections(shop: Shop) -> None:
     for least in (0.9, 0.92):
         found = (cut(*pair, least) for pair in shop.pairs)
         shop.compare(f"at least {least} of the best score", found, limit=30)
+
+
+def hybrid(shop: Shop, step: int) -> None:
+    def with_titles(
+        query: Query, measures: dict[str, Measure]
+    ) -> tuple[Query, Query, dict[str, Measure]]:
+        return query, query.refined(hybrid="title"), measures
+
+    def of_print(pattern: str) -> tuple[Query, Query, dict[str, Measure]]:
+        right = share("pattern", pattern)
+        measures = {"right print": right, "first has it": lambda hits: right(hits[:1])}
+        return with_titles(Query(text=pattern), measures)
+
+    shop.compare("hybrid, a print", map(of_print, shop.patterns))
+
+    def of_pair(kind: str, pattern: str) -> tuple[Query, Query, dict[str, Measure]]:
+        right, there = both(kind, pattern), len(shop.of(kind, pattern))
+        measures: dict[str, Measure] = {
+            "found of its kind and print": lambda hits: right(hits) * len(hits) / min(there, 9),
+            "first is both": lambda hits: right(hits[:1]),
+            "right kind": share("kind", kind),
+        }
+        return with_titles(Query(text=f"{pattern} {kind}"), measures)
+
+    shop.compare("hybrid, print and kind", (of_pair(*pair) for pair in shop.pairs))
+
+    def in_colour(item: Item, colour: str) -> tuple[Query, Query, dict[str, Measure]]:
+        kind = item.metadata["kind"]
+
+        def fits(hits: Hits) -> float:
+            first = hits[0].metadata
+            return float((first["kind"], first["colour"]) == (kind, colour))
+
+        query = Query(text=f"the same in {colour}", items=item.id)
+        return with_titles(query, {"first has kind and colour": fits})
+
+    there = {(item.metadata["kind"], item.metadata["colour"]) for item in shop.items}
+    asked = [
+        (item, colour)
+        for item in shop.items
+        for kind, colour in sorted(there)
+        if kind == item.metadata["kind"] and colour != item.metadata["colour"]
+    ]
+    found = (in_colour(*pair) for pair in asked[:: 10 * step])
+    shop.compare("hybrid, a picture in a colour", found)
 
 
 def folding(shop: Shop, folder: Path) -> None:
@@ -244,6 +290,7 @@ def main() -> None:
             negatives(indexed)
             stored_items(indexed)
             selections(indexed)
+            hybrid(indexed, step)
             folding(indexed, place)
 
 

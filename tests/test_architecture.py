@@ -29,6 +29,7 @@ FLOORS = (
         "images",
         "query",
         "query_vector",
+        "hybrid",
         "selection",
     ),
     ("encoders.base", "rerankers.base", "model", "downloads"),
@@ -39,6 +40,7 @@ FLOORS = (
     ("service",),
     ("build",),
     ("web",),
+    ("mcp",),
     ("cli",),
     ("__main__",),
 )

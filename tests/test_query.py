@@ -45,6 +45,7 @@ def test_extras_are_all_other_parts_as_plain_values() -> None:
     [
         {"image_weights": 2}, {"text_weight": 2}, {"negative_text": "a"}, {"negative_images": B},
         {"like": "a"}, {"unlike": "a"}, {"group_by": "a"}, {"fold": 1}, {"diversity": 1},
+        {"hybrid": "a"},
     ],
 )  # fmt: skip
 def test_a_query_with_other_wishes_is_not_plain(part: dict[str, Any]) -> None:
@@ -72,6 +73,8 @@ def test_a_query_with_other_wishes_is_not_plain(part: dict[str, Any]) -> None:
         ({"negative_images": [A] * 9}, "at most 8 negative images, was: 9"),
         ({"negative_text": 3}, "text must be a str, was: int"),
         ({"group_by": 3}, "text must be a str, was: int"),
+        ({"hybrid": 3}, "text must be a str, was: int"),
+        ({"hybrid": "title", "diversity": 0.1}, "hybrid and diversity, which both make an order"),
     ],
 )
 def test_a_part_that_cannot_be_used_is_named(parts: dict[str, Any], message: str) -> None:

@@ -116,5 +116,8 @@ def test_more_is_looked_at_only_where_hits_may_be_left_out() -> None:
     grouped = Query(text="a", group_by="kind")
     assert [pool_size(grouped, n) for n in (1, 9, 50, 500, 5000)] == [100, 100, 500, 1000, 5000]
     assert not needs_vectors(grouped)
+    hybrid = Query(text="a", hybrid="title")
+    assert [pool_size(hybrid, n) for n in (1, 500, 5000)] == [1000, 1000, 5000]
+    assert pool_size(Query(b"a", hybrid="title"), 9) == 9
     for query in (Query(text="a", fold=0), Query(text="a", diversity=0.1)):
         assert (pool_size(query, 20), needs_vectors(query)) == (200, True)

@@ -34,6 +34,28 @@ def train(
     run(settings, RecipeSource(settings, output), output, initial, None, device)
 
 
+@app.command("average")
+def write_average(
+    first: Annotated[Path, typer.Argument(metavar="FIRST", help="An encoder.")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND", help="One that began with it.")],
+    output: Output,
+    weight: Annotated[float, typer.Option(help="Of the second one.", min=0, max=1)] = 0.5,
+    picture_share: Annotated[
+        float | None, typer.Option(help="Of a picture's own vector in a composed one.", min=0)
+    ] = None,
+) -> None:
+    """Write the mean of two encoders' weights."""
+    from ocelot.model.checkpoint import read_folder, write_folder
+    from ocelot.model.knowledge import write_words
+    from recipes.ocelot_tiny.average import average
+
+    one, other = read_folder(first), read_folder(second)
+    network = average(one, other, weight, picture_share)
+    write_folder(output, other.name, network, other.tokenizer)
+    write_words(output, (), other.words)
+    typer.echo(f"The encoder is in {output}.")
+
+
 @app.command()
 def catalogue(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it.")],

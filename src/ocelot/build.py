@@ -344,11 +344,16 @@ def _build_llm(settings: Settings, images: ImageStore) -> Reranker:
     )
 
 
-def build_service(settings: Settings) -> Service:
+def build_service(settings: Settings, *, read_only: bool = False) -> Service:
     """Build a service for many callers, with an encoder that batches and all rerankers.
 
+    Args:
+        read_only: Whether nothing will be written: the collection must exist, and the folder for
+            uploads may be one that cannot be written to.
+
     Raises:
-        ConfigurationError: A setting cannot be used, or the extra `serve` is not installed.
+        ConfigurationError: A setting cannot be used, the folder for uploads cannot be written to,
+            or the extra `serve` is not installed.
         EncoderError, CollectionError: As in `open`.
     """
     try:
@@ -363,11 +368,13 @@ def build_service(settings: Settings) -> Service:
     from ocelot.rerankers.fusion import FusionReranker
 
     metrics = Metrics()
-    with _existing_collection(settings, create=True) as existing:
+    with _existing_collection(settings, create=not read_only) as existing:
         loaded = _load_encoder(settings, None, existing)
         batching = BatchingEncoder(loaded, window=settings.batch_window, observe=metrics.batch)
         encoder = CachingEncoder(batching, observe=metrics.remembered)
         images = build_images(settings)
+        if not read_only:
+            images.uploads  # noqa: B018  (refuse a folder that cannot be written to at once)
         rerankers: dict[str, Reranker] = {"fusion": FusionReranker(encoder, images)}
         if settings.uses_llm or settings.has_language_model:
             rerankers = {"llm": _build_llm(settings, images)} | rerankers

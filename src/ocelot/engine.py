@@ -20,6 +20,7 @@ import numpy as np
 from ocelot.collection.foreign import ForeignCollection
 from ocelot.encoders.base import encode_query
 from ocelot.errors import ConfigurationError, InputError, ItemNotFound
+from ocelot.hybrid import word_scores
 from ocelot.images.store import ImageStore
 from ocelot.indexing import Progress, add_record, add_records, index_images
 from ocelot.indexing.adopt import AdoptReport, adopt_rows, check_vectors
@@ -249,11 +250,11 @@ class Engine:
 
         Raises:
             InputError: The query or a number cannot be used, or the encoder knows no word of a
-                text alone; `ImageError` for an image.
+                text alone, and a hybrid search finds none either; `ImageError` for an image.
             ItemNotFound: The query names an item that is not stored, or whose file is gone.
             FilterError: Milvus does not accept the filter, or it is longer than 10,000
                 characters, or it finds nothing and names a field that no item has; or no hit has
-                the field to group by.
+                the field to group by or to compare words with.
             ConfigurationError: Reranking is requested and the engine has no reranker.
             EncoderError: The encoder failed.
             CollectionError: Milvus failed.
@@ -264,6 +265,8 @@ class Engine:
         if with_vectors is None:
             with_vectors = (reranker or self.reranker) is not None
         unknown = _unknown_words(self.encoder, given)
+        if not given.hybrid:
+            _check_known(self.encoder, given, unknown)
         started = time.perf_counter()
         asked = self._with_stored_images(given)
         stored = (self._vectors(ids) for ids in (asked.like, asked.unlike))
@@ -280,6 +283,8 @@ class Engine:
             with_vectors=with_vectors or needs_vectors(asked),
         )
         hits = select(asked, found, int(limit))
+        if given.hybrid and hits:
+            _check_known(self.encoder, given, unknown, hits)
         if needs_vectors(asked) and not with_vectors:
             hits = tuple(replace(hit, vector=None) for hit in hits)
         done = time.perf_counter()
@@ -393,21 +398,29 @@ class Engine:
 
 
 def _unknown_words(encoder: Encoder, query: Query) -> tuple[str, ...]:
-    """Return the words that the encoder never saw; `InputError` if there is nothing else."""
+    """Return the words of the texts that the encoder never saw."""
     texts = filter(None, [query.text, query.negative_text])
-    unknown = tuple(dict.fromkeys(word for text in texts for word in encoder.unknown_words(text)))
+    return tuple(dict.fromkeys(word for text in texts for word in encoder.unknown_words(text)))
+
+
+def _check_known(
+    encoder: Encoder, query: Query, unknown: Sequence[str], hits: Sequence[Hit] = ()
+) -> None:
+    """Raise an `InputError` if a text alone has no known word, and shares none with a hit."""
+    text = query.text or ""
+    shared = word_scores(text, [hit.metadata.get(query.hybrid or "") for hit in hits])
     if (
         unknown
         and not query.images
         and not query.items
-        and set(words_of(query.text or "")) <= set(unknown)
+        and set(words_of(text)) <= set(unknown)
+        and not any(shared)
     ):
         raise InputError(
             f"{does_not_know(encoder.name, unknown)}. The text has no other word: use other words, "
             "or a collection of an encoder that was trained on more, such as bge-visualized-base, "
             "or bge-visualized-m3 for many languages."
         )
-    return unknown
 
 
 def _check_numbers(limit: Any, min_score: Any) -> None:

@@ -93,10 +93,13 @@ class Query:
             one, 0 to 1.
         diversity: How much it counts that hits differ from each other, 0 to 1.
         min_share: Leave out hits whose score is below this share of the best one's, 0 to 1.
+        hybrid: A metadata field, such as "title": hits that share words of the text there come
+            forward. Without a text it changes nothing.
 
     Raises:
         InputError: There is neither an image nor a text, a part is of another type or out of its
-            range, or there are more than `MAX_REFERENCES` images.
+            range, there are more than `MAX_REFERENCES` images, or `hybrid` is given together with
+            `diversity`.
         ImageError: An image's file cannot be read.
     """
 
@@ -114,6 +117,7 @@ class Query:
     fold: float | None = None
     diversity: float = 0.0
     min_share: float | None = None
+    hybrid: str | None = None
 
     def __init__(
         self,
@@ -132,6 +136,7 @@ class Query:
         fold: float | None = None,
         diversity: float = 0.0,
         min_share: float | None = None,
+        hybrid: str | None = None,
     ) -> None:
         ids = _ids(items, "items")
         references = _images(images, "reference", len(ids))
@@ -150,7 +155,13 @@ class Query:
             fold=None if fold is None else _number(fold, "fold", 0, 1),
             diversity=_number(diversity, "diversity", 0, 1),
             min_share=None if min_share is None else _number(min_share, "min_share", 0, 1),
+            hybrid=_text(hybrid),
         )
+        if self.hybrid and self.diversity:
+            raise InputError(
+                "The query has hybrid and diversity, which both make an order of the hits: leave "
+                "one out."
+            )
         if not references and not ids and self.text is None:
             steered = self.negative_text or self.negative_images or self.like or self.unlike
             besides = ", besides what to move towards or away from" if steered else ""

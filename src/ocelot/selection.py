@@ -1,4 +1,4 @@
-"""Which of the nearest items are returned: cut off, folded, grouped, made to differ."""
+"""Which of the nearest items are returned: cut off, fused, folded, grouped, made to differ."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ocelot.errors import FilterError
+from ocelot.hybrid import fused
 from ocelot.types import Hit, Query
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def needs_vectors(query: Query) -> bool:
 
 def pool_size(query: Query, limit: int) -> int:
     """How many of the nearest items `select` needs to return `limit`, if it can."""
+    if query.hybrid and query.text:
+        return max(limit, _MOST)
     if query.group_by is None and not needs_vectors(query):
         return limit
     return max(limit, min(max(_POOL * limit, _LEAST), _MOST))
@@ -36,17 +39,21 @@ def pool_size(query: Query, limit: int) -> int:
 def select(query: Query, hits: Sequence[Hit], limit: int) -> tuple[Hit, ...]:
     """Return at most `limit` hits, ranked anew.
 
-    Near duplicates are folded first, then groups; then hits are chosen to differ.
+    Hits that share words with the text come forward first. Near duplicates are folded then, and
+    groups; at last hits are chosen to differ.
 
     Args:
         hits: The nearest first, `pool_size` of them, with vectors if `needs_vectors`.
 
     Raises:
-        FilterError: No hit has the field to group by.
+        FilterError: No hit has the field to group by, or to compare words with.
     """
     if query.min_share is not None and hits:
         least = hits[0].score - (1 - query.min_share) * abs(hits[0].score)
         hits = [hit for hit in hits if hit.score >= least]
+    if query.hybrid and query.text:
+        _check_field(hits, query.hybrid, "compare words with")
+        hits = fused(hits, query.hybrid, query.text)
     if query.fold is not None:
         hits = _folded(hits, _near_duplicates(_vectors(hits), query.fold))
     if query.group_by is not None:
@@ -96,10 +103,7 @@ def _near_duplicates(vectors: Floats, threshold: float) -> list[int]:
 
 def _groups(hits: Sequence[Hit], field: str) -> list[int]:
     """For each hit, the first with the same value of the field; without the field, itself."""
-    if hits and not any(field in hit.metadata for hit in hits):
-        known = sorted({key for hit in hits for key in hit.metadata})
-        have = f"they have {', '.join(known[:20])}" if known else "they have no metadata"
-        raise FilterError(f"No item that was found has the field {field!r} to group by: {have}.")
+    _check_field(hits, field, "group by")
     first: dict[str, int] = {}
     return [
         first.setdefault(json.dumps(hit.metadata[field], sort_keys=True), own)
@@ -107,6 +111,14 @@ def _groups(hits: Sequence[Hit], field: str) -> list[int]:
         else own
         for own, hit in enumerate(hits)
     ]
+
+
+def _check_field(hits: Sequence[Hit], field: str, purpose: str) -> None:
+    """Raise a `FilterError` if there are hits and none has the field."""
+    if hits and not any(field in hit.metadata for hit in hits):
+        known = sorted({key for hit in hits for key in hit.metadata})
+        have = f"they have {', '.join(known[:20])}" if known else "they have no metadata"
+        raise FilterError(f"No item that was found has the field {field!r} to {purpose}: {have}.")
 
 
 def _diverse(scores: Floats, vectors: Floats, limit: int, diversity: float) -> list[int]:

@@ -200,6 +200,9 @@ class Settings(BaseSettings):
     cors_origins: str = Field(
         "", description="Other web origins that may call the HTTP API, separated by commas."
     )
+    mcp: bool = Field(
+        False, description="Whether `ocelot serve` also serves MCP, for language models, at /mcp."
+    )
     max_upload_mb: float = Field(20.0, gt=0, le=200, description="The largest request, in MiB.")
     max_pixels: int = Field(
         50_000_000, ge=1, description="The most pixels of a picture sent to the server."

@@ -89,7 +89,7 @@ class Hit(Item):
         score: Cosine similarity to the query, -1 to 1.
         rank: Place in the order that it is shown in, from 1.
         retrieval_rank: Place in the order of the search, from 1: by similarity, unless the query
-            asks for diversity. A reranker may have moved the hit since.
+            is hybrid or asks for diversity. A reranker may have moved the hit since.
         vector: The stored embedding, shape (dimension,), where it was asked for.
         folded: Number of hits that were left out for this one: near duplicates, or others of its
             group.

@@ -164,6 +164,13 @@ def test_weights_negatives_and_stored_items(ocelot: Command, shop: Path, indexed
 
 
 def test_the_table_says_how_many_hits_a_hit_stands_for(ocelot: Command, indexed: Path) -> None:
+    from ocelot.build import open as open_engine
+    from ocelot.types import Query
+
+    with open_engine(indexed, create=False, reranker=None) as engine:
+        expected = engine.search(Query(text="red mug", hybrid="title")).to_dict()
+    asked = ("search", "--db", indexed, "red mug", "--hybrid", "title", "--no-rerank", "--json")
+    assert json.loads(ocelot(*asked).out)["hits"] == expected["hits"]
     outcome = ocelot("search", "--db", indexed, "-t", "mug", "--group-by", "category", "-n", 1)
     assert re.search(r" \(\+\d+\)", outcome.out)
 
@@ -203,6 +210,7 @@ def test_without_hits_there_is_a_page_but_no_panorama(
         (["--item", "none"], 2, "no item with the id none"),
         (["--text", "mug", "--like", "none"], 2, "no item with the id none"),
         (["--text", "mug", "--negative-image", "none.jpg"], 2, "none.jpg: there is no such file"),
+        (["--text", "mug", "--hybrid", "titel"], 2, "'titel' to compare words with: they have "),
         (["--text", "mug", "--group-by", "colr"], 2, "'colr' to group by: they have "),
     ],
 )

@@ -58,6 +58,7 @@ def test_what_else_the_query_says_is_told() -> None:
         return prompt.removeprefix(f'{before}{QUERY.text}"').removesuffix(after).strip()
 
     assert added() == added(fold=1, diversity=0.5, group_by="x", min_share=0.5) == ""
+    assert added(hybrid="title") == ""
     assert added(negative_text='red\n"x') == (
         'The person does not want this: "red \\"x". Items that show it come last.'
     )

@@ -16,7 +16,15 @@ from PIL import Image
 from ocelot.build import build_service
 from ocelot.encoders.function import FunctionEncoder
 from ocelot.engine import Engine
-from ocelot.errors import ImageError, InputError, ItemNotFound, MetadataError, Overloaded
+from ocelot.errors import (
+    CollectionNotFound,
+    ConfigurationError,
+    ImageError,
+    InputError,
+    ItemNotFound,
+    MetadataError,
+    Overloaded,
+)
 from ocelot.images.decode import hash_bytes
 from ocelot.images.file import ImageFile
 from ocelot.images.store import ImageStore
@@ -334,6 +342,19 @@ def test_which_rerankers_are_on_offer(bare_environment: None, tmp_path: Path) ->
         made = build_service(load_settings(db=str(tmp_path / f"{number}.db"), **settings))
         assert (made.rerankers, made.default) == (offered, default)
         made.close()
+
+
+def test_who_only_reads_needs_no_folder_for_uploads(bare_environment: None, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    settings = load_settings(db=str(tmp_path / "shop.db"), uploads=tmp_path / "file" / "uploads")
+    with pytest.raises(CollectionNotFound):
+        build_service(settings, read_only=True)
+    build_service(settings.model_copy(update={"uploads": None})).close()
+    with pytest.raises(ConfigurationError, match="not a writable folder"):
+        build_service(settings)
+    service = build_service(settings, read_only=True)
+    assert asyncio.run(service.count()) == 0
+    service.close()
 
 
 def test_one_of_many_deletes_is_the_one(service: Service) -> None:

@@ -96,7 +96,7 @@ def is_sayable(body: Any) -> bool:
     """
     if not isinstance(body, dict):
         return True
-    texts = ("text", "filter", "negative_text", "group_by")
+    texts = ("text", "filter", "negative_text", "group_by", "hybrid")
     if not all(isinstance(body.get(name, ""), (str, list)) for name in texts):
         return False
     pictures = [body.get(name) for name in ("image", "image_id")]

@@ -250,6 +250,17 @@ def test_hits_are_grouped_folded_and_made_to_differ(client: TestClient, warm: Se
     assert [hit["folded"] for hit in answer["hits"]] == [hit.folded for hit in expected]
 
 
+def test_words_of_a_field_count_in_a_hybrid_search(client: TestClient, warm: Service) -> None:
+    expected = warm._engine.search(Query(text="red mug", hybrid="title"), limit=20, rerank=False)
+    asked = {"text": "red mug", "limit": 20, "hybrid": "title"}
+    assert ids(search(client, **asked, rerank=False)) == [hit.id for hit in expected]
+    fields = {name: (None, str(value)) for name, value in {**asked, "rerank": "false"}.items()}
+    assert ids(client.post("/v1/search", files=fields).json()) == [hit.id for hit in expected]
+    assert ids(search(client, text="red mug", limit=20, rerank=False)) != [
+        hit.id for hit in expected
+    ]
+
+
 # What cannot be used
 
 NO_PICTURE = {"base64": base64.b64encode(b"no picture").decode()}
@@ -295,6 +306,8 @@ def bad(status: int, field: str | None, says: str, **body: Any) -> Any:
         bad(404, None, "no item with the id 0", text="mug", like=[UNKNOWN]),
         bad(415, None, "negative picture 1", text="mug", negative_images=[NO_PICTURE]),
         bad(400, None, "'colr' to group by: they have", text="mug", group_by="colr"),
+        bad(400, None, "'colr' to compare words with: they have", text="mug", hybrid="colr"),
+        bad(422, None, "hybrid and diversity", text="mug", hybrid="title", diversity=0.2),
         bad(404, None, "no item with the id", images=[{"id": UNKNOWN}]),
         bad(415, None, "not an image", images=[NO_PICTURE]),
         bad(400, None, "The filter 'price <'", text="a", filter="price <"),

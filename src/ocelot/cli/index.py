@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["index", "index_with_progress", "print_list", "print_report", "progress_bar"]
 
 _BUNDLED = (
-    "Encoder: ocelot-tiny, which knows garments, groceries, drawn products, their colours and "
-    "prints, and simple English. For other pictures and words: another --db with "
-    "--encoder bge-visualized-base (fetches 0.4 GB once)."
+    "Encoder: ocelot-tiny, which knows what shops sell (clothes, shoes, bags, furniture, phone "
+    "cases, groceries), their colours and prints, and simple English. For other pictures and "
+    "words: another --db with --encoder bge-visualized-base (fetches 0.4 GB once)."
 )
 _SHOWN_FAILURES = 20
 _SHOWN_REMARKS = 5

@@ -20,6 +20,7 @@ from ocelot.cli import (
     evaluate,
     index,
     info,
+    mcp,
     repair,
     search,
     serve,
@@ -51,7 +52,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    index.index, search.search, similar.similar, adopt.adopt, serve.serve, info.info,
+    index.index, search.search, similar.similar, adopt.adopt, serve.serve, mcp.mcp, info.info,
     repair.repair, train.train, demo.demo, encoders.encoders,
 ):  # fmt: skip
     add_command(app, command)

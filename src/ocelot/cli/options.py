@@ -114,6 +114,10 @@ MEASURE = {
     ],
 }
 SERVER = {
+    "mcp": Annotated[
+        bool | None,
+        typer.Option("--mcp/--no-mcp", help="Also serve MCP, for language models, at /mcp. [no]"),
+    ],
     "uploads": option(
         "--uploads", metavar="DIR", help="Folder for uploaded pictures. [beside the database]"
     ),

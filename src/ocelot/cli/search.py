@@ -97,6 +97,9 @@ def search(
     group_by: Annotated[
         str | None, option(metavar="FIELD", help="The best hit for each value of a field only.")
     ] = None,
+    hybrid: Annotated[
+        str | None, option(metavar="FIELD", help="Compare the text with this field's words, too.")
+    ] = None,
     fold: Annotated[
         float | None, option(help="Leave out near duplicates, from this cosine similarity.")
     ] = None,
@@ -143,6 +146,7 @@ def search(
         negative_text=negative_text, negative_images=negative_image,
         negative_weight=negative_weight, like=like, unlike=unlike,
         group_by=group_by, fold=fold, diversity=diversity, min_share=min_share,
+        hybrid=hybrid,
     )  # fmt: skip
     for output in (panorama, html):
         if output is not None:

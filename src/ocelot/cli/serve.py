@@ -66,6 +66,10 @@ def serve(
             checked = local and settings.api_keys is None
             names = (*_LOCAL_NAMES, host) if checked else None
             app = create_app(service, settings, page=page, hosts=names)
+            if settings.mcp:
+                from ocelot.mcp import add_mcp
+
+                add_mcp(app, service)
             gc.enable()
             announcement = _announcement(listener, service, settings.db)
             _run(app, listener, announcement, settings.stop_timeout)

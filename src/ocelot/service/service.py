@@ -72,7 +72,6 @@ class Service:
         self.closed = False
         self._rerankers = dict(rerankers)
         self._engine = engine
-        engine.images.uploads  # noqa: B018  (refuse a folder that cannot be written to at once)
         self._panoramas = Panoramas(engine.images)
         self._removed = RemovedItems(engine)
         self._lock = threading.Lock()  # of the two caches

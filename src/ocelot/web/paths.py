@@ -6,7 +6,7 @@ __all__ = ["OPEN", "PLAIN", "is_page"]
 
 _API = frozenset({"/healthz", "/readyz", "/login", "/logout"})
 OPEN = _API | {"/static/page.css"}  # these need no key
-PLAIN = _API | {"/metrics", "/openapi.json"}  # the API's paths outside /v1
+PLAIN = _API | {"/mcp", "/metrics", "/openapi.json"}  # the API's paths outside /v1
 
 
 def is_page(path: str) -> bool:

@@ -31,6 +31,7 @@ __all__ = [
     "EXAMPLE_ID",
     "MAX_EMBEDDED",
     "TAGS",
+    "Base64",
     "EmbeddingRequest",
     "Filter",
     "HitLimit",
@@ -112,7 +113,7 @@ def _decode(value: Any) -> bytes:
 
 
 # pydantic's own Base64Bytes takes no data: URLs and skips characters that are not base64.
-_Base64 = Annotated[
+Base64 = Annotated[
     bytes,
     PlainValidator(_decode),
     WithJsonSchema(
@@ -156,7 +157,7 @@ _SOME_TEXT = {"type": "string", "pattern": _NOT_BLANK}
 class ImageData(_Request, strict=True):
     """A picture in the request."""
 
-    base64: _Base64
+    base64: Base64
 
 
 class ImageOfItem(_Request, strict=True):
@@ -234,6 +235,8 @@ class _SearchOptions(_Request):
     """Ids of items that the hits should be further from."""
     group_by: Annotated[str | None, Field(max_length=MAX_FIELD)] = None
     """A metadata field: only the best hit of each of its values is returned."""
+    hybrid: Annotated[str | None, Field(max_length=MAX_FIELD)] = None
+    """A metadata field: hits that share words of the text there come forward."""
     fold: Share | None = None
     """Leave out near duplicates of better hits, from this cosine similarity."""
     diversity: Share = 0.0
@@ -273,7 +276,7 @@ class SearchRequest(
     def to_query(self, images: list[ImageFile], negative_images: list[ImageFile]) -> Query:
         """The query, with its pictures loaded."""
         names = {"text", "text_weight", "negative_text", "negative_weight", "like", "unlike"}
-        names |= {"group_by", "fold", "diversity", "min_share"}
+        names |= {"group_by", "fold", "diversity", "min_share", "hybrid"}
         weights = [image.weight for image in self.images]
         parts = {name: getattr(self, name) for name in names}
         return Query(images, image_weights=weights, negative_images=negative_images, **parts)
