@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from ocelot.assets import demo_shop
-from ocelot.errors import InputError, ItemNotFound, OcelotError
+from ocelot.errors import InputError, ItemNotFound, OcelotError, StorageError
 from ocelot.service import Overview, Service
 from ocelot.web.api.bodies import check_charset
 from ocelot.web.api.problems import Problem, problem_of
@@ -120,7 +121,7 @@ class _Page:
                 if given == [] and not question.asks and not question.filtered:
                     raise InputError("Give a picture, a text, or both; then search.")
             except (OcelotError, Problem) as error:
-                return await self.show(request, question, problem_of(error), search=False)
+                return await self.show(request, question, problem_of(error))
         return RedirectResponse(question.url(), 303)
 
     async def _given(self, form: FormData) -> list[str]:
@@ -136,15 +137,12 @@ class _Page:
         request: Request,
         question: Question,
         problem: Problem | None = None,
-        *,
-        search: bool = True,
         **more: Any,
     ) -> Response:
         """The page of a question.
 
         Args:
             problem: What has gone wrong; the page then only says so.
-            search: Whether to show what the question asks for, where nothing has gone wrong.
             **more: Further values of the template.
         """
         t, service = texts_of(request), self._service
@@ -186,7 +184,9 @@ class _Page:
         if not {"kind", "pattern"} <= {facet.key for facet in overview.facets}:
             return None
         data = await asyncio.to_thread((demo_shop() / "leopard.jpg").read_bytes)
-        return await asyncio.to_thread(self._shop.pictures.keep, data)
+        with suppress(StorageError):  # then it is not suggested
+            return await asyncio.to_thread(self._shop.pictures.keep, data)
+        return None
 
     async def verdict(self, request: Request) -> Response:
         """The order of a slow reranker as one server-sent event, with signs of life before it."""
