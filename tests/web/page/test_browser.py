@@ -297,6 +297,19 @@ def test_a_refused_picture_stops_the_search_and_is_told_in_view(
     assert focused(page) == "alert" and in_view(page, "#found [role=alert]")
 
 
+def test_a_picture_that_is_too_large_is_not_sent(visit: Visit, url: str, tmp_path: Path) -> None:
+    page = visit(url, **PHONE)
+    huge = tmp_path / "huge.jpg"
+    huge.write_bytes(bytes(21 * 2**20))
+    page.set_input_files("#ask .choose input", str(huge))
+    page.wait_for_selector("#found > [role=alert]")
+    assert page.inner_text("#found > [role=alert]") == "huge.jpg: it is larger than 20 MB."
+    assert focused(page) == "alert" and in_view(page, "#found > [role=alert]")
+    page.fill("#text", "a kettle")  # and the next search goes on without it
+    with page.expect_navigation(url="**text=a+kettle*"):
+        page.press("#text", "Enter")
+
+
 def test_answers_and_nothing_found_are_in_view_and_have_the_focus(
     visit: Visit, fusion: str
 ) -> None:

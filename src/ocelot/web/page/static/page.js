@@ -104,10 +104,12 @@ function move(places) {
 // What was found or went wrong has the focus, and is in view; a page that is shown again stays
 // where it was.
 const said = $("[data-focus]"), [visit] = performance.getEntriesByType("navigation");
+function show(line) {
+  line.focus();
+  if (matchMedia("(max-width: 900px)").matches) line.scrollIntoView();
+}
 if (said && !location.hash) {
-  const fresh = visit?.type === "navigate";
-  said.focus({ preventScroll: !fresh });
-  if (fresh && matchMedia("(max-width: 900px)").matches) said.scrollIntoView();
+  if (visit?.type === "navigate") show(said); else said.focus({ preventScroll: true });
 }
 
 // A page that is left asks for nothing more; the browser may show it again as it was.
@@ -165,10 +167,16 @@ if (ask) {
     search();
   });
   // Without pictures the answer needs no redirect, and its link holds no empty parts.
-  ask.addEventListener("submit", () => {
+  ask.addEventListener("submit", (event) => {
     ask.method = "post";
     ask.enctype = "multipart/form-data";
-    if (files.some((one) => one.files.length)) return;
+    const pictures = files.flatMap((one) => [...one.files]), most = Number($("#add").dataset.most);
+    if (pictures.reduce((sum, one) => sum + one.size, 0) > most) {
+      event.preventDefault();
+      for (const one of files) one.value = "";
+      complain(`${pictures.map((one) => one.name).join(", ")}: ${large(most)}`);
+    }
+    if (pictures.length) return;
     const given = all("input[name], textarea[name]", ask);
     if (!given.some((one) => one.value && one.type !== "file")) return;  // the server says what to give
     ask.method = "get";
@@ -211,6 +219,15 @@ if (ask) {
     event.preventDefault();
     give(event.dataTransfer.files, event);
   });
+}
+
+const large = (most) => say("large", { size: Math.round(most / 2 ** 20) });
+
+function complain(text) {
+  $("#found > .notice")?.remove();
+  const line = make("p", { className: "notice", textContent: text, role: "alert", tabIndex: -1, dir: "auto" });
+  $("#found").prepend(line);
+  show(line);
 }
 
 // --- dialogs: the page of an item or of a crop, over the answer ---
@@ -315,7 +332,7 @@ if (add) {
       bar.value = done;
     };
     const one = async (file) => {
-      let reason = file.size > most ? say("large", { size: Math.round(most / 2 ** 20) }) : "";
+      let reason = file.size > most ? large(most) : "";
       if (!reason) try {
         const body = new FormData();
         body.append("picture", file, file.name);
