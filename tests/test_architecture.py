@@ -29,6 +29,7 @@ FLOORS = (
         "images",
         "query",
         "query_vector",
+        "request_id",
         "selection",
     ),
     ("encoders.base", "rerankers.base", "model", "downloads"),

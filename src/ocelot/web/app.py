@@ -19,6 +19,7 @@ from ocelot.web.api.openapi import complete
 from ocelot.web.api.problems import HANDLERS
 from ocelot.web.page import login
 from ocelot.web.paths import is_page
+from ocelot.web.reference import page as reference
 from ocelot.web.security.body_limits import BodyLimits
 from ocelot.web.security.headers import SecurityHeaders
 from ocelot.web.security.keys import Keys, RequireKey, Sessions
@@ -31,6 +32,7 @@ __all__ = ["add_page", "create_app", "describe", "stop_streams"]
 # Forms first: the later one of two routes on a path is described.
 _ROUTERS = (
     search.forms, search.router, items.forms, items.router, collection.router, health.router,
+    reference.router,
 )  # fmt: skip
 _TAGS = [
     {"name": "search", "description": "Find pictures by pictures and text."},
@@ -65,9 +67,9 @@ def create_app(
     cors = Middleware(
         CORSMiddleware,
         allow_origins=origins,
-        allow_methods=("GET", "HEAD", "POST", "DELETE"),
-        allow_headers=("Authorization", "X-API-Key"),
-        expose_headers=("ETag", "Location", "Retry-After"),
+        allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
+        allow_headers=("Authorization", "X-API-Key", "X-Request-Id", "Last-Event-ID"),
+        expose_headers=("ETag", "Location", "Retry-After", "X-Request-Id"),
     )
     app = _api(
         Middleware(SecurityHeaders, embeddable=bool(origins)),
@@ -136,7 +138,7 @@ def _api(*middleware: Middleware) -> FastAPI:
         version=__version__,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_tags=_TAGS,
-        docs_url=None,  # these pages load scripts from other hosts
+        docs_url=None,  # these pages load scripts from other hosts; ours is in `reference`
         redoc_url=None,
         redirect_slashes=False,
         middleware=middleware,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["OPEN", "PLAIN", "is_page"]
+__all__ = ["DOCS", "OPEN", "PLAIN", "is_page"]
 
 OPEN = frozenset({"/healthz", "/readyz", "/login", "/logout"})  # these need no key
-PLAIN = frozenset({*OPEN, "/metrics", "/openapi.json"})  # the API's paths outside /v1
+DOCS = frozenset({"/docs", "/docs/reference.css", "/docs/reference.js"})
+PLAIN = frozenset({*OPEN, *DOCS, "/metrics", "/openapi.json"})  # the API's paths outside /v1
 
 
 def is_page(path: str) -> bool:

@@ -34,6 +34,13 @@ _HEADERS = {
     401: {"WWW-Authenticate": "The scheme: `Bearer`."},
     429: {"Retry-After": "Seconds to wait before the next attempt."},
 }
+_REQUEST_ID = {
+    "name": "X-Request-Id",
+    "in": "header",
+    "description": "An id for the server's log and for its calls to a language model; by default a "
+    "random one. Every answer has it, too.",
+    "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,128}$"},
+}
 EVENTS: Json = {
     "description": "The hits and the ranking.",
     "content": {
@@ -91,10 +98,15 @@ def complete(schema: Json, rerankers: Sequence[str], *, locked: bool) -> Json:
     components = schema["components"]
     problem = ProblemDetails.model_json_schema(ref_template=_REF + "{model}")
     components["schemas"] |= {**problem.pop("$defs"), "ProblemDetails": problem}
-    choices = [*([True] if rerankers else []), False, *rerankers]
-    for name, null in (("SearchRequest", [None]), ("SearchForm", [])):
+    names = [{"type": "string", "enum": list(rerankers)}] if rerankers else []
+    for name, null in (("SearchRequest", [{"type": "null"}]), ("SearchForm", [])):
         rerank = components["schemas"][name]["properties"]["rerank"]
-        rerank["anyOf"] = [{"enum": choices + null}]
+        rerank["anyOf"] = [{"type": "boolean"}, *names, *null]  # an enum of one type each
+    components["parameters"] = {"RequestId": _REQUEST_ID}
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            parameters = operation.setdefault("parameters", [])
+            parameters.append({"$ref": "#/components/parameters/RequestId"})
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
