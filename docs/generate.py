@@ -284,6 +284,9 @@ def _operation(name: str, operation: Any, schemas: Any) -> Iterator[str]:
         yield _table("parameter", rows)
     first: list[tuple[str, str, str]] = []
     for kind, body in bodies_of(operation).items():
+        if not target_of(body["schema"]):
+            yield f"As `{kind}`."
+            continue
         fields = fields_of(schemas[target_of(body["schema"])])
         yield f"As `{kind}`" + (", with the same fields except:" if first else ":")
         yield _table("field", [field for field in fields if field not in first])
@@ -323,10 +326,12 @@ def _calls(name: str, operation: Any, schemas: Any) -> Iterator[str]:
     if not content:
         yield f"curl {target}" if method == "GET" else f"curl -X {method} {target}"
         return
-    model = schemas[target_of(content["application/json"]["schema"])]
+    kind, body = next(iter(content.items()))
+    model = schemas.get(target_of(body["schema"]), body["schema"])
     example = model["examples"][0]
-    sent = shlex.quote(json.dumps(example, ensure_ascii=False))
-    yield f"curl {target} -H 'Content-Type: application/json' -d {sent}"
+    sent = example if isinstance(example, str) else json.dumps(example, ensure_ascii=False)
+    which = "" if method == "POST" else f"-X {method} "
+    yield f"curl {which}{target} -H 'Content-Type: {kind}' -d {shlex.quote(sent.strip())}"
     if "multipart/form-data" in content:
         form = schemas[target_of(content["multipart/form-data"]["schema"])]["properties"]
         texts = {name: value for name, value in example.items() if name in form and name != "image"}

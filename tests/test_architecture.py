@@ -36,6 +36,7 @@ FLOORS = (
     ("collection",),
     ("encoders", "rerankers", "indexing", "training"),
     ("render",),
+    ("batch_search",),
     ("engine", "evaluation"),
     ("service",),
     ("build",),

@@ -26,7 +26,11 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Imports a module of the client."""
     folder = tmp_path_factory.mktemp("generated")
     (folder / "openapi.json").write_text(json.dumps(describe()))
-    (folder / "config.yml").write_text("post_hooks: []\n")
+    bytes_of = dict.fromkeys(
+        ("application/x-ndjson", "image/*", "image/jpeg"), "application/octet-stream"
+    )  # as docs/serving.md says
+    config = {"post_hooks": [], "content_type_overrides": bytes_of}
+    (folder / "config.yml").write_text(json.dumps(config))
     command = [
         sys.executable, "-m", "openapi_python_client", "generate", "--path", "openapi.json",
         "--config", "config.yml", "--meta", "none", "--output-path", "shop_client",
@@ -56,7 +60,7 @@ def test_it_has_every_operation_and_every_value(generated: Any) -> None:
         assert hasattr(models, name)
 
 
-def test_it_adds_searches_and_deletes(
+def test_it_adds_lists_searches_and_deletes(
     generated: Any, service: Service, shop: Path, leopard: bytes
 ) -> None:
     index(service, shop)
@@ -66,6 +70,14 @@ def test_it_adds_searches_and_deletes(
         picture = types.File(io.BytesIO(leopard), "leopard.jpg", "image/jpeg")
         added = items.sync(client=client, body=models.ItemForm(image=picture))
         assert isinstance(added, models.Item)
+        listing = generated("api.items.list_items").sync
+        first = listing(client=client, limit=40)
+        rest = listing(client=client, limit=40, cursor=first.next_)
+        ids = [item.id for page in (first, rest) for item in page.items]
+        assert len(ids) == len(set(ids)) == 61 and added.id in ids and rest.next_ is None
+        changes = models.ItemChanges(metadata=models.ItemChangesMetadata.from_dict({"title": "A"}))
+        update = generated("api.items.update_item").sync
+        assert update(added.id, client=client, body=changes).title == "A"
         query = models.SearchRequest(
             images=[models.QueryImageOfItem(id=added.id)], text="phone case", limit=3
         )

@@ -430,7 +430,7 @@ def test_of_several_items_the_one_with_a_bad_picture_is_named(
 
 def test_the_limits_are_described_and_kept(client: TestClient) -> None:
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
-    assert schemas["SearchRequest"]["properties"]["limit"]["maximum"] == 100
+    assert schemas["SearchRequest"]["properties"]["limit"]["maximum"] == 500
     limits = client.get("/v1/collection").json()["limits"]
     assert (limits["results"], limits["text_length"]) == (100, 2000)
     assert limits["filter_length"] == 10_000

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["DOCS", "OPEN", "PLAIN", "is_page"]
+__all__ = ["BULK", "DOCS", "OPEN", "PLAIN", "is_page"]
 
 OPEN = frozenset({"/healthz", "/readyz", "/login", "/logout"})  # these need no key
+BULK = "/v1/bulk"  # its body may be of any size: it is used line by line
 DOCS = frozenset({"/docs", "/docs/reference.css", "/docs/reference.js"})
 PLAIN = frozenset({*OPEN, *DOCS, "/metrics", "/openapi.json"})  # the API's paths outside /v1
 

@@ -4,6 +4,8 @@ from ocelot.web.api.requests.embeddings import MAX_EMBEDDED, EmbeddingRequest
 from ocelot.web.api.requests.fields import (
     EXAMPLE_ID,
     TAGS,
+    Base64,
+    Cursor,
     Filter,
     HitLimit,
     ImageData,
@@ -11,10 +13,12 @@ from ocelot.web.api.requests.fields import (
     ItemId,
     MinScore,
 )
-from ocelot.web.api.requests.items import ItemForm, ItemRequest
+from ocelot.web.api.requests.items import ItemChanges, ItemForm, ItemRequest
+from ocelot.web.api.requests.more_search import MAX_QUERIES, BatchRequest, VectorRequest
 from ocelot.web.api.requests.search import SearchForm, SearchRequest
 
 __all__ = [
-    "EXAMPLE_ID", "MAX_EMBEDDED", "TAGS", "EmbeddingRequest", "Filter", "HitLimit", "ImageData",
-    "ImageOfItem", "ItemForm", "ItemId", "ItemRequest", "MinScore", "SearchForm", "SearchRequest",
+    "EXAMPLE_ID", "MAX_EMBEDDED", "MAX_QUERIES", "TAGS", "Base64", "BatchRequest", "Cursor",
+    "EmbeddingRequest", "Filter", "HitLimit", "ImageData", "ImageOfItem", "ItemChanges", "ItemForm",
+    "ItemId", "ItemRequest", "MinScore", "SearchForm", "SearchRequest", "VectorRequest",
 ]  # fmt: skip

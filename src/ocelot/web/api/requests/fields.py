@@ -24,9 +24,10 @@ from ocelot.query import MAX_ITEMS, WEIGHTS
 from ocelot.service import MAX_RESULTS, MAX_TEXT
 
 __all__ = [
-    "EXAMPLE_ID", "EXAMPLE_IMAGE", "MAX_FIELD", "TAGS", "Base64", "Body", "File", "Filter",
-    "HitLimit", "Image", "ImageData", "ImageOfItem", "ItemId", "Json", "Liked", "MinScore",
-    "QueryImage", "QueryImageData", "QueryImageOfItem", "Share", "Text", "Weight", "not_empty",
+    "EXAMPLE_ID", "EXAMPLE_IMAGE", "MAX_FIELD", "TAGS", "Base64", "Body", "Cursor", "File",
+    "Filter", "HitLimit", "Image", "ImageData", "ImageOfItem", "ItemId", "Json", "Liked",
+    "MinScore", "QueryImage", "QueryImageData", "QueryImageOfItem", "Share", "Text", "Weight",
+    "not_empty",
 ]  # fmt: skip
 
 Json = dict[str, Any]
@@ -73,6 +74,10 @@ Filter = Annotated[
         max_length=MAX_FILTER,
         description="Milvus expression over the metadata, e.g. `price < 30`.",
     ),
+]
+Cursor = Annotated[
+    str | None,
+    Field(max_length=400, description="`next` of the last answer to the same question."),
 ]
 MinScore = Annotated[
     float | None, Field(ge=-1, le=1, description="Leave out hits with a lower cosine similarity.")

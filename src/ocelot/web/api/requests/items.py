@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError, from_json
 
-from ocelot.web.api.requests.fields import EXAMPLE_IMAGE, Body, File, ImageData, Json
+from ocelot.web.api.requests.fields import EXAMPLE_IMAGE, Body, File, ImageData, ItemId, Json
 
-__all__ = ["ItemForm", "ItemRequest"]
+__all__ = ["ItemChanges", "ItemForm", "ItemRequest"]
+
+OwnId = Annotated[
+    ItemId | None,
+    Field(
+        description="Your own id; by default the SHA-256 of the picture. An item that has it is "
+        "replaced."
+    ),
+]
 
 
 class ItemRequest(
@@ -27,6 +35,7 @@ class ItemRequest(
     """A picture to store."""
 
     image: ImageData
+    id: OwnId = None
     metadata: Json | None = None
     """The item's own fields; without it, an item that is stored keeps its own."""
 
@@ -50,7 +59,21 @@ class ItemForm(Body):
     """An `ItemRequest` as a form."""
 
     image: File
+    id: OwnId = None
     metadata: Annotated[
         Json | None, BeforeValidator(_json_object), WithJsonSchema({"type": "object"})
     ] = None
     """The item's own fields as JSON; without it, an item that is stored keeps its own."""
+
+
+class ItemChanges(
+    Body,
+    strict=True,
+    json_schema_extra={
+        "examples": [{"metadata": {"title": "Leopard case", "price": 9.5, "sale": None}}]
+    },
+):
+    """Changes to an item's metadata."""
+
+    metadata: Json
+    """New values of fields, among them `title`. null removes a field; all others keep theirs."""

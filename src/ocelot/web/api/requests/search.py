@@ -14,6 +14,7 @@ from ocelot.web.api.requests.fields import (
     EXAMPLE_ID,
     MAX_FIELD,
     Body,
+    Cursor,
     File,
     Filter,
     HitLimit,
@@ -47,6 +48,7 @@ class _SearchOptions(Body):
     text: Text = None
     """What is wanted, or how it differs from the pictures."""
     limit: HitLimit = 9
+    cursor: Cursor = None
     filter: Filter = None
     min_score: MinScore = None
     rerank: Annotated[
@@ -54,7 +56,8 @@ class _SearchOptions(Body):
         PlainValidator(_reranker),
         WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string"}, {"type": "null"}]}),
     ] = None
-    """Whether to rerank, or the name of a reranker; by default as the server is set up."""
+    """Whether to rerank, or the name of a reranker; by default as the server is set up. Only an
+    answer without a cursor is reranked, and of that the first 100 hits."""
     keep_reference: Annotated[bool, Field(strict=True)] = False
     """Also return the query's own pictures, their exact copies, and the items it names."""
     text_weight: Weight = 1.0
