@@ -25,6 +25,7 @@ from ocelot.web import describe
 from ocelot.web.reference.schemas import (
     bodies_of,
     fields_of,
+    is_named,
     meaning_of,
     target_of,
     type_of,
@@ -304,7 +305,7 @@ def _operation(name: str, operation: Any, schemas: Any) -> Iterator[str]:
 
 def _gives(response: Any) -> str:
     kinds = [
-        type_of(content["schema"]) if "$ref" in content.get("schema", {}) else f"`{kind}`"
+        type_of(content["schema"]) if is_named(content) else f"`{kind}`"
         for kind, content in response.get("content", {}).items()
     ]
     return f" with {' or '.join(kinds)}" if kinds else ""

@@ -30,7 +30,7 @@ from ocelot.model.knowledge import words_of
 from ocelot.render import ResultRenderer
 from ocelot.rerankers.base import Reranker
 from ocelot.selection import needs_vectors, pool_size, select
-from ocelot.types import Hit, IndexReport, Item, Query, Result
+from ocelot.types import Hit, IndexReport, Input, Item, Query, Result
 from ocelot.words import does_not_know
 
 if TYPE_CHECKING:
@@ -374,6 +374,23 @@ class Engine:
         """
         _check_numbers(limit, min_score)
         return self.collection.similar(id, limit=int(limit), filter=filter, min_score=min_score)
+
+    def similarities(self, query: Input, documents: Sequence[Input | str]) -> list[float]:
+        """The cosine similarity of each document to a query; a text is the id of a stored item.
+
+        Raises:
+            ItemNotFound: There is no item with one of the ids.
+            ImageError, EncoderError, CollectionError: Encoding or reading failed.
+        """
+        ids = [one for one in documents if isinstance(one, str)]
+        stored = {row.id: row.vector for row in self._rows(ids)}
+        given = [one for one in documents if not isinstance(one, str)]
+        asked, *rows = self.encoder.encode([query, *given])
+        encoded = iter(rows)
+        vectors = [stored[one] if isinstance(one, str) else next(encoded) for one in documents]
+        matrix = np.array(vectors, dtype=np.float64)
+        cosines: list[float] = (matrix @ asked / np.linalg.norm(matrix, axis=1)).tolist()
+        return cosines
 
     def get(self, id: str) -> Item:
         """A stored item; `ItemNotFound` if there is none with this id."""

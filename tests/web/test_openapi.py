@@ -22,6 +22,7 @@ from ocelot.web.api.requests import (
     EmbeddingRequest,
     ItemChanges,
     ItemRequest,
+    RerankRequest,
     SearchRequest,
     VectorRequest,
 )
@@ -29,6 +30,7 @@ from tests.web.conftest import MakeService, app_of, client_of
 
 REQUESTS = (
     SearchRequest, BatchRequest, VectorRequest, ItemRequest, ItemChanges, EmbeddingRequest,
+    RerankRequest,
 )  # fmt: skip
 
 
@@ -55,7 +57,7 @@ def test_every_operation_is_described(described: dict[str, Any]) -> None:
         assert operation["parameters"][-1] == {"$ref": "#/components/parameters/RequestId"}
         for parameter in operation["parameters"][:-1]:
             assert parameter.get("description") or parameter["schema"]["description"], path
-    assert len(set(names)) == len(names) == 17
+    assert len(set(names)) == len(names) == 18
 
 
 def test_every_failure_is_described_as_a_problem(described: dict[str, Any]) -> None:
@@ -122,7 +124,7 @@ def test_bounds_are_described(described: dict[str, Any]) -> None:
         assert (limit["minimum"], limit["maximum"]) == (1, 500)
         assert schemas[name]["additionalProperties"] is False
     assert schemas["SearchRequest"]["properties"]["images"]["maxItems"] == 8
-    assert schemas["EmbeddingRequest"]["properties"]["items"]["maxItems"] == 32
+    assert schemas["EmbeddingRequest"]["properties"]["items"]["anyOf"][0]["maxItems"] == 256
 
 
 def test_it_names_the_rerankers_of_this_server(
@@ -166,7 +168,7 @@ def test_the_documented_calls_work(service: Service, shop: Path, leopard: bytes)
     id = client.post("/v1/items", files=files, data=fields).json()["id"]
     key = client.post("/v1/search", json={"text": "a"}).json()["panorama"].rpartition("/")[2]
     lines = sorted(documented_calls(), key=lambda line: "DELETE" in line)
-    assert len(lines) == 19
+    assert len(lines) == 20
     for line in lines:
         line = line.replace(EXAMPLE_ID, id).replace("hGS4CkTFmH5eDIIdTTQLLw", key)
         line = line.replace("[0.12, -0.4]", str([0.1] * service.encoder.dimension))

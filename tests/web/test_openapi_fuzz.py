@@ -120,7 +120,20 @@ def fill(case: Any) -> None:
     found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     if path == "/v1/search":
         found = [body]
+    if path == "/v1/embeddings" and body.get("items") is not None:
+        body.pop("input", None)
+    elif path == "/v1/embeddings" and body.get("input") is None:
+        body["input"] = "a mug"
+    if path == "/v1/rerank" and isinstance(body.get("documents"), list):
+        documents = [one for one in body["documents"] if isinstance(one, dict)]
+        for one in documents:
+            if isinstance(one.get("id"), str) and ID.fullmatch(one["id"]):
+                one.pop("text", None), one.pop("image", None)
+        found = [one for one in [body.get("query"), *documents] if isinstance(one, dict)]
+        found = [one for one in found if one.get("id") is None]
     for one in found:
+        if path == "/v1/search/batch" and one.get("rerank") in (True, "fusion"):
+            one["rerank"] = False
         pictures = [one.get(name) for name in ("images", "image", "image_id")]
         text = one.get("text")
         if not any(pictures) and (text is None or (isinstance(text, str) and not text.strip())):

@@ -266,7 +266,7 @@ def bad(status: int, field: str | None, says: str, **body: Any) -> Any:
         bad(422, None, "give a picture, a text, or both"),
         bad(422, None, "a text, or both", images=[], text=" "),
         bad(422, "limit", "greater than or equal to 1", text="a", limit=0),
-        bad(422, "limit", "less than or equal to 100", text="a", limit=101),
+        bad(422, "limit", "less than or equal to 500", text="a", limit=501),
         bad(422, "limit", "valid integer", text="a", limit="9"),
         bad(422, "limit", "a valid integer", text="a", limit=1.5),
         bad(422, "limit", "100", text="a", limit=1e30),
@@ -435,7 +435,7 @@ def test_the_limits_are_described_and_kept(client: TestClient) -> None:
     assert (limits["results"], limits["text_length"]) == (100, 2000)
     assert limits["filter_length"] == 10_000
     long = "a" * 2001
-    for body in ({"text": "a", "limit": 101}, {"text": long}, {"text": "a", "filter": 5 * long}):
+    for body in ({"text": "a", "limit": 501}, {"text": long}, {"text": "a", "filter": 5 * long}):
         assert client.post("/v1/search", json=body).status_code == 422
 
 

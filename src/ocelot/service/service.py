@@ -198,6 +198,14 @@ class Service:
         """Unit vectors of images, texts, or both, shape (n, dimension)."""
         return await self._search.run(self._engine.encoder.encode, list(items))
 
+    async def similarities(self, query: Input, documents: Sequence[Input | str]) -> list[float]:
+        """Cosine similarities of documents, or of stored items by their ids, to a query.
+
+        Raises:
+            ItemNotFound: There is no item with one of the ids.
+        """
+        return await self._search.run(self._engine.similarities, query, documents)
+
     async def panorama(self, key: str) -> bytes:
         """The panorama of a recent answer as a JPEG file; `ItemNotFound` when it was dropped."""
         return await self._items.run(self._panoramas.draw, key)

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from ocelot import __version__
 from ocelot.service import Service
 from ocelot.settings import Settings
-from ocelot.web.api import bulk, collection, health, items, more_search, search
+from ocelot.web.api import bulk, collection, encoding, health, items, more_search, search
 from ocelot.web.api.openapi import complete
 from ocelot.web.api.problems import HANDLERS
 from ocelot.web.page import login
@@ -32,11 +32,12 @@ __all__ = ["add_page", "create_app", "describe", "stop_streams"]
 # Forms first: the later one of two routes on a path is described.
 _ROUTERS = (
     search.forms, search.router, more_search.router, items.forms, items.router, bulk.router,
-    collection.router, health.router, reference.router,
+    encoding.router, collection.router, health.router, reference.router,
 )  # fmt: skip
 _TAGS = [
     {"name": "search", "description": "Find pictures by pictures and text."},
     {"name": "items", "description": "The pictures in the collection."},
+    {"name": "encoder", "description": "What the collection's encoder computes."},
     {"name": "collection", "description": "The collection that is searched."},
     {"name": "operation", "description": "Health and metrics."},
 ]

@@ -30,6 +30,15 @@ async def search_batch(request: BatchRequest, service: CurrentService) -> BatchA
 
     A query that cannot be answered has a problem in its entry and leaves the others alone.
     """
+    for number, query in enumerate(request.queries):
+        if query.rerank:
+            raise Problem(
+                422,
+                f"The field queries.{number}.rerank cannot be used: a batch is not reranked; leave "
+                "it out, or search with this query alone.",
+                type="urn:ocelot:problem:input",
+                field=f"queries.{number}.rerank",
+            )
     found: list[Search | Exception] = []
     for query in request.queries:
         try:

@@ -14,7 +14,7 @@ from ocelot.service import MAX_RESULTS, MAX_TEXT, Answer, Overview, Service
 from ocelot.web.api.requests import MAX_EMBEDDED, MAX_QUERIES, ItemId
 
 __all__ = [
-    "BatchAnswer", "BatchEntry", "BulkLine", "Collection", "Embeddings", "Health", "HitPage",
+    "BatchAnswer", "BatchEntry", "BulkLine", "Collection", "Health", "HitPage",
     "Hits", "Item", "ItemPage", "ProblemDetails", "SearchAnswer",
 ]  # fmt: skip
 
@@ -168,14 +168,6 @@ class Encoder(_Value):
     name: str
     dimension: int
     """Length of a vector."""
-
-
-class Embeddings(_Value):
-    """Unit vectors, one for each item."""
-
-    encoder: str
-    dimension: int
-    embeddings: list[list[float]]
 
 
 class MetadataField(_Value):

@@ -1,4 +1,4 @@
-"""Searching and encoding over HTTP."""
+"""Searching over HTTP."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from fastapi import APIRouter, Form, Header, Request
 from starlette.responses import Response, StreamingResponse
 
 from ocelot.service import Service
-from ocelot.types import Input
 from ocelot.web.api.bodies import FORM, FormRoute, JSONRoute
 from ocelot.web.api.cursors import digest_of
-from ocelot.web.api.dependencies import CurrentService, load_images
+from ocelot.web.api.dependencies import CurrentService
 from ocelot.web.api.openapi import EVENTS, or_form, problems
 from ocelot.web.api.prepare import prepared
 from ocelot.web.api.problems import Problem
-from ocelot.web.api.requests import EmbeddingRequest, SearchForm, SearchRequest
-from ocelot.web.api.responses import Embeddings, SearchAnswer
+from ocelot.web.api.requests import SearchForm, SearchRequest
+from ocelot.web.api.responses import SearchAnswer
 from ocelot.web.api.stream import events
 
 __all__ = ["forms", "router"]
@@ -106,23 +105,3 @@ def _reranker(choice: bool | str | None, service: Service) -> str | None:
         return str(choice)
     known = f"this server has {', '.join(names)}" if names else "this server has none"
     raise Problem(422, f"There is no such reranker: {known}.", field="rerank")
-
-
-@router.post(
-    "/v1/embeddings",
-    operation_id="embed",
-    summary="Encode pictures and texts",
-    response_description="One vector for each item, in order.",
-    responses=problems(400, 403, 404, 408, 413, 415, 422, 429),
-)
-async def embed(request: EmbeddingRequest, service: CurrentService) -> Embeddings:
-    """Unit vectors in the space that the collection is searched in."""
-    places = [place for place, item in enumerate(request.items) if item.image is not None]
-    names = [f"the picture of item {place + 1}" for place in places]
-    images = [item.image for item in request.items if item.image is not None]
-    found = dict(zip(places, await load_images(service, images, names), strict=True))
-    items = [Input(found.get(place), item.text) for place, item in enumerate(request.items)]
-    rows = await service.embed(items)
-    return Embeddings(
-        encoder=service.encoder.name, dimension=rows.shape[1], embeddings=rows.tolist()
-    )

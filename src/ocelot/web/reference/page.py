@@ -13,7 +13,14 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
 from ocelot.render.html import environment
-from ocelot.web.reference.schemas import bodies_of, fields_of, meaning_of, target_of, type_of
+from ocelot.web.reference.schemas import (
+    bodies_of,
+    fields_of,
+    is_named,
+    meaning_of,
+    target_of,
+    type_of,
+)
 
 __all__ = ["render_reference", "router"]
 
@@ -123,8 +130,7 @@ def _example(schema: Any, schemas: Any) -> str:
 def _kinds(answer: Any) -> str:
     kinds = answer.get("content", {}).items()
     return " or ".join(
-        type_of(content["schema"]) if "$ref" in content.get("schema", {}) else f"`{kind}`"
-        for kind, content in kinds
+        type_of(content["schema"]) if is_named(content) else f"`{kind}`" for kind, content in kinds
     )
 
 

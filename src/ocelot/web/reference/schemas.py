@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["bodies_of", "fields_of", "meaning_of", "target_of", "type_of", "type_with_default"]
+__all__ = [
+    "bodies_of", "fields_of", "is_named", "meaning_of", "target_of", "type_of", "type_with_default",
+]  # fmt: skip
 
 Field = tuple[str, str, str]  # name, type, meaning
 
@@ -22,6 +24,11 @@ def fields_of(schema: Any) -> list[Field]:
         (name, type_of(field) if name in required else type_with_default(field), meaning_of(field))
         for name, field in schema["properties"].items()
     ]
+
+
+def is_named(content: Any) -> bool:
+    """Whether a body is an object that has a name, or one of several."""
+    return bool(content.get("schema", {}).keys() & {"$ref", "anyOf"})
 
 
 def meaning_of(described: Any) -> str:

@@ -1,6 +1,11 @@
 """Request bodies as pydantic models, which also describe them in OpenAPI."""
 
-from ocelot.web.api.requests.embeddings import MAX_EMBEDDED, EmbeddingRequest
+from ocelot.web.api.requests.embeddings import (
+    MAX_EMBEDDED,
+    EmbeddingItem,
+    EmbeddingRequest,
+    RerankRequest,
+)
 from ocelot.web.api.requests.fields import (
     EXAMPLE_ID,
     TAGS,
@@ -19,6 +24,7 @@ from ocelot.web.api.requests.search import SearchForm, SearchRequest
 
 __all__ = [
     "EXAMPLE_ID", "MAX_EMBEDDED", "MAX_QUERIES", "TAGS", "Base64", "BatchRequest", "Cursor",
-    "EmbeddingRequest", "Filter", "HitLimit", "ImageData", "ImageOfItem", "ItemChanges", "ItemForm",
-    "ItemId", "ItemRequest", "MinScore", "SearchForm", "SearchRequest", "VectorRequest",
+    "EmbeddingItem", "EmbeddingRequest", "Filter", "HitLimit", "ImageData", "ImageOfItem",
+    "ItemChanges", "ItemForm", "ItemId", "ItemRequest", "MinScore", "RerankRequest", "SearchForm",
+    "SearchRequest", "VectorRequest",
 ]  # fmt: skip

@@ -24,10 +24,10 @@ from ocelot.query import MAX_ITEMS, WEIGHTS
 from ocelot.service import MAX_RESULTS, MAX_TEXT
 
 __all__ = [
-    "EXAMPLE_ID", "EXAMPLE_IMAGE", "MAX_FIELD", "TAGS", "Base64", "Body", "Cursor", "File",
-    "Filter", "HitLimit", "Image", "ImageData", "ImageOfItem", "ItemId", "Json", "Liked",
+    "EXAMPLE_ID", "EXAMPLE_IMAGE", "ID_PATTERN", "MAX_FIELD", "TAGS", "Base64", "Body", "Cursor",
+    "File", "Filter", "HitLimit", "Image", "ImageData", "ImageOfItem", "ItemId", "Json", "Liked",
     "MinScore", "QueryImage", "QueryImageData", "QueryImageOfItem", "Share", "Text", "Weight",
-    "not_empty",
+    "Whole", "not_empty",
 ]  # fmt: skip
 
 Json = dict[str, Any]
@@ -43,10 +43,11 @@ _BASE64 = (
 )
 EXAMPLE_IMAGE = "/9j/4AAQSkZJRgABAQAAAQABAAD…"
 
+ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,127}$"
 ItemId = Annotated[
     str,
     Field(
-        pattern="^[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,127}$",
+        pattern=ID_PATTERN,
         description="Id of an item: the one it was added with, by default the SHA-256 of the "
         "picture's bytes in 64 hex digits.",
         examples=[EXAMPLE_ID],
@@ -59,14 +60,16 @@ Liked = Annotated[list[ItemId], Field(max_length=MAX_ITEMS)]
 
 
 def _whole(value: Any) -> Any:
-    """JSON does not distinguish 9.0 from 9."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = BeforeValidator(_whole)  # JSON does not distinguish 9.0 from 9
 
 
 HitLimit = Annotated[
     int,
     Field(ge=1, le=MAX_RESULTS, description="The most hits to return."),
-    BeforeValidator(_whole),
+    Whole,
 ]
 Filter = Annotated[
     str | None,

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError, from_json
 
-from ocelot.web.api.requests.fields import EXAMPLE_IMAGE, Body, File, ImageData, ItemId, Json
+from ocelot.web.api.requests.fields import EXAMPLE_IMAGE, ID_PATTERN, Body, File, ImageData, Json
 
 __all__ = ["ItemChanges", "ItemForm", "ItemRequest"]
 
 OwnId = Annotated[
-    ItemId | None,
+    Annotated[str, Field(pattern=ID_PATTERN, examples=["SKU-1"])] | None,
     Field(
         description="Your own id; by default the SHA-256 of the picture. An item that has it is "
         "replaced."

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from ocelot.web.api.requests.fields import Body, Cursor, Filter, HitLimit, MinScore
 from ocelot.web.api.requests.search import SearchRequest
@@ -27,19 +26,6 @@ class BatchRequest(
 
     queries: Annotated[list[SearchRequest], Field(min_length=1, max_length=MAX_QUERIES)]
     """Each as for a search of its own, without `rerank`."""
-
-    @field_validator("queries")
-    @classmethod
-    def _are_not_reranked(cls, queries: list[SearchRequest]) -> list[SearchRequest]:
-        for number, query in enumerate(queries):
-            if query.rerank:
-                raise PydanticCustomError(
-                    "batch_rerank",
-                    "query {number} asks for reranking, which a batch does not have: leave rerank "
-                    "out, or search with this query alone",
-                    {"number": number},
-                )
-        return queries
 
 
 class VectorRequest(
