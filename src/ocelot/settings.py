@@ -207,6 +207,15 @@ class Settings(BaseSettings):
     request_timeout: float = Field(
         30.0, gt=0, description="Seconds that a request may wait for its answer."
     )
+    header_timeout: float = Field(
+        10.0, gt=0, description="Seconds that the head of a request may take to arrive."
+    )
+    client_connections: int = Field(
+        200,
+        ge=0,
+        description="Connections that one address may have; 0 for any number, which suits a server "
+        "behind a proxy.",
+    )
     stop_timeout: float = Field(
         30.0, ge=0, description="Seconds that running requests may take when the server stops."
     )
