@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ocelot.cli.logs import write_logs_as
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, RERANKER, SERVER, Given, takes
 from ocelot.errors import ConfigurationError
 from ocelot.words import count
@@ -49,6 +50,7 @@ def serve(
     from ocelot.settings import load_settings
 
     settings = load_settings(**given)
+    write_logs_as(settings.log_format)
     if verbose:
         logging.getLogger("ocelot").setLevel(logging.INFO)
     with _listen(host, port) as listener:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 
 from cachetools import LRUCache, TTLCache
 
+from ocelot import __version__
 from ocelot.assets import copy_demo_shop
 from ocelot.collection.facets import Facet, examples_of, facets_of
 from ocelot.encoders.base import Matrix
@@ -68,6 +70,9 @@ class Service:
         self.rerankers = tuple(sorted(rerankers, key=lambda name: name != default))
         self.encoder = engine.collection.identity
         self.closed = False
+        self.metrics.runs(
+            version=__version__, python=platform.python_version(), encoder=self.encoder.name
+        )
         self._rerankers = dict(rerankers)
         self._engine = engine
         engine.images.uploads  # noqa: B018  (refuse a folder that cannot be written to at once)
@@ -328,6 +333,14 @@ class Service:
     async def count(self) -> int:
         """The number of items in the collection."""
         return await self._items.run(self._engine.count)
+
+    async def measure(self) -> bytes:
+        """The metrics in the Prometheus text format; without the database's, if it fails."""
+        try:
+            self.metrics.stored(await self._checks.run(self._engine.count))
+        except OcelotError:
+            self.metrics.stored(float("nan"))
+        return self.metrics.text()
 
     async def ready(self) -> None:
         """Return when the database answers, within five seconds.

@@ -93,7 +93,12 @@ class RequestLog:
             self._metrics.requests.labels(method, route, str(status)).inc()
             if not endless:
                 self._metrics.request_seconds.labels(route).observe(seconds)
-            _log.info("%s %s %d %.0f ms", method, route, status, 1000 * seconds)
+            milliseconds = 1000 * seconds
+            fields = {"method": method, "route": route, "status": status}
+            _log.info(
+                "%s %s %d %.0f ms", method, route, status, milliseconds,
+                extra={"fields": {**fields, "milliseconds": round(milliseconds, 1)}},
+            )  # fmt: skip
 
 
 def _route(scope: Scope) -> str:
