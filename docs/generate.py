@@ -263,8 +263,10 @@ def api_page() -> str:
                 answers = operation["responses"].items()
                 found |= {code: one["description"] for code, one in answers if int(code) >= 400}
     parts += ["## Values", "The JSON objects of requests and responses."]
+    fields = [one for schema in schemas.values() for one in schema["properties"].values()]
+    linked = " ".join([*parts, *map(type_of, fields)])
     for name, schema in sorted(schemas.items()):
-        if name not in shown:
+        if name not in shown or f"](#{name.lower()})" in linked:
             parts += [f"### {name}", schema["description"], _table("field", fields_of(schema))]
     statuses = "\n".join(f"| {code} | {found[code]} |" for code in sorted(found))
     return "\n\n".join([_API.format(statuses=statuses), *parts]) + "\n"
