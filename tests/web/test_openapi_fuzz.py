@@ -127,8 +127,9 @@ def fill(case: Any) -> None:
     if path == "/v1/rerank" and isinstance(body.get("documents"), list):
         documents = [one for one in body["documents"] if isinstance(one, dict)]
         for one in documents:
-            if isinstance(one.get("id"), str) and ID.fullmatch(one["id"]):
-                one.pop("text", None), one.pop("image", None)
+            is_both = one.get("text") is not None or one.get("image") is not None
+            if is_both and isinstance(one.get("id"), str) and ID.fullmatch(one["id"]):
+                del one["id"]
         found = [one for one in [body.get("query"), *documents] if isinstance(one, dict)]
         found = [one for one in found if one.get("id") is None]
     for one in found:
