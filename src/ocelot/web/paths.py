@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["OPEN", "PLAIN", "is_page"]
+__all__ = ["BULK", "DOCS", "OPEN", "PLAIN", "is_page"]
 
 OPEN = frozenset({"/healthz", "/readyz", "/login", "/logout"})  # these need no key
-PLAIN = frozenset({*OPEN, "/mcp", "/metrics", "/openapi.json"})  # the API's paths outside /v1
+BULK = "/v1/bulk"  # its body may be of any size: it is used line by line
+DOCS = frozenset({"/docs", "/docs/reference.css", "/docs/reference.js"})
+PLAIN = frozenset(
+    {*OPEN, *DOCS, "/mcp", "/metrics", "/openapi.json"}
+)  # the API's paths outside /v1
 
 
 def is_page(path: str) -> bool:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ocelot.errors import ConfigurationError
 from ocelot.web.api.problems import Problem
-from ocelot.web.paths import OPEN, is_page
+from ocelot.web.paths import DOCS, OPEN, is_page
 
 __all__ = ["COOKIE", "SESSION_SECONDS", "Keys", "RequireKey", "Sessions"]
 
@@ -101,8 +101,10 @@ class RequireKey:
 
     def _refusal(self, scope: Scope) -> Response:
         accepts = HTTPConnection(scope).headers.get("accept", "")
-        if not (scope["method"] == "GET" and is_page(scope["path"]) and "text/html" in accepts):
+        path = scope["path"]
+        is_read = scope["method"] == "GET" and (is_page(path) or path in DOCS)
+        if not (is_read and "text/html" in accepts):
             return _UNAUTHORISED.response()
         query = scope["query_string"].decode("latin-1")
-        wanted = scope["path"] + (f"?{query}" if query else "")
+        wanted = path + (f"?{query}" if query else "")
         return RedirectResponse(f"/login?next={quote(wanted, safe='/')}", 303)
