@@ -25,7 +25,7 @@ from ocelot.settings import load_settings
 from ocelot.web import create_app, stop_streams
 
 IMAGES = Path(__file__).parent / "images"
-MOST = 400_000  # bytes; larger ones are given a palette
+MOST = 200_000  # bytes; larger ones are given a palette
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1360, "height": 900}}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True,
@@ -35,6 +35,7 @@ PICTURES = {
     "page": DESKTOP,
     "page-dark": DESKTOP | {"color_scheme": "dark"},
     "page-phone": PHONE,
+    "page-item": DESKTOP,
 }
 
 
@@ -70,11 +71,12 @@ def take(url: str, program: str) -> None:
         for name, options in PICTURES.items():
             page = browser.new_context(reduced_motion="reduce", **options).new_page()
             page.goto(url)
-            page.click("button[data-act=leopard]")
+            page.click("a.chip:has-text('leopard +')")
             page.wait_for_selector("article.winner")
-            page.wait_for_function(
-                "[...document.images].every((one) => one.complete || one.loading === 'lazy')"
-            )
+            if name == "page-item":
+                page.click("article.winner a.tile")
+                page.wait_for_selector("dialog[open]")
+            page.wait_for_load_state("networkidle")
             page.mouse.move(0, 0)
             page.evaluate("document.activeElement.blur()")
             put(IMAGES / f"{name}.png", page.screenshot())

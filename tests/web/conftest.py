@@ -123,9 +123,15 @@ def service(make_service: MakeService) -> Service:
     return make_service()
 
 
-def app_of(service: Service, *, hosts: tuple[str, ...] | None = None, **settings: Any) -> FastAPI:
-    """An application without the page; settings are those of `Settings`."""
-    return create_app(service, Settings.model_construct(**settings), page=False, hosts=hosts)
+def app_of(
+    service: Service,
+    *,
+    page: bool = False,
+    hosts: tuple[str, ...] | None = None,
+    **settings: Any,
+) -> FastAPI:
+    """An application; settings are those of `Settings`."""
+    return create_app(service, Settings.model_construct(**settings), page=page, hosts=hosts)
 
 
 def client_of(app: FastAPI) -> TestClient:

@@ -18,7 +18,6 @@ from ocelot.web.security.shutdown import Shutdown
 from tests.uvicorn_server import WebServer, serve
 from tests.web.conftest import MakeService, app_of
 from tests.web.held import SECONDS, connect, request
-from tests.web.test_beside_a_page import with_page
 from tests.web.test_middleware import BODY, answer_on, held_reranker, post
 
 # Too large
@@ -81,7 +80,7 @@ HALF_JSON = request("/v1/search", BODY)[:-5]
 PART = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
 FORM = b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 50000\r\n\r\n" + PART
 HALF_FORM = b"POST /v1/items HTTP/1.1\r\nHost: localhost\r\n" + FORM
-HALF_UPLOAD = b"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\n" + FORM
+HALF_UPLOAD = b"POST /items HTTP/1.1\r\nHost: localhost\r\n" + FORM
 HALVES = [HALF_JSON, HALF_FORM, HALF_UPLOAD]
 
 
@@ -98,7 +97,7 @@ def refused_on(connection: Any, status: int) -> str:
 
 @pytest.mark.parametrize("half", HALVES)
 def test_a_body_that_does_not_come_is_given_up(beside: MakeService, half: bytes) -> None:
-    app = with_page(app_of(beside(limits=Limits(seconds=0.3))))
+    app = app_of(beside(limits=Limits(seconds=0.3)), page=True)
     with serve(app) as url:
         connection = connect(url)
         connection.sendall(half)
@@ -221,7 +220,7 @@ def test_a_body_on_its_way_when_the_server_is_to_stop_is_let_in(warm: Service) -
 def test_bodies_that_are_not_there_do_not_hold_up_the_end(beside: MakeService) -> None:
     gate, rerankers = held_reranker()
     service = beside(**rerankers)
-    app = with_page(app_of(service))
+    app = app_of(service, page=True)
     server = WebServer(app, timeout_graceful_shutdown=None)
     server.start()
     at_work = connect(server.url)

@@ -55,8 +55,9 @@ def test_the_page_loads_from_its_own_server_only(warm: Service) -> None:
     response = client_of(create_app(warm, Settings.model_construct())).get("/")
     assert "no-store" not in response.headers.get("cache-control", "")
     rules = policy(response)
-    assert rules["default-src"] == ["'self'"] and rules["object-src"] == ["'none'"]
-    allowed = {"'self'", "'none'", "'unsafe-inline'", "'unsafe-eval'", "data:", "blob:"}
+    assert rules["default-src"] == ["'none'"] == rules["base-uri"]
+    assert rules["script-src"] == rules["style-src"] == ["'self'"]
+    allowed = {"'self'", "'none'", "data:", "blob:"}
     assert {source for sources in rules.values() for source in sources} <= allowed
     assert rules["connect-src"] == ["'self'"] and rules["form-action"] == ["'self'"]
 

@@ -15,7 +15,6 @@ import pytest
 from ocelot.rerankers.function import FunctionReranker
 from ocelot.service import Limits, Metrics, Service
 from ocelot.web import stop_streams
-from ocelot.web.page.middleware import StoppableStreams
 from ocelot.web.security.middleware import CancelOnDisconnect, RequestLog
 from ocelot.web.security.shutdown import Shutdown
 from tests.uvicorn_server import WebServer, serve
@@ -253,32 +252,6 @@ def test_work_behind_an_answer_is_not_cut_off() -> None:
     asyncio.run(one_request())
     assert ended == [True]
     assert b"ocelot_abandoned_total 0.0" in metrics.text()
-
-
-def test_a_stream_that_has_ended_is_not_ended_again() -> None:
-    sent: list[str] = []
-
-    async def one_request() -> None:
-        ended, shutdown = asyncio.Event(), Shutdown()
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            headers = [(b"content-type", b"text/event-stream")]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
-            ended.set()
-            await asyncio.Event().wait()
-
-        async def send(message: Any) -> None:
-            sent.append(message["type"])
-
-        scope = {"type": "http", "path": "/gradio_api/heartbeat/a"}
-        request = asyncio.ensure_future(StoppableStreams(app, shutdown)(scope, None, send))  # type: ignore[arg-type]
-        await ended.wait()
-        shutdown.begin()
-        await request
-
-    asyncio.run(one_request())
-    assert sent == ["http.response.start", "http.response.body"]
 
 
 def test_a_mistake_within_an_answer_is_logged_once_and_cuts_it_off(

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from ocelot.errors import ConfigurationError
 from ocelot.service import Service
-from ocelot.web.page import login
+from ocelot.web.security.attempts import Attempts
 from ocelot.web.security.keys import COOKIE, SESSION_SECONDS, Keys, Sessions
 from tests.web.conftest import MakeClient, app_of, client_of
 
@@ -32,11 +32,13 @@ GUARDED = [
     ("GET", "/metrics"),
     ("GET", "/openapi.json"),
     ("GET", "/"),
-    ("GET", "/config"),
-    ("GET", "/assets/index.js"),
-    ("GET", "/gradio_api/info"),
-    ("POST", "/gradio_api/queue/join"),
-    ("POST", "/gradio_api/upload"),
+    ("POST", "/"),
+    ("GET", "/verdict"),
+    ("GET", "/static/page.js"),
+    ("GET", "/pictures/" + "0" * 64),
+    ("GET", "/items/" + "0" * 64),
+    ("POST", "/items"),
+    ("POST", "/items/" + "0" * 64 + "/delete"),
     ("GET", "/healthz/../v1/collection"),
     ("GET", "/healthz/"),
     ("GET", "//healthz"),
@@ -151,8 +153,37 @@ def test_a_browser_is_sent_to_the_login_and_back(locked: TestClient) -> None:
 def test_only_pages_send_to_the_login(locked: TestClient) -> None:
     for path in ("/v1/collection", "/metrics", "/openapi.json"):
         assert locked.get(path, headers=HTML).status_code == 401
-    assert locked.post("/", headers=HTML).status_code == 401
-    assert locked.get("/config", headers={"Accept": "application/json"}).status_code == 401
+    assert locked.get("/verdict", headers={"Accept": "application/json"}).status_code == 401
+
+
+def test_a_session_that_has_ended_is_told(locked: TestClient) -> None:
+    assert "has ended" not in locked.get("/login").text
+    locked.cookies.set(COOKIE, "1.old")
+    sent = locked.post("/items", headers=HTML)  # the form is lost, and nobody is left in the dark
+    assert (sent.status_code, sent.headers["location"]) == (303, "/login?next=/")
+    assert "Your session has ended" in locked.get(sent.headers["location"]).text
+
+
+def test_wrong_keys_are_counted_and_soon_refused(locked: TestClient) -> None:
+    assert [log_in(locked, "wrong").status_code for _ in range(12)] == [401] * 10 + [429] * 2
+    response = log_in(locked)  # the right one has to wait as well
+    assert response.status_code == 429 and 0 < int(response.headers["retry-after"]) <= 60
+    assert "Too many wrong keys" in response.text and "set-cookie" not in response.headers
+
+
+def test_attempts_are_counted_for_each_client_and_forgotten() -> None:
+    now = [5.0]
+    attempts = Attempts(now=lambda: now[0])
+    for _ in range(10):
+        assert attempts.wait("a") == 0
+        attempts.failed("a")
+    assert attempts.wait("a") == 60 and attempts.wait("b") == 0
+    now[0] += 59.5
+    assert attempts.wait("a") == 1
+    now[0] += 0.5
+    assert attempts.wait("a") == 0
+    attempts.failed("a")
+    assert attempts.wait("a") == 0
 
 
 def test_the_cookie_is_closed_to_scripts_and_holds_no_key(locked: TestClient) -> None:
@@ -252,15 +283,17 @@ class Outside(HTMLParser):
         self.found += [value for name, value in attrs if name in ("src", "href", "srcset")]
 
 
-def test_the_login_page_is_complete_in_itself(locked: TestClient) -> None:
+def test_the_login_page_needs_no_key_and_no_other_host(locked: TestClient) -> None:
     response = locked.get("/login")
     reader = Outside()
     reader.feed(response.text)
-    assert reader.found == [] and "http" not in response.text and "url(" not in response.text
-    assert 'name="viewport"' in response.text and "prefers-color-scheme: dark" in response.text
+    style, icon = reader.found
+    assert style.startswith("static/page.css?") and icon.startswith("data:")
+    assert locked.get(f"/{style}").status_code == 200
+    assert "url(" not in locked.get(f"/{style}").text
+    assert 'name="viewport"' in response.text
     policy = response.headers["content-security-policy"]
-    assert policy == login._POLICY and "default-src 'none'" in policy
-    assert "script" not in policy
+    assert "default-src 'none'" in policy and "unsafe" not in policy
 
 
 def test_a_key_appears_nowhere(warm: Service, caplog: pytest.LogCaptureFixture) -> None:

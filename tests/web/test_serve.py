@@ -210,20 +210,6 @@ def test_an_open_address_without_keys_warns_and_with_keys_asks(tmp_path: Path) -
     assert key not in said
 
 
-def test_the_page_does_not_hold_up_the_end(tmp_path: Path) -> None:
-    """An open browser keeps a stream to the page that never ends by itself."""
-    with serving(tmp_path / "shop.db") as server:
-        assert "0 pictures" in server.announced
-        with httpx.stream(
-            "GET", f"{server.url}/gradio_api/heartbeat/abc", timeout=_SECONDS
-        ) as stream:
-            assert stream.status_code == 200
-            assert next(stream.iter_raw())
-            code, said = server.stop()
-    assert code == 0, said
-    assert "Traceback" not in said
-
-
 def test_a_language_model_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
     db = tmp_path / "shop.db"
     with socket.socket() as deaf, ThreadPoolExecutor(1) as pool:

@@ -6,6 +6,7 @@ import platform
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from cachetools import LRUCache, TTLCache
@@ -24,6 +25,7 @@ from ocelot.service.images import Picture, original, small
 from ocelot.service.metrics import Metrics
 from ocelot.service.panoramas import Panoramas
 from ocelot.service.redaction import check_filter, redacted, unranked
+from ocelot.service.removed import RemovedItems
 from ocelot.service.values import Answer, Limits, Overview
 from ocelot.service.workers import Workers
 from ocelot.types import Hit, IndexReport, Input, Item, Query, Result
@@ -76,6 +78,7 @@ class Service:
         self._rerankers = dict(rerankers)
         self._engine = engine
         self._panoramas = Panoramas(engine.images)
+        self._removed = RemovedItems(engine)
         self._lock = threading.Lock()  # of the two caches
         self._small: LRUCache[tuple[str, int], Picture] = LRUCache(
             _SMALL_BYTES, getsizeof=lambda picture: len(picture.data)
@@ -277,14 +280,29 @@ class Service:
         self._forget(id)
         return item
 
-    async def delete(self, id: str) -> None:
-        """Remove an item, and its file if it was uploaded; other files are never touched."""
-        await self._items.run(self._delete, id)
+    async def delete(self, id: str, *, keep: bool = False) -> None:
+        """Remove an item, and its file if it was uploaded; other files are never touched.
 
-    def _delete(self, id: str) -> None:
+        Args:
+            keep: Whether `restore` may follow, for some minutes.
+        """
+        await self._items.run(self._delete, id, keep)
+
+    def _delete(self, id: str, keep: bool) -> None:
         with self._lock_of(id):
             self._engine.get(id)
+            if keep:
+                self._removed.keep(id)
             self._engine.delete(id)
+        self._forget(id)
+
+    async def restore(self, id: str) -> None:
+        """Bring back an item that was removed with `keep`; `ItemNotFound` if that is not kept."""
+        await self._search.run(self._restore, id)
+
+    def _restore(self, id: str) -> None:
+        with self._lock_of(id):
+            self._removed.restore(id)
         self._forget(id)
 
     async def picture(self, id: str, size: int | None = None) -> Picture:
@@ -368,6 +386,11 @@ class Service:
         finally:
             self._forget("")
             self._filling.release()
+
+    @property
+    def uploads(self) -> Path:
+        """The folder for uploads."""
+        return self._engine.images.uploads.folder
 
     @property
     def busy(self) -> bool:

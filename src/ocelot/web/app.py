@@ -6,10 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import Receive, Scope, Send
 
 from ocelot import __version__
 from ocelot.service import Service
@@ -18,8 +16,9 @@ from ocelot.web.api import bulk, collection, encoding, health, items, more_searc
 from ocelot.web.api.openapi import complete
 from ocelot.web.api.problems import HANDLERS
 from ocelot.web.page import login
-from ocelot.web.paths import is_page
+from ocelot.web.page.routes import create_page
 from ocelot.web.reference import page as reference
+from ocelot.web.security.attempts import Attempts
 from ocelot.web.security.body_limits import BodyLimits
 from ocelot.web.security.headers import SecurityHeaders
 from ocelot.web.security.keys import Keys, RequireKey, Sessions
@@ -27,7 +26,7 @@ from ocelot.web.security.middleware import CancelOnDisconnect, RequestLog
 from ocelot.web.security.origins import SameOrigin, TrustedHosts, origins_of
 from ocelot.web.security.shutdown import Shutdown
 
-__all__ = ["add_page", "create_app", "describe", "stop_streams"]
+__all__ = ["create_app", "describe", "stop_streams"]
 
 # Forms first: the later one of two routes on a path is described.
 _ROUTERS = (
@@ -84,33 +83,16 @@ def create_app(
     )
     app.state.service, app.state.shutdown = service, shutdown
     if keys is not None:
-        app.state.keys, app.state.sessions = keys, sessions
+        app.state.keys, app.state.sessions, app.state.attempts = keys, sessions, Attempts()
         app.include_router(login.router)
     _describe(app, service.rerankers, locked=keys is not None)
     if page:
-        from ocelot.web.page.layout import create_page
-
-        add_page(app, create_page(service, shutdown, locked=keys is not None))
+        app.include_router(create_page(service, shutdown, locked=keys is not None))
     return app
 
 
-def add_page(app: FastAPI, page: FastAPI) -> None:
-    """Give the page all paths that are not the API's.
-
-    It is not mounted at /: a mount there would match every path before the API answers 404 or 405.
-    """
-
-    async def other(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_page(scope["path"]):
-            raise HTTPException(404)
-        await page(scope, receive, send)
-
-    app.router.default = other
-    app.router.lifespan_context = lambda _: page.router.lifespan_context(page)  # type: ignore[assignment]
-
-
 def stop_streams(app: FastAPI) -> None:
-    """Prepare to stop: end the page's event streams, stop waiting for bodies, answer /readyz 503.
+    """Prepare to stop: end event streams that wait, stop waiting for bodies, answer /readyz 503.
 
     Call it in the server's event loop.
     """

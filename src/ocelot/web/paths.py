@@ -4,18 +4,17 @@ from __future__ import annotations
 
 __all__ = ["BULK", "DOCS", "OPEN", "PLAIN", "is_page"]
 
-OPEN = frozenset({"/healthz", "/readyz", "/login", "/logout"})  # these need no key
+_API = frozenset({"/healthz", "/readyz", "/login", "/logout"})
+OPEN = _API | {"/static/page.css"}  # these need no key
 BULK = "/v1/bulk"  # its body may be of any size: it is used line by line
 DOCS = frozenset({"/docs", "/docs/reference.css", "/docs/reference.js"})
-PLAIN = frozenset(
-    {*OPEN, *DOCS, "/mcp", "/metrics", "/openapi.json"}
-)  # the API's paths outside /v1
+PLAIN = _API | DOCS | {"/mcp", "/metrics", "/openapi.json"}  # the API's paths outside /v1
 
 
 def is_page(path: str) -> bool:
     """Return True if a path belongs to the page.
 
-    >>> is_page("/gradio_api/queue/join"), is_page("/v1/search")
+    >>> is_page("/verdict"), is_page("/v1/search")
     (True, False)
     """
     return path not in PLAIN and path != "/v1" and not path.startswith("/v1/")

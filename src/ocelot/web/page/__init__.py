@@ -1,10 +1,11 @@
-"""The web page, in Gradio.
+"""The web page: plain links and forms, which one small script makes quicker.
 
 ::
 
-    layout.py       the parts and their events      actions.py    what each button does
-    form.py         fields -> a search, a filter    cards.py      answers -> HTML, by cards.html
-    controls.py     fields for filters              state.py      what an open page remembers
-    query_images.py uploads and previews            middleware.py Gradio's paths and streams
-    login.py        the login form                  theme.py      with style.css
+    routes.py    what each path answers        question.py  a question <-> its link
+    views.py     an answer -> what is shown    filters.py   metadata fields -> chips
+    items.py     show, add, edit, delete       verdicts.py  slow rerankers, run once
+    shop.py      questions to the service      pictures.py  uploaded query pictures
+    login.py     the login form                texts.py     with texts/: English, Italian
+    rendering.py templates/, static/ -> responses
 """

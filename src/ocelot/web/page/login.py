@@ -6,28 +6,26 @@ import re
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
-from ocelot.render.html import environment
 from ocelot.web.api.bodies import check_charset
 from ocelot.web.api.problems import Problem
+from ocelot.web.page.rendering import send, static, texts_of
+from ocelot.web.security.attempts import Attempts
 from ocelot.web.security.keys import COOKIE, SESSION_SECONDS, Keys, Sessions
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
+router.include_router(static)
 
 _LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")  # a path, without backslashes
-_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
-)
 
 
 @router.get("/login")
 async def show(request: Request) -> Response:
     """The login form."""
-    return _form(request.query_params.get("next", "/"))
+    return _form(request, request.query_params.get("next", "/"))
 
 
 @router.post("/login")
@@ -41,8 +39,17 @@ async def enter(request: Request) -> Response:
         raise Problem(400, "The form cannot be read.") from None
     keys: Keys = request.app.state.keys
     sessions: Sessions = request.app.state.sessions
+    attempts: Attempts = request.app.state.attempts
+    client, t = request.client.host if request.client else "", texts_of(request)
+    if seconds := attempts.wait(client):
+        response = _form(request, target, t("login.often", seconds=seconds), 429)
+        response.headers["Retry-After"] = str(seconds)
+        return response
     if not keys.accept(key.strip().encode("utf-8", "replace")):
-        return _form(target, "This key is wrong.", 401)
+        attempts.failed(client)
+        response = _form(request, target, t("login.wrong"), 401)
+        response.headers["WWW-Authenticate"] = "Bearer"
+        return response
     response = RedirectResponse(_local(target), 303)
     response.set_cookie(
         COOKIE,
@@ -65,13 +72,12 @@ async def leave(request: Request) -> Response:
     return response
 
 
-def _form(target: str, error: str = "", status: int = 200) -> Response:
-    template = environment("ocelot.web.page").get_template("login.html")
-    page = template.render(next=_local(target), error=error)
-    headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return HTMLResponse(page, status, headers)
+def _form(request: Request, target: str, error: str = "", status: int = 200) -> Response:
+    ended = not error and COOKIE in request.cookies  # one that is not accepted any more
+    values = {"next": _local(target), "error": error, "ended": ended}
+    response = send(request, "login.html", status, **values)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _local(target: str) -> str:

@@ -101,10 +101,11 @@ class RequireKey:
 
     def _refusal(self, scope: Scope) -> Response:
         accepts = HTTPConnection(scope).headers.get("accept", "")
-        path = scope["path"]
-        is_read = scope["method"] == "GET" and (is_page(path) or path in DOCS)
-        if not (is_read and "text/html" in accepts):
+        page = is_page(scope["path"]) or (scope["method"] == "GET" and scope["path"] in DOCS)
+        if not (page and "text/html" in accepts):
             return _UNAUTHORISED.response()
         query = scope["query_string"].decode("latin-1")
+        # What a form has sent is lost; the page that it was on is not known.
+        path = scope["path"] if scope["method"] == "GET" else "/"
         wanted = path + (f"?{query}" if query else "")
         return RedirectResponse(f"/login?next={quote(wanted, safe='/')}", 303)

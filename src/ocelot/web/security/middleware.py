@@ -110,7 +110,7 @@ def _route(scope: Scope) -> str:
 
 
 class CancelOnDisconnect:
-    """Cancels the work on a request of the API when its client disconnects.
+    """Cancels the work on a request when its client disconnects.
 
     Starlette notices a disconnect only while it sends.
     """
@@ -120,7 +120,7 @@ class CancelOnDisconnect:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or is_page(scope["path"]):  # Gradio does this itself
+        if scope["type"] != "http":
             return await self.app(scope, receive, send)
         inbox: asyncio.Queue[Message] = asyncio.Queue(1)
         began = finished = False

@@ -1,0 +1,57 @@
+"""Items that were removed a short while ago, to bring them back."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+
+from cachetools import TTLCache
+
+from ocelot.collection import Row
+from ocelot.engine import Engine
+from ocelot.errors import ItemNotFound
+from ocelot.images.file import ImageFile
+
+__all__ = ["RemovedItems"]
+
+_MOST_BYTES, _SECONDS = 64 * 2**20, 600.0
+
+
+class RemovedItems:
+    """Keeps the rows of removed items in memory, and the bytes of their files."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._kept: TTLCache[str, tuple[Row, bytes]] = TTLCache(
+            _MOST_BYTES, _SECONDS, getsizeof=lambda kept: min(_MOST_BYTES, 4096 + len(kept[1]))
+        )
+
+    def keep(self, id: str) -> None:
+        """Keep an item that is about to be removed; `ItemNotFound` if there is none."""
+        item = self._engine.get(id)
+        (row,) = self._engine.collection.get(id)
+        data = b""
+        with suppress(ItemNotFound):  # its file is gone: only the row can come back
+            data = self._engine.images.original(item).data
+        with self._lock:
+            self._kept[id] = row, data
+
+    def restore(self, id: str) -> None:
+        """Store an item again.
+
+        Raises:
+            ItemNotFound: It is not kept.
+        """
+        with self._lock:
+            row, data = self._kept.pop(id, (None, b""))
+        if row is None:
+            raise ItemNotFound(
+                "This picture was removed too long ago to bring it back; add it again."
+            )
+        if data and not any(map(os.path.exists, row.paths)):  # its upload went with it
+            own = None if id == row.sha256 else id
+            self._engine.add(ImageFile(data), metadata=row.metadata, id=own)
+        else:
+            self._engine.collection.upsert([row])

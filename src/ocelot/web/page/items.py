@@ -1,0 +1,195 @@
+"""Single items on the page: show one, add pictures, edit, delete and bring back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+from urllib.parse import quote
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from ocelot.errors import ImageError, InputError, ItemNotFound, OcelotError
+from ocelot.images.file import ImageFile
+from ocelot.service import Service
+from ocelot.types import MAX_REFERENCES, Item
+from ocelot.web.api.bodies import check_charset
+from ocelot.web.api.problems import problem_of
+from ocelot.web.page.question import Question
+from ocelot.web.page.rendering import send, texts_of
+
+__all__ = ["Items", "edited", "title_of"]
+
+_FILES, _FIELDS = 200, 256  # of one form
+
+Show = Callable[..., Awaitable[Response]]
+
+
+class Items:
+    """Handlers of the paths of items.
+
+    Args:
+        page: Shows a question's page.
+    """
+
+    def __init__(self, service: Service, page: Show) -> None:
+        self._service = service
+        self._page = page
+
+    async def show(self, request: Request) -> Response:
+        """An item with its whole picture and all its fields; the script shows it in a dialog."""
+        question = Question.of(request.query_params.multi_items())
+        item = await self._service.get(request.path_params["id"])
+        link = item.metadata.get("url")
+        safe = isinstance(link, str) and link.strip().lower().startswith(("https://", "http://"))
+        return send(
+            request, "item.html", q=question, item=item, link=link if safe else "",
+            rows=_rows(item, texts_of(request)), editable=_editable(item), writable=True,
+            addable=len(question.like) + len(question.images) < MAX_REFERENCES,
+            locked=False, error="",
+        )  # fmt: skip
+
+    async def add(self, request: Request) -> Response:
+        """Store pictures under their file names; the script sends one at a time."""
+        added, known, failures = 0, 0, []
+        check_charset(request)
+        async with request.form(max_files=_FILES, max_fields=_FIELDS) as form:
+            for file in form.getlist("picture"):
+                if isinstance(file, UploadFile) and (file.filename or file.size):
+                    try:
+                        created = await self._add(file)
+                        added, known = added + created, known + (not created)
+                    except OcelotError as error:
+                        reason = f"{error.reason}." if isinstance(error, ImageError) else ""
+                        failures.append((file.filename, reason or problem_of(error).detail))
+        if "text/html" not in request.headers.get("accept", ""):
+            return JSONResponse({"added": added, "known": known, "failures": failures})
+        t = texts_of(request)
+        said = [t("add.done", added=added, total=added + known + len(failures))]
+        said += [t("add.known", n=known)] if known else []
+        said += [t("add.failed", n=len(failures))] if failures else []
+        report = {"said": ", ".join(said) + ".", "failures": failures}
+        return await self._page(request, Question(), report=report)
+
+    async def _add(self, file: UploadFile) -> bool:
+        """Store a picture; returns whether it is new. One that was stored keeps its metadata."""
+        image = ImageFile(await file.read(), file.filename or "the picture")
+        try:
+            await self._service.get(image.id)
+            metadata = None
+        except ItemNotFound:
+            metadata = {"title": title_of(file.filename or "")}
+        _, created = await self._service.add(ImageFile(image.data), metadata)
+        return created
+
+    async def edit(self, request: Request) -> Response:
+        """Change the metadata of an item."""
+        question = Question.of(request.query_params.multi_items())
+        id = request.path_params["id"]
+        check_charset(request)
+        async with request.form(max_files=0, max_fields=_FIELDS) as form:
+            fields = {name: str(value) for name, value in form.multi_items()}
+        item = await self._service.get(id)
+        # None removes what is not among the new fields.
+        changes = dict.fromkeys(item.metadata) | edited(item.metadata, fields)
+        await self._service.update(id, changes)
+        return RedirectResponse(question.url(f"../{quote(id, safe='')}"), 303)
+
+    async def delete(self, request: Request) -> Response:
+        """Remove an item; the page offers to bring it back."""
+        question = Question.of(request.query_params.multi_items())
+        id = request.path_params["id"]
+        await self._service.delete(id, keep=True)
+        like = tuple(one for one in question.like if one != id)
+        unlike = tuple(one for one in question.unlike if one != id)
+        left = question.but(like=like, unlike=unlike)
+        return RedirectResponse(left.url("../../", undo=id), 303)
+
+    async def restore(self, request: Request) -> Response:
+        """Bring back an item that was removed."""
+        check_charset(request)
+        async with request.form(max_files=0, max_fields=4) as form:
+            back = str(form.get("back", ""))
+        await self._service.restore(request.path_params["id"])
+        query = back.partition("?")[2]
+        return RedirectResponse(f"../../?{query}" if query else "../../", 303)
+
+
+def title_of(file_name: str) -> str:
+    """A title from a file's name.
+
+    >>> title_of("C:\\\\pictures\\\\red_kettle.jpg")
+    'red kettle'
+    """
+    name = PurePosixPath(PureWindowsPath(file_name).name)
+    return " ".join(name.stem.replace("_", " ").split())[:200] or "?"
+
+
+def edited(metadata: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
+    """Metadata with the changes of a form: a field that is left empty is removed.
+
+    >>> edited({"price": 3, "title": "old", "new": True}, {"field.price": "4,5", "field.title": ""})
+    {'price': 4.5, 'new': True}
+
+    Args:
+        fields: New values by "field.KEY"; a new field by its "name" and "value".
+
+    Raises:
+        InputError: A value does not suit its field.
+    """
+    changed: dict[str, Any] = {}
+    for key, old in {"title": "", **metadata}.items():
+        text = fields.get(f"field.{key}")
+        value = old if text is None else _value(key, old, text.strip())
+        if value not in (None, ""):
+            changed[key] = value
+    name, value = (fields.get(part, "").strip() for part in ("name", "value"))
+    if name and value:
+        changed[name] = value
+    return changed
+
+
+def _value(key: str, old: Any, text: str) -> Any:
+    if not text:
+        return None
+    if isinstance(old, bool):
+        if text.lower() not in ("true", "false"):
+            raise InputError(f"The field {key} must be true or false, was: {text[:40]!r}.")
+        return text.lower() == "true"
+    if isinstance(old, (int, float)):
+        try:
+            number = float(text.replace(",", "."))
+        except ValueError:
+            raise InputError(f"The field {key} must be a number, was: {text[:40]!r}.") from None
+        return int(number) if isinstance(old, int) and number.is_integer() else number
+    return text
+
+
+def _editable(item: Item) -> list[tuple[str, str]]:
+    """Fields that can be edited as text; an item without a title gets one."""
+    found = {
+        key: str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in item.metadata.items()
+        if isinstance(value, (str, int, float, bool))
+    }
+    return list({"title": "", **found}.items())
+
+
+def _rows(item: Item, t: Any) -> list[tuple[str, str]]:
+    """All fields as text, besides what is shown apart."""
+    rows = []
+    for key, value in item.metadata.items():
+        if key in ("title", "price", "currency", "url", "file_name"):
+            continue
+        if isinstance(value, bool):
+            text = t("yes" if value else "no")
+        elif isinstance(value, float):
+            text = f"{value:.10g}"
+        elif isinstance(value, (list, tuple)):
+            text = ", ".join(map(str, value))
+        else:
+            text = str(value).replace("_", " ")
+        rows.append((key, text))
+    return rows

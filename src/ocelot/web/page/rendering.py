@@ -1,0 +1,112 @@
+"""Templates to responses: HTML with a policy that lets nothing run but the page's own script."""
+
+from __future__ import annotations
+
+import gzip
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ocelot import __version__
+from ocelot.images.decode import hash_bytes
+from ocelot.render import words
+from ocelot.render.html import sendable
+from ocelot.web.page.texts import Texts, preferred
+
+__all__ = ["render", "root_of", "send", "static", "texts_of"]
+
+static = APIRouter(include_in_schema=False)
+
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
+_SVG = "http://www.w3.org/2000/svg"
+_SMALL = 1000  # bytes; less is not worth compressing
+
+
+@cache
+def _environment() -> Environment:
+    packages = (("ocelot.web.page", "templates"), ("ocelot.render", "."))
+    found = Environment(
+        loader=ChoiceLoader([PackageLoader(*package) for package in packages]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    assets = hash_bytes(b"".join(_static(name) for name in _STATIC))[:12]
+    found.globals |= {"words": words, "version": __version__, "assets": assets}
+    logo = str(found.get_template("parts.html").module.logo())  # type: ignore[attr-defined]
+    picture = logo.replace("<svg", f'<svg xmlns="{_SVG}" fill="#a5641a"')
+    found.globals["icon"] = f"data:image/svg+xml,{quote(picture)}"  # it needs no request
+    return found
+
+
+@cache
+def _static(name: str) -> bytes:
+    return (files("ocelot.web.page") / "static" / name).read_bytes()
+
+
+def texts_of(request: Request) -> Texts:
+    """The texts in the language that the browser prefers."""
+    return preferred(request.headers.get("accept-language", ""))
+
+
+def root_of(request: Request) -> str:
+    """The relative link to the page's root, so that a proxy may serve it under any path."""
+    return "../" * (request.scope["path"].count("/") - 1) or "./"
+
+
+def render(request: Request, template: str, **values: Any) -> str:
+    """A template as HTML that can be sent as UTF-8."""
+    given = {"t": texts_of(request), "root": root_of(request), **values}
+    return sendable(_environment().get_template(template).render(given))
+
+
+def send(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    """A template as a response, which depends on the browser's language and is never stored."""
+    headers = {
+        "Content-Security-Policy": _POLICY,
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept-Language, Accept-Encoding",
+    }
+    html = render(request, template, **values).encode()
+    return _response(request, html, status, headers, "text/html; charset=utf-8")
+
+
+@static.get("/static/{name}")
+async def show(request: Request, name: str) -> Response:
+    """The style sheet or the script; their links name their version."""
+    if name not in _STATIC:
+        raise HTTPException(404)
+    headers = {
+        "Content-Security-Policy": "default-src 'none'",
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "Vary": "Accept-Encoding",
+    }
+    return _response(request, _static(name), 200, headers, f"{_STATIC[name]}; charset=utf-8")
+
+
+def _response(
+    request: Request, data: bytes, status: int, headers: dict[str, str], media_type: str
+) -> Response:
+    if len(data) > _SMALL and "gzip" in request.headers.get("accept-encoding", ""):
+        data, headers = gzip.compress(data, 6), {**headers, "Content-Encoding": "gzip"}
+    return Response(data, status, headers, media_type)
