@@ -25,7 +25,7 @@ serve: demo  ## the same shop as a web page and an HTTP API
 	$(BIN)/ocelot serve --db demo/shop.db
 
 test: $(VENV)/installed-for-tests browser  ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 lint: $(VENV)/installed-for-tests  ## style and types
 	$(BIN)/ruff check .

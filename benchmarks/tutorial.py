@@ -48,14 +48,21 @@ class Tutorial:
     def encode(self, picture: Path, text: str = "") -> list[float]:
         """Return the vector of one picture, alone or with a text; its length is 1."""
         pixels = self.pixels(picture)[None].to(self.device)
+        vector = self.read(pixels, text)
+        share = self.network.geometry.picture_share
+        if text and share:  # of the picture's own vector, as some of our own encoders have it
+            vector = F.normalize(vector + share * self.read(pixels, ""), dim=-1)
+        return vector.tolist()
+
+    def read(self, pixels: Tensor, text: str) -> Tensor:
+        """Return the network's vector of a picture and a text, shape (dimension,)."""
         ids = torch.tensor([self.tokenizer.encode(text).ids], device=self.device)
         vision = self.network.vision
         patches = look(vision, pixels) if isinstance(vision, EvaVision) else vision(pixels)
         rows = self.fuse(patches, ids)
         for layer in self.network.encoder.layers:
             rows = read(layer, rows)
-        vector: list[float] = F.normalize(rows[:, 0], dim=-1)[0].tolist()
-        return vector
+        return F.normalize(rows[:, 0], dim=-1)[0]
 
     def pixels(self, picture: Path) -> Tensor:
         """Return normalised pixels, shape (3, size, size): bicubic shortest side, centre crop."""

@@ -22,6 +22,15 @@ from typer.models import ArgumentInfo, OptionInfo
 from ocelot.cli.main import app
 from ocelot.settings import Settings
 from ocelot.web import describe
+from ocelot.web.reference.schemas import (
+    bodies_of,
+    fields_of,
+    is_named,
+    meaning_of,
+    target_of,
+    type_of,
+    type_with_default,
+)
 
 WIDTH = 100
 FOLDER = Path(__file__).parent
@@ -217,10 +226,12 @@ _API = f"""\
 {_NOTICE}
 
 The API of `ocelot serve`, which also serves the page at `/`. A running server describes itself at
-`/openapi.json` (OpenAPI 3.1), with its own rerankers and limits.
+`/openapi.json` (OpenAPI 3.1), with its own rerankers and limits, and as a page to read and to try
+at `/docs`.
 
 If the server asks for API keys (`api_keys` in the [settings](settings.md)), send one as
-`Authorization: Bearer KEY` or as `X-API-Key: KEY`; `/healthz` and `/readyz` need none.
+`Authorization: Bearer KEY` or as `X-API-Key: KEY`; `/healthz` and `/readyz` need none. Any request
+may have an id, `X-Request-Id`: the answer and the server's log have it, too.
 
 Errors are `application/problem+json` (RFC 9457): [ProblemDetails](#problemdetails), with one
 sentence in `detail`. Only an unknown `Host` and a refused CORS preflight get 400 in plain text.
@@ -248,33 +259,38 @@ def api_page() -> str:
                 if tag["name"] not in operation["tags"]:
                     continue
                 parts += _operation(f"{method.upper()} {path}", operation, schemas)
-                shown |= {_target(body["schema"]) for body in _bodies(operation).values()}
+                shown |= {target_of(body["schema"]) for body in bodies_of(operation).values()}
                 answers = operation["responses"].items()
                 found |= {code: one["description"] for code, one in answers if int(code) >= 400}
     parts += ["## Values", "The JSON objects of requests and responses."]
+    fields = [one for schema in schemas.values() for one in schema["properties"].values()]
+    linked = " ".join([*parts, *map(type_of, fields)])
     for name, schema in sorted(schemas.items()):
-        if name not in shown:
-            parts += [f"### {name}", schema["description"], _table("field", _fields(schema))]
+        if name not in shown or f"](#{name.lower()})" in linked:
+            parts += [f"### {name}", schema["description"], _table("field", fields_of(schema))]
     statuses = "\n".join(f"| {code} | {found[code]} |" for code in sorted(found))
     return "\n\n".join([_API.format(statuses=statuses), *parts]) + "\n"
-
-
-def _bodies(operation: Any) -> dict[str, Any]:
-    return dict(operation.get("requestBody", {}).get("content", {}))
 
 
 def _operation(name: str, operation: Any, schemas: Any) -> Iterator[str]:
     yield f"### {name}"
     yield f"{operation['summary']}. {operation['description']}"
-    if parameters := operation.get("parameters", ()):
+    if parameters := [one for one in operation.get("parameters", ()) if "$ref" not in one]:
         rows = [
-            (one["name"], _with_default(one["schema"]), _meaning(one) or _meaning(one["schema"]))
+            (
+                one["name"],
+                type_with_default(one["schema"]),
+                meaning_of(one) or meaning_of(one["schema"]),
+            )
             for one in parameters
         ]
         yield _table("parameter", rows)
     first: list[tuple[str, str, str]] = []
-    for kind, body in _bodies(operation).items():
-        fields = _fields(schemas[_target(body["schema"])])
+    for kind, body in bodies_of(operation).items():
+        if not target_of(body["schema"]):
+            yield f"As `{kind}`."
+            continue
+        fields = fields_of(schemas[target_of(body["schema"])])
         yield f"As `{kind}`" + (", with the same fields except:" if first else ":")
         yield _table("field", [field for field in fields if field not in first])
         first = fields
@@ -291,7 +307,7 @@ def _operation(name: str, operation: Any, schemas: Any) -> Iterator[str]:
 
 def _gives(response: Any) -> str:
     kinds = [
-        _type(content["schema"]) if "$ref" in content.get("schema", {}) else f"`{kind}`"
+        type_of(content["schema"]) if is_named(content) else f"`{kind}`"
         for kind, content in response.get("content", {}).items()
     ]
     return f" with {' or '.join(kinds)}" if kinds else ""
@@ -302,21 +318,25 @@ def _calls(name: str, operation: Any, schemas: Any) -> Iterator[str]:
     method, _, path = name.partition(" ")
     queries = []
     for one in operation.get("parameters", ()):
+        if "$ref" in one:
+            continue
         for example in (one["schema"].get("examples") or one.get("examples") or ())[:1]:
             path = path.replace(f"{{{one['name']}}}", str(example))
             if one["in"] == "query":
                 queries.append(f"{one['name']}={example}")
     target = shlex.quote(_SERVER + path + ("?" + "&".join(queries) if queries else ""))
-    content = _bodies(operation)
+    content = bodies_of(operation)
     if not content:
         yield f"curl {target}" if method == "GET" else f"curl -X {method} {target}"
         return
-    model = schemas[_target(content["application/json"]["schema"])]
+    kind, body = next(iter(content.items()))
+    model = schemas.get(target_of(body["schema"]), body["schema"])
     example = model["examples"][0]
-    sent = shlex.quote(json.dumps(example, ensure_ascii=False))
-    yield f"curl {target} -H 'Content-Type: application/json' -d {sent}"
+    sent = example if isinstance(example, str) else json.dumps(example, ensure_ascii=False)
+    which = "" if method == "POST" else f"-X {method} "
+    yield f"curl {which}{target} -H 'Content-Type: {kind}' -d {shlex.quote(sent.strip())}"
     if "multipart/form-data" in content:
-        form = schemas[_target(content["multipart/form-data"]["schema"])]["properties"]
+        form = schemas[target_of(content["multipart/form-data"]["schema"])]["properties"]
         texts = {name: value for name, value in example.items() if name in form and name != "image"}
         fields = [
             value if isinstance(value, str) else json.dumps(value) for value in texts.values()
@@ -325,55 +345,9 @@ def _calls(name: str, operation: Any, schemas: Any) -> Iterator[str]:
         yield " -F ".join([f"curl {target}", "image=@leopard.jpg", *given])
 
 
-def _fields(schema: Any) -> list[tuple[str, str, str]]:
-    required = schema.get("required", ())
-    return [
-        (name, _type(field) if name in required else _with_default(field), _meaning(field))
-        for name, field in schema["properties"].items()
-    ]
-
-
 def _table(what: str, rows: Iterable[tuple[str, str, str]]) -> str:
     lines = (f"| `{name}` | {kind} | {meaning} |" for name, kind, meaning in rows)
     return "\n".join([f"| {what} | type | meaning |", "|---|---|---|", *lines])
-
-
-def _meaning(described: Any) -> str:
-    return " ".join(str(described.get("description", "")).split())
-
-
-def _target(schema: Any) -> str:
-    return str(schema["$ref"]).rpartition("/")[2]
-
-
-def _type(schema: Any) -> str:
-    """A JSON schema in few words, without null."""
-    if "$ref" in schema:
-        name = _target(schema)
-        return f"[{name}](#{name.lower()})"
-    for word in ("anyOf", "oneOf"):
-        if word in schema and "properties" not in schema:
-            return " or ".join(_type(one) for one in schema[word] if one != {"type": "null"})
-    if "enum" in schema:
-        return ", ".join(f"`{json.dumps(one)}`" for one in schema["enum"] if one is not None)
-    kind = schema.get("type", "anything")
-    if kind == "array":
-        most = f"up to {schema['maxItems']} " if "maxItems" in schema else ""
-        return f"array of {most}{_type(schema['items'])}"
-    if schema.get("format") == "binary":
-        return "file"
-    if "contentEncoding" in schema:
-        return schema["contentEncoding"]
-    if "minimum" in schema:
-        return f"{kind}, {schema['minimum']:g} to {schema['maximum']:g}"
-    if "maxLength" in schema:
-        return f"{kind}, up to {schema['maxLength']} characters"
-    return str(kind)
-
-
-def _with_default(schema: Any) -> str:
-    default = schema.get("default")
-    return _type(schema) + ("" if default in (None, []) else f" (`{json.dumps(default)}`)")
 
 
 def main() -> None:

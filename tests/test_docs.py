@@ -156,6 +156,7 @@ SAMPLES = {
     "llm_max_tokens": "77", "llm_detail": "low", "llm_window": "7", "llm_votes": "3",
     "llm_cache": "false", "mcp": "true",
     "max_upload_mb": "7.5", "thumbnails_mb": "77", "max_pixels": "777", "request_timeout": "7.5",
+    "header_timeout": "7.5", "client_connections": "7", "log_format": "json",
     "stop_timeout": "7.5", "outage_timeout": "7.5", "threads": "7", "queue": "7",
     "batch_window": "0.7", "encoder_max_pixels": "7777", "encoder_dimension": "7",
     "encoder_text_weight": "0.7",

@@ -20,6 +20,10 @@ app = typer.Typer(
 )  # fmt: skip
 app.callback()(main.options)
 
+Tables = Annotated[
+    Path, typer.Option("--tables", metavar="DIR", help="The folder that has the tables.")
+]
+
 
 @app.command()
 def train(
@@ -103,10 +107,15 @@ def photographs(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="With metadata.csv.")],
     task: Annotated[
         str,
-        typer.Option(metavar="TASK", help="recolour, recolour-elsewhere, print, view or words."),
+        typer.Option(
+            "--task", metavar="TASK", help="recolour, recolour-elsewhere, print, view or words."
+        ),
     ],
     only: Annotated[
-        Path, typer.Option(metavar="FILE", help="Names of the held-out photographs, one to a line.")
+        Path,
+        typer.Option(
+            "--only", metavar="FILE", help="Names of the held-out photographs, one to a line."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder.")],
     articles: Annotated[
@@ -152,9 +161,9 @@ def photographs(
 @app.command()
 def measure(
     encoder: Annotated[str, typer.Argument(metavar="ENCODER", help="A name or a folder.")],
-    tables: Annotated[Path, typer.Option(metavar="DIR", help="The folder that has the tables.")],
+    tables: Tables,
     tutorial: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The tutorial's pictures, for themes.")
+        Path | None, typer.Option("--tutorial", metavar="DIR", help="The tutorial's pictures.")
     ] = None,
 ) -> None:
     """Measure an encoder on held-out product photographs: colours, kinds, titles and themes."""
@@ -171,7 +180,7 @@ def measure(
 @app.command("calibrate")
 def calibrate_encoder(
     encoder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The encoder.")],
-    tables: Annotated[Path, typer.Option(metavar="DIR", help="The folder that has the tables.")],
+    tables: Tables,
     sets: Annotated[list[Path], typer.Argument(metavar="SET", help="Evaluation sets.")],
 ) -> None:
     """Fit what an encoder's scores mean on held-out searches, and write it beside the weights."""

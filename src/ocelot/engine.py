@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ocelot.batch_search import encoded_together
 from ocelot.collection.foreign import ForeignCollection
+from ocelot.collection.rows import changed_metadata
 from ocelot.encoders.base import encode_query
-from ocelot.errors import ConfigurationError, InputError, ItemNotFound
+from ocelot.errors import ConfigurationError, InputError, ItemNotFound, OcelotError
 from ocelot.hybrid import word_scores
 from ocelot.images.store import ImageStore
 from ocelot.indexing import Progress, add_record, add_records, index_images
@@ -29,13 +31,14 @@ from ocelot.model.knowledge import words_of
 from ocelot.render import ResultRenderer
 from ocelot.rerankers.base import Reranker
 from ocelot.selection import needs_vectors, pool_size, select
-from ocelot.types import Hit, IndexReport, Item, Query, Result
+from ocelot.types import Hit, IndexReport, Input, Item, Query, Result
 from ocelot.words import does_not_know
 
 if TYPE_CHECKING:
     from ocelot.collection import Collection, Row
     from ocelot.encoders.base import Encoder, Matrix
     from ocelot.images.file import ImageSource
+    from ocelot.types import Vector
 
 __all__ = ["Engine"]
 
@@ -226,6 +229,7 @@ class Engine:
         image: ImageSource | Sequence[ImageSource] | None = None,
         text: str | None = None,
         limit: int = 9,
+        offset: int = 0,
         filter: str | None = None,
         min_score: float | None = None,
         keep_reference: bool = False,
@@ -240,6 +244,8 @@ class Engine:
             image: One reference image or a list of up to 8; each as `add` takes it.
             text: What is wanted, or how it differs from the images.
             limit: The most hits to return.
+            offset: Hits to leave out at the beginning: those that an earlier search has returned.
+                With `diversity`, which hits come first depends on the limit.
             filter: A Milvus expression over the metadata: `price < 30 and colour == "blue"`.
             min_score: Leave out hits with a lower cosine similarity, -1 to 1.
             keep_reference: Whether to return the query's own images and their exact copies, and
@@ -261,7 +267,8 @@ class Engine:
         """
         given = _query_of(query, image, text)
         reranker = self._reranker_of(rerank)
-        _check_numbers(limit, min_score)
+        _check_numbers(limit, min_score, offset)
+        wanted = int(limit) + int(offset)
         if with_vectors is None:
             with_vectors = (reranker or self.reranker) is not None
         unknown = _unknown_words(self.encoder, given)
@@ -275,16 +282,17 @@ class Engine:
         contents = (*asked.reference_ids(), *(image.id for image in asked.negative_images))
         found = self.collection.search(
             vector,
-            limit=pool_size(asked, int(limit)),
+            limit=pool_size(asked, wanted),
             filter=filter,
             exclude=() if keep_reference else (*asked.like, *asked.unlike),
             exclude_content=() if keep_reference else contents,
             min_score=min_score,
             with_vectors=with_vectors or needs_vectors(asked),
         )
-        hits = select(asked, found, int(limit))
+        hits = select(asked, found, wanted)
         if given.hybrid and hits:
             _check_known(self.encoder, given, unknown, hits)
+        hits = hits[int(offset) :]
         if needs_vectors(asked) and not with_vectors:
             hits = tuple(replace(hit, vector=None) for hit in hits)
         done = time.perf_counter()
@@ -313,6 +321,56 @@ class Engine:
         total = result.timings.get("total", 0.0) + seconds
         return result.reranked(ranking, rerank=seconds, total=total)
 
+    def search_many(
+        self, searches: Iterable[Mapping[str, Any]]
+    ) -> tuple[Result | OcelotError, ...]:
+        """Run several searches whose queries are encoded together, without reranking.
+
+        Args:
+            searches: The arguments of `search` for each: {"text": "a mug", "limit": 3}.
+
+        Returns:
+            For each search its result, or the error that it has raised.
+        """
+        asked: list[tuple[Query, dict[str, Any]] | OcelotError] = []
+        for options in map(dict, searches):
+            try:
+                parts = (options.pop(name, None) for name in ("query", "image", "text"))
+                asked.append((self._with_stored_images(_query_of(*parts)), options))
+            except OcelotError as error:
+                asked.append(error)
+        queries = [one[0] for one in asked if not isinstance(one, OcelotError)]
+        engine = Engine(
+            encoded_together(self.encoder, queries), self.collection, images=self.images
+        )
+        return tuple(
+            one if isinstance(one, OcelotError) else engine._search_or_error(*one) for one in asked
+        )
+
+    def _search_or_error(self, query: Query, options: Mapping[str, Any]) -> Result | OcelotError:
+        try:
+            return self.search(query, **options)
+        except OcelotError as error:
+            return error
+
+    def nearest(
+        self,
+        vector: Vector | Sequence[float],
+        *,
+        limit: int = 9,
+        offset: int = 0,
+        filter: str | None = None,
+        min_score: float | None = None,
+    ) -> tuple[Hit, ...]:
+        """Find the items closest to a vector of this encoder, shape (dimension,).
+
+        Other arguments and errors are as in `search`; `InputError` for the vector.
+        """
+        _check_numbers(limit, min_score, offset)
+        options: dict[str, Any] = {"filter": filter, "min_score": min_score}
+        found = self.collection.search(vector, limit=int(limit) + int(offset), **options)
+        return found[int(offset) :]
+
     def similar(
         self, id: str, *, limit: int = 9, filter: str | None = None, min_score: float | None = None
     ) -> tuple[Hit, ...]:
@@ -323,9 +381,52 @@ class Engine:
         _check_numbers(limit, min_score)
         return self.collection.similar(id, limit=int(limit), filter=filter, min_score=min_score)
 
+    def similarities(self, query: Input, documents: Sequence[Input | str]) -> list[float]:
+        """The cosine similarity of each document to a query; a text is the id of a stored item.
+
+        Raises:
+            ItemNotFound: There is no item with one of the ids.
+            ImageError, EncoderError, CollectionError: Encoding or reading failed.
+        """
+        ids = [one for one in documents if isinstance(one, str)]
+        stored = {row.id: row.vector for row in self._rows(ids)}
+        given = [one for one in documents if not isinstance(one, str)]
+        asked, *rows = self.encoder.encode([query, *given])
+        encoded = iter(rows)
+        vectors = [stored[one] if isinstance(one, str) else next(encoded) for one in documents]
+        matrix = np.array(vectors, dtype=np.float64)
+        cosines: list[float] = (matrix @ asked / np.linalg.norm(matrix, axis=1)).tolist()
+        return cosines
+
     def get(self, id: str) -> Item:
         """A stored item; `ItemNotFound` if there is none with this id."""
         return self._row(id).item
+
+    def update(self, id: str, metadata: Mapping[str, Any]) -> Item:
+        """Change some fields of an item's metadata; the picture is not encoded again.
+
+        Args:
+            id: Of a stored item.
+            metadata: New values of fields. None removes a field; all others keep their values.
+
+        Raises:
+            ItemNotFound: There is no item with this id.
+            MetadataError: The metadata cannot be stored.
+        """
+        row = self._row(id)
+        changed = replace(row, metadata=changed_metadata(row.metadata, metadata))
+        self.collection.upsert([changed])
+        return changed.item
+
+    def page(
+        self, *, after: str = "", limit: int = 100, filter: str | None = None
+    ) -> tuple[tuple[Item, ...], bool]:
+        """The items that follow an id in the order of ids, and whether there are more.
+
+        Arguments and errors are as in `Collection.page`.
+        """
+        rows, more = self.collection.page(after=after, limit=limit, filter=filter)
+        return tuple(row.item for row in rows), more
 
     def items(self, *, filter: str | None = None) -> Iterator[Item]:
         """Iterate over the items in order of ids; `filter` selects some, as in `search`."""
@@ -423,9 +524,10 @@ def _check_known(
         )
 
 
-def _check_numbers(limit: Any, min_score: Any) -> None:
-    if isinstance(limit, bool) or not isinstance(limit, Integral) or limit < 1:
-        raise InputError(f"The limit must be a whole number from 1, was: {limit!r}.")
+def _check_numbers(limit: Any, min_score: Any, offset: Any = 0) -> None:
+    for name, value, least in (("limit", limit, 1), ("offset", offset, 0)):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            raise InputError(f"The {name} must be a whole number from {least}, was: {value!r}.")
     if min_score is not None and (
         isinstance(min_score, bool)
         or not isinstance(min_score, Real)

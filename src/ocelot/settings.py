@@ -210,8 +210,20 @@ class Settings(BaseSettings):
     request_timeout: float = Field(
         30.0, gt=0, description="Seconds that a request may wait for its answer."
     )
+    header_timeout: float = Field(
+        10.0, gt=0, description="Seconds that the head of a request may take to arrive."
+    )
+    client_connections: int = Field(
+        200,
+        ge=0,
+        description="Connections that one address may have; 0 for any number, which suits a server "
+        "behind a proxy.",
+    )
     stop_timeout: float = Field(
         30.0, ge=0, description="Seconds that running requests may take when the server stops."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How `ocelot serve` writes its log; json has a line of JSON each."
     )
     threads: int = Field(16, ge=1, le=256, description="Searches that the server runs at once.")
     queue: int = Field(64, ge=0, description="Searches that may wait; further ones get status 429.")

@@ -88,11 +88,23 @@ def test_standard_output_is_the_protocol_only_also_of_older_versions(folder: Pat
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
         {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
     ]
-    done = run(folder, "\n".join(map(json.dumps, lines)) + "\n")
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [answer["id"] for answer in answers] == [1, 2]
-    assert done.returncode == 0 and "Traceback" not in done.stderr
-    assert "waits for a client" in done.stderr
+    with subprocess.Popen(
+        [sys.executable, *COMMAND],
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write("".join(f"{json.dumps(line)}\n" for line in lines))
+        process.stdin.flush()  # its end would also end what is not answered yet
+        answers = [json.loads(process.stdout.readline())["id"] for _ in range(2)]
+        rest, said = process.communicate(timeout=_SECONDS)
+    assert answers == [1, 2] and rest == ""
+    assert process.returncode == 0 and "Traceback" not in said
+    assert "waits for a client" in said
 
 
 def test_a_missing_collection_is_not_made(tmp_path: Path) -> None:

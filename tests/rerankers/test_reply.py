@@ -221,4 +221,5 @@ def test_what_was_written_as_json_is_read_back(order: list[int], reason: str, ma
      '{"ranking": [' + "[" * 950 + "2" + "]" * 950 + "]}", "[" * 950 + "2, 1" + "]" * 950],
 )  # fmt: skip
 def test_hostile_replies_are_read_to_an_end(text: str) -> None:
-    assert parse_reply(text, 3, "served").order == (0, 1, 2)
+    # How deep JSON is read depends on the depth of the call.
+    assert sorted(parse_reply(text, 3, "served").order) == [0, 1, 2]

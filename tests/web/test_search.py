@@ -277,10 +277,10 @@ def bad(status: int, field: str | None, says: str, **body: Any) -> Any:
         bad(422, None, "give a picture, a text, or both"),
         bad(422, None, "a text, or both", images=[], text=" "),
         bad(422, "limit", "greater than or equal to 1", text="a", limit=0),
-        bad(422, "limit", "less than or equal to 100", text="a", limit=101),
+        bad(422, "limit", "less than or equal to 500", text="a", limit=501),
         bad(422, "limit", "valid integer", text="a", limit="9"),
         bad(422, "limit", "a valid integer", text="a", limit=1.5),
-        bad(422, "limit", "100", text="a", limit=1e30),
+        bad(422, "limit", "500", text="a", limit=1e30),
         bad(422, "min_score", "less than or equal to 1", text="a", min_score=2),
         bad(422, "text", "at most 2000", text="a" * 2001),
         bad(422, "filter", "at most 10000 characters", text="a", filter="a" * 10_001),
@@ -443,12 +443,12 @@ def test_of_several_items_the_one_with_a_bad_picture_is_named(
 
 def test_the_limits_are_described_and_kept(client: TestClient) -> None:
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
-    assert schemas["SearchRequest"]["properties"]["limit"]["maximum"] == 100
+    assert schemas["SearchRequest"]["properties"]["limit"]["maximum"] == 500
     limits = client.get("/v1/collection").json()["limits"]
-    assert (limits["results"], limits["text_length"]) == (100, 2000)
+    assert (limits["results"], limits["text_length"]) == (500, 2000)
     assert limits["filter_length"] == 10_000
     long = "a" * 2001
-    for body in ({"text": "a", "limit": 101}, {"text": long}, {"text": "a", "filter": 5 * long}):
+    for body in ({"text": "a", "limit": 501}, {"text": long}, {"text": "a", "filter": 5 * long}):
         assert client.post("/v1/search", json=body).status_code == 422
 
 
@@ -468,7 +468,7 @@ def test_embeddings_are_the_encoders(client: TestClient, warm: Service, leopard:
 
 
 @pytest.mark.parametrize(
-    "items", [[], [{}], [{"text": " "}], [{"text": "a"}] * 33, [{"image": None}], [{"text": 3}]]
+    "items", [[], [{}], [{"text": " "}], [{"text": "a"}] * 257, [{"image": None}], [{"text": 3}]]
 )
 def test_what_cannot_be_encoded_is_refused(client: TestClient, items: list[Any]) -> None:
     assert client.post("/v1/embeddings", json={"items": items}).status_code == 422

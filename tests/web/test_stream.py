@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -142,6 +143,24 @@ def test_the_events_say_what_the_plain_answer_says(client: TestClient) -> None:
     assert early["ranking"] is None
     assert sorted(hit["id"] for hit in early["hits"]) == sorted(hit["id"] for hit in late["hits"])
     assert early["best"] == early["hits"][0]
+
+
+def test_a_broken_stream_goes_on_after_the_last_event(client: TestClient) -> None:
+    def lines(last: str = "", **body: Any) -> tuple[list[str], list[str]]:
+        headers = STREAM | ({"Last-Event-ID": last} if last else {})
+        text = client.post("/v1/search", json=body, headers=headers).text
+        return re.findall("^event: (.+)$", text, re.M), re.findall("^id: (.+)$", text, re.M)
+
+    query = {"text": "red kettle", "limit": 4}
+    names, ids = lines(**query)
+    assert names == ["hits", "ranking", "done"] and len(set(ids)) == 3
+    assert lines(ids[0], **query) == (names[1:], ids[1:])
+    assert lines(ids[1], **query) == (names[2:], ids[2:])
+    assert lines(ids[2], **query) == (names[2:], ids[2:])
+    for other in ({**query, "limit": 5}, {**query, "text": "mug"}, {**query, "min_score": 0.01}):
+        assert lines(ids[1], **other)[0] == names
+    assert lines("nonsense", **query) == (names, ids)
+    assert lines(ids[0], **query, rerank=False)[0] == ["hits", "done"]
 
 
 @pytest.mark.parametrize("more", [{"rerank": False}, {"filter": "price < 0"}])

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ocelot.cli.logs import write_logs_as
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, RERANKER, SERVER, Given, takes
 from ocelot.errors import ConfigurationError
 from ocelot.words import count
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from ocelot.service import Service
+    from ocelot.settings import Settings
 
 __all__ = ["serve"]
 
@@ -48,6 +50,7 @@ def serve(
     from ocelot.settings import load_settings
 
     settings = load_settings(**given)
+    write_logs_as(settings.log_format)
     if verbose:
         logging.getLogger("ocelot").setLevel(logging.INFO)
     with _listen(host, port) as listener:
@@ -72,7 +75,7 @@ def serve(
                 add_mcp(app, service)
             gc.enable()
             announcement = _announcement(listener, service, settings.db)
-            _run(app, listener, announcement, settings.stop_timeout)
+            _run(app, listener, announcement, settings)
         finally:
             service.close()
     typer.echo("Stopped; everything is written.", err=True)
@@ -121,10 +124,11 @@ def _announcement(listener: socket.socket, service: Service, db: str) -> str:
     return f"Ocelot is on http://{shown}:{port} ({held} in {db}, {ranked})."
 
 
-def _run(app: FastAPI, listener: socket.socket, announcement: str, stop_timeout: float) -> None:
+def _run(app: FastAPI, listener: socket.socket, announcement: str, settings: Settings) -> None:
     import uvicorn
 
     from ocelot.web.app import stop_streams
+    from ocelot.web.security.connections import guarded, raise_open_files
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -138,10 +142,15 @@ def _run(app: FastAPI, listener: socket.socket, announcement: str, stop_timeout:
 
     config = uvicorn.Config(
         app,
+        http=guarded(
+            per_client=settings.client_connections,
+            head_seconds=settings.header_timeout,
+            most=raise_open_files(),
+        ),
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=math.ceil(stop_timeout),
+        timeout_graceful_shutdown=math.ceil(settings.stop_timeout),
         timeout_keep_alive=30,
     )
     # uvicorn stops at the first signal and then raises it again, which must do nothing.

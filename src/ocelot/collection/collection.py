@@ -30,11 +30,13 @@ from ocelot.collection.connection import Database, cause, failure, quiet, rpc_co
 from ocelot.collection.fields import SAMPLE, FieldNames
 from ocelot.collection.filters import checked_filter, shown
 from ocelot.collection.rows import (
+    CHUNK,
     WITH_METADATA,
     WITHOUT_METADATA,
     CollectionInfo,
     EncoderIdentity,
     Row,
+    check_id,
     checked_ids,
     chunks,
     entity_of,
@@ -59,6 +61,7 @@ __all__ = ["Collection"]
 
 log = logging.getLogger(__name__)
 
+_PAGE = 4096  # ids that are read at once for a page
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
 
@@ -381,6 +384,47 @@ class Collection:
                 ranges += [(middle, high), (low, middle)]
                 continue
             yield from map(row_of, page)
+
+    def page(
+        self, *, after: str = "", limit: int = 100, filter: str | None = None
+    ) -> tuple[tuple[Row, ...], bool]:
+        """The rows that follow an id in the order of ids, without their vectors.
+
+        Args:
+            after: An id, which need not be stored; "" starts with the first.
+            limit: The most rows to return, 1 to 1,000.
+            filter: A Milvus expression over the metadata, to select rows.
+
+        Returns:
+            The rows, and whether there are more.
+
+        Raises:
+            InputError: The id or the limit cannot be used.
+            FilterError: As in `search`.
+        """
+        if not 1 <= limit <= CHUNK:
+            raise InputError(f"The limit must be 1 to {CHUNK:,}, was: {limit:,}.")
+        if after:
+            check_id(after)
+        expression = checked_filter(filter)
+        ids = self._ids_after(after, limit, expression)
+        with self._mapped("read", expression):
+            rows = {row.id: row for row in map(row_of, self._by_ids(ids[:limit], WITH_METADATA))}
+        if not ids and not after:
+            self._field_names.check(expression)
+        return tuple(rows[id] for id in ids[:limit] if id in rows), len(ids) > limit
+
+    def _ids_after(self, after: str, limit: int, filter: str) -> list[str]:
+        """The first `limit` + 1 ids after one, in order; Milvus returns any, not the first."""
+        window, last = max(4 * limit, _PAGE), ""
+        while True:
+            bounds = [f'id > "{after}"', *([f'id <= "{last}"'] if last else [])]
+            expression = " and ".join([*bounds, *([f"({filter})"] if filter else [])])
+            with self._mapped("read", filter):
+                found = sorted(str(one["id"]) for one in self._query(expression, ["id"], window))
+            if len(found) < window:
+                return found[: limit + 1]
+            last = found[limit]  # up to here there are enough
 
     def sample(self, limit: int = SAMPLE) -> tuple[Row, ...]:
         """Some rows without their vectors, at most `limit`; shows which metadata there is."""

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from ocelot.types import Vector
 
 __all__ = [
+    "CHUNK",
     "OWN_FIELDS",
     "CollectionInfo",
     "EncoderIdentity",
     "Row",
+    "changed_metadata",
     "check_id",
     "checked_ids",
     "chunks",
@@ -39,7 +41,7 @@ __all__ = [
 _SCALARS = ["id", "paths", "size", "width", "height"]
 WITHOUT_METADATA = [*_SCALARS, "sha256"]  # output fields
 WITH_METADATA = [*_SCALARS, "$meta"]  # a server omits the rest of $meta if one of its keys is named
-_CHUNK = 1_000  # ids in one expression
+CHUNK = 1_000  # ids in one expression
 _MESSAGE = 16 * 2**20  # bytes of rows in one message
 _MAX_JSON_BYTES = 65_000  # a server refuses JSON fields of more than 65,536 bytes
 OWN_FIELDS = frozenset({*WITHOUT_METADATA, "vector"})
@@ -183,6 +185,20 @@ def clean_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return cleaned
 
 
+def changed_metadata(metadata: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata with some fields changed, as JSON Merge Patch (RFC 7396) does: None removes a field.
+
+    >>> changed_metadata({"price": 9.5, "old": True, "size_": "S"}, {"old": None, "size": "XL"})
+    {'price': 9.5, 'size_': 'XL'}
+
+    Raises:
+        MetadataError: See `clean_metadata`.
+    """
+    removed = clean_metadata({key: True for key, value in changes.items() if is_missing(value)})
+    kept = {key: value for key, value in metadata.items() if key not in removed}
+    return clean_metadata(kept | clean_metadata(changes))
+
+
 def row_bytes(row: Row) -> int:
     """Return about how many bytes a row takes in a message."""
     vector = 0 if row.vector is None else 4 * len(row.vector)
@@ -323,5 +339,5 @@ def checked_ids(ids: str | Iterable[str]) -> list[str]:
 def chunks(ids: str | Iterable[str]) -> Iterator[list[str]]:
     """Check ids, drop repeats, and group them by how many one expression may hold."""
     unique = checked_ids(ids)
-    for start in range(0, len(unique), _CHUNK):
-        yield unique[start : start + _CHUNK]
+    for start in range(0, len(unique), CHUNK):
+        yield unique[start : start + CHUNK]

@@ -30,9 +30,9 @@ class CachingEncoder(EncoderWrapper):
     """Keeps the vectors of the inputs that `encode` was called with last.
 
     A repeated query then needs no model, nor does a reranker that encodes parts of the query. A
-    call with more than 32 inputs goes past the cache, and so does indexing, which calls `prepare`
-    and `embed_checked`: neither pushes queries out. An image is identified by its content.
-    Thread-safe.
+    call with more inputs than `max_lookup` goes past the cache, and so does indexing, which calls
+    `prepare` and `embed_checked`: neither pushes queries out. An image is identified by its
+    content. Thread-safe.
 
     >>> from ocelot.encoders.function import FunctionEncoder
     >>> calls = []
@@ -46,6 +46,7 @@ class CachingEncoder(EncoderWrapper):
     Args:
         encoder: Encodes what is not in the cache, in one call.
         max_items: Vectors to keep; the least recently used are dropped.
+        max_lookup: The most inputs of a call that are looked up and kept.
         observe: Called after each call with the numbers of cached and of new vectors; its
             exceptions are ignored.
 
@@ -58,20 +59,22 @@ class CachingEncoder(EncoderWrapper):
         encoder: Encoder,
         *,
         max_items: int = 2048,
+        max_lookup: int = _MAX_LOOKUP,
         observe: Callable[[int, int], None] | None = None,
     ) -> None:
         if max_items < 1:
             raise ConfigurationError(f"The cache must hold 1 vector or more, was: {max_items}.")
         super().__init__(encoder)
         self._observe = observe
+        self._max_lookup = max_lookup
         self._cache: LRUCache[Key, Vector] = LRUCache(max_items)
         self._lock = threading.Lock()  # guards the cache
 
     def encode(self, inputs: Iterable[Encodable], *, batch_size: int | None = None) -> Matrix:
         """Encode inputs in order, without the model where it knows them; see `Encoder.encode`."""
         remaining = map(as_input, inputs)
-        first = list(islice(remaining, _MAX_LOOKUP + 1))
-        if len(first) <= _MAX_LOOKUP:
+        first = list(islice(remaining, self._max_lookup + 1))
+        if len(first) <= self._max_lookup:
             return self._lookup(first, batch_size)
         rows = self.wrapped.encode(chain(first, remaining), batch_size=batch_size)
         self._report(0, len(rows))

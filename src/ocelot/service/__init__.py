@@ -3,8 +3,9 @@
 from ocelot.service.images import Picture
 from ocelot.service.metrics import Metrics
 from ocelot.service.service import Service
-from ocelot.service.values import MAX_RESULTS, MAX_TEXT, Answer, Limits, Overview
+from ocelot.service.values import MAX_DEPTH, MAX_RESULTS, MAX_TEXT, Answer, Limits, Overview
 
 __all__ = [
-    "MAX_RESULTS", "MAX_TEXT", "Answer", "Limits", "Metrics", "Overview", "Picture", "Service",
+    "MAX_DEPTH", "MAX_RESULTS", "MAX_TEXT", "Answer", "Limits", "Metrics", "Overview", "Picture",
+    "Service",
 ]  # fmt: skip

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ocelot.errors import ImageError
 from ocelot.images.decode import encode_jpeg
 from ocelot.images.store import ImageStore
 from ocelot.types import Item
@@ -37,7 +40,8 @@ def original(item: Item, images: ImageStore) -> Picture:
         ItemNotFound: No file with this content is left.
     """
     image = images.original(item)
-    format, _, _ = image.probe()
+    with _without_path(item):
+        format, _, _ = image.probe()
     return Picture(image.data, _MEDIA.get(format, "application/octet-stream"), item.sha256)
 
 
@@ -48,5 +52,15 @@ def small(item: Item, size: int, images: ImageStore) -> Picture:
         ItemNotFound: Neither its file nor a small copy that is large enough is left.
         ImageError: The picture cannot be decoded.
     """
-    data = encode_jpeg(images.picture(item, size), quality=85)
+    with _without_path(item):
+        data = encode_jpeg(images.picture(item, size), quality=85)
     return Picture(data, "image/jpeg", item.sha256)
+
+
+@contextmanager
+def _without_path(item: Item) -> Iterator[None]:
+    """Name the item in place of its file in errors: clients are told no paths."""
+    try:
+        yield
+    except ImageError as error:
+        raise type(error)(f"the picture of the item {item.id}", error.reason) from error

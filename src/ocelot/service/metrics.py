@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
 
 from ocelot.types import Ranking, Result
 
@@ -50,6 +58,14 @@ class Metrics:
         self._tokens = Counter(
             "ocelot_tokens", "Tokens of language models.", ["reranker", "kind"], registry=registry
         )
+        self._cost = Counter(
+            "ocelot_cost_usd", "US dollars that language models cost, by the prices that are set.",
+            ["reranker"], registry=registry,
+        )  # fmt: skip
+        self._items = Gauge("ocelot_collection_items", "Items stored.", registry=registry)
+        self._items.set(float("nan"))
+        self._build = Info("ocelot_build", "What runs.", registry=registry)
+        ProcessCollector(registry=registry)
         self._waiting = Gauge(
             "ocelot_waiting", "Work that waits for a thread.", ["queue"], registry=registry
         )
@@ -81,6 +97,16 @@ class Metrics:
             used = getattr(ranking.usage, f"{kind}_tokens")
             if used:
                 self._tokens.labels(ranking.reranker, kind).inc(used)
+        if ranking.usage.cost:
+            self._cost.labels(ranking.reranker).inc(ranking.usage.cost)
+
+    def stored(self, items: float) -> None:
+        """Note the number of items; NaN if it is not known."""
+        self._items.set(items)
+
+    def runs(self, **names: str) -> None:
+        """Note the versions and the encoder that run."""
+        self._build.info(names)
 
     def text(self) -> bytes:
         """All metrics in the Prometheus text format."""

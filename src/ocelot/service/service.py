@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import platform
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from cachetools import LRUCache, TTLCache
 
+from ocelot import __version__
 from ocelot.assets import copy_demo_shop
 from ocelot.collection.facets import Facet, examples_of, facets_of
 from ocelot.encoders.base import Matrix
 from ocelot.engine import Engine
-from ocelot.errors import Overloaded, RequestTimeout
+from ocelot.errors import FilterError, OcelotError, Overloaded, RequestTimeout
 from ocelot.images.file import ImageFile
 from ocelot.indexing import Progress
 from ocelot.rerankers.base import Reranker
+from ocelot.service.first_hits import FirstHits
 from ocelot.service.images import Picture, original, small
 from ocelot.service.metrics import Metrics
 from ocelot.service.panoramas import Panoramas
@@ -26,7 +28,7 @@ from ocelot.service.redaction import check_filter, redacted, unranked
 from ocelot.service.removed import RemovedItems
 from ocelot.service.values import Answer, Limits, Overview
 from ocelot.service.workers import Workers
-from ocelot.types import Hit, IndexReport, Input, Item, Query
+from ocelot.types import Hit, IndexReport, Input, Item, Query, Result
 
 __all__ = ["Service"]
 
@@ -70,6 +72,9 @@ class Service:
         self.rerankers = tuple(sorted(rerankers, key=lambda name: name != default))
         self.encoder = engine.collection.identity
         self.closed = False
+        self.metrics.runs(
+            version=__version__, python=platform.python_version(), encoder=self.encoder.name
+        )
         self._rerankers = dict(rerankers)
         self._engine = engine
         self._panoramas = Panoramas(engine.images)
@@ -102,6 +107,7 @@ class Service:
         query: Query,
         *,
         limit: int = 9,
+        offset: int = 0,
         filter: str | None = None,
         min_score: float | None = None,
         keep_reference: bool = False,
@@ -116,6 +122,7 @@ class Service:
             self._engine.search,
             query,
             limit=limit,
+            offset=offset,
             filter=check_filter(filter),
             min_score=min_score,
             keep_reference=keep_reference,
@@ -125,15 +132,39 @@ class Service:
         self.metrics.searched(result)
         return Answer(result, self._panoramas.keep(result.query, result.hits))
 
+    async def search_many(
+        self, searches: Sequence[Mapping[str, Any]]
+    ) -> list[Answer | OcelotError]:
+        """Several searches, encoded together and not reranked; see `Engine.search_many`."""
+        refused: dict[int, OcelotError] = {}
+        for number, one in enumerate(searches):
+            try:
+                check_filter(one.get("filter"))
+            except FilterError as error:
+                refused[number] = error
+        usable = [one for number, one in enumerate(searches) if number not in refused]
+        found = iter(await self._search.run(self._engine.search_many, usable))
+        return [
+            refused[number] if number in refused else self._answer(next(found))
+            for number in range(len(searches))
+        ]
+
+    def _answer(self, result: Result | OcelotError) -> Answer | OcelotError:
+        if isinstance(result, OcelotError):
+            return result
+        self.metrics.searched(result)
+        return Answer(result, self._panoramas.keep(result.query, result.hits))
+
     async def rerank(self, answer: Answer, name: str | None = None) -> Answer:
         """The answer with a reranker's verdict; unchanged without hits.
 
-        A full queue or a timeout costs the verdict and never the hits.
+        A full queue or a timeout costs the verdict and never the hits. Hits after the first
+        `MAX_RERANKED` stay behind them: a language model would be asked for minutes.
 
         Args:
             name: One of `rerankers`; None takes the default.
         """
-        reranker = self._rerankers[name or self.default or self.rerankers[0]]
+        reranker = FirstHits(self._rerankers[name or self.default or self.rerankers[0]])
         try:
             result = await self._reranking.run(self._engine.rerank, answer.result, reranker)
         except (Overloaded, RequestTimeout) as error:
@@ -143,6 +174,20 @@ class Service:
         if result.ranking is not None:
             self.metrics.ranked(result.ranking, result.timings.get("rerank", 0.0))
         return replace(answer, result=result)
+
+    async def nearest(
+        self,
+        vector: Sequence[float],
+        *,
+        limit: int = 9,
+        offset: int = 0,
+        filter: str | None = None,
+        min_score: float | None = None,
+    ) -> tuple[Hit, ...]:
+        """The items closest to a vector; see `Engine.nearest`."""
+        options: dict[str, Any] = {"limit": limit, "offset": offset, "min_score": min_score}
+        options["filter"] = check_filter(filter)
+        return await self._search.run(self._engine.nearest, vector, **options)
 
     async def similar(
         self,
@@ -160,6 +205,14 @@ class Service:
         """Unit vectors of images, texts, or both, shape (n, dimension)."""
         return await self._search.run(self._engine.encoder.encode, list(items))
 
+    async def similarities(self, query: Input, documents: Sequence[Input | str]) -> list[float]:
+        """Cosine similarities of documents, or of stored items by their ids, to a query.
+
+        Raises:
+            ItemNotFound: There is no item with one of the ids.
+        """
+        return await self._search.run(self._engine.similarities, query, documents)
+
     async def panorama(self, key: str) -> bytes:
         """The panorama of a recent answer as a JPEG file; `ItemNotFound` when it was dropped."""
         return await self._items.run(self._panoramas.draw, key)
@@ -167,9 +220,15 @@ class Service:
     # Items
 
     async def add(
-        self, image: ImageFile, metadata: Mapping[str, Any] | None = None
+        self,
+        image: ImageFile,
+        metadata: Mapping[str, Any] | None = None,
+        id: str | None = None,
     ) -> tuple[Item, bool]:
         """Store an uploaded picture. It is on disk and searchable once this returns.
+
+        Args:
+            id: The caller's own; by default the SHA-256 of the picture.
 
         Returns:
             The item, and whether it is new.
@@ -177,13 +236,15 @@ class Service:
         Raises:
             ImageError, MetadataError: The picture or its metadata cannot be used.
         """
-        return await self._search.run(self._add, image, metadata)
+        return await self._search.run(self._add, image, metadata, id)
 
-    def _add(self, image: ImageFile, metadata: Mapping[str, Any] | None) -> tuple[Item, bool]:
-        with self._lock_of(image.id):
+    def _add(
+        self, image: ImageFile, metadata: Mapping[str, Any] | None, id: str | None
+    ) -> tuple[Item, bool]:
+        with self._lock_of(id or image.id):
             image.probe(self.limits.pixels)
-            created = not self._engine.collection.known([image.id])
-            item = self._engine.add(image, metadata=metadata)
+            created = not self._engine.collection.known([id or image.id])
+            item = self._engine.add(image, metadata=metadata, id=id)
         self._forget(item.id)
         return item, created
 
@@ -202,29 +263,22 @@ class Service:
         """A stored item; `ItemNotFound` when there is none with this id."""
         return await self._items.run(self._engine.get, id)
 
-    async def browse(self, filter: str | None, limit: int) -> tuple[Item, ...]:
-        """The first items that a filter selects, in order of ids."""
-        return await self._items.run(self._browse, check_filter(filter), limit)
+    async def page(
+        self, *, after: str = "", limit: int = 100, filter: str | None = None
+    ) -> tuple[tuple[Item, ...], bool]:
+        """The items that follow an id, and whether there are more; see `Engine.page`."""
+        options = {"after": after, "limit": limit, "filter": check_filter(filter)}
+        return await self._items.run(self._engine.page, **options)
 
-    def _browse(self, filter: str | None, limit: int) -> tuple[Item, ...]:
-        return tuple(islice(self._engine.items(filter=filter), limit))
+    async def update(self, id: str, metadata: Mapping[str, Any]) -> Item:
+        """Change some fields of an item's metadata; see `Engine.update`."""
+        return await self._items.run(self._update, id, metadata)
 
-    async def edit(self, id: str, metadata: Mapping[str, Any]) -> Item:
-        """Replace the metadata of an item; its picture need not be readable.
-
-        Raises:
-            ItemNotFound: There is no item with this id.
-            MetadataError: The metadata cannot be stored.
-        """
-        return await self._items.run(self._edit, id, metadata)
-
-    def _edit(self, id: str, metadata: Mapping[str, Any]) -> Item:
+    def _update(self, id: str, metadata: Mapping[str, Any]) -> Item:
         with self._lock_of(id):
-            self._engine.get(id)
-            (row,) = self._engine.collection.get(id)
-            self._engine.collection.upsert([replace(row, metadata=metadata)])
+            item = self._engine.update(id, metadata)
         self._forget(id)
-        return self._engine.get(id)
+        return item
 
     async def delete(self, id: str, *, keep: bool = False) -> None:
         """Remove an item, and its file if it was uploaded; other files are never touched.
@@ -296,6 +350,14 @@ class Service:
     async def count(self) -> int:
         """The number of items in the collection."""
         return await self._items.run(self._engine.count)
+
+    async def measure(self) -> bytes:
+        """The metrics in the Prometheus text format; without the database's, if it fails."""
+        try:
+            self.metrics.stored(await self._checks.run(self._engine.count))
+        except OcelotError:
+            self.metrics.stored(float("nan"))
+        return self.metrics.text()
 
     async def ready(self) -> None:
         """Return when the database answers, within five seconds.

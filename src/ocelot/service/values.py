@@ -8,9 +8,11 @@ from ocelot.collection import CollectionInfo, Facet
 from ocelot.settings import Settings
 from ocelot.types import Item, Result
 
-__all__ = ["MAX_RESULTS", "MAX_TEXT", "Answer", "Limits", "Overview"]
+__all__ = ["MAX_DEPTH", "MAX_RERANKED", "MAX_RESULTS", "MAX_TEXT", "Answer", "Limits", "Overview"]
 
-MAX_RESULTS = 100  # hits of one search
+MAX_RESULTS = 500  # hits of one answer
+MAX_DEPTH = 10_000  # hits of all answers to one query
+MAX_RERANKED = 100  # hits of one answer that are reranked
 MAX_TEXT = 2000  # characters of a text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -86,7 +87,7 @@ class Workers:
                 )
             self.held += 1
         try:
-            future = self._pool.submit(work)
+            future = self._pool.submit(contextvars.copy_context().run, work)
         except BaseException:
             self._release(None)
             raise

@@ -12,11 +12,12 @@ from starlette.middleware.cors import CORSMiddleware
 from ocelot import __version__
 from ocelot.service import Service
 from ocelot.settings import Settings
-from ocelot.web.api import collection, health, items, search
+from ocelot.web.api import bulk, collection, encoding, health, items, more_search, search
 from ocelot.web.api.openapi import complete
 from ocelot.web.api.problems import HANDLERS
 from ocelot.web.page import login
 from ocelot.web.page.routes import create_page
+from ocelot.web.reference import page as reference
 from ocelot.web.security.attempts import Attempts
 from ocelot.web.security.body_limits import BodyLimits
 from ocelot.web.security.headers import SecurityHeaders
@@ -29,11 +30,13 @@ __all__ = ["create_app", "describe", "stop_streams"]
 
 # Forms first: the later one of two routes on a path is described.
 _ROUTERS = (
-    search.forms, search.router, items.forms, items.router, collection.router, health.router,
+    search.forms, search.router, more_search.router, items.forms, items.router, bulk.router,
+    encoding.router, collection.router, health.router, reference.router,
 )  # fmt: skip
 _TAGS = [
     {"name": "search", "description": "Find pictures by pictures and text."},
     {"name": "items", "description": "The pictures in the collection."},
+    {"name": "encoder", "description": "What the collection's encoder computes."},
     {"name": "collection", "description": "The collection that is searched."},
     {"name": "operation", "description": "Health and metrics."},
 ]
@@ -64,9 +67,9 @@ def create_app(
     cors = Middleware(
         CORSMiddleware,
         allow_origins=origins,
-        allow_methods=("GET", "HEAD", "POST", "DELETE"),
-        allow_headers=("Authorization", "X-API-Key"),
-        expose_headers=("ETag", "Location", "Retry-After"),
+        allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
+        allow_headers=("Authorization", "X-API-Key", "X-Request-Id", "Last-Event-ID"),
+        expose_headers=("ETag", "Location", "Retry-After", "X-Request-Id"),
     )
     app = _api(
         Middleware(SecurityHeaders, embeddable=bool(origins)),
@@ -118,7 +121,7 @@ def _api(*middleware: Middleware) -> FastAPI:
         version=__version__,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_tags=_TAGS,
-        docs_url=None,  # these pages load scripts from other hosts
+        docs_url=None,  # these pages load scripts from other hosts; ours is in `reference`
         redoc_url=None,
         redirect_slashes=False,
         middleware=middleware,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["OPEN", "PLAIN", "is_page"]
+__all__ = ["BULK", "DOCS", "OPEN", "PLAIN", "is_page"]
 
 _API = frozenset({"/healthz", "/readyz", "/login", "/logout"})
 OPEN = _API | {"/static/page.css"}  # these need no key
-PLAIN = _API | {"/mcp", "/metrics", "/openapi.json"}  # the API's paths outside /v1
+BULK = "/v1/bulk"  # its body may be of any size: it is used line by line
+DOCS = frozenset({"/docs", "/docs/reference.css", "/docs/reference.js"})
+PLAIN = _API | DOCS | {"/mcp", "/metrics", "/openapi.json"}  # the API's paths outside /v1
 
 
 def is_page(path: str) -> bool:

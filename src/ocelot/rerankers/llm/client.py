@@ -9,6 +9,7 @@ Every failure becomes a :class:`ChatError`; see `failures.py`.
 
 from __future__ import annotations
 
+import contextvars
 import json
 import re
 import threading
@@ -26,6 +27,7 @@ from pydantic import SecretStr
 
 from ocelot.cancel import stop_if_cancelled
 from ocelot.errors import ConfigurationError
+from ocelot.request_id import request_id
 from ocelot.rerankers.llm.credentials import Redactor, check_address, check_key
 from ocelot.rerankers.llm.failures import Failures, LateError
 from ocelot.rerankers.llm.prompt import SCHEMA
@@ -143,12 +145,14 @@ class Chat:
         """The body of the answer; what may work next time is repeated while there is time."""
         # The raw reply: the SDK's models accept anything and then fail on use.
         create: Any = client.chat.completions.with_raw_response.create
+        id = request_id()
+        named = {"extra_headers": {"X-Request-Id": id}} if id else {}
         attempt = 0
         while True:
             stop_if_cancelled()  # nobody may wait for the answer any more
             left = deadline - time.monotonic()
             try:
-                return str(_within(left, partial(create, **request, timeout=left)).text)
+                return str(_within(left, partial(create, **request, **named, timeout=left)).text)
             except openai.OpenAIError as error:
                 pause = _pause(error, attempt)
                 last = attempt == self._retries or time.monotonic() + pause >= deadline
@@ -213,7 +217,8 @@ def _within(seconds: float, work: Callable[[], Any]) -> Any:
 
     if seconds <= 0:
         raise LateError
-    threading.Thread(target=run, name="ocelot-llm", daemon=True).start()
+    context = contextvars.copy_context()  # with the id of the request
+    threading.Thread(target=context.run, args=(run,), name="ocelot-llm", daemon=True).start()
     return answer.result(seconds)
 
 

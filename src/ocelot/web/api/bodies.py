@@ -20,7 +20,7 @@ from starlette.types import Scope
 
 from ocelot.web.api.problems import Problem
 
-__all__ = ["FORM", "FormRoute", "JSONRoute", "check_charset"]
+__all__ = ["FORM", "FormRoute", "JSONRoute", "check_charset", "check_encoding", "media_type"]
 
 JSON, FORM = "application/json", "multipart/form-data"
 _FIELD_BYTES = 256 * 2**10  # metadata is the longest text field
@@ -29,7 +29,8 @@ _PARTS = 64
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def _media_type(headers: Headers) -> str:
+def media_type(headers: Headers) -> str:
+    """The type of a body, without parameters."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -53,8 +54,8 @@ class JSONRoute(APIRoute):
 
         async def checked(request: Request) -> Response:
             if self.body_field is not None:
-                _check_encoding(request)
-                if (given := _media_type(request.headers)) != JSON:
+                check_encoding(request)
+                if (given := media_type(request.headers)) != JSON:
                     raise Problem(
                         415,
                         f"The Content-Type {given[:80]!r} cannot be read here; send {JSON}, or a "
@@ -70,7 +71,7 @@ class FormRoute(APIRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child_scope = super().matches(scope)
-        if match is Match.NONE or _media_type(Headers(scope=scope)) != FORM:
+        if match is Match.NONE or media_type(Headers(scope=scope)) != FORM:
             return Match.NONE, {}
         return match, child_scope
 
@@ -78,7 +79,7 @@ class FormRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def checked(request: Request) -> Response:
-            _check_encoding(request)
+            check_encoding(request)
             check_charset(request)
             request._form = form = await _read_form(request)  # FastAPI validates and closes it
             self._check_repeats(form)
@@ -95,7 +96,12 @@ class FormRoute(APIRoute):
                 raise Problem(422, f"The field {name} is given more than once.", field=name)
 
 
-def _check_encoding(request: Request) -> None:
+def check_encoding(request: Request) -> None:
+    """Check that the body is not compressed.
+
+    Raises:
+        Problem: It is (415).
+    """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise Problem(415, f"The body is encoded ({encoding[:40]}); send it without encoding.")

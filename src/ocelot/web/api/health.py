@@ -61,6 +61,7 @@ async def readiness(request: Request, service: CurrentService) -> Health:
     },
 )
 async def metrics(request: Request) -> Response:
-    """Counters and histograms of this process."""
+    """Counters and histograms of this process, and the size of the collection."""
     service: Service = request.app.state.service
-    return Response(service.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    text = service.metrics.text() if service.closed else await service.measure()
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

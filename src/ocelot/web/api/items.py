@@ -7,20 +7,24 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Header, Path, Query
 from starlette.responses import Response
 
+from ocelot.service import MAX_RESULTS
 from ocelot.types import Item as StoredItem
 from ocelot.web.api.bodies import FORM, FormRoute, JSONRoute
+from ocelot.web.api.cursors import cursor_to, place_of
 from ocelot.web.api.dependencies import CurrentService, load_images
 from ocelot.web.api.openapi import headers, or_form, picture, problems
 from ocelot.web.api.requests import (
+    Cursor,
     Filter,
     HitLimit,
     ImageData,
+    ItemChanges,
     ItemForm,
     ItemId,
     ItemRequest,
     MinScore,
 )
-from ocelot.web.api.responses import Hits, Item
+from ocelot.web.api.responses import Hits, Item, ItemPage
 
 __all__ = ["forms", "router"]
 
@@ -38,7 +42,7 @@ async def add_item_form(
 ) -> Item:
     """As `add_item`, with a form."""
     image = ImageData.model_construct(base64=await form.image.read())
-    request = ItemRequest.model_construct(image=image, metadata=form.metadata)
+    request = ItemRequest.model_construct(image=image, id=form.id, metadata=form.metadata)
     return await add_item(request, service, response)
 
 
@@ -58,12 +62,34 @@ async def add_item_form(
 async def add_item(request: ItemRequest, service: CurrentService, response: Response) -> Item:
     """The picture can be found as soon as this is answered. The same content twice is one item."""
     (image,) = await load_images(service, [request.image])
-    item, created = await service.add(image, request.metadata)
+    item, created = await service.add(image, request.metadata, request.id)
     if created:
         response.headers["Location"] = f"/v1/items/{item.id}"
     else:
         response.status_code = 200
     return Item.model_validate(item)
+
+
+@router.get(
+    "/v1/items",
+    operation_id="listItems",
+    summary="List items",
+    response_description="Items in the order of their ids.",
+    responses=problems(422, 429),
+)
+async def list_items(
+    service: CurrentService,
+    limit: Annotated[
+        int, Query(ge=1, le=MAX_RESULTS, description="The most items to return.")
+    ] = 100,
+    cursor: Annotated[Cursor, Query()] = None,
+    filter: Annotated[Filter, Query()] = None,
+) -> ItemPage:
+    """All items, or those that a filter selects, page by page."""
+    after = place_of(cursor, filter)
+    items, more = await service.page(after=after, limit=limit, filter=filter)
+    next = cursor_to(items[-1].id, filter) if more else None
+    return ItemPage.model_validate({"items": items, "next": next})
 
 
 @router.get(
@@ -77,6 +103,19 @@ async def add_item(request: ItemRequest, service: CurrentService, response: Resp
 async def get_item(id: Id, service: CurrentService) -> StoredItem:
     """A stored picture and its metadata."""
     return await service.get(id)
+
+
+@router.patch(
+    "/v1/items/{id}",
+    operation_id="updateItem",
+    summary="Change the metadata of an item",
+    response_model=Item,
+    response_description="The item as it is now.",
+    responses=problems(403, 404, 408, 413, 415, 422, 429),
+)
+async def update_item(id: Id, changes: ItemChanges, service: CurrentService) -> StoredItem:
+    """As JSON Merge Patch (RFC 7396): only the fields that are sent change. Nothing is encoded."""
+    return await service.update(id, changes.metadata)
 
 
 @router.delete(

@@ -7,7 +7,7 @@ from typing import Any
 
 from ocelot.web.api.bodies import FORM
 from ocelot.web.api.problems import MEDIA_TYPE
-from ocelot.web.api.responses import ProblemDetails
+from ocelot.web.api.responses import BulkLine, ProblemDetails
 from ocelot.web.paths import OPEN
 
 __all__ = ["EVENTS", "complete", "headers", "or_form", "picture", "problems"]
@@ -17,7 +17,7 @@ Responses = dict[int | str, Json]
 
 _REF = "#/components/schemas/"
 _REASONS = {
-    400: "The JSON, the form or the filter is malformed.",
+    400: "The JSON, the form, the filter or the cursor is malformed.",
     401: "The API key is missing or wrong; only where the server asks for one.",
     403: "The request comes from a web page of another origin.",
     404: "Not found.",
@@ -34,14 +34,21 @@ _HEADERS = {
     401: {"WWW-Authenticate": "The scheme: `Bearer`."},
     429: {"Retry-After": "Seconds to wait before the next attempt."},
 }
+_REQUEST_ID = {
+    "name": "X-Request-Id",
+    "in": "header",
+    "description": "An id for the server's log and for its calls to a language model: up to 128 "
+    "visible ASCII characters. Otherwise a random one is taken. Every answer has it, too.",
+    "schema": {"type": "string"},
+}
 EVENTS: Json = {
     "description": "The hits and the ranking.",
     "content": {
         "text/event-stream": {
             "schema": {"type": "string"},
-            "example": "event: hits\ndata: {…}\n\n"
-            "event: ranking\ndata: {…}\n\n"
-            "event: done\ndata: {}\n\n",
+            "example": "id: 5f0c2a6e5f0c2a6e-1\nevent: hits\ndata: {…}\n\n"
+            "id: 5f0c2a6e5f0c2a6e-2\nevent: ranking\ndata: {…}\n\n"
+            "id: 5f0c2a6e5f0c2a6e-3\nevent: done\ndata: {}\n\n",
         }
     },
 }
@@ -89,12 +96,18 @@ def or_form(model: str) -> Json:
 def complete(schema: Json, rerankers: Sequence[str], *, locked: bool) -> Json:
     """FastAPI's description with the problem details, rerankers and keys of a server."""
     components = schema["components"]
-    problem = ProblemDetails.model_json_schema(ref_template=_REF + "{model}")
-    components["schemas"] |= {**problem.pop("$defs"), "ProblemDetails": problem}
-    choices = [*([True] if rerankers else []), False, *rerankers]
-    for name, null in (("SearchRequest", [None]), ("SearchForm", [])):
+    for model in (ProblemDetails, BulkLine):
+        named = model.model_json_schema(ref_template=_REF + "{model}")
+        components["schemas"] |= {**named.pop("$defs"), model.__name__: named}
+    names = [{"type": "string", "enum": list(rerankers)}] if rerankers else []
+    for name, null in (("SearchRequest", [{"type": "null"}]), ("SearchForm", [])):
         rerank = components["schemas"][name]["properties"]["rerank"]
-        rerank["anyOf"] = [{"enum": choices + null}]
+        rerank["anyOf"] = [{"type": "boolean"}, *names, *null]  # an enum of one type each
+    components["parameters"] = {"RequestId": _REQUEST_ID}
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            parameters = operation.setdefault("parameters", [])
+            parameters.append({"$ref": "#/components/parameters/RequestId"})
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

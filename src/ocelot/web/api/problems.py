@@ -205,7 +205,7 @@ def _methods(request: Request) -> list[str]:
         scope = {**request.scope, "method": method}
         return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
-    found = [method for method in ("DELETE", "GET", "POST") if is_known(method)]
+    found = [method for method in ("DELETE", "GET", "PATCH", "POST") if is_known(method)]
     return found + ["HEAD"] * ("GET" in found)
 
 

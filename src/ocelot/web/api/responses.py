@@ -11,9 +11,12 @@ from typing_extensions import Self
 from ocelot import types
 from ocelot.collection import MAX_FILTER
 from ocelot.service import MAX_RESULTS, MAX_TEXT, Answer, Overview, Service
-from ocelot.web.api.requests import MAX_EMBEDDED, ItemId
+from ocelot.web.api.requests import MAX_EMBEDDED, MAX_QUERIES, ItemId
 
-__all__ = ["Collection", "Embeddings", "Health", "Hits", "Item", "ProblemDetails", "SearchAnswer"]
+__all__ = [
+    "BatchAnswer", "BatchEntry", "BulkLine", "Collection", "Health", "HitPage",
+    "Hits", "Item", "ItemPage", "ProblemDetails", "SearchAnswer",
+]  # fmt: skip
 
 
 class _Value(BaseModel, from_attributes=True, use_attribute_docstrings=True):
@@ -67,6 +70,21 @@ class Hits(_Value):
     def of(cls, hits: Sequence[types.Hit]) -> Self:
         """The hits of a search."""
         return cls.model_validate({"hits": hits})
+
+
+class HitPage(Hits):
+    """Items, the most similar first, and where more begin."""
+
+    next: str | None
+    """Cursor of the next hits; null when there are none."""
+
+
+class ItemPage(_Value):
+    """Items in the order of their ids, and where more begin."""
+
+    items: list[Item]
+    next: str | None
+    """Cursor of the next items; null when there are none."""
 
 
 class Usage(_Value):
@@ -124,10 +142,12 @@ class SearchAnswer(_Value):
     timings: Timings
     panorama: str | None
     """Path of a picture of the hits, numbered by `retrieval_rank`; it is kept for a while."""
+    next: str | None
+    """Cursor of the next hits; null when there are none, and with `diversity`."""
 
     @classmethod
-    def of(cls, answer: Answer) -> Self:
-        """The answer of a service."""
+    def of(cls, answer: Answer, next: str | None = None) -> Self:
+        """The answer of a service, and the cursor of the next."""
         result = answer.result
         return cls.model_validate(
             {
@@ -137,6 +157,7 @@ class SearchAnswer(_Value):
                 "unknown_words": result.unknown_words,
                 "timings": result.timings,
                 "panorama": answer.panorama and f"/v1/panoramas/{answer.panorama}",
+                "next": next,
             }
         )
 
@@ -147,14 +168,6 @@ class Encoder(_Value):
     name: str
     dimension: int
     """Length of a vector."""
-
-
-class Embeddings(_Value):
-    """Unit vectors, one for each item."""
-
-    encoder: str
-    dimension: int
-    embeddings: list[list[float]]
 
 
 class MetadataField(_Value):
@@ -193,6 +206,8 @@ class RequestLimits(_Value):
     """Pictures in one query."""
     results: int
     """Hits of one search."""
+    queries: int
+    """Queries of a batch."""
     embeddings: int
     """Items to encode in one request."""
     filter_length: int
@@ -227,6 +242,7 @@ class Collection(_Value):
         limits = {
             "references": types.MAX_REFERENCES,
             "results": MAX_RESULTS,
+            "queries": MAX_QUERIES,
             "embeddings": MAX_EMBEDDED,
             "filter_length": MAX_FILTER,
             "text_length": MAX_TEXT,
@@ -269,3 +285,31 @@ class ProblemDetails(_Value):
     """The first field that cannot be used."""
     errors: list[FieldError] | None = None
     """All fields that cannot be used."""
+
+
+class BatchEntry(_Value):
+    """The answer to one query of a batch, or why there is none."""
+
+    answer: SearchAnswer | None = None
+    """In retrieval order."""
+    problem: ProblemDetails | None = None
+    """Why the query cannot be answered."""
+
+
+class BatchAnswer(_Value):
+    """Answers to the queries of a batch, in their order."""
+
+    answers: list[BatchEntry]
+
+
+class BulkLine(_Value):
+    """The answer to one line of a bulk request; a field that is null is left out."""
+
+    line: int | None = None
+    """Its number, from 1; null where the rest of the body did not arrive."""
+    status: int
+    """201 for a new item, 200 for one that was stored before, else that of the problem."""
+    id: ItemId | None = None
+    """Id of the item."""
+    problem: ProblemDetails | None = None
+    """Why the line could not be used."""

@@ -1,4 +1,9 @@
-"""An answer as server-sent events: the hits at once, the ranking when it is ready."""
+"""An answer as server-sent events: the hits at once, the ranking when it is ready.
+
+The events of a question are always the same ones in the same order, so an id is the question's
+digest and a number. A client that has lost its connection repeats the question with the last id;
+any server, also one that was started since, then sends the events after it.
+"""
 
 from __future__ import annotations
 
@@ -13,31 +18,50 @@ from ocelot.web.api.responses import SearchAnswer
 __all__ = ["events"]
 
 _KEEP_ALIVE = 15.0  # seconds; proxies close a connection that is silent for longer
+_HITS, _RANKING, _DONE = 1, 2, 3  # numbers of the events
 
 
 async def events(
-    found: Answer, rerank: Callable[[], Awaitable[Answer]] | None
+    found: Answer,
+    rerank: Callable[[], Awaitable[Answer]] | None,
+    *,
+    told: Callable[[Answer], SearchAnswer] = SearchAnswer.of,
+    name: str = "",
+    last: str = "",
 ) -> AsyncIterator[bytes]:
-    """The events `hits`, `ranking` if `rerank` is given (`error` if it fails), and `done`."""
-    hits = _event("hits", SearchAnswer.of(found).model_dump_json())
-    if rerank is None:
-        yield hits
+    """The events `hits`, `ranking` if `rerank` is given (`error` if it fails), and `done`.
+
+    Args:
+        told: Makes the data of an event.
+        name: Identifies the question; "" for events without ids.
+        last: Id of the last event that the client has; "" for none.
+    """
+    ids = {n: f"{name}-{n}" if name else "" for n in (_HITS, _RANKING, _DONE)}
+    seen = next((n for n, id in ids.items() if last and last == id), 0)
+    hits = [_event("hits", told(found).model_dump_json(), ids[_HITS])]
+    if seen >= _HITS:
+        hits = []
+    if rerank is None or seen >= _RANKING:
+        for event in hits:
+            yield event
     else:
         ranking = asyncio.ensure_future(rerank())  # runs while the hits are sent
         try:
-            yield hits
+            for event in hits:
+                yield event
             while not (await asyncio.wait({ranking}, timeout=_KEEP_ALIVE))[0]:
                 yield b": keep-alive\n\n"
-            ranked = SearchAnswer.of(ranking.result())
-        except Exception as error:
+            ranked = told(ranking.result())
+        except Exception as error:  # without an id: it is worth another try
             yield _event("error", json.dumps(problem_of(error).body()))
         else:
-            yield _event("ranking", ranked.model_dump_json())
+            yield _event("ranking", ranked.model_dump_json(), ids[_RANKING])
         finally:
             ranking.cancel()
-    yield _event("done", "{}")
+    yield _event("done", "{}", ids[_DONE])
 
 
-def _event(name: str, data: str) -> bytes:
+def _event(name: str, data: str, id: str = "") -> bytes:
     # JSON text has no line breaks, so one data line holds it.
-    return f"event: {name}\ndata: {data}\n\n".encode()
+    head = f"id: {id}\n" if id else ""
+    return f"{head}event: {name}\ndata: {data}\n\n".encode()

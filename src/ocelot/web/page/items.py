@@ -92,7 +92,9 @@ class Items:
         async with request.form(max_files=0, max_fields=_FIELDS) as form:
             fields = {name: str(value) for name, value in form.multi_items()}
         item = await self._service.get(id)
-        await self._service.edit(id, edited(item.metadata, fields))
+        # None removes what is not among the new fields.
+        changes = dict.fromkeys(item.metadata) | edited(item.metadata, fields)
+        await self._service.update(id, changes)
         return RedirectResponse(question.url(f"../{quote(id, safe='')}"), 303)
 
     async def delete(self, request: Request) -> Response:

@@ -177,7 +177,9 @@ class _Page:
     async def _browsed(self, question: Question, overview: Overview) -> Any:
         if not question.filtered:
             return overview.examples[:_SHOWN]
-        return await self._service.browse(question.expression(overview.facets), _BROWSED)
+        filter = question.expression(overview.facets)
+        items, _ = await self._service.page(limit=_BROWSED, filter=filter)
+        return items
 
     async def _leopard(self, overview: Overview) -> str | None:
         """The query picture of the demo shop, if this is its collection."""

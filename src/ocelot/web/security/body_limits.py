@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ocelot.errors import Overloaded
 from ocelot.service import Limits
 from ocelot.web.api.problems import Problem, problem_of, stopping
+from ocelot.web.paths import BULK
 from ocelot.web.security.shutdown import Shutdown
 
 __all__ = ["BodyLimits"]
@@ -30,7 +31,8 @@ class BodyLimits:
 
     413: the body is too large, by its Content-Length or by its bytes. 429: the bodies of all
     requests together are too large. 408: the body does not arrive in time. 503: it has not arrived
-    when the server is to stop.
+    when the server is to stop. Of a bulk request, whose lines are used while others arrive, each
+    part must come in time, and its reader limits a line.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits, shutdown: Shutdown) -> None:
@@ -53,6 +55,8 @@ class BodyLimits:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        if scope["path"] == BULK:
+            return await self.app(scope, self._parts(receive), send)
         until = asyncio.get_running_loop().time() + self._seconds
         held = received = 0
         refused: Problem | None = None
@@ -98,6 +102,18 @@ class BodyLimits:
             self._held -= held
         if refused and not began:
             await refused.response()(scope, receive, send)
+
+    def _parts(self, receive: Receive) -> Receive:
+        """Receives the parts of a body of any size; raises a `Problem` if one does not come."""
+
+        async def part() -> Message:
+            until = asyncio.get_running_loop().time() + self._seconds
+            message = await self._next(receive, until)
+            if isinstance(message, Problem):
+                raise message
+            return message
+
+        return part
 
     def _refusal(self, size: int, more: int) -> Problem | None:
         """Why `more` bytes cannot be held for a body of `size` bytes so far; None if they can."""

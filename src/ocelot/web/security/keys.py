@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ocelot.errors import ConfigurationError
 from ocelot.web.api.problems import Problem
-from ocelot.web.paths import OPEN, is_page
+from ocelot.web.paths import DOCS, OPEN, is_page
 
 __all__ = ["COOKIE", "SESSION_SECONDS", "Keys", "RequireKey", "Sessions"]
 
@@ -101,7 +101,8 @@ class RequireKey:
 
     def _refusal(self, scope: Scope) -> Response:
         accepts = HTTPConnection(scope).headers.get("accept", "")
-        if not (is_page(scope["path"]) and "text/html" in accepts):
+        page = is_page(scope["path"]) or (scope["method"] == "GET" and scope["path"] in DOCS)
+        if not (page and "text/html" in accepts):
             return _UNAUTHORISED.response()
         query = scope["query_string"].decode("latin-1")
         # What a form has sent is lost; the page that it was on is not known.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import secrets
 import time
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ocelot.request_id import answering
 from ocelot.service import Metrics
 from ocelot.web.api.problems import problem_of, stopping
 from ocelot.web.paths import PLAIN, is_page
@@ -18,6 +21,7 @@ __all__ = ["CancelOnDisconnect", "RequestLog", "is_last", "is_stream"]
 
 _log = logging.getLogger("ocelot.web")
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _DISCONNECTED = 499  # logged when the client did not wait for its answer
 
 
@@ -35,6 +39,7 @@ def is_last(message: Message) -> bool:
 class RequestLog:
     """Counts and logs each request by its route, and answers 500 to unexpected errors.
 
+    Each request has an id, the client's own (X-Request-Id) or a new one, which is sent back.
     Paths and query strings are not logged: they may be private. HEAD is handled as GET, which
     FastAPI's routes do not do; the web server leaves out the body.
     """
@@ -49,6 +54,12 @@ class RequestLog:
             return await self.app(scope, receive, send)
         if scope["type"] != "http":  # the server has no web sockets
             return await send({"type": "websocket.close", "code": 1008})
+        given = Headers(scope=scope).get("x-request-id", "")
+        id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        with answering(id):
+            await self._watch(scope, receive, send, id)
+
+    async def _watch(self, scope: Scope, receive: Receive, send: Send, id: str) -> None:
         started, status, endless = time.perf_counter(), 0, False
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
@@ -57,6 +68,7 @@ class RequestLog:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 endless = is_page(scope["path"]) and is_stream(message)
+                MutableHeaders(scope=message)["X-Request-Id"] = id
             await send(message)
 
         try:
@@ -81,7 +93,12 @@ class RequestLog:
             self._metrics.requests.labels(method, route, str(status)).inc()
             if not endless:
                 self._metrics.request_seconds.labels(route).observe(seconds)
-            _log.info("%s %s %d %.0f ms", method, route, status, 1000 * seconds)
+            milliseconds = 1000 * seconds
+            fields = {"method": method, "route": route, "status": status}
+            _log.info(
+                "%s %s %d %.0f ms", method, route, status, milliseconds,
+                extra={"fields": {**fields, "milliseconds": round(milliseconds, 1)}},
+            )  # fmt: skip
 
 
 def _route(scope: Scope) -> str:

@@ -1,0 +1,166 @@
+"""The body of a search, as JSON and as a form."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, PlainValidator, WithJsonSchema, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+from typing_extensions import Self
+
+from ocelot.images.file import ImageFile
+from ocelot.query import MAX_REFERENCES, Query
+from ocelot.web.api.requests.fields import (
+    EXAMPLE_ID,
+    MAX_FIELD,
+    Body,
+    Cursor,
+    File,
+    Filter,
+    HitLimit,
+    Image,
+    ImageData,
+    ItemId,
+    Json,
+    Liked,
+    MinScore,
+    QueryImage,
+    QueryImageData,
+    QueryImageOfItem,
+    Share,
+    Text,
+    Weight,
+    not_empty,
+)
+
+__all__ = ["SearchForm", "SearchRequest"]
+
+
+def _reranker(value: Any) -> Any:
+    if value is not None and not isinstance(value, (bool, str)):
+        raise PydanticCustomError("choice", "it must be true, false or the name of a reranker")
+    return value
+
+
+class _SearchOptions(Body):
+    """The fields that a search has in JSON and in a form."""
+
+    text: Text = None
+    """What is wanted, or how it differs from the pictures."""
+    limit: HitLimit = 9
+    cursor: Cursor = None
+    filter: Filter = None
+    min_score: MinScore = None
+    rerank: Annotated[
+        bool | str | None,
+        PlainValidator(_reranker),
+        WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string"}, {"type": "null"}]}),
+    ] = None
+    """Whether to rerank, or the name of a reranker; by default as the server is set up. Only an
+    answer without a cursor is reranked, and of that the first 100 hits."""
+    keep_reference: Annotated[bool, Field(strict=True)] = False
+    """Also return the query's own pictures, their exact copies, and the items it names."""
+    text_weight: Weight = 1.0
+    """What the text counts beside the pictures."""
+    negative_text: Text = None
+    """What is not wanted."""
+    negative_weight: Weight = 0.5
+    """How far the query moves away from what is not wanted."""
+    like: Liked = Field([])
+    """Ids of items that the hits should be closer to."""
+    unlike: Liked = Field([])
+    """Ids of items that the hits should be further from."""
+    group_by: Annotated[str | None, Field(max_length=MAX_FIELD)] = None
+    """A metadata field: only the best hit of each of its values is returned."""
+    hybrid: Annotated[str | None, Field(max_length=MAX_FIELD)] = None
+    """A metadata field: hits that share words of the text there come forward."""
+    fold: Share | None = None
+    """Leave out near duplicates of better hits, from this cosine similarity."""
+    diversity: Share = 0.0
+    """How much it counts that hits differ from each other."""
+    min_share: Share | None = None
+    """Leave out hits whose score is below this share of the best one's."""
+
+
+class SearchRequest(
+    _SearchOptions,
+    strict=True,
+    json_schema_extra={
+        "examples": [
+            {
+                "images": [{"id": EXAMPLE_ID}],
+                "text": "phone case with this image theme",
+                "limit": 9,
+                "filter": 'price < 30 and category == "Phone cases"',
+            },
+            {"text": "blue kettle", "rerank": False},
+            {"text": "shirt", "negative_text": "red", "group_by": "brand", "diversity": 0.3},
+        ],
+    },
+):
+    """A query: at least one picture, or a text."""
+
+    images: Annotated[list[QueryImage], Field(max_length=MAX_REFERENCES)] = Field([])
+    """Reference pictures."""
+    negative_images: Annotated[list[Image], Field(max_length=MAX_REFERENCES)] = Field([])
+    """Pictures of what is not wanted."""
+
+    @model_validator(mode="after")
+    def _isnot_empty(self) -> Self:
+        return not_empty(self, bool(self.images))
+
+    def to_query(self, images: list[ImageFile], negative_images: list[ImageFile]) -> Query:
+        """The query, with its pictures loaded."""
+        names = {"text", "text_weight", "negative_text", "negative_weight", "like", "unlike"}
+        names |= {"group_by", "fold", "diversity", "min_share", "hybrid"}
+        weights = [image.weight for image in self.images]
+        parts = {name: getattr(self, name) for name in names}
+        return Query(images, image_weights=weights, negative_images=negative_images, **parts)
+
+
+def _describe_form(schema: Json) -> None:
+    """A form has no null."""
+    for field in schema["properties"].values():
+        kinds = [kind for kind in field.pop("anyOf", ()) if kind != {"type": "null"}]
+        if kinds:
+            field.pop("default")
+            field |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+
+
+class SearchForm(_SearchOptions, json_schema_extra=_describe_form):
+    """A `SearchRequest` as a form."""
+
+    image: Annotated[list[File], Field(max_length=MAX_REFERENCES)] = Field([])
+    """Image files."""
+    image_id: Annotated[list[ItemId], Field(max_length=MAX_REFERENCES)] = Field([])
+    """Ids of items whose pictures to use."""
+    image_weight: Weight = 1.0
+    """What each of these pictures counts."""
+    negative_image: Annotated[list[File], Field(max_length=MAX_REFERENCES)] = Field([])
+    """Image files of what is not wanted."""
+
+    @field_validator("rerank", "keep_reference", mode="before")
+    @classmethod
+    def _read_boolean(cls, value: Any) -> Any:
+        return {"true": True, "false": False}.get(str(value).lower(), value)
+
+    @model_validator(mode="after")
+    def _isnot_empty(self) -> Self:
+        return not_empty(self, bool(self.image or self.image_id))
+
+    async def to_request(self) -> SearchRequest:
+        """The same query: the files first, then the items."""
+        weight, unwanted = self.image_weight, self.negative_image
+        images: list[QueryImageData | QueryImageOfItem] = [
+            QueryImageData.model_construct(base64=await file.read(), weight=weight)
+            for file in self.image
+        ]
+        images += [QueryImageOfItem.model_construct(id=id, weight=weight) for id in self.image_id]
+        options = self.model_dump(exclude={"image", "image_id", "image_weight", "negative_image"})
+        return SearchRequest.model_construct(
+            images=images,
+            negative_images=[
+                ImageData.model_construct(base64=await file.read()) for file in unwanted
+            ],
+            **options,
+        )
