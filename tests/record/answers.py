@@ -529,7 +529,7 @@ def _requests(place: Place, client: TestClient) -> Iterator[tuple[str, Any]]:
     yield "unknown id in a search", search(images=[{"id": unknown}])
     yield "bad id", client.get("/v1/items/-nothing")
     yield "unknown field", search(text="a dress", colour="red")
-    yield "limit too large", search(text="a dress", limit=101)
+    yield "limit too large", search(text="a dress", limit=501)
     yield "neither image nor text", search(limit=3)
     yield "damaged picture", search(images=[{"base64": base64.b64encode(b"no picture").decode()}])
     cut = base64.b64encode(b[: len(b) // 2]).decode()

@@ -23,7 +23,8 @@ from ocelot.score_calibration import LEAD_OVER
 from ocelot.service import MAX_TEXT, Service
 from ocelot.types import Hit
 from ocelot.web.api.dependencies import load_images
-from ocelot.web.api.requests import Base64, Filter, HitLimit, ImageData, ImageOfItem, ItemId
+from ocelot.web.api.requests import Base64, Filter, ImageData, ImageOfItem, ItemId
+from ocelot.web.api.requests.fields import Whole
 
 __all__ = ["MAX_PICTURES", "TOOLS", "Tool"]
 
@@ -31,8 +32,12 @@ Content = list[TextContent | ImageContent]
 
 MAX_PICTURES = 8  # in one answer
 _SMALL, _LARGE = 256, 1024  # pixels of the longer side
+_MAX_HITS = 100  # in one answer, which a model must read
 _MAX_VALUE = 300  # characters of a field in a list; `show` gives all
 _MAX_VALUES = 12  # examples of a field's values
+
+
+_Limit = Annotated[int, Field(ge=1, le=_MAX_HITS, description="The most hits to return."), Whole]
 
 
 class _Arguments(BaseModel, extra="forbid", use_attribute_docstrings=True):
@@ -49,7 +54,7 @@ class SearchArguments(_Arguments):
     image_id: ItemId | None = None
     """Id of an item whose picture to search with."""
     filter: Filter = None
-    limit: HitLimit = MAX_PICTURES
+    limit: _Limit = MAX_PICTURES
 
 
 class SimilarArguments(_Arguments):
@@ -57,7 +62,7 @@ class SimilarArguments(_Arguments):
 
     id: ItemId
     filter: Filter = None
-    limit: HitLimit = MAX_PICTURES
+    limit: _Limit = MAX_PICTURES
 
 
 class ShowArguments(_Arguments):

@@ -152,7 +152,8 @@ def _reason(first: int, scores: _Scores, picture: str, text: str) -> str:
         lead = "Closest" if _place(scores.whole, first) == 1 else "Close"
         said = f"{lead} to the {picture} and {text} together"
     elif near_image:
-        said = f"Looks most like the {picture}, and goes with {text}"
+        much = "most" if by_image == 1 else "much"
+        said = f"Looks {much} like the {picture}, and goes with {text}"
     else:
         said = f"Fits {text} well, and keeps something of the {picture}"
     count = len(scores.whole)
