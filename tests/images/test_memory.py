@@ -72,7 +72,12 @@ def test_large_pictures_are_served_within_a_gibibyte(tmp_path: Path) -> None:
     """Eight uploads at once, then eight queries."""
     pictures = [png(7000, 7000, "L", shade=100 + number) for number in range(8)]
     with (
-        serving(tmp_path / "a.db", "--no-page", OCELOT_CACHE=str(tmp_path / "cache")) as server,
+        serving(
+            tmp_path / "a.db",
+            "--no-page",
+            OCELOT_CACHE=str(tmp_path / "cache"),
+            OCELOT_REQUEST_TIMEOUT="120",
+        ) as server,
         httpx.Client(base_url=server.url, timeout=120) as client,
         ThreadPoolExecutor(8) as threads,
     ):

@@ -61,6 +61,16 @@ def test_a_cursor_belongs_to_its_question(client: TestClient) -> None:
     assert ask(client, text="kettle", limit=3, diversity=0.3)["next"] is None
 
 
+@pytest.mark.parametrize("place", ["abc", "-3", "+5", "1_0", "٣", "9" * 400, "10000"])
+def test_a_made_up_cursor_is_refused(client: TestClient, place: str) -> None:
+    cursor = ask(client, text="kettle", limit=3)["next"]
+    digest = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))[:16]
+    made = base64.urlsafe_b64encode(digest + place.encode()).decode().rstrip("=")
+    refused = client.post("/v1/search", json={"text": "kettle", "limit": 3, "cursor": made})
+    assert refused.status_code in (400, 422)
+    assert refused.json()["field"] == "cursor"
+
+
 def test_a_batch_says_what_single_searches_say(client: TestClient, leopard: bytes) -> None:
     picture = {"base64": base64.b64encode(leopard).decode()}
     queries: list[dict[str, Any]] = [

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cachetools import LRUCache, TTLCache
 
@@ -31,6 +31,8 @@ from ocelot.service.workers import Workers
 from ocelot.types import Hit, IndexReport, Input, Item, Query, Result
 
 __all__ = ["Service"]
+
+T = TypeVar("T")
 
 _SMALL_BYTES = 64 * 2**20  # of small pictures in memory
 _OVERVIEW_SECONDS = 5.0  # the metadata fields are read again after this time
@@ -218,6 +220,10 @@ class Service:
         return await self._items.run(self._panoramas.draw, key)
 
     # Items
+
+    async def work(self, function: Callable[..., T], *args: Any) -> T:
+        """Run a function on pictures in the threads for items, within their limits."""
+        return await self._items.run(function, *args)
 
     async def add(
         self,

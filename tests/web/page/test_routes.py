@@ -262,6 +262,28 @@ def test_a_session_is_needed_for_the_page(beside: MakeService) -> None:
     assert page.status_code == 200 and 'action="./logout"' in page.text
 
 
+def test_forms_without_files_are_small(beside: MakeService) -> None:
+    client = client_of(app_of(beside(), page=True, api_keys=SecretStr("k")))
+    head = {"Content-Type": "application/x-www-form-urlencoded"}
+    for path, size in (("/login", 2**16), ("/", 2**20)):
+        head["X-API-Key"] = "k"
+        response = client.post(path, content=b"&" * (size + 1), headers=head)
+        assert response.status_code == 413 and "larger than" in response.json()["detail"]
+
+
+def test_a_long_question_is_not_repeated(page: TestClient) -> None:
+    files = [("unlike", (None, f"{n}{'é' * 4000}".encode())) for n in range(8)]
+    response = page.post("/", files=[*files, ("text", (None, b"red"))], headers=HTML)
+    assert alert(response.text) == "The question is too long for a link; shorten it."
+    assert len(response.content) < 50_000
+
+
+def test_a_page_of_another_site_does_not_ask_the_model(page: TestClient) -> None:
+    foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    assert page.get("/verdict?text=red", headers=foreign).status_code == 403
+    assert page.get("/?text=red&wait=1", headers=foreign | HTML).status_code == 200
+
+
 def test_uploads_of_the_page_are_limited(beside: MakeService) -> None:
     client = client_of(app_of(beside(limits=Limits(upload_bytes=50_000)), page=True))
     files = {"picture": ("a.png", b"x" * 50_000, "image/png")}

@@ -38,6 +38,9 @@ class _Duplex(StreamingResponse):
         await self.stream_response(send)
 
 
+Latest = dict[str, Any]  # a line's item -> the task of the last line about it
+
+
 @router.post(
     "/v1/bulk",
     operation_id="addItems",
@@ -82,6 +85,7 @@ async def add_items(request: Request, service: CurrentService) -> Response:
 async def _answers(request: Request, service: Service) -> AsyncIterator[bytes]:
     answers: asyncio.Queue[asyncio.Task[BulkLine] | Problem | None] = asyncio.Queue(_UNREAD)
     room = asyncio.Semaphore(_AT_ONCE)
+    latest: Latest = {}
 
     async def read() -> None:
         number = 0
@@ -92,7 +96,7 @@ async def _answers(request: Request, service: Service) -> AsyncIterator[bytes]:
                 if line is not None and not line.strip():
                     continue
                 await room.acquire()
-                task = asyncio.ensure_future(_added(number, line, service))
+                task = asyncio.ensure_future(_added(number, line, service, latest))
                 task.add_done_callback(lambda _: room.release())
                 await answers.put(task)
         except Exception as error:  # the rest of the body did not arrive
@@ -131,12 +135,22 @@ async def _lines(parts: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes 
         yield None if is_skipped else bytes(held)
 
 
-async def _added(number: int, line: bytes | None, service: Service) -> BulkLine:
+async def _added(number: int, line: bytes | None, service: Service, latest: Latest) -> BulkLine:
+    """Store what a line says, after earlier lines of the same item.
+
+    Args:
+        latest: What was begun last for each item.
+    """
+    me, key = asyncio.current_task(), None
     try:
         if line is None:
             most = service.limits.upload_bytes / 2**20
             raise Problem(413, f"The line is longer than the limit of {most:g} MiB.")
         request = _parsed(line)
+        key = request.id or str(hash(request.image.base64))
+        before, latest[key] = latest.get(key), me
+        if before is not None:
+            await asyncio.wait({before})
         (image,) = await load_images(service, [request.image])
         until = asyncio.get_running_loop().time() + service.limits.seconds
         while True:
@@ -149,6 +163,9 @@ async def _added(number: int, line: bytes | None, service: Service) -> BulkLine:
                 await asyncio.sleep(_PAUSE)
     except Exception as error:
         return _failed(number, problem_of(error))
+    finally:
+        if key is not None and latest.get(key) is me:
+            del latest[key]
 
 
 def _parsed(line: bytes) -> ItemRequest:

@@ -9,7 +9,7 @@ import json
 
 from ocelot.web.api.problems import Problem
 
-__all__ = ["cursor_to", "digest_of", "place_of"]
+__all__ = ["cursor_to", "digest_of", "place_of", "wrong_cursor"]
 
 
 def digest_of(asked: object) -> str:
@@ -40,12 +40,17 @@ def place_of(cursor: str | None, asked: object) -> str:
         text = ""
     digest, place = text[:16], text[16:]
     if digest != digest_of(asked) or not place:
-        raise Problem(
-            400,
-            "The cursor is not one of an answer to this question: repeat the question as it was, "
-            "with the cursor `next` of its last answer.",
-            type="urn:ocelot:problem:cursor",
-            title="The cursor cannot be used",
-            field="cursor",
-        )
+        raise wrong_cursor()
     return place
+
+
+def wrong_cursor() -> Problem:
+    """The answer to a cursor that leads nowhere."""
+    return Problem(
+        400,
+        "The cursor is not one of an answer to this question: repeat the question as it was, "
+        "with the cursor `next` of its last answer.",
+        type="urn:ocelot:problem:cursor",
+        title="The cursor cannot be used",
+        field="cursor",
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 from ocelot.service import MAX_DEPTH, Answer, Service
 from ocelot.types import Query
-from ocelot.web.api.cursors import cursor_to, digest_of, place_of
+from ocelot.web.api.cursors import cursor_to, digest_of, place_of, wrong_cursor
 from ocelot.web.api.dependencies import load_images
 from ocelot.web.api.problems import Problem
 from ocelot.web.api.requests import SearchRequest
@@ -77,8 +77,10 @@ async def prepared(request: SearchRequest, service: Service) -> Search:
 
 def offset_of(cursor: str | None, limit: int, asked: object) -> tuple[int, int]:
     """The hits to leave out, and the limit within the depth that cursors reach."""
-    offset = int(place_of(cursor, asked) or 0)
-    return offset, max(1, min(limit, MAX_DEPTH - offset))
+    place = place_of(cursor, asked) or "0"
+    if not (place.isascii() and place.isdecimal() and int(place[:9]) < MAX_DEPTH):
+        raise wrong_cursor()  # anybody can make one
+    return int(place), min(limit, MAX_DEPTH - int(place))
 
 
 def next_after(offset: int, limit: int, found: int, asked: object) -> str | None:

@@ -23,6 +23,7 @@ MOST = 500
 NO_RERANKER = "off"  # in place of a reranker's name
 _BALANCED = 50
 _MOST_FILTERS = 50
+_MOST_LENGTH = 20_000  # of a link: each link of the page repeats the question
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 Range = tuple[float | None, float | None]
@@ -96,7 +97,12 @@ class Question:
             raise InputError(f"A question takes at most {_MOST_FILTERS} filters; leave some out.")
         if not all(map(_HASH.fullmatch, lists["image"])):
             raise InputError("The link names an uploaded picture wrongly; give the picture again.")
-        return cls(
+        if len(lists["unlike"]) > MAX_REFERENCES:
+            raise InputError(
+                f"A question takes at most {MAX_REFERENCES} pictures that are not wanted; leave "
+                "some out."
+            )
+        question = cls(
             text, tuple(lists["like"]), tuple(lists["image"]), without, tuple(lists["unlike"]),
             _whole("weight", single, _BALANCED, 0, 100),
             tuple(where),
@@ -105,6 +111,9 @@ class Question:
             single.get("rank", ""),
             _whole("limit", single, FIRST, 1, MOST),
         )  # fmt: skip
+        if len(question.url()) > _MOST_LENGTH:
+            raise InputError("The question is too long for a link; shorten it.")
+        return question
 
     def pairs(self) -> list[tuple[str, str]]:
         """The parameters that `of` reads; what has its default is left out."""

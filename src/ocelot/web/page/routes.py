@@ -129,7 +129,7 @@ class _Page:
         keep, hashes = self._shop.pictures.keep, []
         for file in form.getlist("picture"):
             if isinstance(file, UploadFile) and (file.filename or file.size):
-                hashes.append(await asyncio.to_thread(keep, await file.read()))
+                hashes.append(await self._service.work(keep, await file.read()))
         return hashes
 
     async def show(
@@ -157,7 +157,7 @@ class _Page:
             try:
                 liked = await self._shop.items(question.like)
                 if question.asks:
-                    wait = "wait" in request.query_params
+                    wait = "wait" in request.query_params and not _is_foreign(request)
                     found = await self._shop.find(question, overview, wait=wait)
                     title = liked[0].title if question.is_only_like else ""
                     values |= answer_view(t, question, found, title)
@@ -185,13 +185,15 @@ class _Page:
         """The query picture of the demo shop, if this is its collection."""
         if not {"kind", "pattern"} <= {facet.key for facet in overview.facets}:
             return None
-        data = await asyncio.to_thread((demo_shop() / "leopard.jpg").read_bytes)
+        data = await self._service.work((demo_shop() / "leopard.jpg").read_bytes)
         with suppress(StorageError):  # then it is not suggested
-            return await asyncio.to_thread(self._shop.pictures.keep, data)
+            return await self._service.work(self._shop.pictures.keep, data)
         return None
 
     async def verdict(self, request: Request) -> Response:
         """The order of a slow reranker as one server-sent event, with signs of life before it."""
+        if _is_foreign(request):
+            raise Problem(403, "A page of another site may not ask the language model.")
         question = Question.of(request.query_params.multi_items()).but()
         found = await self._shop.find(question, await self._service.overview())
         headers = {"X-Accel-Buffering": "no"}  # a proxy must send each event at once
@@ -257,7 +259,7 @@ class _Page:
         hash = request.path_params["hash"]
         if not re.fullmatch(r"[0-9a-f]{64}", hash):
             raise ItemNotFound("There is no such picture.")
-        data = await asyncio.to_thread(self._shop.pictures.small, hash, _PREVIEW)
+        data = await self._service.work(self._shop.pictures.small, hash, _PREVIEW)
         headers = {
             "Cache-Control": "private, max-age=86400",
             "Content-Security-Policy": _PICTURE_POLICY,
@@ -276,6 +278,11 @@ def _question_of(request: Request) -> Question:
         return Question.of(request.query_params.multi_items())
     except OcelotError:
         return Question()
+
+
+def _is_foreign(request: Request) -> bool:
+    """Whether a page of another site made the browser ask, which may cost money."""
+    return request.headers.get("sec-fetch-site") == "cross-site"
 
 
 def _part_of(request: Request) -> tuple[str, str]:

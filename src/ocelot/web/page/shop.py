@@ -71,7 +71,7 @@ class Shop:
             hits = await self.service.similar(question.like[0], limit=question.limit, filter=filter)
             answer = Answer(Result(Query(items=question.like), hits), None)
         else:
-            images = [await asyncio.to_thread(self.pictures.read, one) for one in question.images]
+            images = [await self.service.work(self.pictures.read, one) for one in question.images]
             answer = await self.service.search(
                 question.query(images),
                 limit=max(question.limit, FIRST),
@@ -119,6 +119,6 @@ class Shop:
         if kind == "like":
             image = ImageFile((await self.service.picture(id)).data, "this picture")
         else:
-            image = await asyncio.to_thread(self.pictures.read, id)
-        data = await asyncio.to_thread(cropped, image, *box)
-        return await asyncio.to_thread(self.pictures.keep, data)
+            image = await self.service.work(self.pictures.read, id)
+        data = await self.service.work(cropped, image, *box)
+        return await self.service.work(self.pictures.keep, data)

@@ -14,13 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ocelot.errors import Overloaded
 from ocelot.service import Limits
 from ocelot.web.api.problems import Problem, problem_of, stopping
-from ocelot.web.paths import BULK
+from ocelot.web.paths import BULK, OPEN
 from ocelot.web.security.shutdown import Shutdown
 
 __all__ = ["BodyLimits"]
 
 _LARGEST = 8  # bodies of the largest size that may be in memory at once
 _SMALL = 64 * 2**10  # bytes; a query without pictures is smaller
+_FORM = 2**20  # bytes of a form without files: its reader spends time on each sign of it
 _SPARE = 16 * 2**20  # bytes reserved for small bodies
 _GRACE = 1.0  # seconds for bodies to arrive after the server began to stop
 _BUSY = problem_of(Overloaded("The server is receiving too much data; try again soon.", 5))
@@ -46,11 +47,6 @@ class BodyLimits:
             "or send it faster.",
             headers={"Connection": "close"},
         )
-        self._too_large = Problem(
-            413,
-            f"The request is larger than the limit of {self._max / 2**20:g} MiB; "
-            "send smaller pictures.",
-        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,6 +54,7 @@ class BodyLimits:
         if scope["path"] == BULK:
             return await self.app(scope, self._parts(receive), send)
         until = asyncio.get_running_loop().time() + self._seconds
+        most = self._most(scope)
         held = received = 0
         refused: Problem | None = None
         complete = began = False
@@ -65,7 +62,7 @@ class BodyLimits:
         def hold(size: int) -> None:
             """Reserve `size` bytes for this body."""
             nonlocal held, refused
-            if refused := self._refusal(size, size - held):
+            if refused := self._refusal(size, size - held, most):
                 raise _Refused
             self._held += size - held
             held = size
@@ -115,10 +112,18 @@ class BodyLimits:
 
         return part
 
-    def _refusal(self, size: int, more: int) -> Problem | None:
+    def _most(self, scope: Scope) -> int:
+        """The bytes that the body may have."""
+        if scope["path"] in OPEN:  # also without a key
+            return min(_SMALL, self._max)
+        kind = Headers(scope=scope).get("content-type", "").lower()
+        return min(_FORM, self._max) if "urlencoded" in kind else self._max
+
+    def _refusal(self, size: int, more: int, most: int) -> Problem | None:
         """Why `more` bytes cannot be held for a body of `size` bytes so far; None if they can."""
-        if size > self._max:
-            return self._too_large
+        if size > most:
+            cause = f"The request is larger than the limit of {most / 2**20:g} MiB"
+            return Problem(413, f"{cause}; send smaller pictures.")
         room = _LARGEST * self._max + (_SPARE if size <= _SMALL else 0)
         return _BUSY if more > 0 and self._held + more > room else None
 
