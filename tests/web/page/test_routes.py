@@ -256,6 +256,22 @@ def test_a_form_as_it_is_shown_changes_nothing(own_page: TestClient, service: Se
     assert service._engine.get(item.id).metadata == item.metadata
 
 
+def test_undo_is_offered_only_while_it_is_possible(own_page: TestClient) -> None:
+    data = picture((9, 0, 9))
+    id = hash_bytes(data)
+
+    def offered() -> bool:
+        return "The picture was deleted." in own_page.get(f"/?undo={id}", headers=HTML).text
+
+    add(own_page, data, "pink.png")
+    assert not offered()
+    assert own_page.post(f"/items/{id}/delete").status_code == 303
+    assert offered()
+    add(own_page, data, "anew.png")
+    assert not offered() and own_page.post(f"/items/{id}/restore").status_code == 404
+    assert own_page.get(f"/v1/items/{id}").json()["metadata"] == {"title": "anew"}
+
+
 def test_a_part_that_cannot_be_cropped_is_told(page: TestClient) -> None:
     for of, form, status in (
         ("image:" + "0" * 64, {"left": "0", "top": "0", "width": "50", "height": "50"}, 404),
