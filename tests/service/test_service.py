@@ -24,6 +24,7 @@ from ocelot.errors import (
     ItemNotFound,
     MetadataError,
     Overloaded,
+    StorageError,
 )
 from ocelot.images.decode import hash_bytes
 from ocelot.images.file import ImageFile
@@ -390,6 +391,60 @@ def test_a_removed_item_is_not_shown_any_more(
             await showing
         with pytest.raises(ItemNotFound):
             await service.picture(hit.id, 16)
+
+    asyncio.run(go())
+
+
+def test_what_came_after_a_removed_item_is_not_replaced_by_it(service: Service) -> None:
+    async def go() -> None:
+        image = ImageFile(picture("red"))
+        item, _ = await service.add(image, {"title": "old"})
+        await service.delete(item.id, keep=True)
+        await service.add(image, {"title": "new"})
+        assert not service.restorable(item.id)
+        with pytest.raises(ItemNotFound):
+            await service.restore(item.id)
+        assert (await service.get(item.id)).title == "new"
+
+        await service.delete(item.id, keep=True)
+        service._engine.add(image, metadata={"title": "indexed"})  # as by another process
+        await service.update(item.id, {"title": "changed"})
+        assert not service.restorable(item.id)
+
+    asyncio.run(go())
+
+
+def test_an_item_that_is_deleted_for_good_does_not_come_back(service: Service) -> None:
+    async def go() -> None:
+        item, _ = await service.add(ImageFile(picture("red")))
+        await service.delete(item.id, keep=True)
+        with pytest.raises(ItemNotFound):
+            await service.delete(item.id, keep=True)  # as by a second click
+        assert service.restorable(item.id)
+        with pytest.raises(ItemNotFound):
+            await service.delete(item.id)
+        with pytest.raises(ItemNotFound):
+            await service.restore(item.id)
+
+    asyncio.run(go())
+
+
+def test_a_restore_that_failed_can_be_tried_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise StorageError("The disk is full.")
+
+    async def go() -> None:
+        item, _ = await service.add(ImageFile(picture("red")), {"price": 3})
+        await service.delete(item.id, keep=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(service._engine, "add", fail)
+            with pytest.raises(StorageError):
+                await service.restore(item.id)
+        await service.restore(item.id)
+        assert (await service.get(item.id)).metadata == {"price": 3}
+        assert not service.restorable(item.id)
 
     asyncio.run(go())
 

@@ -39,13 +39,13 @@ class RemovedItems:
             self._kept[id] = row, data
 
     def restore(self, id: str) -> None:
-        """Store an item again.
+        """Store an item again. It stays kept if that fails, so that it can be tried again.
 
         Raises:
             ItemNotFound: It is not kept.
         """
         with self._lock:
-            row, data = self._kept.pop(id, (None, b""))
+            row, data = self._kept.get(id, (None, b""))
         if row is None:
             raise ItemNotFound(
                 "This picture was removed too long ago to bring it back; add it again."
@@ -55,3 +55,13 @@ class RemovedItems:
             self._engine.add(ImageFile(data), metadata=row.metadata, id=own)
         else:
             self._engine.collection.upsert([row])
+        self.forget(id)
+
+    def forget(self, id: str) -> None:
+        """Drop an item, if it is kept: it would replace what came after it."""
+        with self._lock:
+            self._kept.pop(id, None)
+
+    def __contains__(self, id: str) -> bool:
+        with self._lock:
+            return id in self._kept

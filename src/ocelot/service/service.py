@@ -251,6 +251,7 @@ class Service:
             image.probe(self.limits.pixels)
             created = not self._engine.collection.known([id or image.id])
             item = self._engine.add(image, metadata=metadata, id=id)
+            self._removed.forget(item.id)
         self._forget(item.id)
         return item, created
 
@@ -283,6 +284,7 @@ class Service:
     def _update(self, id: str, metadata: Mapping[str, Any]) -> Item:
         with self._lock_of(id):
             item = self._engine.update(id, metadata)
+            self._removed.forget(id)
         self._forget(id)
         return item
 
@@ -296,6 +298,8 @@ class Service:
 
     def _delete(self, id: str, keep: bool) -> None:
         with self._lock_of(id):
+            if not keep:  # for good, even if it was removed with `keep` before
+                self._removed.forget(id)
             self._engine.get(id)
             if keep:
                 self._removed.keep(id)
@@ -310,6 +314,10 @@ class Service:
         with self._lock_of(id):
             self._removed.restore(id)
         self._forget(id)
+
+    def restorable(self, id: str) -> bool:
+        """Whether an item was removed with `keep` and can still be brought back."""
+        return id in self._removed
 
     async def picture(self, id: str, size: int | None = None) -> Picture:
         """An item's picture: the file itself, or a JPEG of at most `size` pixels a side.

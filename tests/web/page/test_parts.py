@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from ocelot.collection.facets import facets_of
-from ocelot.errors import ImageError, ItemNotFound
+from ocelot.errors import ImageError, InputError, ItemNotFound
 from ocelot.images.file import ImageFile
 from ocelot.service import Answer, Limits
 from ocelot.types import Hit, Item, Query, Ranking, Result
 from ocelot.web.page.filters import groups, ranges, suggestions
+from ocelot.web.page.items import edited
 from ocelot.web.page.pictures import QueryPictures, cropped
 from ocelot.web.page.question import Question
 from ocelot.web.page.texts import LANGUAGES, Texts, preferred
@@ -210,3 +211,44 @@ def test_a_failed_model_is_asked_again() -> None:
         assert verdicts.known("key") is None
 
     asyncio.run(play())
+
+
+def test_fields_that_nobody_touched_stay_as_they_are() -> None:
+    metadata = {
+        "big": 9007199254740993, "least": -(2**63), "far": 1e308, "note": " a\nb\r\nc ",
+        "empty": "", "title": ["not", "text"], "new": True,
+    }  # fmt: skip
+    form = {
+        "field.big": "9007199254740993", "field.least": str(-(2**63)), "field.far": "1e+308",
+        "field.note": " a\r\nb\r\nc ", "field.empty": "", "field.title": "", "field.new": "true",
+        "name": "", "value": "",
+    }  # fmt: skip
+    assert edited(metadata, form) == metadata
+    assert edited({"price": 3}, {"field.price": "3", "field.title": ""}) == {"price": 3}
+    assert edited(metadata, {**form, "field.note": "d\r\ne"})["note"] == "d\ne"
+
+
+@pytest.mark.parametrize(
+    ("old", "text", "new"),
+    [
+        (2, "9007199254740993", 9007199254740993),
+        (2, "9223372036854775807", 2**63 - 1),
+        (2, "3.0", 3),
+        (2, "1e3", 1000),
+        (2, "4,5", 4.5),
+        (2.5, "1299,00", 1299.0),
+        (2.5, "1,2995", 1.2995),
+    ],
+)
+def test_numbers_are_read_exactly(old: float, text: str, new: float) -> None:
+    (value,) = edited({"price": old}, {"field.price": text}).values()
+    assert value == new and type(value) is type(new)
+
+
+@pytest.mark.parametrize("old", [2, 2.5])
+@pytest.mark.parametrize(
+    "text", ["nan", "inf", "-inf", "1e400", "1e308", "9223372036854775808", "9" * 5000, "1,299"]
+)
+def test_numbers_that_cannot_be_kept_are_refused(old: float, text: str) -> None:
+    with pytest.raises(InputError, match=r"^The field price must be a number [^,]*, was: '.*'\.$"):
+        edited({"price": old}, {"field.price": text})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -239,6 +240,36 @@ def test_fields_are_edited_as_what_they_were(own_page: TestClient, service: Serv
     bad = own_page.post(f"/items/{item.id}/edit", data={"field.price": "cheap"}, headers=HTML)
     assert bad.status_code == 422 and "price must be a number" in alert(bad.text)
     assert own_page.get("/items/nobody", headers=HTML).status_code == 404
+
+
+def test_a_form_as_it_is_shown_changes_nothing(own_page: TestClient, service: Service) -> None:
+    fields: dict[str, Any] = {f"f{number}": number for number in range(300)}
+    fields |= {"big": 9007199254740993, "note": '\n"a"\r\n<b>\n', "price": 9.5}
+    item = service._engine.add(picture((0, 9, 9)), metadata=fields)
+    html = own_page.get(f"/items/{item.id}", headers=HTML).text
+    inputs = [dict(one) for tag, one in Reader(html).tags if tag == "input"]
+    form = {str(one["name"]): one.get("value") or "" for one in inputs if one.get("name")}
+    assert form["field.f299"] == "299" and "field.note" not in form
+    (text,) = re.findall(r'<textarea name="field.note"[^>]*>\n([^<]*)</textarea>', html)
+    form["field.note"] = unescape(text).replace("\n", "\r\n")
+    assert own_page.post(f"/items/{item.id}/edit", data=form).status_code == 303
+    assert service._engine.get(item.id).metadata == item.metadata
+
+
+def test_undo_is_offered_only_while_it_is_possible(own_page: TestClient) -> None:
+    data = picture((9, 0, 9))
+    id = hash_bytes(data)
+
+    def offered() -> bool:
+        return "The picture was deleted." in own_page.get(f"/?undo={id}", headers=HTML).text
+
+    add(own_page, data, "pink.png")
+    assert not offered()
+    assert own_page.post(f"/items/{id}/delete").status_code == 303
+    assert offered()
+    add(own_page, data, "anew.png")
+    assert not offered() and own_page.post(f"/items/{id}/restore").status_code == 404
+    assert own_page.get(f"/v1/items/{id}").json()["metadata"] == {"title": "anew"}
 
 
 def test_a_part_that_cannot_be_cropped_is_told(page: TestClient) -> None:

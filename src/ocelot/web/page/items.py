@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +26,8 @@ from ocelot.web.page.rendering import send, texts_of
 __all__ = ["Items", "edited", "title_of"]
 
 _FILES, _FIELDS = 200, 256  # of one form
+_EDITED = 8192  # fields of one form; more do not fit into the metadata of an item
+_THOUSANDS = re.compile(r",\d{3}(?!\d)")  # 1,299 is 1299 to some and 1.299 to others
 
 Show = Callable[..., Awaitable[Response]]
 
@@ -89,7 +94,7 @@ class Items:
         question = Question.of(request.query_params.multi_items())
         id = request.path_params["id"]
         check_charset(request)
-        async with request.form(max_files=0, max_fields=_FIELDS) as form:
+        async with request.form(max_files=0, max_fields=_EDITED) as form:
             fields = {name: str(value) for name, value in form.multi_items()}
         item = await self._service.get(id)
         # None removes what is not among the new fields.
@@ -141,14 +146,15 @@ def edited(metadata: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, 
     """
     changed: dict[str, Any] = {}
     for key, old in {"title": "", **metadata}.items():
-        text = fields.get(f"field.{key}")
-        value = old if text is None else _value(key, old, text.strip())
-        if value not in (None, ""):
-            changed[key] = value
+        text = _lines(fields.get(f"field.{key}", _shown(old)))
+        if text != _lines(_shown(old)):
+            changed[key] = _value(key, old, text.strip())
+        elif key in metadata:  # what nobody touched stays as it is, not as it is shown
+            changed[key] = old
     name, value = (fields.get(part, "").strip() for part in ("name", "value"))
     if name and value:
         changed[name] = value
-    return changed
+    return {key: value for key, value in changed.items() if value is not None}
 
 
 def _value(key: str, old: Any, text: str) -> Any:
@@ -159,18 +165,48 @@ def _value(key: str, old: Any, text: str) -> Any:
             raise InputError(f"The field {key} must be true or false, was: {text[:40]!r}.")
         return text.lower() == "true"
     if isinstance(old, (int, float)):
-        try:
-            number = float(text.replace(",", "."))
-        except ValueError:
-            raise InputError(f"The field {key} must be a number, was: {text[:40]!r}.") from None
-        return int(number) if isinstance(old, int) and number.is_integer() else number
+        return _number(key, text, whole=isinstance(old, int))
     return text
+
+
+def _number(key: str, text: str, *, whole: bool) -> int | float:
+    """The number that a text says; a whole one as an int if `whole`."""
+    said = f"was: {text[:40]!r}."
+    if _THOUSANDS.search(text):
+        raise InputError(
+            f"The field {key} must be a number without commas between thousands and with a point "
+            f"before decimals, {said}"
+        )
+    number: int | float
+    try:
+        number = float(text.replace(",", "."))
+    except ValueError:
+        raise InputError(f"The field {key} must be a number, {said}") from None
+    if whole and number.is_integer():
+        number = int(number)
+        with suppress(ValueError):  # as of 3.0; the float has lost all beyond 53 bits
+            number = int(text)
+    if not math.isfinite(number) or abs(number) >= 2**63:
+        raise InputError(f"The field {key} must be a number between -2^63 and 2^63, {said}")
+    return number
+
+
+def _lines(text: str) -> str:
+    """A text with plain line breaks; a browser sends all as CR LF."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _shown(value: Any) -> str:
+    """A value as the form shows it; "" if it cannot be edited as text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (str, int, float)) else ""
 
 
 def _editable(item: Item) -> list[tuple[str, str]]:
     """Fields that can be edited as text; an item without a title gets one."""
     found = {
-        key: str(value).lower() if isinstance(value, bool) else str(value)
+        key: _lines(_shown(value))
         for key, value in item.metadata.items()
         if isinstance(value, (str, int, float, bool))
     }

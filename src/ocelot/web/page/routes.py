@@ -146,8 +146,9 @@ class _Page:
             **more: Further values of the template.
         """
         t, service = texts_of(request), self._service
+        undo = request.query_params.get("undo", "")
         values: dict[str, Any] = {
-            "answer": None, "items": None, "undo": request.query_params.get("undo", ""),
+            "answer": None, "items": None, "undo": undo if service.restorable(undo) else "",
             "report": None, "filling": self._demo.filling, "empty": False, "locked": self._locked,
             "error": problem.detail if problem else self._demo.error(),
         }  # fmt: skip
