@@ -351,11 +351,9 @@ def test_hundreds_of_results_load_while_scrolling(visit: Visit, fusion: str, cop
     first = shown(page)
     assert len(first) == 9
     while page.query_selector("#more"):
+        was = page.evaluate("document.querySelector('#more')?.href ?? ''")  # before it changes
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
-        page.wait_for_function(
-            "(was) => document.querySelector('#more')?.href !== was",
-            arg=page.evaluate("document.querySelector('#more')?.href ?? ''"),
-        )
+        page.wait_for_function("(was) => document.querySelector('#more')?.href !== was", arg=was)
     found = shown(page)
     assert len(found) == len(set(found)) == copies >= 300 and found[:9] == first
     ranks = page.evaluate("[...hits.children].map((li) => Number(li.id.slice(1)))")
