@@ -24,6 +24,7 @@ FLOORS = (
         "cancel",
         "files",
         "settings",
+        "spelling",
         "types",
         "words",
         "images",

@@ -509,13 +509,13 @@ def _check_known(
 ) -> None:
     """Raise an `InputError` if a text alone has no known word, and shares none with a hit."""
     text = query.text or ""
-    shared = word_scores(text, [hit.metadata.get(query.hybrid or "") for hit in hits])
+    titles = [hit.metadata.get(query.hybrid or "") for hit in hits]
     if (
         unknown
         and not query.images
         and not query.items
         and set(words_of(text)) <= set(unknown)
-        and not any(shared)
+        and not any(word_scores(text, titles))
     ):
         raise InputError(
             f"{does_not_know(encoder.name, unknown)}. The text has no other word: use other words, "

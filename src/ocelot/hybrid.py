@@ -11,12 +11,12 @@ Nothing is kept between searches, so the order is always that of the rows as the
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from math import log
 from typing import Any
 
+from ocelot.spelling import forms_of, without_accents
 from ocelot.types import Hit
 
 __all__ = ["fused", "word_scores"]
@@ -24,7 +24,6 @@ __all__ = ["fused", "word_scores"]
 _K1 = 1.2  # BM25: how soon more of the same word stops to count
 _K = 60  # of the fusion: the higher, the less the first ranks count
 _WORD = re.compile(r"[^\W_]+")
-_ENDINGS = ("s", "es")
 
 
 def fused(hits: Sequence[Hit], field: str, text: str) -> list[Hit]:
@@ -61,9 +60,8 @@ def word_scores(text: str, values: Sequence[Any]) -> list[float]:
             places[word][own] += 1
     scores = [0.0] * len(values)
     for word in sorted(set(_words(text))):
-        forms = {word, *(word + end for end in _ENDINGS), *map(word.removesuffix, _ENDINGS)}
         found: Counter[int] = Counter()
-        for form in forms & places.keys():
+        for form in forms_of(word) & places.keys():
             found.update(places[form])
         rarity = log(1 + (len(values) - len(found) + 0.5) / (len(found) + 0.5))
         for own, times in found.items():
@@ -77,8 +75,4 @@ def _words(value: Any) -> list[str]:
         return [word for part in value for word in _words(part)]
     if not isinstance(value, str):
         return []
-    plain = value.casefold()
-    if not plain.isascii():
-        parts = unicodedata.normalize("NFD", plain)
-        plain = "".join(char for char in parts if unicodedata.category(char) != "Mn")
-    return _WORD.findall(plain)
+    return _WORD.findall(without_accents(value.casefold()))

@@ -11,11 +11,11 @@ from itertools import groupby
 from pathlib import Path
 
 from ocelot.errors import CheckpointError
+from ocelot.spelling import forms_of, without_accents
 
 __all__ = ["read_words", "unknown_words", "words_of", "write_words"]
 
 _FILE = "words.txt"
-_ENDINGS = ("s", "es")
 
 
 def words_of(text: str) -> list[str]:
@@ -26,9 +26,8 @@ def words_of(text: str) -> list[str]:
     >>> words_of("A T-shirt, size 42: l'Été")
     ['shirt', 'size', 'ete']
     """
-    plain = unicodedata.normalize("NFD", text.lower())
-    kept = (char for char in plain if unicodedata.category(char) != "Mn")
-    runs = ("".join(run) for letters, run in groupby(kept, _is_letter) if letters)
+    plain = without_accents(text.lower())
+    runs = ("".join(run) for letters, run in groupby(plain, _is_letter) if letters)
     return [word for word in runs if len(word) > 1 or not word.isascii()]
 
 
@@ -49,12 +48,7 @@ def unknown_words(text: str, seen: frozenset[str]) -> tuple[str, ...]:
     """
     if not seen:
         return ()
-    return tuple(dict.fromkeys(word for word in words_of(text) if not _known(word, seen)))
-
-
-def _known(word: str, seen: frozenset[str]) -> bool:
-    forms = {word, *(word + ending for ending in _ENDINGS), *map(word.removesuffix, _ENDINGS)}
-    return bool(forms & seen)
+    return tuple(dict.fromkeys(word for word in words_of(text) if not forms_of(word) & seen))
 
 
 def read_words(folder: Path) -> frozenset[str]:

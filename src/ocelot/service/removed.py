@@ -29,12 +29,11 @@ class RemovedItems:
         )
 
     def keep(self, id: str) -> None:
-        """Keep an item that is about to be removed; `ItemNotFound` if there is none."""
-        item = self._engine.get(id)
+        """Keep a stored item that is about to be removed."""
         (row,) = self._engine.collection.get(id)
         data = b""
         with suppress(ItemNotFound):  # its file is gone: only the row can come back
-            data = self._engine.images.original(item).data
+            data = self._engine.images.original(row.item).data
         with self._lock:
             self._kept[id] = row, data
 

@@ -131,6 +131,9 @@ class Service:
             rerank=False,
             with_vectors=reranked,
         )
+        return self._answer(result)
+
+    def _answer(self, result: Result) -> Answer:
         self.metrics.searched(result)
         return Answer(result, self._panoramas.keep(result.query, result.hits))
 
@@ -146,16 +149,8 @@ class Service:
                 refused[number] = error
         usable = [one for number, one in enumerate(searches) if number not in refused]
         found = iter(await self._search.run(self._engine.search_many, usable))
-        return [
-            refused[number] if number in refused else self._answer(next(found))
-            for number in range(len(searches))
-        ]
-
-    def _answer(self, result: Result | OcelotError) -> Answer | OcelotError:
-        if isinstance(result, OcelotError):
-            return result
-        self.metrics.searched(result)
-        return Answer(result, self._panoramas.keep(result.query, result.hits))
+        results = (refused.get(number) or next(found) for number in range(len(searches)))
+        return [one if isinstance(one, OcelotError) else self._answer(one) for one in results]
 
     async def rerank(self, answer: Answer, name: str | None = None) -> Answer:
         """The answer with a reranker's verdict; unchanged without hits.

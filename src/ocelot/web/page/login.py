@@ -74,7 +74,7 @@ async def leave(request: Request) -> Response:
 
 def _form(request: Request, target: str, error: str = "", status: int = 200) -> Response:
     ended = not error and COOKIE in request.cookies  # one that is not accepted any more
-    values = {"next": _local(target), "error": error, "ended": ended}
+    values = {"next": _local(target), "error": error, "ended": ended, "root": ""}
     response = send(request, "login.html", status, **values)
     response.headers["Cache-Control"] = "no-store"
     return response

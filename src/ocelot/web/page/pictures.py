@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from ocelot.images.decode import encode_jpeg
 from ocelot.images.file import ImageFile
 from ocelot.service import Limits
 
-__all__ = ["NAME", "QueryPictures", "cropped"]
+__all__ = ["HASH", "NAME", "QueryPictures", "cropped"]
 
+HASH = re.compile(r"[0-9a-f]{64}")  # of a picture's content
 NAME = "this picture"  # of an uploaded picture, in messages
 _MOST, _MOST_BYTES = 1_000, 512 * 2**20  # pictures that are kept
 
@@ -45,12 +47,14 @@ class QueryPictures:
             StorageError: It cannot be written.
         """
         image = ImageFile(data, NAME)
-        image.probe(self._limits.pixels)
-        image.rgb(64)  # decoded once: a picture that is cut off is refused now
         path = self._folder / image.id
+        image.probe(self._limits.pixels)
+        is_new = not os.path.exists(path)
+        if is_new:
+            image.rgb(64)  # decoded once: a picture that is cut off is refused now
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not path.exists():
+            if is_new:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 write_atomic(path, data)
                 self._drop_oldest()
             os.utime(path)

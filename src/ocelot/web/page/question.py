@@ -14,6 +14,7 @@ from ocelot.errors import InputError
 from ocelot.images.file import ImageFile
 from ocelot.service import MAX_TEXT
 from ocelot.types import MAX_REFERENCES, Query
+from ocelot.web.page.pictures import HASH
 
 __all__ = ["FIRST", "MOST", "NO_RERANKER", "STEP", "Question"]
 
@@ -24,7 +25,6 @@ NO_RERANKER = "off"  # in place of a reranker's name
 _BALANCED = 50
 _MOST_FILTERS = 50
 _MOST_LENGTH = 20_000  # of a link: each link of the page repeats the question
-_HASH = re.compile(r"[0-9a-f]{64}")
 
 Range = tuple[float | None, float | None]
 
@@ -95,7 +95,7 @@ class Question:
             )
         if len(where) + len(ends) > _MOST_FILTERS:
             raise InputError(f"A question takes at most {_MOST_FILTERS} filters; leave some out.")
-        if not all(map(_HASH.fullmatch, lists["image"])):
+        if not all(map(HASH.fullmatch, lists["image"])):
             raise InputError("The link names an uploaded picture wrongly; give the picture again.")
         if len(lists["unlike"]) > MAX_REFERENCES:
             raise InputError(

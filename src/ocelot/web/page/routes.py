@@ -23,7 +23,7 @@ from ocelot.web.api.bodies import check_charset
 from ocelot.web.api.problems import Problem, problem_of
 from ocelot.web.page.demo import Demo
 from ocelot.web.page.items import Items
-from ocelot.web.page.pictures import QueryPictures
+from ocelot.web.page.pictures import HASH, QueryPictures
 from ocelot.web.page.question import FIRST, STEP, Question
 from ocelot.web.page.rendering import render, send, static, texts_of
 from ocelot.web.page.shop import Found, Shop
@@ -258,7 +258,7 @@ class _Page:
     async def picture(self, request: Request) -> Response:
         """A query picture, as a JPEG."""
         hash = request.path_params["hash"]
-        if not re.fullmatch(r"[0-9a-f]{64}", hash):
+        if not HASH.fullmatch(hash):
             raise ItemNotFound("There is no such picture.")
         data = await self._service.work(self._shop.pictures.small, hash, _PREVIEW)
         headers = {
@@ -288,7 +288,7 @@ def _is_foreign(request: Request) -> bool:
 
 def _part_of(request: Request) -> tuple[str, str]:
     found = _CROP.fullmatch(request.query_params.get("of", ""))
-    if found is None or (found[1] == "image" and not re.fullmatch(r"[0-9a-f]{64}", found[2])):
+    if found is None or (found[1] == "image" and not HASH.fullmatch(found[2])):
         raise InputError("The link does not say which picture to crop; go back to the answer.")
     return found[1], found[2]
 
