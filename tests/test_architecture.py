@@ -37,6 +37,7 @@ FLOORS = (
     ("encoders.base", "rerankers.base", "model", "downloads"),
     ("collection",),
     ("encoders", "rerankers", "indexing", "training"),
+    ("maintenance",),
     ("render",),
     ("batch_search",),
     ("engine", "evaluation"),

@@ -14,6 +14,7 @@ import typer
 from ocelot import __version__
 from ocelot.cli import (
     adopt,
+    copy,
     data,
     demo,
     encoders,
@@ -21,6 +22,7 @@ from ocelot.cli import (
     index,
     info,
     mcp,
+    reindex,
     repair,
     search,
     serve,
@@ -52,8 +54,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    index.index, search.search, similar.similar, adopt.adopt, serve.serve, mcp.mcp, info.info,
-    repair.repair, train.train, demo.demo, encoders.encoders,
+    index.index, search.search, similar.similar, adopt.adopt, copy.copy, serve.serve, mcp.mcp,
+    info.info, repair.repair, reindex.reindex, train.train, demo.demo, encoders.encoders,
 ):  # fmt: skip
     add_command(app, command)
 app.add_typer(evaluate.app, name="evaluate")

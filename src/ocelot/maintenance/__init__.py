@@ -1,0 +1,1 @@
+"""Keeping a collection in order: copying it, encoding it again."""
