@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,6 @@ import pytest
 
 from ocelot.collection import Collection, EncoderIdentity, Row
 from ocelot.errors import CollectionError, DatabaseUnavailable, EncoderMismatch, InputError
-from ocelot.maintenance import copying
 from ocelot.maintenance.copying import copy_collection
 from tests.milvus_server import TOKEN
 
@@ -90,18 +92,30 @@ def test_only_what_is_new_or_changed_is_sent(source: Collection, tmp_path: Path)
         assert copy_collection(source, copy).unchanged == 30
 
 
-def test_an_interrupted_copy_continues(
-    source: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(copying, "_BATCH", 7)
+_KILLED = """
+import os, signal, sys
+from ocelot.collection import Collection
+from ocelot.maintenance import copying
 
-    def interrupt(progress: Any) -> None:
-        if progress.done > 10:
-            raise KeyboardInterrupt
+copying._BATCH = 7
 
-    with Collection.open(tmp_path / "copy.db", encoder=ENCODER) as copy:
-        with pytest.raises(KeyboardInterrupt):
-            copy_collection(source, copy, progress=interrupt)
+def kill(progress):
+    if progress.done > 10:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+source = Collection.open(sys.argv[1])
+copy = Collection.open(sys.argv[2], encoder=source.identity)
+copying.copy_collection(source, copy, progress=kill)
+"""
+
+
+def test_a_copy_that_is_killed_continues(tmp_path: Path) -> None:
+    places = tmp_path / "source.db", tmp_path / "copy.db"
+    with Collection.open(places[0], encoder=ENCODER) as source:
+        source.upsert(rows())
+    killed = subprocess.run([sys.executable, "-c", _KILLED, *map(str, places)], timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    with Collection.open(places[0]) as source, Collection.open(places[1]) as copy:
         assert copy.count() == 14
         report = copy_collection(source, copy)
         assert (report.copied, report.unchanged) == (16, 14)

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -137,10 +138,8 @@ class _Copy:
     def _send(self) -> None:
         """Write what waits. It may be repeated after a failure at any point."""
         for ids, fresh in ((self._new, True), (self._changed, False)):
-            rows = self._patiently(lambda ids=ids: self._source.get(ids))
-            self._patiently(
-                lambda rows=rows, fresh=fresh: self._destination.upsert(rows, fresh=fresh)
-            )
+            rows = self._patiently(partial(self._source.get, ids))
+            self._patiently(partial(self._destination.upsert, rows, fresh=fresh))
             if fresh:
                 self.copied += len(rows)
             else:
@@ -173,4 +172,6 @@ class _Copy:
 
 
 def _equal(row: Row, other: Row | None) -> bool:
-    return other == row and np.array_equal(row.vector, other.vector)  # type: ignore[arg-type,union-attr]
+    if row.vector is None or other is None or other.vector is None:
+        return False
+    return row == other and np.array_equal(row.vector, other.vector)

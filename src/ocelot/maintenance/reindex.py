@@ -85,7 +85,8 @@ def reindex(
             return ReindexReport(target.name, total, 0, total, 0, (), None, 0, True, dropped, 0.0)
         passes = []
         for _ in range(2):
-            with _ReindexRun(target, encoder, images, batch_size, progress) as run:
+            run = _ReindexRun(target, encoder, images, batch_size, progress)
+            with run:
                 run.take_over(source)
                 passes.append(run.finish())
         first, last = passes
@@ -159,15 +160,11 @@ class _ReindexRun(Run):
 def _overlap(old: Collection, new: Collection) -> tuple[float | None, int]:
     """How many of the first hits of stored pictures are the same, and of how many pictures."""
     ids = [row.id for row in new.sample(_QUERIES)]
-    before, after = ({row.id: row.vector for row in one.get(ids)} for one in (old, new))
-    shared = [id for id in ids if id in before and id in after]
+    shared = sorted(old.known(ids))
 
     def share(id: str) -> float:
-        first, second = (
-            {hit.id for hit in one.search(vectors[id], limit=_DEPTH, exclude=[id])}
-            for one, vectors in ((old, before), (new, after))
-        )
-        return len(first & second) / max(len(first), 1)
+        before, after = ({hit.id for hit in one.similar(id, limit=_DEPTH)} for one in (old, new))
+        return len(before & after) / max(len(before), 1)
 
     with ThreadPoolExecutor(8) as threads:  # each search waits for strong consistency
         shares = list(threads.map(share, shared))
