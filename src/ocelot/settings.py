@@ -17,6 +17,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -52,6 +53,9 @@ def _known_reranker(name: str) -> str:
     raise PydanticCustomError(
         "reranker", "it must be auto, llm, fusion, none or cross-encoder:NAME"
     )
+
+
+_Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -189,6 +193,36 @@ class Settings(BaseSettings):
         "what they cost.",
     )
 
+    llm_prices: dict[str, tuple[_Price, _Price]] = Field(
+        {},
+        description="Both prices by the model's name, for where llm_price_in and llm_price_out are "
+        'not set: `{"gpt-4o": [2.5, 10]}`.',
+    )
+    llm_daily_tokens: int | None = Field(
+        None,
+        ge=0,
+        description="Tokens that all processes of this cache folder may spend in a day (UTC); then "
+        "fusion ranks.",
+    )
+    llm_daily_dollars: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="The same in US dollars, by the prices.",
+    )
+    llm_failures: int = Field(
+        5,
+        ge=1,
+        description="Failures of the endpoint in a row after which fusion ranks for llm_pause "
+        "seconds.",
+    )
+    llm_pause: float = Field(
+        60.0,
+        ge=0,
+        description="Seconds without questions to an endpoint that keeps failing; then one is "
+        "tried.",
+    )
+
     uploads: Path | None = Field(
         None,
         description="Folder for pictures that are added without a file of their own (uploads, "
@@ -278,6 +312,10 @@ def load_settings(**given: Any) -> Settings:
         raise ConfigurationError(
             f"The setting {name} cannot be used: {first['msg'][0].lower()}{first['msg'][1:]} "
             "(from the command line, the environment or ocelot.toml)."
+        ) from None
+    except SettingsError as error:
+        raise ConfigurationError(
+            f"A variable of the environment that must be JSON is not: {error}."
         ) from None
     except (OSError, ValueError) as error:
         cause = getattr(error, "strerror", None) or error
