@@ -257,7 +257,9 @@ class Settings(BaseSettings):
         30.0, ge=0, description="Seconds that running requests may take when the server stops."
     )
     log_format: Literal["text", "json"] = Field(
-        "text", description="How `ocelot serve` writes its log; json has a line of JSON each."
+        "text",
+        description="How `ocelot serve` and `ocelot index` write their log; json has a line of "
+        "JSON each.",
     )
     threads: int = Field(16, ge=1, le=256, description="Searches that the server runs at once.")
     queue: int = Field(64, ge=0, description="Searches that may wait; further ones get status 429.")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ocelot.cli.logs import write_logs_as
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, INDEX, Given, Json, option, takes
 from ocelot.cli.terminal import printable, resumable
 from ocelot.words import count
@@ -70,6 +71,7 @@ def index(
     folders = [Path(root) for root in roots_of(directory)]
     reduced = False if full_decoding else None
     settings = load_settings(**given, reduced_decoding=reduced, reranker="none")
+    write_logs_as(settings.log_format)
     if sys.stderr.isatty() and not as_json:  # converting and calibrating take a while, once
         logging.getLogger("ocelot.encoders").setLevel(logging.INFO)
     stamp = None if prune else _stamp(settings, folders, metadata)

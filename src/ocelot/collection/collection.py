@@ -52,6 +52,7 @@ from ocelot.errors import (
     InputError,
     ItemNotFound,
 )
+from ocelot.telemetry import span
 
 if TYPE_CHECKING:
     from ocelot.encoders.base import Matrix
@@ -260,7 +261,9 @@ class Collection:
     def _find(
         self, query: Vector, wanted: int, expression: str, fields: list[str]
     ) -> list[dict[str, Any]]:
-        with self._mapped("search", expression):
+        about = {"db.system.name": "milvus", "db.operation.name": "search"}
+        about["db.collection.name"] = self.name
+        with span(f"search {self.name}", about, kind="CLIENT"), self._mapped("search", expression):
             for thorough in (False, True):
                 params = search_params(self._index, self.deployment, wanted, thorough)
                 (found,) = self._client.search(
