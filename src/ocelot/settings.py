@@ -15,6 +15,7 @@ from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationE
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -23,7 +24,7 @@ from pydantic_settings import (
 
 from ocelot.errors import ConfigurationError
 
-__all__ = ["Settings", "cache_folder", "load_settings"]
+__all__ = ["Settings", "cache_folder", "load_settings", "origins"]
 
 
 def cache_folder() -> Path:
@@ -322,3 +323,23 @@ def load_settings(**given: Any) -> Settings:
     except (OSError, ValueError) as error:
         cause = getattr(error, "strerror", None) or error
         raise ConfigurationError(f"Cannot read ocelot.toml: {cause}.") from None
+
+
+def origins(**given: Any) -> dict[str, str]:
+    """Where each setting has its value from, if `load_settings` accepts all.
+
+    It is "argument", "environment: " and the variable, "ocelot.toml", or "default".
+    """
+    environment, file = EnvSettingsSource(Settings), TomlConfigSettingsSource(Settings)()
+    found = {}
+    for name, field in Settings.model_fields.items():
+        value, variable, _ = environment.get_field_value(field, name)
+        keys = getattr(field.validation_alias, "choices", ())
+        if given.get(name) is not None:
+            found[name] = "argument"
+        elif value is not None:
+            own = variable if variable != name else f"{environment.env_prefix}{name}".upper()
+            found[name] = f"environment: {own}"
+        else:
+            found[name] = "ocelot.toml" if file.keys() & {name, *keys} else "default"
+    return found

@@ -60,7 +60,12 @@ def index(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Index a folder of pictures. Run it again at any time: only new pictures are encoded."""
+    """Index a folder of pictures. Run it again at any time: only new pictures are encoded.
+
+    Examples:
+        ocelot index pictures
+        ocelot index pictures --db shop.db --metadata items.csv --prune
+    """
     from ocelot.build import build_engine
     from ocelot.encoders.weights import BUNDLED
     from ocelot.indexing.scan import roots_of
