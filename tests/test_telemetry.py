@@ -123,12 +123,7 @@ def test_a_search_is_a_tree_down_to_the_models_tokens(
         "ocelot.rerank": "ocelot.search",
         "chat seer": "ocelot.rerank",
     }
-    assert attributes(found["ocelot.search"]) == {
-        "ocelot.query.pictures": 0,
-        "ocelot.query.has_text": True,
-        "ocelot.limit": 3,
-        "ocelot.hits": 3,
-    }
+    assert attributes(found["ocelot.search"]) == {"ocelot.pictures": 0, "ocelot.hits": 3}
     assert attributes(found["ocelot.encode"]) == {"ocelot.encoder": "colours"}
     assert attributes(found["search ocelot"]) == {
         "db.system.name": "milvus",

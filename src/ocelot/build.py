@@ -335,7 +335,7 @@ def _build_llm(settings: Settings, images: ImageStore, substitute: Reranker) -> 
             f"llm_daily_dollars needs the prices of {settings.llm_model}: set llm_price_in and "
             "llm_price_out, or llm_prices."
         )
-    limits: list[Limit] = [Breaker(settings.llm_failures, settings.llm_pause)]
+    limits: list[Limit] = [Breaker(settings.llm_pause)]
     if tokens is not None or dollars is not None:
         budget = Budget(cache_folder() / "llm-budget.sqlite", tokens=tokens, dollars=dollars)
         limits.insert(0, budget)  # so that an attempt of the breaker is not refused

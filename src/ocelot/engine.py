@@ -299,14 +299,7 @@ class Engine:
         if needs_vectors(asked) and not with_vectors:
             hits = tuple(replace(hit, vector=None) for hit in hits)
         done = time.perf_counter()
-        note(
-            {
-                "ocelot.query.pictures": len(asked.images),
-                "ocelot.query.has_text": asked.text is not None,
-                "ocelot.limit": int(limit),
-                "ocelot.hits": len(hits),
-            }
-        )
+        note({"ocelot.pictures": len(asked.images), "ocelot.hits": len(hits)})
         timings = {"encode": encoded - started, "search": done - encoded, "total": done - started}
         result = Result(asked, hits, None, timings, self.encoder.name, unknown, self._renderer)
         return result if reranker is None else self.rerank(result, reranker)
@@ -330,14 +323,8 @@ class Engine:
         started = time.perf_counter()
         ranking = judge.rerank(result.query, result.retrieved)
         seconds = time.perf_counter() - started
-        note(
-            {
-                "ocelot.reranker": ranking.reranker,
-                "ocelot.status": ranking.status,
-                "ocelot.cached": ranking.cached,
-                "ocelot.hits": len(result.hits),
-            }
-        )
+        about = {"ocelot.reranker": ranking.reranker, "ocelot.status": ranking.status}
+        note({**about, "ocelot.cached": ranking.cached, "ocelot.hits": len(result.hits)})
         total = result.timings.get("total", 0.0) + seconds
         return result.reranked(ranking, rerank=seconds, total=total)
 

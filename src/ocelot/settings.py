@@ -205,23 +205,14 @@ class Settings(BaseSettings):
         description="Tokens that all processes of this cache folder may spend in a day (UTC); then "
         "fusion ranks.",
     )
-    llm_daily_dollars: float | None = Field(
-        None,
-        ge=0,
-        allow_inf_nan=False,
-        description="The same in US dollars, by the prices.",
-    )
-    llm_failures: int = Field(
-        5,
-        ge=1,
-        description="Failures of the endpoint in a row after which fusion ranks for llm_pause "
-        "seconds.",
+    llm_daily_dollars: _Price | None = Field(
+        None, description="The same in US dollars, by the prices."
     )
     llm_pause: float = Field(
         60.0,
         ge=0,
-        description="Seconds without questions to an endpoint that keeps failing; then one is "
-        "tried.",
+        description="Seconds for which fusion ranks after five failures of the endpoint in a row; "
+        "then one question tries it again.",
     )
 
     uploads: Path | None = Field(

@@ -120,7 +120,7 @@ def test_while_the_model_must_not_be_asked_fusion_ranks(
         made = beside()
         fusion = made._rerankers["fusion"]
         judge = LLMReranker(
-            base_url=chat.url, retries=0, limits=[Breaker(2, 60)], substitute=fusion
+            base_url=chat.url, retries=0, limits=[Breaker(60, 2)], substitute=fusion
         )
         client = client_of(app_of(beside(rerankers={"llm": judge}, default="llm")))
         asked = [

@@ -8,27 +8,18 @@ from typing import Any
 
 import typer
 
-from ocelot.cli.options import (
-    BATCH,
-    DATABASE,
-    ENCODER,
-    INDEX,
-    RERANKER,
-    SERVER,
-    Given,
-    Json,
-    add_command,
-    takes,
-)
+from ocelot.cli import options
+from ocelot.cli.options import Given, Json
 from ocelot.cli.terminal import print_rows, printable
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Look at the settings.", no_args_is_help=True, rich_markup_mode=None)
 _USER = re.compile(r"(?<=://)\S*(?=@)")  # of an address; may hold a password
+_ALL = (options.DATABASE, options.INDEX, options.ENCODER, options.BATCH, options.RERANKER)
 
 
-@takes(DATABASE, INDEX, ENCODER, BATCH, RERANKER, SERVER)
+@options.takes(*_ALL, options.SERVER)
 def show(*, given: Given, as_json: Json = False) -> None:
     """Show each setting, its value, and where it comes from. Secrets are masked.
 
@@ -65,4 +56,4 @@ def _masked(value: Any) -> Any:
     return _USER.sub("**********", value) if isinstance(value, str) else value
 
 
-add_command(app, show)
+options.add_command(app, show)

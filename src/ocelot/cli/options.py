@@ -46,34 +46,30 @@ Given = dict[str, Any]  # settings by name; None where the command line does not
 
 
 def option(
-    *names: str,
-    help: str,
-    metavar: str | None = None,
-    values: Callable[[], Iterable[str]] | None = None,
+    *names: str, help: str, values: str = "", metavar: str | None = None, **options: Any
 ) -> OptionInfo:
     """Declare an option whose help, not typer, says what its default means.
 
     Args:
-        values: Makes what a shell offers to complete it.
+        values: What a shell offers to complete it, separated by spaces.
     """
-
-    def offered(incomplete: str) -> list[str]:
-        return [value for value in values() if value.startswith(incomplete)] if values else []
-
+    if values:
+        offered = values.split()
+        options["autocompletion"] = lambda incomplete: _starting(offered, incomplete)
     declared: OptionInfo = typer.Option(
-        *names,
-        help=help,
-        metavar=metavar,
-        show_default=False,
-        autocompletion=offered if values else None,
+        *names, help=help, metavar=metavar, show_default=False, **options
     )
     return declared
 
 
-def _encoders() -> Iterable[str]:
+def _starting(values: Iterable[str], incomplete: str) -> list[str]:
+    return [value for value in values if value.startswith(incomplete)]
+
+
+def _encoders(incomplete: str) -> list[str]:
     from ocelot.encoders.catalog import CATALOG
 
-    return CATALOG
+    return _starting(CATALOG, incomplete)
 
 
 DATABASE = {
@@ -91,23 +87,19 @@ ENCODER = {
         "--weights",
         help="A name that `ocelot encoders` lists, a folder, a published .pth file, or st:NAME, a "
         "model of sentence-transformers. [ocelot-tiny]",
-        values=_encoders,
+        autocompletion=_encoders,
     ),
     "text_model": option(
         "--text-model", help="Folder or Hugging Face name of the text model of a .pth file."
     ),
     "device": option(
-        "--device",
-        help="cpu, cuda or mps. [the fastest available]",
-        values=lambda: ("cpu", "cuda", "mps"),
+        "--device", help="cpu, cuda or mps. [the fastest available]", values="cpu cuda mps"
     ),
-    "backend": option(
-        "--backend", help="torch or openvino. [torch]", values=lambda: ("torch", "openvino")
-    ),
+    "backend": option("--backend", help="torch or openvino. [torch]", values="torch openvino"),
     "precision": option(
         "--precision",
         help="fp32, bf16, fp16 (torch) or int8 (openvino). [bf16 where the hardware has it]",
-        values=lambda: ("fp32", "bf16", "fp16", "int8"),
+        values="fp32 bf16 fp16 int8",
     ),
     "calibration": option(
         "--calibration", metavar="DIR", help="Pictures to calibrate int8 with. [the indexed ones]"
@@ -117,7 +109,7 @@ RERANKER = {
     "reranker": option(
         "--reranker",
         help="auto, llm, fusion, cross-encoder:NAME or none. [auto]",
-        values=lambda: ("auto", "llm", "fusion", "none"),
+        values="auto llm fusion none",
     ),
     "llm_model": option("--llm-model", help="Vision model. [gpt-4o]"),
     "llm_base_url": option("--llm-base-url", help="OpenAI-compatible endpoint."),

@@ -181,12 +181,8 @@ class Chat:
             raise self._failures.error(cause, "permanent", Usage(1))
         tokens = (_get(reply, "usage", name) for name in ("prompt_tokens", "completion_tokens"))
         usage = Usage(1, *(n if isinstance(n, int) and n > 0 else 0 for n in tokens))
-        note(
-            {
-                "gen_ai.usage.input_tokens": usage.prompt_tokens,
-                "gen_ai.usage.output_tokens": usage.completion_tokens,
-            }
-        )
+        note({"gen_ai.usage.input_tokens": usage.prompt_tokens})
+        note({"gen_ai.usage.output_tokens": usage.completion_tokens})
         choice = _get(reply, "choices", 0)
         if not isinstance(choice, dict):
             cause = (

@@ -109,15 +109,15 @@ class Breaker:
     Only failures of the endpoint count, not those of one question, such as a content filter's.
 
     Args:
-        failures: In a row.
         pause: Seconds without a question, after these and after each attempt that failed.
+        failures: In a row.
         clock: Seconds.
     """
 
     def __init__(
-        self, failures: int, pause: float, clock: Callable[[], float] = time.monotonic
+        self, pause: float, failures: int = 5, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._most, self._pause, self._clock = failures, pause, clock
+        self._pause, self._most, self._clock = pause, failures, clock
         self._lock = threading.Lock()
         self._failed, self._until, self._cause = 0, 0.0, ""
 
