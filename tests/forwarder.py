@@ -43,6 +43,10 @@ class Forwarder:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
+    def target(self, uri: str) -> None:
+        """Forward further connections to another server."""
+        self._target = urlsplit(uri)
+
     def up(self) -> None:
         """Accept connections."""
         asyncio.run_coroutine_threadsafe(self._up(), self._loop).result()
