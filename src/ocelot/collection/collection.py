@@ -509,7 +509,7 @@ class Collection:
             with quiet:
                 self._database.make_ready(self.name)
                 yield
-        except (MilvusException, grpc.RpcError, ValueError) as error:
+        except (MilvusException, grpc.RpcError, OSError, ValueError) as error:
             if self._database.closed:
                 raise CollectionError(
                     f"The collection {self.name!r} is closed; open it again."
