@@ -41,10 +41,12 @@ def copy(
     """Copy a collection with its vectors, metadata and ids; no picture is encoded.
 
     Run it again at any time: only what is new or changed is sent. At the end, the counts and a
-    sample of the vectors are compared. What else the destination needs is in OCELOT_TO_USER,
-    OCELOT_TO_PASSWORD, OCELOT_TO_DATABASE and so on.
+    sample of the vectors are compared. The settings of the destination are OCELOT_TO_TOKEN,
+    OCELOT_TO_USER, OCELOT_TO_PASSWORD, OCELOT_TO_DATABASE and so on.
 
-    Example: OCELOT_TO_TOKEN=root:Milvus ocelot copy shop.db http://localhost:19530
+    Examples:
+        ocelot copy shop.db http://localhost:19530
+        ocelot copy http://localhost:19530 shop.db --collection ocelot
     """
     from ocelot.build import build_collection
     from ocelot.maintenance.copying import copy_collection

@@ -15,6 +15,7 @@ from ocelot import __version__
 from ocelot.cli import (
     adopt,
     copy,
+    config,
     data,
     demo,
     encoders,
@@ -60,6 +61,7 @@ for command in (
     add_command(app, command)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(data.app, name="data")
+app.add_typer(config.app, name="config")
 
 
 def _version(asked: bool) -> None:

@@ -40,7 +40,9 @@ def reindex(
     The new vectors go into a collection beside the old one, which stays in use until all is done
     and is kept until --drop-old. Ids and metadata stay. Run it again to continue.
 
-    Example: ocelot reindex --encoder bge-visualized-base
+    Examples:
+        ocelot reindex --encoder bge-visualized-base
+        ocelot reindex --encoder bge-visualized-base --drop-old
     """
     from ocelot.build import build_collection, build_encoder, build_images
     from ocelot.errors import ConfigurationError
