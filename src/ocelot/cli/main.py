@@ -14,8 +14,8 @@ import typer
 from ocelot import __version__
 from ocelot.cli import (
     adopt,
-    copy,
     config,
+    copy,
     data,
     demo,
     encoders,
