@@ -123,7 +123,7 @@ def test_the_overlap_is_that_of_brute_force(shop: ocelot.Engine, open_shop: Open
 
 
 @on_lite
-def test_an_interrupted_run_continues(shop: ocelot.Engine, open_shop: Open) -> None:
+def test_an_interrupted_run_continues(shop: ocelot.Engine, open_shop: Open, tmp_path: Path) -> None:
     def interrupt(progress: Any) -> None:
         if progress.encoded >= 8:
             raise KeyboardInterrupt
@@ -136,6 +136,10 @@ def test_an_interrupted_run_continues(shop: ocelot.Engine, open_shop: Open) -> N
     ids = [item.id for item in shop.items()]
     shop.update(ids[0], {"price": None, "note": "ü"})
     shop.delete(ids[1])
+    moved = sorted((tmp_path / "images").iterdir())[2]
+    moved.rename(moved.with_name("moved.jpg"))
+    shop.index(tmp_path / "images", prune=True)
+    shop.delete(ids[1])  # it was indexed again
     shop.add(Image.new("RGB", (9, 9), "blue"), id="SKU-1")
     shop.add(Image.new("RGB", (9, 9), "green"))
     report = shop.reindex(NEW)

@@ -56,7 +56,7 @@ def adopt(
     from ocelot.settings import load_settings
 
     settings = load_settings(**given, reranker="none")
-    access = build_access(settings)
+    access = build_access(settings) if "://" in uri else None
     with ForeignCollection.open(uri, source, path_field=path_field, access=access) as foreign:
         encoder = build_encoder(settings)
         check_vectors(foreign, encoder, root)  # before a collection is made

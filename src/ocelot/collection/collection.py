@@ -212,21 +212,16 @@ class Collection:
         with self._mapped("name"), self._database.writing(self.name):
             make_newest(self._database, self.opened_as, self.name)
 
-    def older(self) -> tuple[str, ...]:
-        """The collections of the same name for other encoders."""
-        first = self.opened_as
-        with self._mapped("list what is beside"):
-            return tuple(
-                name
-                for name in generations(self._database, first)
-                if name != self.name
-                and name in (first, generation_name(first, stored_identity(self._database, name)))
-            )
-
     def drop_older(self) -> tuple[str, ...]:
         """Remove the collections of the same name for other encoders; return their names."""
-        names = self.older()
-        with self._mapped("drop what is beside"), self._database.writing(self.name):
+        first, database = self.opened_as, self._database
+        with self._mapped("drop what is beside"), database.writing(self.name):
+            names = tuple(
+                name
+                for name in generations(database, first)
+                if name != self.name
+                and name in (first, generation_name(first, stored_identity(database, name)))
+            )
             for name in names:
                 self._client.drop_collection(name, timeout=self._timeout)
         return names

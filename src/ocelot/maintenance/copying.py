@@ -7,11 +7,11 @@ A row is written whole, so an interruption leaves fewer rows, and the next run d
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import numpy as np
 
@@ -74,104 +74,58 @@ def copy_collection(
     if (source.uri, source.name) == (destination.uri, destination.name):
         raise InputError(f"{source.name!r} in {source.uri} cannot be copied to itself.")
     destination.check(source.identity)
-    run = _Copy(source, destination, progress)
-    return run.run()
+    started, total = time.perf_counter(), source.count()
+    patiently = Patience(max(source.outage_timeout, destination.outage_timeout))
+    counts = dict.fromkeys(("copied", "updated", "unchanged", "extra"), 0)
 
-
-class _Copy:
-    """One run."""
-
-    def __init__(
-        self,
-        source: Collection,
-        destination: Collection,
-        progress: Callable[[Progress], None] | None,
-    ) -> None:
-        self._source = source
-        self._destination = destination
-        self._progress = progress
-        self._patiently = Patience(max(source.outage_timeout, destination.outage_timeout))
-        self._new: list[str] = []
-        self._changed: list[str] = []
-        self._sample: list[str] = []
-        self._random = random.Random(0)
-        self._seen = 0
-        self.copied = self.updated = self.unchanged = self.extra = 0
-
-    def run(self) -> CopyReport:
-        started = time.perf_counter()
-        self._total = self._source.count()
-        for row, other in paired(self._source.iterate(), self._destination.iterate()):
+    def differing() -> Iterator[tuple[str, bool]]:
+        """Ids of rows to be sent, and whether the destination has none with the id."""
+        for row, other in paired(source.iterate(), destination.iterate()):
             if row is None:
-                self.extra += 1
-                continue
-            self._take(row, other)
-        self._send()
-        if self.copied or self.updated:
-            self._patiently(self._destination.flush)
-        compared = self._compare()
-        seconds = time.perf_counter() - started
-        return CopyReport(
-            self._done, self.copied, self.updated, self.unchanged, self.extra, compared, seconds
-        )
-
-    @property
-    def _done(self) -> int:
-        return self.copied + self.updated + self.unchanged
-
-    def _take(self, row: Row, other: Row | None) -> None:
-        if self._seen < _COMPARED:  # each row is as likely as any other to be compared
-            self._sample.append(row.id)
-        elif (place := self._random.randrange(self._seen + 1)) < _COMPARED:
-            self._sample[place] = row.id
-        self._seen += 1
-        if other is None:
-            self._new.append(row.id)
-        elif other != row:
-            self._changed.append(row.id)
-        else:
-            self.unchanged += 1
-        if len(self._new) + len(self._changed) >= _BATCH:
-            self._send()
-            self._report_progress()
-
-    def _send(self) -> None:
-        """Write what waits. It may be repeated after a failure at any point."""
-        for ids, fresh in ((self._new, True), (self._changed, False)):
-            rows = self._patiently(partial(self._source.get, ids))
-            self._patiently(partial(self._destination.upsert, rows, fresh=fresh))
-            if fresh:
-                self.copied += len(rows)
+                counts["extra"] += 1
+            elif row == other:
+                counts["unchanged"] += 1
             else:
-                self.updated += len(rows)
-            ids.clear()
+                yield row.id, other is None
 
-    def _compare(self) -> int:
-        rows = self._source.get(self._sample)
-        others = {row.id: row for row in self._destination.get(self._sample)}
-        differ = [row.id for row in rows if not _equal(row, others.get(row.id))]
-        if differ:
-            raise CollectionError(
-                f"The copy in {self._destination.uri} is not equal: {len(differ):,} of "
-                f"{len(rows):,} compared rows differ, such as {differ[0]}. If "
-                f"{self._destination.name!r} had rows before, copy into another collection; "
-                "else run it again."
-            )
-        count = self._destination.count()
-        if count != self._done + self.extra:
-            raise CollectionError(
-                f"The copy in {self._destination.uri} has {count:,} rows where "
-                f"{self._done + self.extra:,} are expected: somebody writes to it, or to the "
-                "source; run it again."
-            )
-        return len(rows)
+    waiting = differing()
+    while batch := list(islice(waiting, _BATCH)):
+        for kind, fresh in (("copied", True), ("updated", False)):
+            rows = patiently(partial(source.get, [id for id, new in batch if new is fresh]))
+            patiently(partial(destination.upsert, rows, fresh=fresh))
+            counts[kind] += len(rows)
+        if progress is not None:
+            done = sum(counts.values()) - counts["extra"]
+            progress(Progress(done, total, counts["unchanged"], 0, 0))
+    if counts["copied"] or counts["updated"]:
+        patiently(destination.flush)
+    compared = _compare(source, destination, sum(counts.values()))
+    found = sum(counts.values()) - counts["extra"]
+    return CopyReport(found, **counts, compared=compared, seconds=time.perf_counter() - started)
 
-    def _report_progress(self) -> None:
-        if self._progress is not None:
-            self._progress(Progress(self._done, self._total, self.unchanged, 0, 0))
+
+def _compare(source: Collection, destination: Collection, expected: int) -> int:
+    """Compare a sample of the rows, and the count; return how many rows were compared."""
+    ids = [row.id for row in source.sample(_COMPARED)]
+    rows, others = source.get(ids), {row.id: row for row in destination.get(ids)}
+    differ = [row.id for row in rows if not _equal(row, others.get(row.id))]
+    if differ:
+        raise CollectionError(
+            f"The copy in {destination.uri} is not equal: {len(differ):,} of {len(rows):,} "
+            f"compared rows differ, such as {differ[0]}. If {destination.name!r} had rows before, "
+            "copy into another collection; else run it again."
+        )
+    if (count := destination.count()) != expected:
+        raise CollectionError(
+            f"The copy in {destination.uri} has {count:,} rows where {expected:,} are expected: "
+            "somebody writes to it, or to the source; run it again."
+        )
+    return len(rows)
 
 
 def _equal(row: Row, other: Row | None) -> bool:
-    if row.vector is None or other is None or other.vector is None:
-        return False
-    return row == other and np.array_equal(row.vector, other.vector)
+    return (
+        row == other
+        and other is not None
+        and np.asarray(row.vector).tobytes() == np.asarray(other.vector).tobytes()
+    )

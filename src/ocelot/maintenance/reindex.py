@@ -124,10 +124,11 @@ class _ReindexRun(Run):
 
     def take_over(self, source: Collection) -> None:
         """Bring the new collection up to date with the old one."""
-        self._gone: list[str] = []
+        self._gone: list[str] = []  # ids to be removed
         self.total = source.count()
         self.take_all(self.ahead(self._read, self._jobs(source), _AHEAD * self.batch_size))
-        self.collection.delete(self._gone)
+        if self._gone:
+            self.collection.delete(self._gone)
 
     def _jobs(self, source: Collection) -> Iterator[_StoredJob]:
         for old, new in paired(source.iterate(), self.collection.iterate()):
@@ -153,6 +154,7 @@ class _ReindexRun(Run):
 
     def take(self, job: _StoredJob) -> None:
         if job.error is not None:
+            self._gone.append(job.id)  # perhaps the id is there with older content
             raise job.error
         self.add(job)
 
