@@ -134,6 +134,15 @@ def test_a_copy_that_is_not_equal_is_refused(source: Collection, tmp_path: Path)
             copy_collection(source, copy)
 
 
+def test_an_empty_collection_makes_an_empty_one(tmp_path: Path) -> None:
+    with (
+        Collection.open(tmp_path / "a.db", encoder=ENCODER) as source,
+        Collection.open(tmp_path / "b.db", encoder=source.identity) as copy,
+    ):
+        report = copy_collection(source, copy)
+        assert (report.found, report.compared, copy.count()) == (0, 0, 0)
+
+
 def test_what_does_not_fit_is_refused(source: Collection, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="to itself"):
         copy_collection(source, source)
