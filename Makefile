@@ -32,8 +32,9 @@ lint: $(VENV)/installed-for-tests  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/installed-for-tests  ## write docs/cli.md, settings.md and api.md from the code
+docs: $(VENV)/installed-for-tests  ## write the pages that come from the code, and the site
 	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 bench: $(VENV)/installed-for-tests  ## every benchmark, one after the other
 	@for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py $(QUICK) || exit 1; done
@@ -66,4 +67,4 @@ browser:  ## the page is tested in a real one
 	@sh tests/install_browser.sh
 
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) demo build dist site
