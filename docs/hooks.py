@@ -18,6 +18,7 @@ SHARED = {  # page of the site: file of the repository
         for name in (
             "CHANGELOG.md",
             "CONTRIBUTING.md",
+            "SECURITY.md",
             "recipes/ocelot_tiny/README.md",
             "src/ocelot/assets/ocelot-tiny/README.md",
         )
