@@ -58,7 +58,7 @@ def open(
         CollectionNotFound: There is none, and `create` is False.
         CollectionError: The collection cannot be opened, or was made with another encoder.
 
-    Example::
+    For example:
 
         with ocelot.open("shop.db") as shop:
             shop.index("pictures/")
