@@ -39,7 +39,7 @@ FLOORS = (
     ("encoders", "rerankers", "indexing", "training"),
     ("render",),
     ("batch_search",),
-    ("engine", "evaluation"),
+    ("engine", "evaluation", "maintenance"),
     ("service",),
     ("build",),
     ("web",),

@@ -144,7 +144,7 @@ TextModel = Annotated[Path | None, ENCODER["text_model"]]
 
 def add_command(app: typer.Typer, command: Callable[..., None]) -> None:
     """Add a command under its function's name, with the first sentence of its help as summary."""
-    name = command.__name__.replace("_", "-")
+    name = command.__name__.rstrip("_").replace("_", "-")
     summary = re.split(r"(?<=\.)\s", inspect.getdoc(command) or "")[0]  # typer would cut it
     app.command(name, short_help=summary)(command)
 

@@ -62,6 +62,7 @@ __all__ = ["Collection"]
 log = logging.getLogger(__name__)
 
 _PAGE = 4096  # ids that are read at once for a page
+_VECTOR_PAGE = 64 * 2**20  # bytes of vectors that are read at once
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
 
@@ -349,13 +350,16 @@ class Collection:
             self._field_names.check(expression)
         return count
 
-    def iterate(self, *, metadata: bool = True, filter: str | None = None) -> Iterator[Row]:
-        """Every row without its vector, in order of ids.
+    def iterate(
+        self, *, metadata: bool = True, vectors: bool = False, filter: str | None = None
+    ) -> Iterator[Row]:
+        """Every row, in order of ids.
 
         Rows written or removed meanwhile may or may not be seen; all others are seen once.
 
         Args:
             metadata: Whether rows carry their metadata; False is quicker.
+            vectors: Whether rows carry their vectors; some 64 MB of them are read at once.
             filter: A Milvus expression over the metadata, to select rows.
 
         Raises:
@@ -366,6 +370,9 @@ class Collection:
         # size. Large pages: each query costs Lite a pass over all rows, and a server a wait for
         # strong consistency. A range with too many rows, as with own ids, is halved.
         window = MAX_RESULTS if metadata or self.deployment != "lite" else 140_000
+        if vectors:  # pymilvus makes a Python float, 32 bytes, of each of their numbers
+            fields = [*fields, "vector"]
+            window = min(MAX_RESULTS, max(16, _VECTOR_PAGE // (32 * self.identity.dimension)))
         filter = checked_filter(filter)
         depth, left = 0, self.count(filter)
         while left > window * 3 // 4:
