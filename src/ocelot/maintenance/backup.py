@@ -20,7 +20,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
@@ -118,7 +118,8 @@ def backup(db: str | Path, file: str | Path, uploads: str | Path | None = None) 
                 for number, folder in enumerate(dict.fromkeys(folders.values())):
                     for upload in _uploads_in(folder):
                         parts = upload.relative_to(folder)
-                        link_or_copy(upload, staging / "uploads" / str(number) / parts)
+                        with suppress(FileNotFoundError):  # its row was deleted before
+                            link_or_copy(upload, staging / "uploads" / str(number) / parts)
             found = sorted(one for one in staging.rglob("*") if one.is_file())
             note = {
                 "format": _FORMAT,
@@ -206,8 +207,15 @@ def _uploads_of(database: Path, name: str, uploads: str | Path | None) -> Path:
 
 def _uploads_in(folder: Path) -> Iterator[Path]:
     """The uploads in a folder, and the marks of those that wait for their rows."""
-    yield from filter(is_upload, folder.glob("??/*"))
-    yield from folder.glob("pending*/*.pending")
+
+    def failed(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # there are none, or no more
+            raise error
+
+    for place, _, names in os.walk(folder, onerror=failed):
+        for path in (Path(place, name) for name in names):
+            if is_upload(path) or path.suffix == ".pending":
+                yield path
 
 
 @contextmanager
