@@ -39,9 +39,7 @@ def vector_of(number: int) -> np.ndarray:
 
 
 def rows(start: int, stop: int) -> list[Row]:
-    return [
-        Row(f"n{n}", {f"/{n}": 1}, 1, 1, 1, {"n": n}, vector_of(n)) for n in range(start, stop)
-    ]
+    return [Row(f"n{n}", {f"/{n}": 1}, 1, 1, 1, {"n": n}, vector_of(n)) for n in range(start, stop)]
 
 
 @pytest.fixture
@@ -367,7 +365,7 @@ def test_what_cannot_be_backed_up(tmp_path: Path, database: Path) -> None:
         backup(database, tmp_path / "file" / "a.tar")
     (segment,) = (database / "collections/ocelot/partitions/_default/data").iterdir()
     segment.unlink()
-    with pytest.raises(DatabaseUnavailable, match="damaged|missing"):
+    with pytest.raises(DatabaseUnavailable, match=r"a data file is missing"):
         backup(database, tmp_path / "a.tar")
     manifest = database / "collections/ocelot/manifest.json"
     manifest.write_text("{}")
