@@ -29,7 +29,7 @@ from ocelot.errors import (
     StorageError,
 )
 from ocelot.images.store import ImageStore
-from ocelot.maintenance import backup, restore
+from ocelot.maintenance.backup import backup, restore
 
 ENCODER = EncoderIdentity("test", "0" * 64, 4)
 
@@ -52,10 +52,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def state_of(collection: Collection) -> dict[str, tuple]:
-    return {
-        row.id: (row.metadata["n"], row.vector.tobytes())
-        for row in collection.iterate(vectors=True)
-    }
+    return {row.id: (row.metadata["n"], row.vector.tobytes()) for row in collection.iterate_whole()}
 
 
 class Unit(Encoder):
@@ -154,7 +151,7 @@ def test_backups_while_a_process_writes(tmp_path: Path) -> None:
         restored = restore(report.file, copy)  # which checks the seal
         with Collection.open(copy, create=False) as collection:
             assert collection.identity.name == "unit"
-            found = list(collection.iterate(vectors=True))
+            found = list(collection.iterate_whole())
         assert {row.id: row.metadata["n"] for row in found} in known[before : after + 2]
         assert restored.rows == {"ocelot": len(found)}
         uploads = [row for row in found if row.id.startswith("u")]
@@ -179,6 +176,7 @@ def test_a_backup_is_restored_whole(tmp_path: Path, database: Path) -> None:
         toys.upsert(rows(100, 105))
     with Collection.open(database, create=False) as collection:
         before = state_of(collection)
+        collection._client.create_alias("toys", "games")
         report = backup(database, tmp_path / "new" / "a.tar")  # while it is open here
     assert (report.collections, report.uploads) == (("ocelot", "toys"), 0)
     assert report.bytes == report.file.stat().st_size
@@ -189,6 +187,8 @@ def test_a_backup_is_restored_whole(tmp_path: Path, database: Path) -> None:
     assert restored.rows == {"ocelot": 29, "toys": 5}
     with Collection.open(restored.database, create=False) as collection:
         assert state_of(collection) == before
+        described = collection._client.describe_alias("games")
+        assert described["collection_name"] == "toys"
         collection.upsert(rows(200, 201))  # it is no read-only copy
         assert collection.count() == 30
     with Collection.open(database, create=False) as collection:

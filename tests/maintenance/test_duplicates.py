@@ -9,8 +9,8 @@ import pytest
 
 from ocelot.collection import Collection, EncoderIdentity, Row
 from ocelot.errors import InputError
-from ocelot.maintenance import duplicate_groups, duplicates
-from ocelot.maintenance import duplicates as module_function
+from ocelot.maintenance import duplicates as module
+from ocelot.maintenance.duplicates import duplicate_groups, duplicates
 
 
 def clustered(count: int, seed: int = 0) -> np.ndarray:
@@ -37,9 +37,7 @@ def by_brute_force(vectors: np.ndarray, threshold: float) -> list[set[int]]:
 @pytest.mark.parametrize("block", [1, 100_000, 64 * 2**20])  # bytes
 @pytest.mark.parametrize("threshold", [0.5, 0.9, 0.97])
 def test_groups(block: int, threshold: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
-    monkeypatch.setattr(sys.modules[duplicate_groups.__module__], "_BLOCK_BYTES", block)
+    monkeypatch.setattr(module, "_BLOCK_BYTES", block)
     vectors = clustered(400)
     groups = list(duplicate_groups(vectors, threshold))
     assert [set(rows) for rows, _ in groups] == by_brute_force(vectors, threshold)
@@ -77,7 +75,7 @@ def test_duplicates_of_a_collection(tmp_path: Path) -> None:
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         assert first[2].score == pytest.approx(unit[3] @ unit[0])
         assert first[0].paths == ("/3", "/3-copy") and first[0].metadata == {"n": 3}
-        few = module_function(collection, 0.97, filter="n > 1")
+        few = duplicates(collection, 0.97, filter="n > 1")
         assert [[hit.id for hit in group] for group in few] == [["p4", "p2"]]
         for threshold in (0, 1.1, float("nan")):
             with pytest.raises(InputError, match="threshold"):

@@ -15,7 +15,8 @@ from ocelot.collection import Collection, EncoderIdentity
 from ocelot.engine import Engine
 from ocelot.errors import EncoderMismatch, InputError
 from ocelot.images.store import ImageStore
-from ocelot.maintenance import Finding, Verification, mend, verify
+from ocelot.maintenance.mend import mend
+from ocelot.maintenance.verify import Finding, Verification, verify
 from tests.indexing.pictures import HistogramEncoder, hash_file, picture
 
 
@@ -154,7 +155,7 @@ def test_items_with_ids_of_their_own(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_wrong_vectors_are_found_and_replaced(engine: Engine) -> None:
-    rows = list(engine.collection.iterate(vectors=True))
+    rows = list(engine.collection.iterate_whole())
     slightly = rows[0].vector + np.float32(1e-3)
     engine.collection.upsert([replace(rows[0], vector=slightly)])
     report = verify(*parts(engine))

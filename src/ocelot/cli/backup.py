@@ -34,7 +34,7 @@ def backup(
 
     Example: ocelot backup backups --db shop.db
     """
-    from ocelot.maintenance import backup
+    from ocelot.maintenance.backup import backup
     from ocelot.settings import load_settings
 
     settings = load_settings(**given)
@@ -60,7 +60,7 @@ def restore(
 
     Example: ocelot restore backups/shop-20260131-030000.tar --db restored.db
     """
-    from ocelot.maintenance import restore
+    from ocelot.maintenance.backup import restore
     from ocelot.settings import load_settings
 
     settings = load_settings(**given)

@@ -41,7 +41,7 @@ def duplicates(
     """
     from ocelot.build import build_collection, build_images
     from ocelot.cli.search import check_writable, writing
-    from ocelot.maintenance import duplicates
+    from ocelot.maintenance.duplicates import duplicates
     from ocelot.settings import load_settings
 
     if html is not None:

@@ -34,7 +34,7 @@ def export(
     Example: ocelot export shop.parquet --db shop.db --filter "price < 30"
     """
     from ocelot.build import build_collection
-    from ocelot.maintenance import export_rows
+    from ocelot.maintenance.export import export_rows
     from ocelot.settings import load_settings
 
     settings = load_settings(**given)

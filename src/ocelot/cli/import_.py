@@ -33,7 +33,7 @@ def import_(
     Example: ocelot import shop.parquet --db http://localhost:19530 --collection shop
     """
     from ocelot.collection import Collection
-    from ocelot.maintenance import identity_of, import_rows
+    from ocelot.maintenance.export import identity_of, import_rows
     from ocelot.settings import load_settings
 
     settings = load_settings(**given)

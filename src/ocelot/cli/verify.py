@@ -14,7 +14,8 @@ from ocelot.cli.terminal import printable, resumable
 from ocelot.words import count
 
 if TYPE_CHECKING:
-    from ocelot.maintenance import Mended, Verification
+    from ocelot.maintenance.mend import Mended
+    from ocelot.maintenance.verify import Verification
 
 __all__ = ["verify"]
 
@@ -63,8 +64,8 @@ def verify(
     Example: ocelot verify pictures --db shop.db --mend
     """
     from ocelot.build import build_engine
-    from ocelot.maintenance import mend as put_right
-    from ocelot.maintenance import verify
+    from ocelot.maintenance.mend import mend as put_right
+    from ocelot.maintenance.verify import verify
     from ocelot.settings import load_settings
 
     settings = load_settings(**given, reranker="none")

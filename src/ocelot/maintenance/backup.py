@@ -171,13 +171,13 @@ def restore(file: str | Path, db: str | Path, uploads: str | Path | None = None)
             for name, old in note["uploads"].items():
                 moved.setdefault(old, _uploads_of(database, name, uploads))
             rows = {}
-            for name, old in note["uploads"].items():
-                try:
-                    with Collection.open(ready, name=name) as collection:
-                        _relocate(collection, old, moved[old])
-                        rows[name] = collection.count()
-                except ConfigurationError:
-                    continue  # another program's
+            for name in note["uploads"]:
+                with (
+                    suppress(ConfigurationError),  # another program's collection
+                    Collection.open(ready, name=name) as collection,
+                ):
+                    _relocate(collection, moved)
+                    rows[name] = collection.count()
             count = 0
             for number, new in enumerate(moved.values()):
                 folder = staging / "uploads" / str(number)
@@ -290,14 +290,13 @@ def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, staging: Path) -> Pat
     return path
 
 
-def _relocate(collection: Collection, old: str, new: Path) -> None:
+def _relocate(collection: Collection, moved: Mapping[str, Path]) -> None:
     """Let the rows of uploads say where these are now."""
-    if old == str(new):
-        return
 
     def place(path: str) -> str:
-        inside = path.startswith(os.path.join(old, "")) and is_upload(path)
-        return str(new / os.path.relpath(path, old)) if inside else path
+        folder = os.path.dirname(os.path.dirname(path))
+        inside = folder in moved and is_upload(path)
+        return str(moved[folder] / os.path.relpath(path, folder)) if inside else path
 
     places = {
         row.id: {place(path): at for path, at in row.paths.items()}

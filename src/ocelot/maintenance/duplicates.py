@@ -88,7 +88,7 @@ def duplicates(
     )
     places = {item.id: place for place, item in enumerate(items)}
     vectors = np.zeros((len(items), collection.identity.dimension), np.float32)
-    for row in collection.iterate(metadata=False, vectors=True, filter=filter):
+    for row in collection.iterate_whole(filter=filter):
         if row.id in places:  # not added meanwhile
             assert row.vector is not None
             vectors[places[row.id]] = row.vector / np.linalg.norm(row.vector)

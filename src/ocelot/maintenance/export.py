@@ -78,7 +78,7 @@ def export_rows(
     """
     total, written = collection.count(filter), 0
     identity = collection.identity
-    rows = collection.iterate(vectors=True, filter=filter)
+    rows = collection.iterate_whole(filter=filter)
     size = max(1, _GROUP_BYTES // (4 * identity.dimension))
     try:
         with (

@@ -67,33 +67,33 @@ def _copied(database: Path, copy: Path) -> bool:
     try:
         if (database / "seal.json").exists():
             shutil.copy2(database / "seal.json", copy)
-        before = _state(database)
-        for name, (schema, manifest, logs) in before.items():
-            source, target = (folder / "collections" / name for folder in (database, copy))
-            target.mkdir(parents=True)
-            for file, text in (("schema.json", schema), ("manifest.json", manifest)):
-                if text is not None:
-                    (target / file).write_bytes(text.encode())
-            for file in Manifest(manifest).files if manifest else ():
-                link_or_copy(source / file, target / file)
-            for file in logs:
-                (target / file).parent.mkdir(exist_ok=True)
-                shutil.copy2(source / file, target / file)
+        texts, logs = before = _state(database)
+        for file, text in texts.items():
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            (copy / file).write_bytes(text)
+            if file.name == "manifest.json":
+                for segment in Manifest(text.decode()).files:
+                    link_or_copy(database / file.parent / segment, copy / file.parent / segment)
+        for file in logs:
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(database / file, copy / file)
         return _state(database) == before
     except FileNotFoundError:  # Milvus Lite has merged data files, and removed the old ones
         return False
 
 
-def _state(database: Path) -> dict[str, tuple[str | None, str | None, dict[str, int]]]:
-    """By collection: its schema, its manifest, and the sizes of the files of its log."""
-    return {
-        folder.name: (
-            folder.text("schema.json"),
-            folder.text("manifest.json"),
-            {file: (folder.path / file).stat().st_size for file in folder.logs()},
-        )
-        for folder in collection_folders(database)
-    }
+def _state(database: Path) -> tuple[dict[Path, bytes], dict[Path, int]]:
+    """The small files, which are replaced as a whole, and the sizes of the logs."""
+    small = [
+        *database.glob("*.json"),
+        *database.glob("collections/*/schema.json"),
+        *database.glob("collections/*/manifest.json"),
+    ]
+    logs = [folder.path / file for folder in collection_folders(database) for file in folder.logs()]
+    return (
+        {f.relative_to(database): f.read_bytes() for f in small if f.name != "seal.json"},
+        {f.relative_to(database): f.stat().st_size for f in logs},
+    )
 
 
 def link_or_copy(source: Path, target: Path) -> None:
