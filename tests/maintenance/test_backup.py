@@ -338,6 +338,11 @@ def test_backups_that_are_not_whole(tmp_path: Path, database: Path) -> None:
                 json.dumps(json.loads(c) | {"format": 9}).encode() if n == "backup.json" else c
             ),
         ),
+        rewritten(
+            good,
+            bad / "11.tar",
+            lambda n, c: c.replace(b'"ocelot"', b'"../evil"') if n == "backup.json" else c,
+        ),
         with_member("6.tar", name="../evil"),
         with_member("7.tar", name="/evil"),
         with_member("8.tar", name="uploads/../../evil"),

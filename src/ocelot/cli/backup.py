@@ -20,9 +20,7 @@ _LOCAL = {"db": DATABASE["db"], "uploads": SERVER["uploads"]}
 
 @takes(_LOCAL)
 def backup(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A .tar file, or a folder for one of its own.")
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tar file, or a folder for one.")],
     *,
     given: Given,
     as_json: Json = False,

@@ -19,7 +19,7 @@ __all__ = ["export"]
 def export(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="Parquet file, or a folder for COLLECTION.parquet."),
+        typer.Argument(metavar="FILE", help="A .parquet file, or a folder for one."),
     ],
     *,
     given: Given,
@@ -38,7 +38,7 @@ def export(
     from ocelot.settings import load_settings
 
     settings = load_settings(**given)
-    target = file / f"{settings.collection}.parquet" if file.is_dir() else file
+    target = file if file.suffix == ".parquet" else file / f"{settings.collection}.parquet"
     with (
         build_collection(settings, create=False) as collection,
         progress_bar("Exporting", quiet=as_json) as show,

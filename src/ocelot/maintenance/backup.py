@@ -32,12 +32,7 @@ from ocelot.collection.lite.folder import collection_folders, json_object
 from ocelot.collection.lite.seal import Seal
 from ocelot.collection.lite.snapshot import link_or_copy, snapshot
 from ocelot.collection.rows import chunks
-from ocelot.errors import (
-    CollectionNotFound,
-    ConfigurationError,
-    InputError,
-    StorageError,
-)
+from ocelot.errors import CollectionNotFound, ConfigurationError, InputError, StorageError
 from ocelot.files import atomic_path, partials_of, remove_partial
 from ocelot.images.decode import hash_bytes
 from ocelot.images.uploads import is_upload, uploads_beside
@@ -90,8 +85,8 @@ def backup(db: str | Path, file: str | Path, uploads: str | Path | None = None) 
 
     Args:
         db: The path of the database.
-        file: The tar file, which is replaced as a whole; or a folder, for a file named after the
-            database and the time.
+        file: The .tar file, which is replaced as a whole; or a folder, for a file named after
+            the database and the time.
         uploads: Folder for uploads; by default those beside the database.
 
     Raises:
@@ -105,7 +100,7 @@ def backup(db: str | Path, file: str | Path, uploads: str | Path | None = None) 
     if not names:
         raise CollectionNotFound(f"There is no database {db}: correct the path.")
     target = Path(file).expanduser()
-    if target.is_dir():
+    if target.suffix != ".tar":
         target /= f"{database.stem}-{datetime.now():%Y%m%d-%H%M%S}.tar"
     folders = {name: _uploads_of(database, name, uploads) for name in names}
     with _storing(target):
@@ -257,6 +252,8 @@ def _extract(file: Path, staging: Path) -> dict[str, Any]:
             raise ValueError(f"it has {len(unpacked) - 1:,} of {note['files']:,} files")
         if damages := Seal(staging / "database").check():
             raise ValueError(str(damages[0]))
+        if {*note["uploads"]} != {one.name for one in collection_folders(staging / "database")}:
+            raise ValueError("it names other collections than it holds")
         for path in filter(is_upload, unpacked):
             if hash_bytes(path.read_bytes()) != path.name[:64]:
                 raise ValueError(f"the upload {path.name} has changed")
