@@ -135,23 +135,19 @@ def test_damaged_and_unreadable_files(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_items_with_ids_of_their_own(engine: Engine, tmp_path: Path) -> None:
-    """A changed file replaces the content of its item, unless another file still has it."""
+    """A changed file replaces the content of its item, which keeps its id and its metadata."""
     for number in (40, 41):
-        engine.add(picture(tmp_path / "own" / f"{number}.png", number), id=f"SKU-{number}")
-    engine.add(shutil.copy(tmp_path / "own/41.png", tmp_path / "own/other.png"), id="SKU-41")
-    engine.update("SKU-40", {"price": 3})
+        file = picture(tmp_path / "own" / f"{number}.png", number)
+        engine.add(file, id=f"SKU-{number}", metadata={"price": number})
     picture(tmp_path / "own/40.png", 50)
-    picture(tmp_path / "own/41.png", 51)
+    (tmp_path / "own/41.png").write_bytes(b"no picture")
     assert found(engine) == {"changed": {"40.png", "41.png"}}
     done = mended(engine)
-    assert (done.encoded, done.dropped, done.removed) == (1, 1, 0)
-    replaced, kept = engine.get("SKU-40"), engine.get("SKU-41")
-    assert replaced.sha256 == hash_file(tmp_path / "own/40.png") and replaced.metadata == {
-        "price": 3
-    }
-    assert kept.paths == (str(tmp_path / "own/other.png"),)
-    assert found(engine) == {"unindexed": {"41.png"}}
-    assert mended(engine).encoded == 1 and found(engine) == {}
+    assert (done.encoded, done.dropped, done.removed) == (1, 0, 0)
+    assert [failure.path for failure in done.failures] == [str(tmp_path / "own/41.png")]
+    item = engine.get("SKU-40")
+    assert item.sha256 == hash_file(tmp_path / "own/40.png") and item.metadata == {"price": 40}
+    assert found(engine) == {"changed": {"41.png"}} and engine.count() == 22
 
 
 def test_wrong_vectors_are_found_and_replaced(engine: Engine) -> None:

@@ -64,8 +64,8 @@ def mend(
         EncoderError, CollectionError: Encoding or storing failed; what was done stays.
     """
     changed = found.of("changed")
-    stored = {row.id: row for row in collection.get(finding.id for finding in changed)}
-    own = {row.id for row in stored.values() if row.id != row.sha256}
+    rows = collection.get(finding.id for finding in changed)
+    own = {row.id for row in rows if row.id != row.sha256}  # `index` leaves them alone
     files = [finding.path for finding in found.of("unindexed") if not finding.reason]
     files += [finding.path for finding in changed if finding.id not in own]
     report = IndexReport()
@@ -77,17 +77,12 @@ def mend(
         drops[finding.id].add(finding.path)
     replaced = 0
     for finding in changed:
-        if finding.id not in own:
-            continue
-        elsewhere = {one.path for one in found.findings if one.id == finding.id}
-        if set(stored[finding.id].paths) - elsewhere:  # another file has its content
-            drops[finding.id].add(finding.path)
-            continue
-        try:
-            add_record(finding.path, collection, encoder, images, id=finding.id)
-            replaced += 1
-        except InputError as error:
-            failures.append(Failure(finding.path, str(error).rstrip(".")))
+        if finding.id in own:
+            try:
+                add_record(finding.path, collection, encoder, images, id=finding.id)
+                replaced += 1
+            except InputError as error:
+                failures.append(Failure(finding.path, str(error).rstrip(".")))
     with Writer(collection, images) as writer:
         for id, paths in drops.items():
             writer.update(id, Change(remove=paths))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import shlex
 import shutil
@@ -242,14 +243,18 @@ def unwritten(database: Path, *, writes: bool = False) -> Iterator[None]:
     Args:
         writes: Whether the caller is the one who writes.
     """
+    file = database / "WRITE"
     with ExitStack() as held:
         try:
-            held.enter_context(_flock(database / "WRITE", shared=not writes, wait=True))
+            if not file.exists() and database.is_dir():
+                file.touch()
+            held.enter_context(_flock(file, shared=not writes, wait=True))
         except OSError as error:
-            raise DatabaseUnavailable(
-                f"The database {database} cannot be locked ({error.strerror or error}): free some "
-                "space, or check the permissions of its file WRITE."
-            ) from error
+            if error.errno != errno.EROFS:  # else nobody can write
+                raise DatabaseUnavailable(
+                    f"The database {database} cannot be locked ({error.strerror or error}): free "
+                    "some space, or check the permissions of its file WRITE."
+                ) from error
         yield
 
 
@@ -263,7 +268,7 @@ def _flock(file: Path, *, shared: bool, wait: bool) -> Iterator[None]:
         return
     try:
         handle = os.open(file, os.O_RDONLY if shared else os.O_CREAT | os.O_RDWR, 0o644)
-    except FileNotFoundError:  # never opened, or never written to
+    except FileNotFoundError:  # never opened
         yield
         return
     try:
