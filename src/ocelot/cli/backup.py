@@ -30,7 +30,8 @@ def backup(
     All of its collections are in the file. Pictures that were indexed where they are, are not. For
     a server use milvus-backup, or `ocelot export`.
 
-    Example: ocelot backup backups --db shop.db
+    Examples:
+        ocelot backup backups --db shop.db
     """
     from ocelot.maintenance.backup import backup
     from ocelot.settings import load_settings
@@ -56,7 +57,8 @@ def restore(
 ) -> None:
     """Make a local database of a backup; one that exists is never overwritten.
 
-    Example: ocelot restore backups/shop-20260131-030000.tar --db restored.db
+    Examples:
+        ocelot restore backups/shop-20260131-030000.tar --db restored.db
     """
     from ocelot.maintenance.backup import restore
     from ocelot.settings import load_settings

@@ -37,7 +37,8 @@ def duplicates(
     The first picture of a group has the most pixels, and the others are at least as similar to it
     as the threshold. Exact copies are one picture with several paths already.
 
-    Example: ocelot duplicates --db shop.db --threshold 0.95 --html duplicates.html
+    Examples:
+        ocelot duplicates --db shop.db --threshold 0.95 --html duplicates.html
     """
     from ocelot.build import build_collection, build_images
     from ocelot.cli.search import check_writable, writing

@@ -31,7 +31,8 @@ def export(
     pandas reads it, Milvus's bulk import takes it as it is, and `ocelot import` puts it into
     another collection. Pictures are not part of it.
 
-    Example: ocelot export shop.parquet --db shop.db --filter "price < 30"
+    Examples:
+        ocelot export shop.parquet --db shop.db --filter "price < 30"
     """
     from ocelot.build import build_collection
     from ocelot.maintenance.export import export_rows

@@ -30,7 +30,8 @@ def import_(
     command can be run again. The collection is made if it is missing; one of another encoder is
     refused.
 
-    Example: ocelot import shop.parquet --db http://localhost:19530 --collection shop
+    Examples:
+        ocelot import shop.parquet --db http://localhost:19530 --collection shop
     """
     from ocelot.collection import Collection
     from ocelot.maintenance.export import identity_of, import_rows

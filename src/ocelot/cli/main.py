@@ -15,6 +15,7 @@ from ocelot import __version__
 from ocelot.cli import (
     adopt,
     backup,
+    config,
     data,
     demo,
     duplicates,
@@ -64,6 +65,7 @@ for command in (
     add_command(app, command)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(data.app, name="data")
+app.add_typer(config.app, name="config")
 
 
 def _version(asked: bool) -> None:

@@ -61,7 +61,8 @@ def verify(
     some vectors are computed again. With --mend, pictures without a row and changed ones are
     indexed, rows whose files are gone are removed, and wrong vectors are replaced.
 
-    Example: ocelot verify pictures --db shop.db --mend
+    Examples:
+        ocelot verify pictures --db shop.db --mend
     """
     from ocelot.build import build_engine
     from ocelot.maintenance.mend import mend as put_right
