@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -150,7 +151,7 @@ class _Check:
         self._roots = roots
         self._full = full
         self._progress = progress
-        self._folders: dict[str, bool] = {}  # folder -> whether anything is in it
+        self._there: dict[str, bool] = {}  # by folder
 
     def rows(self) -> list[str]:
         """Compare each row with its files; return the ids of those whose picture is there."""
@@ -186,7 +187,7 @@ class _Check:
             if ImageFile.of(Path(path)).id == row.sha256:
                 return None
         except (FileNotFoundError, NotADirectoryError):
-            there = self._has_others(os.path.dirname(path))
+            there = self._is_there(os.path.dirname(path))
             return Finding("gone" if there else "away", path, row.id)
         except OSError as error:
             return Finding("unreadable", path, row.id, error.strerror or str(error))
@@ -194,15 +195,11 @@ class _Check:
             return Finding("unreadable", path, row.id, error.reason)
         return Finding("damaged" if same else "changed", path, row.id)
 
-    def _has_others(self, folder: str) -> bool:
-        """Whether anything is in a folder; the place where a disk is mounted is empty without."""
-        if folder not in self._folders:
-            try:
-                with os.scandir(folder) as entries:
-                    self._folders[folder] = any(True for _ in entries)
-            except OSError:
-                self._folders[folder] = False
-        return self._folders[folder]
+    def _is_there(self, folder: str) -> bool:
+        """Whether a folder has anything; the place where a disk is mounted is empty without it."""
+        if folder not in self._there:
+            self._there[folder] = bool(_names(folder))
+        return self._there[folder]
 
     def unindexed(self) -> Iterator[Finding]:
         """Picture files without a row; call `rows` first."""
@@ -213,21 +210,12 @@ class _Check:
                 yield Finding("unindexed", found.path)
 
     def _beside(self) -> Iterator[File | Failure]:
-        folders = {os.path.dirname(path) for path in self.stored if not is_upload(path)}
-        for folder in sorted(filter(os.path.isdir, folders)):
-            try:
-                with os.scandir(folder) as entries:
-                    found = sorted(entry.path for entry in entries if _is_picture(entry))
-            except OSError as error:
-                yield Failure(folder, f"the folder cannot be read ({error.strerror})")
-                continue
-            if found:
-                yield from scan(found)
-
-
-def _is_picture(entry: os.DirEntry[str]) -> bool:
-    suffix = os.path.splitext(entry.name)[1].lower()
-    return suffix in SUFFIXES and not entry.name.startswith(".") and not entry.is_dir()
+        for folder in sorted({os.path.dirname(path) for path in self.stored}):
+            names = [name for name in _names(folder) if not name.startswith(".")]
+            paths = [os.path.join(folder, name) for name in sorted(names)]
+            images = [path for path in paths if Path(path).suffix.lower() in SUFFIXES]
+            if files := list(filter(os.path.isfile, images)):
+                yield from scan(files)
 
 
 def compared(
@@ -250,6 +238,13 @@ def compared(
             rows.append(row)
             inputs.append(Input(image))
         yield from zip(rows, encoder.encode(inputs), strict=True)
+
+
+def _names(folder: str) -> list[str]:
+    """What is in a folder; nothing if it cannot be read."""
+    with suppress(OSError):
+        return os.listdir(folder)
+    return []
 
 
 def _unit(row: Row) -> Vector:

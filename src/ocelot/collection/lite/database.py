@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import errno
 import os
 import shlex
 import shutil
@@ -242,19 +241,14 @@ def unwritten(database: Path, *, writes: bool = False) -> Iterator[None]:
 
     Args:
         writes: Whether the caller is the one who writes.
+
+    Raises:
+        OSError: The lock cannot be taken, as on a full disk.
     """
     file = database / "WRITE"
-    with ExitStack() as held:
-        try:
-            if not file.exists() and database.is_dir():
-                file.touch()
-            held.enter_context(_flock(file, shared=not writes, wait=True))
-        except OSError as error:
-            if error.errno != errno.EROFS:  # else nobody can write
-                raise DatabaseUnavailable(
-                    f"The database {database} cannot be locked ({error.strerror or error}): free "
-                    "some space, or check the permissions of its file WRITE."
-                ) from error
+    if not file.exists() and os.access(database, os.W_OK):
+        file.touch()
+    with _flock(file, shared=not writes, wait=True):
         yield
 
 
@@ -268,7 +262,7 @@ def _flock(file: Path, *, shared: bool, wait: bool) -> Iterator[None]:
         return
     try:
         handle = os.open(file, os.O_RDONLY if shared else os.O_CREAT | os.O_RDWR, 0o644)
-    except FileNotFoundError:  # never opened
+    except FileNotFoundError:  # nobody can have opened it, or written to it
         yield
         return
     try:
