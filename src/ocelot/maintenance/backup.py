@@ -96,41 +96,39 @@ def backup(db: str | Path, file: str | Path, uploads: str | Path | None = None) 
         StorageError: The file cannot be written.
     """
     database = _local(db)
-    names = [folder.name for folder in collection_folders(database)]
-    if not names:
+    if not collection_folders(database):
         raise CollectionNotFound(f"There is no database {db}: correct the path.")
     target = Path(file).expanduser()
     if target.suffix != ".tar":
         target /= f"{database.stem}-{datetime.now():%Y%m%d-%H%M%S}.tar"
-    folders = {name: _uploads_of(database, name, uploads) for name in names}
-    with _storing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        remove_partial(partials_of(database))
-        # Beside the database, files can be linked; but its disk may be read-only.
-        beside = database if os.access(database.parent, os.W_OK) else target
-        with _staging(beside) as staging:
-            with snapshot(database, staging / "database"):
-                for number, folder in enumerate(dict.fromkeys(folders.values())):
-                    for upload in _uploads_in(folder):
-                        parts = upload.relative_to(folder)
-                        with suppress(FileNotFoundError):  # its row was deleted before
-                            link_or_copy(upload, staging / "uploads" / str(number) / parts)
-            found = sorted(one for one in staging.rglob("*") if one.is_file())
-            note = {
-                "format": _FORMAT,
-                "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-                "database": str(database),
-                "uploads": folders,
-                "files": len(found),
-            }
-            (staging / "backup.json").write_text(json.dumps(note, default=str), encoding="utf-8")
-            with (
-                atomic_path(target, durable=True) as partial,
-                # Else two files with one content, if these are hard links, would be stored once.
-                tarfile.open(partial, "w", dereference=True) as tar,
-            ):
-                for one in (staging / "backup.json", *found):
-                    tar.add(one, one.relative_to(staging).as_posix())
+    # Beside the database, files can be linked; but its disk may be read-only.
+    beside = database if os.access(database.parent, os.W_OK) else target
+    with _staging(beside, target) as staging:
+        with snapshot(database, staging / "database"):
+            made = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            names = [folder.name for folder in collection_folders(staging / "database")]
+            folders = {name: _uploads_of(database, name, uploads) for name in names}
+            for number, folder in enumerate(dict.fromkeys(folders.values())):
+                for upload in _uploads_in(folder):
+                    parts = upload.relative_to(folder)
+                    with suppress(FileNotFoundError):  # its row was deleted before
+                        link_or_copy(upload, staging / "uploads" / str(number) / parts)
+        found = sorted(one for one in staging.rglob("*") if one.is_file())
+        note = {
+            "format": _FORMAT,
+            "made": made,
+            "database": str(database),
+            "uploads": folders,
+            "files": len(found),
+        }
+        (staging / "backup.json").write_text(json.dumps(note, default=str), encoding="utf-8")
+        with (
+            atomic_path(target, durable=True) as partial,
+            # Else two files with one content, if these are hard links, would be stored once.
+            tarfile.open(partial, "w", dereference=True) as tar,
+        ):
+            for one in (staging / "backup.json", *found):
+                tar.add(one, one.relative_to(staging).as_posix())
     count = sum(is_upload(one) for one in found)
     return Backup(target, tuple(names), count, target.stat().st_size)
 
@@ -156,33 +154,30 @@ def restore(file: str | Path, db: str | Path, uploads: str | Path | None = None)
         raise ConfigurationError(
             f"Nothing was restored: {db} {reason}, or choose another path that ends with .db."
         )
-    with _storing(database):
-        database.parent.mkdir(parents=True, exist_ok=True)
-        remove_partial(partials_of(database))
-        with _staging(database) as staging:
-            note = _extract(Path(file), staging)
-            ready = (staging / "database").rename(staging / database.name)
-            moved: dict[str, Path] = {}  # old folder of uploads -> new one
-            for name, old in note["uploads"].items():
-                moved.setdefault(old, _uploads_of(database, name, uploads))
-            rows = {}
-            for name in note["uploads"]:
-                with (
-                    suppress(ConfigurationError),  # another program's collection
-                    Collection.open(ready, name=name) as collection,
-                ):
-                    _relocate(collection, moved)
-                    rows[name] = collection.count()
-            count = 0
-            for number, new in enumerate(moved.values()):
-                folder = staging / "uploads" / str(number)
-                for upload in _uploads_in(folder):
-                    count += is_upload(upload)
-                    place = new / upload.relative_to(folder)
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    with atomic_path(place) as partial:  # what is there has the same content
-                        link_or_copy(upload, partial)
-            ready.rename(database)
+    with _staging(database, database) as staging:
+        note = _extract(Path(file), staging)
+        ready = (staging / "database").rename(staging / database.name)
+        moved: dict[str, Path] = {}  # old folder of uploads -> new one
+        for name, old in note["uploads"].items():
+            moved.setdefault(old, _uploads_of(database, name, uploads))
+        rows = {}
+        for name in note["uploads"]:
+            with (
+                suppress(ConfigurationError),  # another program's collection
+                Collection.open(ready, name=name) as collection,
+            ):
+                _relocate(collection, moved)
+                rows[name] = collection.count()
+        count = 0
+        for number, new in enumerate(moved.values()):
+            folder = staging / "uploads" / str(number)
+            for upload in _uploads_in(folder):
+                count += is_upload(upload)
+                place = new / upload.relative_to(folder)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with atomic_path(place) as partial:  # what is there has the same content
+                    link_or_copy(upload, partial)
+        ready.rename(database)
     return Restored(database, rows, count, note["made"])
 
 
@@ -214,21 +209,16 @@ def _uploads_in(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _staging(path: Path) -> Iterator[Path]:
-    """A temporary folder beside a path; named so that a leftover of a killed process is found."""
-    with tempfile.TemporaryDirectory(
-        prefix=f".{path.name}.", suffix=".part", dir=path.parent
-    ) as folder:
-        yield Path(folder)
-
-
-@contextmanager
-def _storing(path: Path) -> Iterator[None]:
+def _staging(beside: Path, target: Path) -> Iterator[Path]:
+    """A temporary folder beside a path; errors of files become those of writing `target`."""
     try:
-        yield
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        remove_partial(partials_of(beside))  # of processes that were killed
+        with tempfile.TemporaryDirectory(".part", f".{beside.name}.", beside.parent) as folder:
+            yield Path(folder)
     except OSError as error:
         raise StorageError(
-            f"{path} cannot be written ({error.strerror or error}): free some space, check the "
+            f"{target} cannot be written ({error.strerror or error}): free some space, check the "
             "permissions, or choose another path."
         ) from error
 
