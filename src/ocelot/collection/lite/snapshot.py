@@ -26,7 +26,7 @@ from ocelot.files import remove
 
 __all__ = ["link_or_copy", "snapshot"]
 
-_ATTEMPTS = 100  # a change in the background is rare, and takes no longer than one copy
+_ATTEMPTS = 20  # a change in the background is rare, and takes no longer than one copy
 
 
 @contextmanager
