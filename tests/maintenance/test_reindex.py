@@ -14,6 +14,7 @@ from PIL import Image
 
 import ocelot
 from ocelot.errors import CollectionError, EncoderMismatch
+from ocelot.maintenance.backup import backup, restore
 from tests.shop import write_shop
 
 _numbers = itertools.count(1)
@@ -200,3 +201,16 @@ def test_an_alias_survives_where_nothing_can_be_written(
     monkeypatch.setattr(database, "_is_writable", lambda path: False)
     with ocelot.open(tmp_path / "shop.db", encoder=NEW, reranker=None, create=False) as shop:
         assert shop.count() == 1
+
+
+def test_a_backup_has_the_uploads_of_the_newest(tmp_path: Path) -> None:
+    place = tmp_path / "shop.db"
+    with ocelot.open(place, encoder=OLD, reranker=None) as shop:
+        shop.add(Image.new("RGB", (9, 9), "green"), id="SKU-2")
+        shop.reindex(NEW, drop_old=True)
+    backup(place, tmp_path / "shop.tar")
+    restored = restore(tmp_path / "shop.tar", tmp_path / "there" / "again.db")
+    assert (list(restored.rows.values()), restored.uploads) == ([1], 1)
+    with ocelot.open(restored.database, encoder=NEW, reranker=None) as shop:
+        (item,) = shop.items()
+        assert shop.images.original(item).name.startswith(str(tmp_path / "there" / "again-uploads"))

@@ -14,12 +14,16 @@ import typer
 from ocelot import __version__
 from ocelot.cli import (
     adopt,
+    backup,
     config,
     copy,
     data,
     demo,
+    duplicates,
     encoders,
     evaluate,
+    export,
+    import_,
     index,
     info,
     mcp,
@@ -29,6 +33,7 @@ from ocelot.cli import (
     serve,
     similar,
     train,
+    verify,
 )
 from ocelot.cli.options import add_command
 from ocelot.errors import (
@@ -56,7 +61,9 @@ app = typer.Typer(
 )
 for command in (
     index.index, search.search, similar.similar, adopt.adopt, copy.copy, serve.serve, mcp.mcp,
-    info.info, repair.repair, reindex.reindex, train.train, demo.demo, encoders.encoders,
+    info.info, verify.verify, repair.repair, reindex.reindex, backup.backup, backup.restore,
+    export.export, import_.import_, duplicates.duplicates, train.train, demo.demo,
+    encoders.encoders,
 ):  # fmt: skip
     add_command(app, command)
 app.add_typer(evaluate.app, name="evaluate")

@@ -1,1 +1,1 @@
-"""Keeping a collection in order: copying it, encoding it again."""
+"""Keeping a collection in order: copied, encoded again, verified, exported, backed up."""
