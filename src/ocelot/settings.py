@@ -241,6 +241,11 @@ class Settings(BaseSettings):
         """The model of a cross-encoder that reranks."""
         return self.reranker.partition("cross-encoder:")[2] or None
 
+    def without_secrets(self) -> Settings:
+        """These settings for another machine, where no key or token is needed."""
+        secrets = {name: None for name, value in self if isinstance(value, SecretStr)}
+        return self.model_copy(update=secrets)
+
     @property
     def has_language_model(self) -> bool:
         """Whether there is a language model: an API key, or a base URL."""
