@@ -25,10 +25,12 @@ from ocelot.indexing import index_images
 from ocelot.indexing.cluster import index_on_cluster
 from ocelot.indexing.cluster.parts import LoadRun
 from ocelot.settings import Settings
+from tests.cli import conftest
 from tests.indexing.pictures import HistogramEncoder, bomb, hash_file, picture
 from tests.indexing.test_folders import tally
 
 ray = pytest.importorskip("ray")
+run_ocelot = conftest.ocelot  # a fixture
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -182,6 +184,22 @@ def test_tars_and_tables(folder: Path, tmp_path: Path) -> None:
 
 
 BROKEN = {"bad.png", "bomb.png"}
+
+
+def test_the_command(run_ocelot: conftest.Command, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    for number in range(3):
+        picture(folder / f"{number}.png", number)
+    (folder / "bad.png").write_bytes(b"junk")
+    done = run_ocelot("index", folder, "--engine", "ray", "--work", tmp_path / "vectors")
+    assert done.code == 0, done.err
+    assert "4 pictures found: 3 encoded" in done.out
+    assert f"3 pictures encoded now; the vectors are in {tmp_path}/vectors/" in done.out
+    assert "bad.png: it is not an image" in done.err
+    assert f"{tmp_path}/vectors/failures.jsonl lists all" in done.err
+    again = json.loads(run_ocelot("index", folder, "--engine=ray", "--json").out)
+    assert (again["unchanged"], again["encoded_now"], again["total"]) == (3, 0, 3)
+    assert json.loads(run_ocelot("index", folder, "--json").out)["unchanged"] == 3
 
 
 def test_milvus_fails_after_encoding(folder: Path, tmp_path: Path) -> None:
