@@ -118,7 +118,7 @@ def test_samples_of_a_tar(tmp_path: Path) -> None:
     assert [one[:2] for one in found[3:]] == [
         ("#y/2.left.png", b"three"), ("#y/2.right.png", b"four")
     ]  # fmt: skip
-    assert {one.mtime_ns for one in read if one.data} == {7}
+    assert {one.mtime_ns for one in pictures_of(file) if one.data} == {7}
 
 
 def test_rows_of_a_table(tmp_path: Path, folder: Path) -> None:

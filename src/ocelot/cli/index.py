@@ -67,7 +67,9 @@ def index(
     ] = None,
     engine: Annotated[
         Literal["local", "ray"],
-        option(help="ray encodes on a Ray cluster; see docs/cluster.md. [local]"),
+        option(
+            metavar="local|ray", help="ray encodes on a Ray cluster; see docs/cluster.md. [local]"
+        ),
     ] = "local",
     work: Annotated[
         Path | None,
