@@ -14,6 +14,7 @@ from ocelot.errors import InputError
 from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
 from ocelot.rerankers.llm.prompt import build_prompt
+from ocelot.service.removed import RemovedItems
 from tests.images.videos import BLUE, GREEN, RED, write_sound, write_video
 from tests.indexing.pictures import HistogramEncoder, picture
 from tests.indexing.test_folders import tally
@@ -66,6 +67,16 @@ def test_frames_are_shown_from_the_video_or_a_small_copy(
     assert engine.images.picture(frame, 360).size == (64, 48)
     with pytest.raises(ocelot.errors.ItemNotFound, match="cannot be read any more"):
         engine.images.original(frame)
+
+
+def test_a_removed_frame_comes_back_as_it_was(engine: ocelot.Engine, folder: Path) -> None:
+    engine.index(folder, video="scene")
+    frame = next(item for item in engine.items() if item.title == "clip.mp4 at 2 s")
+    removed = RemovedItems(engine)
+    removed.keep(frame.id)
+    engine.delete(frame.id)
+    removed.restore(frame.id)
+    assert engine.get(frame.id) == frame
 
 
 def test_frames_follow_their_video(engine: ocelot.Engine, folder: Path) -> None:
