@@ -157,6 +157,6 @@ def test_what_workers_get_holds_no_secret() -> None:
     secrets = {"token": SECRET, "llm_api_key": SECRET, "api_keys": SECRET}
     settings = load_settings(**secrets, db=f"http://me:{SECRET}@milvus:19530", precision="fp32")
     given = settings.without_secrets()
-    assert bSECRET not in pickle.dumps(given)
+    assert SECRET.encode() not in pickle.dumps(given)
     assert (given.precision, given.encoder) == ("fp32", settings.encoder)
     assert settings.token is not None
