@@ -18,11 +18,11 @@ import pytest
 from ocelot.build import build_encoder
 from ocelot.collection import Collection, EncoderIdentity
 from ocelot.encoders.base import Encoder
-from ocelot.errors import CollectionError, EncoderError
+from ocelot.errors import EncoderError
 from ocelot.images.reading import read_picture
 from ocelot.images.store import ImageStore
 from ocelot.indexing import index_images
-from ocelot.indexing.cluster import index_on_cluster
+from ocelot.indexing.cluster import index_on_cluster, list_sources
 from ocelot.indexing.cluster.parts import LoadRun
 from ocelot.settings import Settings
 from tests.cli import conftest
@@ -77,8 +77,8 @@ def test_the_same_rows_as_on_one_machine(folder: Path, tmp_path: Path) -> None:
     with opened(tmp_path / "one.db", encoder) as one, opened(tmp_path / "ray.db", encoder) as other:
         ordinary = index_images(folder, one, encoder)
         done = index_on_cluster(
-            [str(folder)], other, encoder, ImageStore(), partial(build_encoder, settings),
-            tmp_path / "work", part_rows=8,
+            list_sources([str(folder)]), other, encoder, ImageStore(),
+            partial(build_encoder, settings), tmp_path / "work", part_rows=8,
         )  # fmt: skip
         assert tally(done.index) == tally(ordinary) == {"found": 38, "encoded": 35, "relocated": 1}
         assert done.index.metadata == ordinary.metadata
@@ -107,8 +107,8 @@ def test_what_is_encoded_is_never_encoded_again(
     encoder = HistogramEncoder()
 
     def run(collection: Collection, make: Any = HistogramEncoder, **options: Any) -> Any:
-        parts = ([str(folder)], collection, encoder, ImageStore(), make, tmp_path / "work")
-        return index_on_cluster(*parts, part_rows=8, **options)
+        parts = (collection, encoder, ImageStore(), make, tmp_path / "work")
+        return index_on_cluster(list_sources([str(folder)]), *parts, part_rows=8, **options)
 
     (folder / "bad.png").unlink()
     (folder / "bomb.png").unlink()
@@ -162,7 +162,7 @@ def test_tars_and_tables(folder: Path, tmp_path: Path) -> None:
         def run(*names: str, **options: Any) -> Any:
             sources = [str(tmp_path / name) for name in names]
             parts = (collection, encoder, ImageStore(), HistogramEncoder, tmp_path / "work")
-            return index_on_cluster(sources, *parts, **options)
+            return index_on_cluster(list_sources(sources), *parts, **options)
 
         done = run("shop.tar", "cut.tar", "shop.parquet")
         assert {row.id: row.metadata["n"] for row in rows(collection).values()} == good
@@ -191,6 +191,8 @@ def test_the_command(run_ocelot: conftest.Command, tmp_path: Path) -> None:
     for number in range(3):
         picture(folder / f"{number}.png", number)
     (folder / "bad.png").write_bytes(b"junk")
+    missing = run_ocelot("index", tmp_path / "none", "--engine=ray")
+    assert (missing.code, list(Path().iterdir())) == (2, [])
     done = run_ocelot("index", folder, "--engine", "ray", "--work", tmp_path / "vectors")
     assert done.code == 0, done.err
     assert "4 pictures found: 3 encoded" in done.out
@@ -200,13 +202,3 @@ def test_the_command(run_ocelot: conftest.Command, tmp_path: Path) -> None:
     again = json.loads(run_ocelot("index", folder, "--engine=ray", "--json").out)
     assert (again["unchanged"], again["encoded_now"], again["total"]) == (3, 0, 3)
     assert json.loads(run_ocelot("index", folder, "--json").out)["unchanged"] == 3
-
-
-def test_milvus_fails_after_encoding(folder: Path, tmp_path: Path) -> None:
-    encoder = HistogramEncoder()
-    with opened(tmp_path / "test.db", encoder) as collection:
-        collection.close()
-        with pytest.raises(CollectionError):
-            index_on_cluster(
-                [str(folder)], collection, encoder, ImageStore(), HistogramEncoder, tmp_path / "w"
-            )

@@ -26,6 +26,7 @@ def index_with_ray(
     settings: Settings,
     sources: Sequence[str],
     *,
+    metadata: Path | None,
     work: Path | None,
     as_json: bool,
     **options: Any,
@@ -36,11 +37,13 @@ def index_with_ray(
         work: By default a folder beside a local database, or in the working folder.
         options: As of `index_on_cluster`.
     """
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # else Milvus's gRPC reports Ray's forks
     from ocelot.build import build_encoder, build_engine
     from ocelot.cli.index import print_report, progress_bar
-    from ocelot.indexing.cluster import index_on_cluster
+    from ocelot.indexing.cluster import index_on_cluster, list_sources
 
     started = time.perf_counter()
+    listing = list_sources(sources, metadata)  # before anything is loaded or created
     stem = "ocelot" if "://" in settings.db else os.path.expanduser(settings.db.removesuffix(".db"))
     make_encoder = partial(build_encoder, settings.without_secrets())
     with (
@@ -49,7 +52,7 @@ def index_with_ray(
         progress_bar("Indexing", quiet=as_json) as show,
     ):
         done = index_on_cluster(
-            sources,
+            listing,
             engine.collection,
             engine.encoder,
             engine.images,

@@ -93,14 +93,9 @@ def index(
 
     Example: ocelot index "s3://bucket/shards/*.tar" --engine ray --gpus 1 --db http://milvus:19530
     """
-    from ocelot.build import build_engine
-    from ocelot.encoders.weights import BUNDLED
-    from ocelot.images.places import is_url
-    from ocelot.indexing.scan import roots_of
-    from ocelot.settings import load_settings
-
     if engine == "ray":
         from ocelot.cli.cluster import index_with_ray
+        from ocelot.settings import load_settings
 
         if video is not None:
             raise InputError("--video cannot be used with --engine ray: index videos without it.")
@@ -110,6 +105,12 @@ def index(
         options |= {"work": work, "workers": workers, "gpus": gpus}
         index_with_ray(settings, directory, as_json=as_json, **options)
         return
+    from ocelot.build import build_engine
+    from ocelot.encoders.weights import BUNDLED
+    from ocelot.images.places import is_url
+    from ocelot.indexing.scan import roots_of
+    from ocelot.settings import load_settings
+
     if urls := list(filter(is_url, directory)):
         raise InputError(f"{urls[0]} is a URL: add --engine ray to index it.")
     started = time.perf_counter()

@@ -121,15 +121,15 @@ class FolderRun(Run):
             stored: Places of its frames in the collection.
         """
         path, size, mtime_ns = file
-        first: Job | None = None
-        if frame_path(path, 0, sampling) in stored and self.is_unchanged(
-            File(frame_path(path, 0, sampling), size, mtime_ns)
-        ):
-            for place in stored:
-                if place != frame_path(path, 0, sampling):
+        start, gone = frame_path(path, 0, sampling), set(stored)
+        if self.is_unchanged(File(start, size, mtime_ns)):
+            for place in gone - {start}:
+                if not place.endswith(f"&by={sampling}"):  # of an interrupted run
+                    self._remove_path(place)
+                else:
                     self.is_unchanged(File(place, size, mtime_ns))
             return
-        gone = set(stored)
+        first: Job | None = None
         try:
             for number, (second, image) in enumerate(frames(path, sampling), 1):
                 place = frame_path(path, second, sampling)

@@ -12,7 +12,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,7 @@ from ocelot.files import write_atomic
 from ocelot.images.decode import hash_bytes
 from ocelot.images.store import ImageStore
 from ocelot.indexing.cluster.parts import LoadRun, is_done, key_of, stored_keys
-from ocelot.indexing.cluster.sources import Listing, is_container, list_sources
+from ocelot.indexing.cluster.sources import Listing, is_container
 from ocelot.indexing.cluster.workers import EncodeBatch, decode_files, store_part
 from ocelot.indexing.pipeline import Progress
 from ocelot.types import Failure, IndexReport
@@ -63,14 +63,13 @@ class ClusterReport:
 
 
 def index_on_cluster(
-    sources: Sequence[str],
+    listing: Listing,
     collection: Collection,
     encoder: Encoder,
     images: ImageStore,
     make_encoder: Callable[[], Encoder],
     work: str | Path,
     *,
-    metadata: str | Path | None = None,
     prune: bool = False,
     column: str = "image",
     workers: int | None = None,
@@ -78,17 +77,17 @@ def index_on_cluster(
     part_rows: int = 2_048,
     progress: Callable[[Progress], None] | None = None,
 ) -> ClusterReport:
-    """Bring a collection up to date with sources, encoded by a Ray cluster.
+    """Bring a collection up to date with listed sources, encoded by a Ray cluster.
 
     The cluster is the one that this process is connected to, the one of RAY_ADDRESS, or one on
     this machine that is stopped at the end.
 
     Args:
-        sources: Folders, image files, `.tar` and `.parquet` files, and URLs of all these.
+        listing: As `list_sources` returns it.
         encoder: The encoder of the collection.
         make_encoder: Makes the same encoder on a worker; it is pickled.
         work: Folder for the vectors, which all machines share.
-        metadata, prune, progress: As of `Engine.index`.
+        prune, progress: As of `Engine.index`.
         column: Of Parquet files: the one with the pictures.
         workers: Encoders at once; by default one for each share of `gpus` in the cluster, or one.
         gpus: GPUs of each encoder; may be a fraction.
@@ -96,12 +95,10 @@ def index_on_cluster(
 
     Raises:
         ConfigurationError: The extra `ray` is not installed.
-        InputError, MetadataError: As of `list_sources`.
         EncoderError, CollectionError, StorageError: What was encoded or stored before is kept.
     """
     identity = EncoderIdentity.of(encoder)
     collection.check(identity)
-    listing = list_sources(sources, metadata)
     work = Path(os.path.abspath(work))
     parts = work / hash_bytes(identity.fingerprint.encode())[:16]
     done = stored_keys(parts, collection)
@@ -116,7 +113,7 @@ def index_on_cluster(
     report = work / "failures.jsonl"
     lines = [json.dumps({"file": one.path, "cause": one.reason}) + "\n" for one in failures]
     write_atomic(report, "".join(lines).encode())
-    run = LoadRun(collection, encoder, images, None, progress, _folders(sources))
+    run = LoadRun(collection, encoder, images, None, progress, listing.folders)
     with run:
         loaded = run.load_parts(parts, listing, failures, prune)
     return ClusterReport(loaded, encoded, parts, report)
@@ -133,11 +130,6 @@ def _new(listing: Listing, done: Keys) -> pa.Table:
         or not is_done(key_of(file.path, file.size, file.mtime_ns), done)
     ]
     return pa.Table.from_pylist(rows)
-
-
-def _folders(sources: Sequence[str]) -> list[str]:
-    local = (os.path.abspath(source.removeprefix("file://")) for source in sources)
-    return [os.path.join(path, "") for path in local if os.path.isdir(path)]
 
 
 @dataclass(frozen=True)
@@ -211,7 +203,7 @@ def _cluster(parts: Path) -> Iterator[Any]:
     own = not ray.is_initialized()
     try:
         if own:
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="WARNING")
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars, context.raise_original_map_exception = False, True
         for handler in logging.getLogger("ray.data").handlers:

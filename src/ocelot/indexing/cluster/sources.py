@@ -51,9 +51,14 @@ class Picture(NamedTuple):
 
 @dataclass
 class Listing:
-    """The files of all sources, and what their metadata tables say."""
+    """The files of all sources, and what their metadata tables say.
+
+    Attributes:
+        folders: Local ones that are listed, each with its final separator.
+    """
 
     files: list[File] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     tables: list[MetadataTables] = field(default_factory=list)
 
@@ -64,9 +69,11 @@ def is_container(path: str) -> bool:
 
 
 def list_sources(sources: Sequence[str], metadata: str | Path | None = None) -> Listing:
-    """List folders, files, and URLs of both; a URL may have `*`.
+    """List folders, files, and URLs of both.
 
     Args:
+        sources: Folders, image files, `.tar` and `.parquet` files, and URLs of all these, which may
+            have `*`.
         metadata: As of `Engine.index`, for the pictures of folders.
 
     Raises:
@@ -78,6 +85,7 @@ def list_sources(sources: Sequence[str], metadata: str | Path | None = None) -> 
     local = [source.removeprefix("file://") for source in sources if not _is_remote(source)]
     if local:
         roots = roots_of(local)
+        listing.folders = [os.path.join(root, "") for root in roots if os.path.isdir(root)]
         for found in scan(roots):
             if isinstance(found, File):
                 listing.files.append(found)
