@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ocelot.cli.logs import write_logs_as
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, INDEX, Given, Json, option, takes
 from ocelot.cli.terminal import printable, resumable
 from ocelot.errors import InputError
@@ -91,7 +92,11 @@ def index(
 ) -> None:
     """Index a folder of pictures. Run it again at any time: only new pictures are encoded.
 
-    Example: ocelot index "s3://bucket/shards/*.tar" --engine ray --gpus 1 --db http://milvus:19530
+    Examples:
+        ocelot index pictures
+        ocelot index pictures --db shop.db --metadata items.csv --prune
+        ocelot index films --video scene
+        ocelot index "s3://bucket/shards/*.tar" --engine ray --gpus 1 --db http://milvus:19530
     """
     if engine == "ray":
         from ocelot.cli.cluster import index_with_ray
@@ -101,6 +106,7 @@ def index(
             raise InputError("--video cannot be used with --engine ray: index videos without it.")
         reduced = False if full_decoding else None
         settings = load_settings(**given, reduced_decoding=reduced, reranker="none")
+        write_logs_as(settings.log_format)
         options: dict[str, Any] = {"metadata": metadata, "prune": prune, "column": image_column}
         options |= {"work": work, "workers": workers, "gpus": gpus}
         index_with_ray(settings, directory, as_json=as_json, **options)
@@ -118,6 +124,7 @@ def index(
     folders = [Path(root) for root in roots_of(directory)]
     reduced = False if full_decoding else None
     settings = load_settings(**given, reduced_decoding=reduced, reranker="none")
+    write_logs_as(settings.log_format)
     if sys.stderr.isatty() and not as_json:  # converting and calibrating take a while, once
         logging.getLogger("ocelot.encoders").setLevel(logging.INFO)
     stamp = None if prune or video else _stamp(settings, folders, metadata)

@@ -28,6 +28,7 @@ from ocelot.indexing.metadata import MetadataTables
 from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.indexing.scan import File, is_gone, roots_of, scan
 from ocelot.indexing.writer import Change
+from ocelot.telemetry import span
 from ocelot.types import IndexReport, Remark
 
 __all__ = ["FolderRun", "StoredFile", "StoredFiles", "index_images", "metadata_hash"]
@@ -37,6 +38,7 @@ _FRAMES = 16  # of a video that are in memory at once
 _ENTRY = struct.Struct("=32sqqq")
 
 
+@span("ocelot.index")
 def index_images(
     paths: str | Path | Iterable[str | Path],
     collection: Collection,
