@@ -1,7 +1,7 @@
 """Encoded pictures as Parquet files, so that a failed load never encodes again; and their loading.
 
-A row of a part has the fields of a collection's row (`paths` and `$meta` as JSON), and what it was
-read from: `source`, a listed file, and `stamp`, the time of that file.
+A part is laid out as an export: the fields of a collection's row, `paths` and `$meta` as JSON, with
+`sha256` in `$meta`, and the encoder in the metadata of the schema.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from ocelot.collection import Collection
 from ocelot.errors import StorageError
 from ocelot.files import atomic_path
+from ocelot.images.places import file_of
 from ocelot.indexing.cluster.sources import Listing, is_container
 from ocelot.indexing.folders import FolderRun
 from ocelot.indexing.pipeline import Job
@@ -43,20 +44,31 @@ PART = pa.schema(
         ("width", pa.int64()),
         ("height", pa.int64()),
         ("vector", pa.list_(pa.float32())),
-        ("sha256", pa.string()),
         ("$meta", pa.string()),
-        ("source", pa.string()),
-        ("stamp", pa.int64()),
     ]
 )
+_LINKS = "ocelot.links"  # in the metadata of a schema
 
 
-def write_part(table: pa.Table, folder: Path) -> None:
-    """Write a table of the schema `PART`, whole or not at all; later parts have later names."""
+def write_part(table: pa.Table, folder: Path, encoder: Mapping[str, str]) -> None:
+    """Write a part, whole or not at all; later ones have later names.
+
+    Args:
+        table: With the columns of `PART`; and `path`, `source` and `stamp`: where the picture is,
+            the listed file that it was read from, and the time of that file.
+        encoder: What identifies it.
+    """
     name = f"part-{time.time_ns():020d}-{secrets.token_hex(4)}.parquet"
+    origins = table.select(["path", "source", "stamp"]).to_pylist()
+    links = {
+        one["path"]: (one["source"], one["stamp"])
+        for one in origins
+        if one["source"] not in (one["path"], file_of(one["path"]))
+    }
+    schema = PART.with_metadata(dict(encoder) | {_LINKS: json.dumps(links)})
     try:
         with atomic_path(folder / name, durable=True) as partial:
-            pq.write_table(table.select(PART.names).cast(PART), partial)
+            pq.write_table(table.select(PART.names).cast(schema), partial)
     except OSError as error:
         raise StorageError(
             f"The vectors cannot be written to {folder} ({error.strerror or error}): check the "
@@ -128,13 +140,18 @@ class LoadRun(FolderRun):
 
     def _jobs(self, folder: Path, current: dict[str, int]) -> Iterator[_PartJob]:
         for part in sorted(folder.glob("part-*.parquet"), reverse=True):
+            links = json.loads(pq.read_schema(part).metadata[_LINKS.encode()])
             for row in _rows(part):
                 ((path, mtime_ns),) = json.loads(row["paths"]).items()
-                if path in self._seen or current.get(row["source"]) != row["stamp"]:
+                file = path if path in current else file_of(path)
+                file, stamp = links.get(path, (file, mtime_ns))
+                if path in self._seen or current.get(file) != stamp:
                     continue  # an older version of the picture, or of another source
                 self._seen.add(path)
-                if row["source"] != path:  # of a folder, the metadata of today count
-                    self._lines[path] = json.loads(row["$meta"])
+                if file != path:  # of a folder, the metadata of today count
+                    metadata = json.loads(row["$meta"])
+                    del metadata["sha256"]
+                    self._lines[path] = metadata
                 if self.is_unchanged(File(path, row["size"], mtime_ns)):
                     continue
                 id, size, width, height = (row[name] for name in ("id", "size", "width", "height"))

@@ -178,7 +178,7 @@ class _Steps:
                     compute=ray.data.ActorPoolStrategy(size=size),
                 )
                 .map_batches(
-                    partial(store_part, folder=self.parts),
+                    partial(store_part, folder=self.parts, encoder=_properties(self.encoder)),
                     batch_size=self.part_rows,
                     batch_format="pyarrow",
                     num_cpus=_CPUS,
@@ -186,6 +186,14 @@ class _Steps:
             )
             for row in stored.iter_rows():
                 yield row["encoded"], [Failure(*one) for one in json.loads(row["failures"])]
+
+
+def _properties(encoder: Encoder) -> dict[str, str]:
+    """What a collection says about its encoder, for the parts."""
+    names = ("name", "fingerprint", "dimension", "runtime")
+    properties = {name: str(getattr(encoder, name)) for name in names}
+    properties["encoder"] = properties.pop("name")
+    return {"ocelot.schema": "1"} | {f"ocelot.{key}": value for key, value in properties.items()}
 
 
 @contextmanager

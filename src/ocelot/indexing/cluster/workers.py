@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from itertools import islice
@@ -55,14 +55,14 @@ def _decoded(
 ) -> Iterator[dict[str, Any]]:
     file = File(listed["path"], listed["size"], listed["mtime_ns"])
     for picture in pictures_of(file, column):
+        if picture.path == file.path:
+            picture = picture._replace(metadata=json.loads(listed["meta"]))
         row = {"source": file.path, "stamp": file.mtime_ns, "path": picture.path, "error": ""}
         row |= {"id": "", "paths": "", "size": 0, "width": 0, "height": 0, "$meta": ""}
         row["pixels"] = b""
         try:
             if not _fill(row, picture, side, done):
                 continue
-            if picture.path == file.path:
-                row["$meta"] = listed["meta"]
         except InputError as error:
             row["error"] = error.reason if isinstance(error, ImageError) else str(error)
         yield row
@@ -84,7 +84,7 @@ def _fill(row: dict[str, Any], picture: Picture, side: int | None, done: Keys) -
     width, height = decoded.size
     row |= {"id": image.id, "paths": json.dumps({path: mtime_ns}), "size": size}
     row |= {"width": width, "height": height, "pixels": pixels.getvalue()}
-    row["$meta"] = json.dumps(clean_metadata(picture.metadata))
+    row["$meta"] = json.dumps({**clean_metadata(picture.metadata), "sha256": image.id})
     return True
 
 
@@ -137,11 +137,11 @@ def _prepare(encoder: Encoder, pixels: bytes, error: str) -> tuple[Any, str]:
         return None, f"it cannot be prepared ({type(failure).__name__}: {failure})"
 
 
-def store_part(table: pa.Table, folder: Path) -> pa.Table:
+def store_part(table: pa.Table, folder: Path, encoder: Mapping[str, str]) -> pa.Table:
     """Write what has a vector as a part; return how many rows that was, and the failures."""
     usable = table.filter(table["vector"].is_valid())
     if usable.num_rows:
-        write_part(usable.append_column("sha256", usable["id"]), folder)
+        write_part(usable, folder, encoder)
     failed = table.filter(table["vector"].is_null())
     failures = list(zip(failed["path"].to_pylist(), failed["error"].to_pylist(), strict=True))
     return pa.table({"encoded": [usable.num_rows], "failures": [json.dumps(failures)]})
