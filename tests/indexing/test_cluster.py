@@ -141,13 +141,16 @@ def test_what_is_encoded_is_never_encoded_again(
 def test_tars_and_tables(folder: Path, tmp_path: Path) -> None:
     files = sorted(folder.rglob("*.png"))[:8]  # with bad.png and bomb.png
     with tarfile.open(tmp_path / "shop.tar", "w") as tar:
+        odd = tarfile.TarInfo("\udcff.png")
+        odd.size = 4
+        tar.addfile(odd, io.BytesIO(b"data"))
         for number, file in enumerate(files):
             for suffix, data in ((".png", file.read_bytes()), (".json", b'{"n": %d}' % number)):
                 member = tarfile.TarInfo(f"shop/{number}{suffix}")
                 member.size = len(data)
                 tar.addfile(member, io.BytesIO(data))
     cut = tmp_path / "cut.tar"
-    cut.write_bytes((tmp_path / "shop.tar").read_bytes()[:4_000])
+    cut.write_bytes((tmp_path / "shop.tar").read_bytes()[:6_000])
     cells = [{"bytes": file.read_bytes(), "path": None} for file in files]
     table = {"image": cells, "n": list(range(8))}
     pq.write_table(pa.table(table), tmp_path / "shop.parquet")
@@ -167,7 +170,8 @@ def test_tars_and_tables(folder: Path, tmp_path: Path) -> None:
         assert {row.id: row.metadata["n"] for row in rows(collection).values()} == good
         assert tally(done.index)["encoded"] == len(good)
         failed = {Path(one.path).name: one.reason for one in done.index.failures}
-        assert len(failed) == 5
+        assert len(failed) == 7
+        assert failed["shop.tar#\\udcff.png"] == "its name is not valid UTF-8; rename it"
         assert "cannot be read" in failed["cut.tar"]
         for row in rows(collection).values():
             assert {Path(path).name.split("#")[0] for path in row.paths} > {"shop.parquet"}

@@ -67,6 +67,7 @@ class Job:
     metadata: Mapping[str, Any] | None = None  # None keeps what is stored
     image: ImageFile | None = None  # the picture, if it was not read from `path`
     prepared: Any = None  # what the encoder's `prepare` returned
+    vector: Vector | None = None  # if it has one already
     thumbnail: bytes | None = None  # a small copy as a JPEG file, if one is needed
     error: InputError | None = None  # why it cannot be used
 

@@ -11,7 +11,6 @@ import json
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +29,6 @@ from ocelot.indexing.scan import File
 from ocelot.types import Failure, IndexReport
 
 if TYPE_CHECKING:
-    from ocelot.types import Vector
-
     Keys = np.ndarray[Any, np.dtype[np.bytes_]]
 
 __all__ = ["PART", "LoadRun", "is_done", "key_of", "stored_keys", "write_part"]
@@ -107,13 +104,6 @@ def is_done(key: bytes, keys: Keys) -> bool:
     return place < len(keys) and keys[place] == key
 
 
-@dataclass
-class _PartJob(Job):
-    """A row of a part on its way."""
-
-    vector: Vector | None = None
-
-
 class LoadRun(FolderRun):
     """Brings a collection up to date with parts, as a run over folders does with files."""
 
@@ -138,7 +128,7 @@ class LoadRun(FolderRun):
         self.settle({file.path for file in listing.files} if prune else None)
         return self.finish()
 
-    def _jobs(self, folder: Path, current: dict[str, int]) -> Iterator[_PartJob]:
+    def _jobs(self, folder: Path, current: dict[str, int]) -> Iterator[Job]:
         for part in sorted(folder.glob("part-*.parquet"), reverse=True):
             links = json.loads(pq.read_schema(part).metadata[_LINKS.encode()])
             for row in _rows(part):
@@ -148,20 +138,19 @@ class LoadRun(FolderRun):
                 if path in self._seen or current.get(file) != stamp:
                     continue  # an older version of the picture, or of another source
                 self._seen.add(path)
-                if file != path:  # of a folder, the metadata of today count
-                    metadata = json.loads(row["$meta"])
-                    del metadata["sha256"]
+                metadata = json.loads(row["$meta"])
+                del metadata["sha256"]
+                if file != path and metadata:  # of a folder, the tables of today count
                     self._lines[path] = metadata
                 if self.is_unchanged(File(path, row["size"], mtime_ns)):
                     continue
                 id, size, width, height = (row[name] for name in ("id", "size", "width", "height"))
-                job = _PartJob(path, path, mtime_ns, id, id, size, width, height)
+                job = Job(path, path, mtime_ns, id, id, size, width, height)
                 job.vector = row["vector"]
                 yield job
 
     def add(self, job: Job) -> None:
         """Write a row that has its vector already."""
-        assert isinstance(job, _PartJob)
         assert job.vector is not None
         self.encoded += 1
         self.writer.add([job.row(job.vector)], {})

@@ -91,8 +91,9 @@ def list_sources(sources: Sequence[str], metadata: str | Path | None = None) -> 
                 listing.files.append(found)
             else:
                 listing.failures.append(found)
+        described = [root for root in roots if not is_container(root)]
         pictures = [file.path for file in listing.files if not is_container(file.path)]
-        listing.tables.append(MetadataTables(roots, pictures, metadata))
+        listing.tables.append(MetadataTables(described, pictures, metadata))
     for source in filter(_is_remote, sources):
         _list_url(source, metadata, listing)
     return listing

@@ -57,9 +57,9 @@ def _decoded(
     for picture in pictures_of(file, column):
         if picture.path == file.path:
             picture = picture._replace(metadata=json.loads(listed["meta"]))
-        row = {"source": file.path, "stamp": file.mtime_ns, "path": picture.path, "error": ""}
+        row = {"source": file.path, "stamp": file.mtime_ns, "error": "", "pixels": b""}
         row |= {"id": "", "paths": "", "size": 0, "width": 0, "height": 0, "$meta": ""}
-        row["pixels"] = b""
+        row["path"] = picture.path.encode(errors="backslashreplace").decode()
         try:
             if not _fill(row, picture, side, done):
                 continue
@@ -72,6 +72,8 @@ def _fill(row: dict[str, Any], picture: Picture, side: int | None, done: Keys) -
     """Fill in the row of a picture; False if it is done."""
     if picture.error:
         raise ImageError(picture.path, picture.error)
+    if row["path"] != picture.path:  # of a tar
+        raise ImageError(row["path"], "its name is not valid UTF-8; rename it")
     path, mtime_ns = picture.path, picture.mtime_ns
     if mtime_ns and picture.size and is_done(key_of(path, picture.size, mtime_ns), done):
         return False
