@@ -13,6 +13,8 @@ import ocelot
 from ocelot.errors import InputError
 from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
+from ocelot.maintenance.mend import mend
+from ocelot.maintenance.verify import verify
 from ocelot.rerankers.llm.prompt import build_prompt
 from ocelot.service.removed import RemovedItems
 from tests.images.videos import BLUE, GREEN, RED, write_sound, write_video
@@ -77,6 +79,23 @@ def test_a_removed_frame_comes_back_as_it_was(engine: ocelot.Engine, folder: Pat
     engine.delete(frame.id)
     removed.restore(frame.id)
     assert engine.get(frame.id) == frame
+
+
+def test_frames_are_verified_by_their_video(engine: ocelot.Engine, folder: Path) -> None:
+    engine.index(folder, video="scene")
+    for full in (False, True):
+        found = verify(engine.collection, engine.encoder, engine.images, full=full)
+        assert (found.findings, found.compared) == ((), 4)
+    clip = folder / "sub" / "clip.mp4"
+    write_video(clip, [(BLUE, 1.0)])
+    found = verify(engine.collection, engine.encoder, engine.images)
+    mended = mend(found, engine.collection, engine.encoder, engine.images)
+    assert {one.reason for one in mended.failures} == {f"{clip} has changed; index it again"}
+    clip.unlink()
+    found = verify(engine.collection, engine.encoder, engine.images, folder)
+    assert [one.kind for one in found.findings] == ["away"] * 3  # sub is empty now
+    mend(found, engine.collection, engine.encoder, engine.images, prune_missing=True)
+    assert titles(engine) == ["a.png"]
 
 
 def test_frames_follow_their_video(engine: ocelot.Engine, folder: Path) -> None:

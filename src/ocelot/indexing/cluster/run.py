@@ -158,6 +158,7 @@ class _Steps:
                     "The cluster has %g GPUs, and an encoder waits for %g.", there, self.gpus
                 )
             size = self.workers or max(1, int(there / self.gpus) if self.gpus else 1)
+            properties = EncoderIdentity.of(self.encoder).properties
             names = {"column": self.column, "side": self.encoder.decode_side}
             stored = (
                 ray.data.from_arrow(files, override_num_blocks=blocks)
@@ -178,7 +179,7 @@ class _Steps:
                     compute=ray.data.ActorPoolStrategy(size=size),
                 )
                 .map_batches(
-                    partial(store_part, folder=self.parts, encoder=_properties(self.encoder)),
+                    partial(store_part, folder=self.parts, encoder=properties),
                     batch_size=self.part_rows,
                     batch_format="pyarrow",
                     num_cpus=_CPUS,
@@ -186,14 +187,6 @@ class _Steps:
             )
             for row in stored.iter_rows():
                 yield row["encoded"], [Failure(*one) for one in json.loads(row["failures"])]
-
-
-def _properties(encoder: Encoder) -> dict[str, str]:
-    """What a collection says about its encoder, for the parts."""
-    names = ("name", "fingerprint", "dimension", "runtime")
-    properties = {name: str(getattr(encoder, name)) for name in names}
-    properties["encoder"] = properties.pop("name")
-    return {"ocelot.schema": "1"} | {f"ocelot.{key}": value for key, value in properties.items()}
 
 
 @contextmanager
