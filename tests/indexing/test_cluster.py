@@ -24,6 +24,7 @@ from ocelot.images.store import ImageStore
 from ocelot.indexing import index_images
 from ocelot.indexing.cluster import index_on_cluster, list_sources
 from ocelot.indexing.cluster.parts import LoadRun
+from ocelot.maintenance.export import import_rows
 from ocelot.settings import Settings
 from tests.cli import conftest
 from tests.indexing.pictures import HistogramEncoder, bomb, hash_file, picture
@@ -98,6 +99,9 @@ def test_the_same_rows_as_on_one_machine(folder: Path, tmp_path: Path) -> None:
     by_path = {next(iter(json.loads(row["paths"]))): row for row in table.to_pylist()}
     picked = by_path[str(folder / "00.png")]
     assert json.loads(picked["$meta"]) == {"price": 5, "sha256": picked["id"]}
+    with opened(tmp_path / "imported.db", encoder) as imported:
+        parts = [import_rows(part, imported) for part in done.parts.iterdir()]
+        assert (sum(part.stored for part in parts), imported.count()) == (36, 35)
 
 
 def test_what_is_encoded_is_never_encoded_again(

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EncodeBatch", "decode_files", "store_part"]
 
-_AT_ONCE = 32  # pictures that are passed on
+_AT_ONCE, _BYTES = 32, 64 * 2**20  # pictures that are passed on together, and their pixels
 _THREADS = 4  # that prepare pictures for the model
 
 
@@ -46,7 +45,13 @@ def decode_files(files: pa.Table, column: str, side: int | None, done: Any) -> I
 
     keys = ray.get(done)
     rows = (row for listed in files.to_pylist() for row in _decoded(listed, column, side, keys))
-    while some := list(islice(rows, _AT_ONCE)):
+    some: list[dict[str, Any]] = []
+    for row in rows:
+        some.append(row)
+        if len(some) == _AT_ONCE or sum(len(one["pixels"]) for one in some) >= _BYTES:
+            yield pa.Table.from_pylist(some)
+            some = []
+    if some:
         yield pa.Table.from_pylist(some)
 
 
