@@ -22,7 +22,7 @@ from ocelot.errors import EncoderError
 from ocelot.images.reading import read_picture
 from ocelot.images.store import ImageStore
 from ocelot.indexing import index_images
-from ocelot.indexing.cluster import index_on_cluster, list_sources
+from ocelot.indexing.cluster import Cluster, list_sources
 from ocelot.indexing.cluster.parts import LoadRun
 from ocelot.maintenance.export import import_rows
 from ocelot.settings import Settings
@@ -35,7 +35,7 @@ run_ocelot = conftest.ocelot  # a fixture
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
+def two_cpus() -> Iterator[None]:
     ray.init(
         "local", num_cpus=2, object_store_memory=80 * 2**20, include_dashboard=False,
         log_to_driver=False, logging_level="ERROR",
@@ -77,10 +77,8 @@ def test_the_same_rows_as_on_one_machine(folder: Path, tmp_path: Path) -> None:
     encoder = build_encoder(settings)
     with opened(tmp_path / "one.db", encoder) as one, opened(tmp_path / "ray.db", encoder) as other:
         ordinary = index_images(folder, one, encoder)
-        done = index_on_cluster(
-            list_sources([str(folder)]), other, encoder, ImageStore(),
-            partial(build_encoder, settings), tmp_path / "work", part_rows=8,
-        )  # fmt: skip
+        cluster = Cluster(partial(build_encoder, settings), tmp_path / "work", part_rows=8)
+        done = cluster.index(list_sources([str(folder)]), other, encoder, ImageStore())
         assert tally(done.index) == tally(ordinary) == {"found": 38, "encoded": 35, "relocated": 1}
         assert done.index.metadata == ordinary.metadata
         assert done.index.remarks == ordinary.remarks
@@ -110,8 +108,9 @@ def test_what_is_encoded_is_never_encoded_again(
     encoder = HistogramEncoder()
 
     def run(collection: Collection, make: Any = HistogramEncoder, **options: Any) -> Any:
-        parts = (collection, encoder, ImageStore(), make, tmp_path / "work")
-        return index_on_cluster(list_sources([str(folder)]), *parts, part_rows=8, **options)
+        cluster = Cluster(make, tmp_path / "work", part_rows=8)
+        listing = list_sources([str(folder)])
+        return cluster.index(listing, collection, encoder, ImageStore(), **options)
 
     (folder / "bad.png").unlink()
     (folder / "bomb.png").unlink()
@@ -166,9 +165,9 @@ def test_tars_and_tables(folder: Path, tmp_path: Path) -> None:
     with opened(tmp_path / "test.db", encoder) as collection:
 
         def run(*names: str, **options: Any) -> Any:
-            sources = [str(tmp_path / name) for name in names]
-            parts = (collection, encoder, ImageStore(), HistogramEncoder, tmp_path / "work")
-            return index_on_cluster(list_sources(sources), *parts, **options)
+            cluster = Cluster(HistogramEncoder, tmp_path / "work", **options)
+            listing = list_sources([str(tmp_path / name) for name in names])
+            return cluster.index(listing, collection, encoder, ImageStore())
 
         done = run("shop.tar", "cut.tar", "shop.parquet")
         assert {row.id: row.metadata["n"] for row in rows(collection).values()} == good

@@ -27,6 +27,7 @@ def index_with_ray(
     sources: Sequence[str],
     *,
     metadata: Path | None,
+    prune: bool,
     work: Path | None,
     as_json: bool,
     **options: Any,
@@ -35,32 +36,25 @@ def index_with_ray(
 
     Args:
         work: By default a folder beside a local database, or in the working folder.
-        options: As of `index_on_cluster`.
+        options: Of the `Cluster`.
     """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # else Milvus's gRPC reports Ray's forks
     from ocelot.build import build_encoder, build_engine
     from ocelot.cli.index import print_report, progress_bar
-    from ocelot.indexing.cluster import index_on_cluster, list_sources
+    from ocelot.indexing.cluster import Cluster, list_sources
 
     started = time.perf_counter()
     listing = list_sources(sources, metadata)  # before anything is loaded or created
     stem = "ocelot" if "://" in settings.db else os.path.expanduser(settings.db.removesuffix(".db"))
     make_encoder = partial(build_encoder, settings.without_secrets())
+    cluster = Cluster(make_encoder, work or f"{stem}-vectors", **options)
     with (
         resumable(),
         build_engine(settings) as engine,
         progress_bar("Indexing", quiet=as_json) as show,
     ):
-        done = index_on_cluster(
-            listing,
-            engine.collection,
-            engine.encoder,
-            engine.images,
-            make_encoder,
-            work or f"{stem}-vectors",
-            progress=show,
-            **options,
-        )
+        stored = engine.collection, engine.encoder, engine.images
+        done = cluster.index(listing, *stored, prune=prune, progress=show)
         total = engine.count()
     report = replace(done.index, seconds=time.perf_counter() - started)
     if as_json:

@@ -36,7 +36,7 @@ from ocelot.types import Failure, IndexReport
 if TYPE_CHECKING:
     from ocelot.indexing.cluster.parts import Keys
 
-__all__ = ["ClusterReport", "index_on_cluster"]
+__all__ = ["Cluster", "ClusterReport"]
 
 log = logging.getLogger(__name__)
 
@@ -62,61 +62,108 @@ class ClusterReport:
     failures: Path
 
 
-def index_on_cluster(
-    listing: Listing,
-    collection: Collection,
-    encoder: Encoder,
-    images: ImageStore,
-    make_encoder: Callable[[], Encoder],
-    work: str | Path,
-    *,
-    prune: bool = False,
-    column: str = "image",
-    workers: int | None = None,
-    gpus: float = 0,
-    part_rows: int = 2_048,
-    progress: Callable[[Progress], None] | None = None,
-) -> ClusterReport:
-    """Bring a collection up to date with listed sources, encoded by a Ray cluster.
+@dataclass(frozen=True)
+class Cluster:
+    """How Ray encodes pictures.
 
-    The cluster is the one that this process is connected to, the one of RAY_ADDRESS, or one on
-    this machine that is stopped at the end.
+    The cluster is the one that this process is connected to, the one of RAY_ADDRESS, or one on this
+    machine that is stopped at the end.
 
-    Args:
-        listing: As `list_sources` returns it.
-        encoder: The encoder of the collection.
-        make_encoder: Makes the same encoder on a worker; it is pickled.
+    Attributes:
+        make_encoder: Makes the collection's encoder on a worker; it is pickled.
         work: Folder for the vectors, which all machines share.
-        prune, progress: As of `Engine.index`.
         column: Of Parquet files: the one with the pictures.
         workers: Encoders at once; by default one for each share of `gpus` in the cluster, or one.
         gpus: GPUs of each encoder; may be a fraction.
         part_rows: Pictures in one part.
-
-    Raises:
-        ConfigurationError: The extra `ray` is not installed.
-        EncoderError, CollectionError, StorageError: What was encoded or stored before is kept.
     """
-    identity = EncoderIdentity.of(encoder)
-    collection.check(identity)
-    work = Path(os.path.abspath(work))
-    parts = work / hash_bytes(identity.fingerprint.encode())[:16]
-    done = stored_keys(parts, collection)
-    new = _new(listing, done)
-    encoded, failures = 0, list[Failure]()
-    steps = _Steps(encoder, make_encoder, parts, done, column, workers, gpus, part_rows)
-    for count, failed in steps.run(new):
-        encoded += count
-        failures += failed
-        if progress is not None:
-            progress(Progress(encoded, new.num_rows, 0, encoded, len(failures)))
-    report = work / "failures.jsonl"
-    lines = [json.dumps({"file": one.path, "cause": one.reason}) + "\n" for one in failures]
-    write_atomic(report, "".join(lines).encode())
-    run = LoadRun(collection, encoder, images, None, progress, listing.folders)
-    with run:
-        loaded = run.load_parts(parts, listing, failures, prune)
-    return ClusterReport(loaded, encoded, parts, report)
+
+    make_encoder: Callable[[], Encoder]
+    work: str | Path
+    column: str = "image"
+    workers: int | None = None
+    gpus: float = 0
+    part_rows: int = 2_048
+
+    def index(
+        self,
+        listing: Listing,
+        collection: Collection,
+        encoder: Encoder,
+        images: ImageStore,
+        *,
+        prune: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> ClusterReport:
+        """Bring a collection up to date with listed sources.
+
+        Args:
+            encoder: The encoder of the collection.
+            prune, progress: As of `Engine.index`.
+
+        Raises:
+            ConfigurationError: The extra `ray` is not installed.
+            EncoderError, CollectionError, StorageError: What was encoded or stored is kept.
+        """
+        identity = EncoderIdentity.of(encoder)
+        collection.check(identity)
+        work = Path(os.path.abspath(self.work))
+        parts = work / hash_bytes(identity.fingerprint.encode())[:16]
+        done = stored_keys(parts, collection)
+        new = _new(listing, done)
+        total = 0 if any(is_container(file.path) for file in listing.files) else new.num_rows
+        encoded, failures = 0, list[Failure]()
+        for count, failed in self._encode(new, encoder, parts, done) if new.num_rows else ():
+            encoded += count
+            failures += failed
+            if progress is not None:
+                progress(Progress(encoded + len(failures), total, 0, encoded, len(failures)))
+        report = work / "failures.jsonl"
+        lines = [json.dumps({"file": one.path, "cause": one.reason}) + "\n" for one in failures]
+        write_atomic(report, "".join(lines).encode())
+        run = LoadRun(collection, encoder, images, None, progress, listing.folders)
+        with run:
+            loaded = run.load_parts(parts, listing, failures, prune)
+        return ClusterReport(loaded, encoded, parts, report)
+
+    def _encode(
+        self, files: pa.Table, encoder: Encoder, parts: Path, done: Keys
+    ) -> Iterator[tuple[int, list[Failure]]]:
+        """Yield how many pictures each part has, and which could not be used."""
+        containers = sum(map(is_container, files["path"].to_pylist()))
+        blocks = min(files.num_rows, containers + math.ceil(files.num_rows / _FILES))
+        identity = EncoderIdentity.of(encoder).properties
+        with _cluster(parts) as ray:
+            there = ray.cluster_resources().get("GPU", 0)
+            if there < self.gpus:
+                log.warning("Encoders wait for %g GPUs; the cluster has %g.", self.gpus, there)
+            size = self.workers or max(1, int(there / self.gpus) if self.gpus else 1)
+            names = {"column": self.column, "side": encoder.decode_side, "done": ray.put(done)}
+            steps = ray.data.from_arrow(files, override_num_blocks=blocks)
+            steps = steps.map_batches(
+                decode_files,
+                fn_kwargs=names,
+                batch_size=_FILES,
+                batch_format="pyarrow",
+                num_cpus=_CPUS,  # other than that of the encoders: Ray keeps the steps apart
+            )
+            steps = steps.map_batches(
+                EncodeBatch,
+                fn_constructor_args=(self.make_encoder, encoder.fingerprint),
+                batch_size=encoder.batch_size,
+                batch_format="pyarrow",
+                num_cpus=1,
+                num_gpus=self.gpus or None,
+                compute=ray.data.ActorPoolStrategy(size=size),
+            )
+            steps = steps.map_batches(
+                partial(store_part, folder=parts, encoder=identity),
+                batch_size=self.part_rows,
+                batch_format="pyarrow",
+                num_cpus=_CPUS,
+            )
+            for row in steps.iter_rows():
+                yield row["encoded"], [Failure(*one) for one in json.loads(row["failures"])]
 
 
 def _new(listing: Listing, done: Keys) -> pa.Table:
@@ -130,63 +177,6 @@ def _new(listing: Listing, done: Keys) -> pa.Table:
         or not is_done(key_of(file.path, file.size, file.mtime_ns), done)
     ]
     return pa.Table.from_pylist(rows)
-
-
-@dataclass(frozen=True)
-class _Steps:
-    """The steps from listed files to parts; see `index_on_cluster`."""
-
-    encoder: Encoder
-    make_encoder: Callable[[], Encoder]
-    parts: Path
-    done: Keys
-    column: str
-    workers: int | None
-    gpus: float
-    part_rows: int
-
-    def run(self, files: pa.Table) -> Iterator[tuple[int, list[Failure]]]:
-        """Yield how many pictures each part has, and which could not be used."""
-        if not files.num_rows:
-            return
-        containers = sum(map(is_container, files["path"].to_pylist()))
-        blocks = min(files.num_rows, containers + math.ceil(files.num_rows / _FILES))
-        with _cluster(self.parts) as ray:
-            there = ray.cluster_resources().get("GPU", 0)
-            if there < self.gpus:
-                log.warning(
-                    "The cluster has %g GPUs, and an encoder waits for %g.", there, self.gpus
-                )
-            size = self.workers or max(1, int(there / self.gpus) if self.gpus else 1)
-            properties = EncoderIdentity.of(self.encoder).properties
-            names = {"column": self.column, "side": self.encoder.decode_side}
-            stored = (
-                ray.data.from_arrow(files, override_num_blocks=blocks)
-                .map_batches(
-                    decode_files,
-                    fn_kwargs=names | {"done": ray.put(self.done)},
-                    batch_size=_FILES,
-                    batch_format="pyarrow",
-                    num_cpus=_CPUS,  # other than that of the encoders: Ray keeps the steps apart
-                )
-                .map_batches(
-                    EncodeBatch,
-                    fn_constructor_args=(self.make_encoder, self.encoder.fingerprint),
-                    batch_size=self.encoder.batch_size,
-                    batch_format="pyarrow",
-                    num_cpus=1,
-                    num_gpus=self.gpus or None,
-                    compute=ray.data.ActorPoolStrategy(size=size),
-                )
-                .map_batches(
-                    partial(store_part, folder=self.parts, encoder=properties),
-                    batch_size=self.part_rows,
-                    batch_format="pyarrow",
-                    num_cpus=_CPUS,
-                )
-            )
-            for row in stored.iter_rows():
-                yield row["encoded"], [Failure(*one) for one in json.loads(row["failures"])]
 
 
 @contextmanager
