@@ -86,6 +86,7 @@ class Engine:
         *,
         metadata: str | Path | None = None,
         prune: bool = False,
+        video: str | None = None,
         batch_size: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> IndexReport:
@@ -100,6 +101,8 @@ class Engine:
                 file named `metadata` in each folder, or in the one above if it names pictures
                 of the folder. Pictures that no line names keep their metadata.
             prune: Also remove items whose files below `paths` no longer exist.
+            video: Also store frames of videos: "scene", the first of each scene, or a number, the
+                seconds between two frames. Each has the metadata `video` and `second`.
             batch_size: Pictures encoded at once; by default the encoder's choice.
             progress: Called now and then from the calling thread.
 
@@ -115,6 +118,7 @@ class Engine:
             self.images,
             metadata=metadata,
             prune=prune,
+            video=video,
             batch_size=batch_size,
             progress=progress,
         )

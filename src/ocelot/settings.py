@@ -269,6 +269,11 @@ class Settings(BaseSettings):
         """The model of a cross-encoder that reranks."""
         return self.reranker.partition("cross-encoder:")[2] or None
 
+    def without_secrets(self) -> Settings:
+        """These settings for a machine that only encodes: no keys, and no address of a database."""
+        secrets = {name: None for name, value in self if isinstance(value, SecretStr)}
+        return self.model_copy(update=secrets | {"db": "", "llm_base_url": None})
+
     @property
     def has_language_model(self) -> bool:
         """Whether there is a language model: an API key, or a base URL."""

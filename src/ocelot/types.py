@@ -16,6 +16,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ocelot.errors import InputError
+from ocelot.images.places import frame_of
 from ocelot.query import MAX_REFERENCES, Input, Query
 from ocelot.words import count
 
@@ -75,9 +76,14 @@ class Item:
 
     @property
     def title(self) -> str:
-        """The title in its metadata; else the id, if the caller chose one; else the file name."""
+        """The title in its metadata; else the id, if the caller chose one; else the file name.
+
+        A frame of a video adds its second: "clip.mp4 at 12.5 s".
+        """
         values = (self.metadata.get(key) for key in TITLE_KEYS)
         titles = (value.strip() for value in values if isinstance(value, str) and value.strip())
+        if frame := frame_of(self.path):
+            return f"{next(titles, Path(frame[0]).name)} at {frame[1]:.10g} s"
         return next(titles, Path(self.path).name if self.id == self.sha256 else self.id)
 
 

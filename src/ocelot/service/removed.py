@@ -12,6 +12,7 @@ from ocelot.collection import Row
 from ocelot.engine import Engine
 from ocelot.errors import ItemNotFound
 from ocelot.images.file import ImageFile
+from ocelot.images.places import file_of, is_url
 
 __all__ = ["RemovedItems"]
 
@@ -49,7 +50,9 @@ class RemovedItems:
             raise ItemNotFound(
                 "This picture was removed too long ago to bring it back; add it again."
             )
-        if data and not any(map(os.path.exists, row.paths)):  # its upload went with it
+        places = map(file_of, row.paths)
+        if data and not any(is_url(place) or os.path.exists(place) for place in places):
+            # Its upload went with it.
             own = None if id == row.sha256 else id
             self._engine.add(ImageFile(data), metadata=row.metadata, id=own)
         else:
