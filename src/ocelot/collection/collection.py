@@ -18,6 +18,7 @@ import json
 import logging
 import os
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import numpy as np
 from pymilvus import MilvusException
+from pymilvus.client.utils import SciPyHelper
 
 from ocelot.collection.connection import Database, cause, failure, quiet, rpc_code
 from ocelot.collection.fields import SAMPLE, FieldNames
@@ -63,6 +65,7 @@ log = logging.getLogger(__name__)
 
 _PAGE = 4096  # ids that are read at once for a page
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+_importing = threading.Lock()
 _CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
 
 
@@ -260,6 +263,10 @@ class Collection:
     def _find(
         self, query: Vector, wanted: int, expression: str, fields: list[str]
     ) -> list[dict[str, Any]]:
+        with _importing:
+            # pymilvus runs a second copy of scipy.sparse, past Python's lock of imports, when it
+            # first looks at a vector: of two first searches at once, one could fail.
+            SciPyHelper.is_scipy_sparse(None)
         with self._mapped("search", expression):
             for thorough in (False, True):
                 params = search_params(self._index, self.deployment, wanted, thorough)

@@ -10,7 +10,7 @@ from cachetools import TTLCache
 
 from ocelot.collection import Row
 from ocelot.engine import Engine
-from ocelot.errors import ItemNotFound
+from ocelot.errors import InputError, ItemNotFound
 from ocelot.images.file import ImageFile
 
 __all__ = ["RemovedItems"]
@@ -42,12 +42,19 @@ class RemovedItems:
 
         Raises:
             ItemNotFound: It is not kept.
+            InputError: Another process has stored an item with this id meanwhile.
         """
         with self._lock:
             row, data = self._kept.get(id, (None, b""))
         if row is None:
             raise ItemNotFound(
                 "This picture was removed too long ago to bring it back; add it again."
+            )
+        if self._engine.collection.known([id]):
+            self.forget(id)
+            raise InputError(
+                "A picture with this id was added in the meantime, and stays as it is; delete that "
+                "one first to add the old one again."
             )
         if data and not any(map(os.path.exists, row.paths)):  # its upload went with it
             own = None if id == row.sha256 else id

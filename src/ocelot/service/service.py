@@ -302,7 +302,7 @@ class Service:
         self._forget(id)
 
     async def restore(self, id: str) -> None:
-        """Bring back an item that was removed with `keep`; `ItemNotFound` if that is not kept."""
+        """Bring back an item that was removed with `keep`; see `RemovedItems.restore`."""
         await self._search.run(self._restore, id)
 
     def _restore(self, id: str) -> None:
