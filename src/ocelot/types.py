@@ -38,6 +38,7 @@ __all__ = [
     "Ranking",
     "Remark",
     "Result",
+    "Sentence",
     "Usage",
 ]
 
@@ -156,6 +157,19 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Sentence:
+    """What is said in English, for those who say it in another language.
+
+    Attributes:
+        parts: Names of the parts that it consists of, in order.
+        values: What stands in them, by name.
+    """
+
+    parts: tuple[str, ...]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Ranking:
     """A reranker's verdict on a list of hits.
 
@@ -170,6 +184,7 @@ class Ranking:
         match: Whether anything fits the query at all; None when the reranker does not judge it.
         usage: Tokens and calls that this answer cost; zero when `cached`.
         cached: Whether the answer came from the cache.
+        sentence: What a sentence of Ocelot's own says: the reason, or the detail of a fallback.
     """
 
     order: tuple[int, ...]
@@ -180,6 +195,7 @@ class Ranking:
     match: bool | None = None
     usage: Usage = Usage()
     cached: bool = False
+    sentence: Sentence | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if sorted(self.order) != list(range(len(self.order))):

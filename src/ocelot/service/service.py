@@ -165,7 +165,7 @@ class Service:
         try:
             result = await self._reranking.run(self._engine.rerank, answer.result, reranker)
         except (Overloaded, RequestTimeout) as error:
-            result = unranked(answer.result, reranker.name, str(error))
+            result = unranked(answer.result, reranker.name, error)
         else:
             result = redacted(result)
         if result.ranking is not None:

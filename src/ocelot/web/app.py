@@ -16,6 +16,7 @@ from ocelot.web.api import bulk, collection, encoding, health, items, more_searc
 from ocelot.web.api.openapi import complete
 from ocelot.web.api.problems import HANDLERS
 from ocelot.web.page import login
+from ocelot.web.page.problem_pages import ProblemPages
 from ocelot.web.page.routes import create_page
 from ocelot.web.reference import page as reference
 from ocelot.web.security.attempts import Attempts
@@ -73,6 +74,7 @@ def create_app(
     )
     app = _api(
         Middleware(SecurityHeaders, embeddable=bool(origins)),
+        *([Middleware(ProblemPages)] if page else []),
         Middleware(RequestLog, metrics=service.metrics, shutdown=shutdown),
         *([Middleware(TrustedHosts, allowed_hosts=hosts)] if hosts is not None else []),
         cors,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["BULK", "DOCS", "OPEN", "PLAIN", "is_page"]
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+__all__ = ["BULK", "DOCS", "OPEN", "PLAIN", "is_page", "shows_pages"]
 
 _API = frozenset({"/healthz", "/readyz", "/login", "/logout"})
 OPEN = _API | {"/static/page.css"}  # these need no key
@@ -18,3 +21,8 @@ def is_page(path: str) -> bool:
     (True, False)
     """
     return path not in PLAIN and path != "/v1" and not path.startswith("/v1/")
+
+
+def shows_pages(scope: Scope) -> bool:
+    """Return True if a client takes a page as the answer: a browser that was led somewhere."""
+    return "text/html" in HTTPConnection(scope).headers.get("accept", "")

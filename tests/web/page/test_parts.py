@@ -13,8 +13,10 @@ import pytest
 from ocelot.collection.facets import facets_of
 from ocelot.errors import ImageError, InputError, ItemNotFound
 from ocelot.images.file import ImageFile
+from ocelot.rerankers.fusion import _ENGLISH
 from ocelot.service import Answer, Limits
 from ocelot.types import Hit, Item, Query, Ranking, Result
+from ocelot.web.api.problems import _KINDS
 from ocelot.web.page.filters import groups, ranges, suggestions
 from ocelot.web.page.items import edited
 from ocelot.web.page.pictures import QueryPictures, cropped
@@ -38,6 +40,8 @@ def texts_in(language: str) -> dict[str, str]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_the_same_texts_with_the_same_values(language: str) -> None:
     english, other = texts_in("en"), texts_in(language)
+    assert not [key for key in english if key.startswith("engine.")]  # the code has these
+    other = {key: text for key, text in other.items() if not key.startswith("engine.")}
     assert list(english) == list(other) == sorted(english)
     for key, text in other.items():
         assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", english[key])), key
@@ -56,6 +60,12 @@ def test_every_text_is_used_and_there_is_no_other() -> None:
             assert f'say("{name}"' in script or f"texts.{name}" in script, key
         else:
             assert f'"{plain}"' in source or f"'{plain}'" in source or f'"{family}' in source, key
+
+
+def test_every_reason_and_problem_can_be_said_in_italian() -> None:
+    said = {key.removeprefix("engine.") for key in texts_in("it") if key.startswith("engine.")}
+    problems = {one.name for one in _KINDS.values()} - {"filter", "metadata", "input"}
+    assert said >= {*_ENGLISH, *problems}  # what is wrong with these only the sentence itself says
 
 
 @pytest.mark.parametrize(

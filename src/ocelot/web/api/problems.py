@@ -33,6 +33,7 @@ from ocelot.errors import (
     RequestTimeout,
     StorageError,
 )
+from ocelot.types import Sentence
 from ocelot.web.api.requests import TAGS
 
 __all__ = ["HANDLERS", "MEDIA_TYPE", "Problem", "problem_of", "stopping"]
@@ -74,6 +75,12 @@ class Problem(Exception):
         self.title = title or HTTPStatus(status).phrase
         self.headers = dict(headers or {})
         self._more = more
+
+    @property
+    def sentence(self) -> Sentence:
+        """Which problem it is, for those who say it in another language."""
+        known = self.type.startswith(_URN)
+        return Sentence((self.type.removeprefix(_URN) if known else str(self.status),), {})
 
     def body(self) -> dict[str, Any]:
         """The members of the JSON object."""

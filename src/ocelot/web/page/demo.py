@@ -8,7 +8,7 @@ from typing import Any
 from ocelot.assets import demo_shop_size
 from ocelot.indexing import Progress
 from ocelot.service import Service
-from ocelot.web.api.problems import problem_of
+from ocelot.web.api.problems import Problem, problem_of
 
 __all__ = ["Demo"]
 
@@ -22,7 +22,7 @@ class Demo:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._error = ""
+        self._problem: Problem | None = None
         self.size = demo_shop_size()
         self.filling: tuple[int, int] | None = None
 
@@ -44,9 +44,9 @@ class Demo:
     def _ended(self, work: asyncio.Future[Any]) -> None:
         self.filling = None
         error = None if work.cancelled() else work.exception()
-        self._error = problem_of(error).detail if isinstance(error, Exception) else ""
+        self._problem = problem_of(error) if isinstance(error, Exception) else None
 
-    def error(self) -> str:
-        """Why it could not be filled, once; then ""."""
-        said, self._error = self._error, ""
+    def problem(self) -> Problem | None:
+        """Why it could not be filled, once; then None."""
+        said, self._problem = self._problem, None
         return said

@@ -28,6 +28,7 @@ from ocelot.web.page.question import FIRST, STEP, Question
 from ocelot.web.page.rendering import render, send, static, texts_of
 from ocelot.web.page.shop import Found, Shop
 from ocelot.web.page.views import answer_view, ask_view, more_view
+from ocelot.web.paths import shows_pages
 from ocelot.web.security.shutdown import Shutdown
 
 __all__ = ["HEARTBEAT", "create_page"]
@@ -38,6 +39,7 @@ _SHOWN = 8  # pictures of the collection, at first
 _BROWSED = 60  # those that a filter selects
 _PREVIEW = 720  # pixels, longest side of a query picture on the page
 _CROP = re.compile(r"(like|image):(.+)", re.DOTALL)
+_NOTHING = "urn:ocelot:problem:nothing-asked"
 _PICTURE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -96,8 +98,8 @@ class _Page:
                 return await handler(request)
             except (OcelotError, Problem, HTTPException) as error:
                 problem = problem_of(error)
-            if "text/html" not in request.headers.get("accept", ""):
-                return problem.response()
+            if problem.status >= 500 or not shows_pages(request.scope):
+                return problem.response()  # the database may be away, and a page would need it
             response = await self.show(request, _question_of(request), problem)
             response.headers.update(problem.headers)
             return response
@@ -119,7 +121,9 @@ class _Page:
                 fields += [("image", hash) for hash in given]
                 question = Question.of(fields)
                 if given == [] and not question.asks and not question.filtered:
-                    raise InputError("Give a picture, a text, or both; then search.")
+                    raise Problem(
+                        422, "Give a picture, a text, or both; then search.", type=_NOTHING
+                    )
             except (OcelotError, Problem) as error:
                 return await self.show(request, question, problem_of(error))
         return RedirectResponse(question.url(), 303)
@@ -150,7 +154,7 @@ class _Page:
         values: dict[str, Any] = {
             "answer": None, "items": None, "undo": undo if service.restorable(undo) else "",
             "report": None, "filling": self._demo.filling, "empty": False, "locked": self._locked,
-            "error": problem.detail if problem else self._demo.error(),
+            "problem": problem or self._demo.problem(),
         }  # fmt: skip
         overview = await service.overview()
         liked = []
@@ -168,8 +172,7 @@ class _Page:
                 else:
                     values["items"] = await self._browsed(question, overview)
             except OcelotError as error:
-                problem = problem_of(error)
-                values["error"] = problem.detail
+                problem = values["problem"] = problem_of(error)
         leopard = await self._leopard(overview)
         values |= ask_view(t, question, service, overview, liked, leopard)
         status = problem.status if problem else 200
