@@ -348,12 +348,13 @@ def test_which_rerankers_are_on_offer(bare_environment: None, tmp_path: Path) ->
 def test_who_only_reads_needs_no_folder_for_uploads(bare_environment: None, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     settings = load_settings(db=str(tmp_path / "shop.db"), uploads=tmp_path / "file" / "uploads")
+    reading = settings.model_copy(update={"read_only": True})
     with pytest.raises(CollectionNotFound):
-        build_service(settings, read_only=True)
+        build_service(reading)
     build_service(settings.model_copy(update={"uploads": None})).close()
     with pytest.raises(ConfigurationError, match="not a writable folder"):
         build_service(settings)
-    service = build_service(settings, read_only=True)
+    service = build_service(reading)
     assert asyncio.run(service.count()) == 0
     service.close()
 

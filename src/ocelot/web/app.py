@@ -25,6 +25,7 @@ from ocelot.web.security.headers import SecurityHeaders
 from ocelot.web.security.keys import Keys, RequireKey, Sessions
 from ocelot.web.security.middleware import CancelOnDisconnect, RequestLog
 from ocelot.web.security.origins import SameOrigin, TrustedHosts, origins_of
+from ocelot.web.security.read_only import ReadOnly
 from ocelot.web.security.shutdown import Shutdown
 
 __all__ = ["create_app", "describe", "stop_streams"]
@@ -53,7 +54,7 @@ def create_app(
     """The HTTP API over a service, and the page. The caller closes the service.
 
     Args:
-        settings: Gives `api_keys` and `cors_origins`.
+        settings: Gives `api_keys`, `cors_origins` and `read_only`.
         page: Whether to serve the page at /.
         hosts: Names of the server; requests with another Host are refused, which protects a local
             server from DNS rebinding. None allows all names.
@@ -80,6 +81,7 @@ def create_app(
         cors,
         Middleware(SameOrigin, origins=origins),
         *([Middleware(RequireKey, keys=keys, sessions=sessions)] if keys else []),
+        *([Middleware(ReadOnly)] if settings.read_only else []),
         Middleware(CancelOnDisconnect, metrics=service.metrics),
         Middleware(BodyLimits, limits=service.limits, shutdown=shutdown),
     )
@@ -89,7 +91,8 @@ def create_app(
         app.include_router(login.router)
     _describe(app, service.rerankers, locked=keys is not None)
     if page:
-        app.include_router(create_page(service, shutdown, locked=keys is not None))
+        page_options = {"locked": keys is not None, "writable": not settings.read_only}
+        app.include_router(create_page(service, shutdown, **page_options))
     return app
 
 

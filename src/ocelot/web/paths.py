@@ -5,13 +5,23 @@ from __future__ import annotations
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-__all__ = ["BULK", "DOCS", "OPEN", "PLAIN", "is_page", "shows_pages"]
+__all__ = ["BULK", "DOCS", "OPEN", "PLAIN", "SAFE", "changes", "is_page", "shows_pages"]
 
 _API = frozenset({"/healthz", "/readyz", "/login", "/logout"})
 OPEN = _API | {"/static/page.css"}  # these need no key
 BULK = "/v1/bulk"  # its body may be of any size: it is used line by line
 DOCS = frozenset({"/docs", "/docs/reference.css", "/docs/reference.js"})
 PLAIN = _API | DOCS | {"/mcp", "/metrics", "/openapi.json"}  # the API's paths outside /v1
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # methods that change nothing
+
+
+def changes(method: str, path: str) -> bool:
+    """Return True if a request is to change the collection, through the API or the page.
+
+    >>> changes("DELETE", "/v1/items/x"), changes("GET", "/v1/items/x"), changes("POST", "/")
+    (True, False, False)
+    """
+    return method not in SAFE and path.startswith(("/v1/items", BULK, "/items", "/demo"))
 
 
 def is_page(path: str) -> bool:

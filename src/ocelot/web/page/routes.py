@@ -46,17 +46,23 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def create_page(
-    service: Service, shutdown: Shutdown, *, locked: bool = False, heartbeat: float = HEARTBEAT
+    service: Service,
+    shutdown: Shutdown,
+    *,
+    locked: bool = False,
+    writable: bool = True,
+    heartbeat: float = HEARTBEAT,
 ) -> APIRouter:
     """The routes of the page; the HTTP API is at its side.
 
     Args:
         locked: Whether users log in, and so may want to log out.
+        writable: Whether items can be added, edited and deleted.
         heartbeat: Seconds between the signs of life of an answer that is waited for.
     """
     pictures = QueryPictures(service.uploads / "queries", service.limits)
-    page = _Page(Shop(service, pictures), shutdown, locked, heartbeat)
-    items = Items(service, page.show)
+    page = _Page(Shop(service, pictures), shutdown, locked, writable, heartbeat)
+    items = Items(service, page.show, writable)
     router = APIRouter(include_in_schema=False)
     router.include_router(static)
     routes: list[tuple[str, str, Handler]] = [
@@ -82,11 +88,13 @@ def create_page(
 class _Page:
     """Handlers over one shop."""
 
-    def __init__(self, shop: Shop, shutdown: Shutdown, locked: bool, heartbeat: float) -> None:
+    def __init__(
+        self, shop: Shop, shutdown: Shutdown, locked: bool, writable: bool, heartbeat: float
+    ) -> None:
         self._shop = shop
         self._service = shop.service
         self._shutdown = shutdown
-        self._locked = locked
+        self._locked, self._writable = locked, writable
         self._heartbeat = heartbeat
         self._demo = Demo(self._service)
 
@@ -154,6 +162,7 @@ class _Page:
         values: dict[str, Any] = {
             "answer": None, "items": None, "undo": undo if service.restorable(undo) else "",
             "report": None, "filling": self._demo.filling, "empty": False, "locked": self._locked,
+            "writable": self._writable,
             "problem": problem or self._demo.problem(),
         }  # fmt: skip
         overview = await service.overview()
