@@ -159,7 +159,7 @@ def test_a_database_that_fails_is_told_on_a_page(
     response = broken.get(path, headers=HTML | {"Accept-Language": language})
     assert response.status_code == 503 and alert(response.text) == said
     assert "secret" not in response.text and Reader(response.text).tags
-    assert 'class="button" href=""' in response.text  # the same address, again
+    assert 'class="button primary" href=""' in response.text  # the same address, again
     assert broken.get(path).headers["content-type"] == "application/problem+json"
     told = broken.get("/v1/collection", headers=HTML)
     assert told.status_code == 503 and told.json()["type"] == "urn:ocelot:problem:database"
@@ -168,7 +168,7 @@ def test_a_database_that_fails_is_told_on_a_page(
 def test_a_form_that_fails_leads_back_to_its_question(broken: TestClient) -> None:
     response = broken.post("/items/x/delete?text=a+red+mug", headers=HTML)
     assert response.status_code == 503
-    assert 'class="button" href="../../?text=a+red+mug"' in response.text
+    assert 'class="button primary" href="../../?text=a+red+mug"' in response.text
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_errors_are_pages_for_browsers_and_problems_for_programs(
         assert shown.headers["content-type"] == "application/problem+json"
         return
     assert told.json()["detail"] == said == alert(shown.text)
-    root = re.findall(r'class="button" href="([^"]*)"', shown.text)
+    root = re.findall(r'class="button primary" href="([^"]*)"', shown.text)
     assert root == ["../" * (path.count("/") - 1) or "./"]
 
 
