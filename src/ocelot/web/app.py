@@ -86,13 +86,13 @@ def create_app(
         Middleware(BodyLimits, limits=service.limits, shutdown=shutdown),
     )
     app.state.service, app.state.shutdown = service, shutdown
+    app.state.locked, app.state.writable = keys is not None, not settings.read_only
     if keys is not None:
         app.state.keys, app.state.sessions, app.state.attempts = keys, sessions, Attempts()
         app.include_router(login.router)
     _describe(app, service.rerankers, locked=keys is not None)
     if page:
-        page_options = {"locked": keys is not None, "writable": not settings.read_only}
-        app.include_router(create_page(service, shutdown, **page_options))
+        app.include_router(create_page(service, shutdown))
     return app
 
 

@@ -177,11 +177,7 @@ def test_a_verdict_is_reached_once_and_kept() -> None:
             await release.wait()
             return answer("x")
 
-        async def wait() -> Answer:
-            async with verdicts.joined("key", start) as task:
-                return await asyncio.shield(task)
-
-        both = [asyncio.ensure_future(wait()) for _ in range(2)]
+        both = [asyncio.ensure_future(verdicts.reached("key", start)) for _ in range(2)]
         await asyncio.sleep(0)
         release.set()
         assert [one.result.hits[0].id for one in await asyncio.gather(*both)] == ["x", "x"]
@@ -201,8 +197,9 @@ def test_a_verdict_that_nobody_waits_for_is_given_up() -> None:
                 ended.set()
             raise AssertionError
 
-        async with verdicts.joined("key", start):
-            await asyncio.sleep(0)
+        waiting = asyncio.ensure_future(verdicts.reached("key", start))
+        await asyncio.sleep(0)
+        waiting.cancel()
         await asyncio.wait_for(ended.wait(), 30)
         assert verdicts.known("key") is None
 
@@ -216,8 +213,7 @@ def test_a_failed_model_is_asked_again() -> None:
         async def start() -> Answer:
             return answer("x", status="fallback")
 
-        async with verdicts.joined("key", start) as task:
-            await task
+        await verdicts.reached("key", start)
         assert verdicts.known("key") is None
 
     asyncio.run(play())

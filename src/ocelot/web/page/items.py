@@ -38,13 +38,11 @@ class Items:
 
     Args:
         page: Shows a question's page.
-        writable: Whether items can be changed.
     """
 
-    def __init__(self, service: Service, page: Show, writable: bool) -> None:
+    def __init__(self, service: Service, page: Show) -> None:
         self._service = service
         self._page = page
-        self._writable = writable
 
     async def show(self, request: Request) -> Response:
         """An item with its whole picture and all its fields; the script shows it in a dialog."""
@@ -54,9 +52,8 @@ class Items:
         safe = isinstance(link, str) and link.strip().lower().startswith(("https://", "http://"))
         return send(
             request, "item.html", q=question, item=item, link=link if safe else "",
-            rows=_rows(item, texts_of(request)), editable=_editable(item), writable=self._writable,
+            rows=_rows(item, texts_of(request)), editable=_editable(item),
             addable=len(question.like) + len(question.images) < MAX_REFERENCES,
-            locked=False, error="",
         )  # fmt: skip
 
     async def add(self, request: Request) -> Response:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocelot.web.api.problems import MEDIA_TYPE, Problem
 from ocelot.web.page.rendering import root_of, send
-from ocelot.web.paths import is_page, shows_pages
+from ocelot.web.paths import SAFE, is_page, shows_pages
 
 __all__ = ["ProblemPages"]
 
@@ -50,10 +50,10 @@ def _page(request: Request, body: dict[str, str], headers: Headers) -> Response:
     problem = Problem(int(body["status"]), body["detail"], type=body["type"])
     passing = problem.status >= 500 or problem.status in _PASSING
     root, query = root_of(request), request.url.query
-    where = root
-    if passing:  # "" is the address itself; that of a form may only be sent to
-        where = "" if request.method in ("GET", "HEAD") else root + (query and f"?{query}")
-    values = {"problem": problem, "passing": passing, "where": where, "locked": False}
+    where = root + (query and f"?{query}") if passing else root
+    if passing and request.method in SAFE:  # the address itself; others only take forms
+        where = ""
+    values = {"problem": problem, "passing": passing, "where": where}
     response = send(request, "problem.html", problem.status, **values)
     for name, value in headers.items():  # such as Retry-After and X-Request-Id
         response.headers.setdefault(name, value)

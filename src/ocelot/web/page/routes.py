@@ -45,24 +45,15 @@ _PICTURE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def create_page(
-    service: Service,
-    shutdown: Shutdown,
-    *,
-    locked: bool = False,
-    writable: bool = True,
-    heartbeat: float = HEARTBEAT,
-) -> APIRouter:
+def create_page(service: Service, shutdown: Shutdown, *, heartbeat: float = HEARTBEAT) -> APIRouter:
     """The routes of the page; the HTTP API is at its side.
 
     Args:
-        locked: Whether users log in, and so may want to log out.
-        writable: Whether items can be added, edited and deleted.
         heartbeat: Seconds between the signs of life of an answer that is waited for.
     """
     pictures = QueryPictures(service.uploads / "queries", service.limits)
-    page = _Page(Shop(service, pictures), shutdown, locked, writable, heartbeat)
-    items = Items(service, page.show, writable)
+    page = _Page(Shop(service, pictures), shutdown, heartbeat)
+    items = Items(service, page.show)
     router = APIRouter(include_in_schema=False)
     router.include_router(static)
     routes: list[tuple[str, str, Handler]] = [
@@ -88,13 +79,10 @@ def create_page(
 class _Page:
     """Handlers over one shop."""
 
-    def __init__(
-        self, shop: Shop, shutdown: Shutdown, locked: bool, writable: bool, heartbeat: float
-    ) -> None:
+    def __init__(self, shop: Shop, shutdown: Shutdown, heartbeat: float) -> None:
         self._shop = shop
         self._service = shop.service
         self._shutdown = shutdown
-        self._locked, self._writable = locked, writable
         self._heartbeat = heartbeat
         self._demo = Demo(self._service)
 
@@ -161,8 +149,7 @@ class _Page:
         undo = request.query_params.get("undo", "")
         values: dict[str, Any] = {
             "answer": None, "items": None, "undo": undo if service.restorable(undo) else "",
-            "report": None, "filling": self._demo.filling, "empty": False, "locked": self._locked,
-            "writable": self._writable,
+            "report": None, "filling": self._demo.filling, "empty": False,
             "problem": problem or self._demo.problem(),
         }  # fmt: skip
         overview = await service.overview()
@@ -255,7 +242,7 @@ class _Page:
         kind, id = _part_of(request)
         source = f"pictures/{id}" if kind == "image" else f"v1/items/{quote(id)}/image?size=1024"
         values: dict[str, Any] = {"q": question, "of": f"{kind}:{id}", "src": source}
-        return send(request, "crop.html", locked=self._locked, **values)
+        return send(request, "crop.html", **values)
 
     async def crop(self, request: Request) -> Response:
         """Search with a part of a picture in its place."""
