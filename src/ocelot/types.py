@@ -292,7 +292,7 @@ class Result:
         if self.ranking is not None:
             ranking = {"ranked_by": self.ranking.ranked_by, **vars(self.ranking)}
             ranking["usage"] = vars(self.ranking.usage)
-            ranking.pop("order")
+            del ranking["order"], ranking["sentence"]
         images = [image.name for image in self.query.images]
         return {
             "query": {"images": images, "text": self.query.text, **self.query.extras()},

@@ -20,13 +20,12 @@ from ocelot.errors import FilterError, OcelotError, Overloaded, RequestTimeout
 from ocelot.images.file import ImageFile
 from ocelot.indexing import Progress
 from ocelot.rerankers.base import Reranker
-from ocelot.service.first_hits import FirstHits
 from ocelot.service.images import Picture, original, small
 from ocelot.service.metrics import Metrics
 from ocelot.service.panoramas import Panoramas
 from ocelot.service.redaction import check_filter, redacted, unranked
 from ocelot.service.removed import RemovedItems
-from ocelot.service.values import Answer, Limits, Overview
+from ocelot.service.values import MAX_RERANKED, Answer, Limits, Overview
 from ocelot.service.workers import Workers
 from ocelot.types import Hit, IndexReport, Input, Item, Query, Result
 
@@ -142,15 +141,18 @@ class Service:
         Args:
             name: One of `rerankers`; None takes the default.
         """
-        reranker = FirstHits(self._rerankers[name or self.default or self.rerankers[0]])
+        reranker = self._rerankers[name or self.default or self.rerankers[0]]
+        hits = answer.result.hits
+        head = replace(answer.result, hits=hits[:MAX_RERANKED])
         try:
-            result = await self._reranking.run(self._engine.rerank, answer.result, reranker)
+            result = await self._reranking.run(self._engine.rerank, head, reranker)
         except (Overloaded, RequestTimeout) as error:
-            result = unranked(answer.result, reranker.name, error)
+            result = unranked(head, reranker.name, error)
         else:
             result = redacted(result)
         if result.ranking is not None:
             self.metrics.ranked(result.ranking, result.timings.get("rerank", 0.0))
+        result = replace(result, hits=(*result.hits, *hits[MAX_RERANKED:]))
         return replace(answer, result=result)
 
     async def nearest(self, vector: Sequence[float], **options: Any) -> tuple[Hit, ...]:
