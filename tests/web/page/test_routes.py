@@ -218,6 +218,8 @@ def test_italians_are_told_why_in_italian(page: TestClient, leopard: bytes) -> N
         assert re.search(
             rf'<div class="why" dir="auto">(<strong>[^<]*</strong>)?{ours}</div>', html
         )
+    unknown = page.get("/?text=blorf", headers=HTML | {"Accept-Language": "it"})
+    assert unknown.status_code == 422 and "non conosce nessuna" in alert(unknown.text)
     refused = page.post("/", headers=HTML | {"Accept-Language": "it"})
     assert alert(refused.text) == "Dai un&#39;immagine, un testo, o entrambi; poi cerca."
 

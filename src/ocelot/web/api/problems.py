@@ -32,6 +32,7 @@ from ocelot.errors import (
     Overloaded,
     RequestTimeout,
     StorageError,
+    UnknownWords,
 )
 from ocelot.types import Sentence
 from ocelot.web.api.requests import TAGS
@@ -109,6 +110,7 @@ _KINDS: Mapping[type[OcelotError], _Kind] = {
     ImageTooLarge: _Kind(413, "picture-too-large", "The picture is too large"),
     ImageError: _Kind(415, "picture", "The picture cannot be read"),
     MetadataError: _Kind(422, "metadata", "The metadata cannot be stored"),
+    UnknownWords: _Kind(422, "unknown-words", "The encoder knows none of the words"),
     InputError: _Kind(422, "input", "The request cannot be used"),
     Overloaded: _Kind(429, "overloaded", "The server is busy"),
     RequestTimeout: _Kind(503, "out-of-time", "The request took too long"),
