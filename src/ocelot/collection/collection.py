@@ -54,6 +54,7 @@ from ocelot.errors import (
     InputError,
     ItemNotFound,
 )
+from ocelot.telemetry import span
 
 if TYPE_CHECKING:
     from ocelot.encoders.base import Matrix
@@ -267,7 +268,9 @@ class Collection:
             # pymilvus runs a second copy of scipy.sparse, past Python's lock of imports, when it
             # first looks at a vector: of two first searches at once, one could fail.
             SciPyHelper.is_scipy_sparse(None)
-        with self._mapped("search", expression):
+        about = {"db.system.name": "milvus", "db.operation.name": "search"}
+        about["db.collection.name"] = self.name
+        with span(f"search {self.name}", about, kind="CLIENT"), self._mapped("search", expression):
             for thorough in (False, True):
                 params = search_params(self._index, self.deployment, wanted, thorough)
                 (found,) = self._client.search(
@@ -513,7 +516,7 @@ class Collection:
             with quiet:
                 self._database.make_ready(self.name)
                 yield
-        except (MilvusException, grpc.RpcError, ValueError) as error:
+        except (MilvusException, grpc.RpcError, OSError, ValueError) as error:
             if self._database.closed:
                 raise CollectionError(
                     f"The collection {self.name!r} is closed; open it again."

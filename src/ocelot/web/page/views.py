@@ -72,10 +72,9 @@ def _notes(t: Texts, result: Result) -> list[str]:
 
 
 def _complaint(t: Texts, ranking: Ranking) -> str:
-    detail = ranking.detail
-    if ranking.status == "repaired":
-        detail = detail.strip().rstrip(".")
-        return t("notice.repaired", name=ranking.reranker, detail=detail)
+    name, detail = ranking.reranker, ranking.detail
+    if ranking.status in ("repaired", "replaced"):
+        return t(f"notice.{ranking.status}", name=name, detail=detail.strip().rstrip("."))
     return t("notice.failed", detail=t.engine(detail, ranking.sentence).strip().rstrip("."))
 
 
