@@ -158,12 +158,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Sentence:
-    """What is said in English, for those who say it in another language.
-
-    Attributes:
-        parts: Names of the parts that it consists of, in order.
-        values: What stands in them, by name.
-    """
+    """The names of a sentence's parts, and the values in them, to say it in another language."""
 
     parts: tuple[str, ...]
     values: Mapping[str, Any]

@@ -35,6 +35,7 @@ from ocelot.service import Limits, Service
 from ocelot.service.images import small
 from ocelot.settings import load_settings
 from ocelot.types import Hit, Query, Ranking
+from tests.rerankers.chat_server import ChatServer, Reply, Request, ranking
 from tests.shop import write_shop
 
 QUESTION = "phone case with this image theme"
@@ -357,6 +358,36 @@ def test_who_only_reads_needs_no_folder_for_uploads(bare_environment: None, tmp_
     service = build_service(reading)
     assert asyncio.run(service.count()) == 0
     service.close()
+
+
+def test_a_model_that_hangs_keeps_no_thread_when_nobody_waits(
+    bare_environment: None, tmp_path: Path
+) -> None:
+    arrived, release = threading.Event(), threading.Event()
+
+    def hang(_: Request) -> Reply:
+        arrived.set()
+        reply = ranking([0])
+        reply.wait = release
+        return reply
+
+    async def go(service: Service) -> None:
+        await service.add(ImageFile(picture("red")))
+        answer = await service.search(Query(text="red"), reranked=True)
+        waiting = asyncio.ensure_future(service.rerank(answer, "llm"))
+        assert await asyncio.to_thread(arrived.wait, 30)
+        assert service.busy
+        waiting.cancel()
+        while service.busy:
+            await asyncio.sleep(0)
+
+    with ChatServer(hang) as model:
+        settings = load_settings(db=str(tmp_path / "shop.db"), llm_base_url=model.url)
+        service = build_service(settings.model_copy(update={"llm_cache": False}))
+        asyncio.run(asyncio.wait_for(go(service), 30))
+        assert not release.is_set()  # the model has not answered yet
+        release.set()
+        service.close()
 
 
 def test_one_of_many_deletes_is_the_one(service: Service) -> None:

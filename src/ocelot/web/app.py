@@ -23,9 +23,8 @@ from ocelot.web.security.attempts import Attempts
 from ocelot.web.security.body_limits import BodyLimits
 from ocelot.web.security.headers import SecurityHeaders
 from ocelot.web.security.keys import Keys, RequireKey, Sessions
-from ocelot.web.security.middleware import CancelOnDisconnect, RequestLog
+from ocelot.web.security.middleware import CancelOnDisconnect, ReadOnly, RequestLog
 from ocelot.web.security.origins import SameOrigin, TrustedHosts, origins_of
-from ocelot.web.security.read_only import ReadOnly
 from ocelot.web.security.shutdown import Shutdown
 
 __all__ = ["create_app", "describe", "stop_streams"]

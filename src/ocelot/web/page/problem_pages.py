@@ -51,8 +51,8 @@ def _page(request: Request, body: dict[str, str], headers: Headers) -> Response:
     passing = problem.status >= 500 or problem.status in _PASSING
     root, query = root_of(request), request.url.query
     where = root + (query and f"?{query}") if passing else root
-    if passing and request.method in SAFE:  # the address itself; others only take forms
-        where = ""
+    if passing and request.method in SAFE:
+        where = ""  # the same address
     values = {"problem": problem, "passing": passing, "where": where}
     response = send(request, "problem.html", problem.status, **values)
     for name, value in headers.items():  # such as Retry-After and X-Request-Id
