@@ -53,8 +53,8 @@ class RemovedItems:
         if self._engine.collection.known([id]):
             self.forget(id)
             raise InputError(
-                "A picture with this id was added in the meantime, and stays as it is; delete that "
-                "one first to add the old one again."
+                "A picture with this id was added in the meantime: it stays as it is, and there is "
+                "nothing to undo any more."
             )
         if data and not any(map(os.path.exists, row.paths)):  # its upload went with it
             own = None if id == row.sha256 else id
