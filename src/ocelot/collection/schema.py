@@ -9,12 +9,11 @@ from typing import Any
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from ocelot.collection.connection import Database, cause, nothing_stored, rpc_code
-from ocelot.collection.rows import EncoderIdentity
+from ocelot.collection.rows import SCHEMA_VERSION, EncoderIdentity
 from ocelot.errors import CollectionError, CollectionNotFound, ConfigurationError
 
 __all__ = ["MAX_RESULTS", "built_index", "load_collection", "search_params"]
 
-_SCHEMA_VERSION = "1"
 MAX_RESULTS = 16_384  # Milvus's own window for one search or query
 _INDEXES = {
     "lite": ("FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX"),
@@ -81,14 +80,7 @@ def built_index(database: Database, name: str) -> dict[str, Any]:
 
 
 def _create(database: Database, name: str, encoder: EncoderIdentity, consistency: str) -> None:
-    identity = {
-        "ocelot.schema": _SCHEMA_VERSION,
-        "ocelot.encoder": encoder.name,
-        "ocelot.fingerprint": encoder.fingerprint,
-        "ocelot.dimension": str(encoder.dimension),
-    }
-    if encoder.runtime:
-        identity["ocelot.runtime"] = encoder.runtime
+    identity = encoder.properties
     schema = MilvusClient.create_schema(
         auto_id=False, enable_dynamic_field=True, description=json.dumps(identity)
     )
@@ -126,18 +118,13 @@ def _stored_identity(database: Database, name: str) -> EncoderIdentity:
             f"The collection {name!r} in {database.shown} was not made by Ocelot: "
             "choose another name, or take its pictures over with `ocelot adopt`."
         )
-    if version != _SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
         raise CollectionError(
             f"The collection {name!r} in {database.shown} has schema version {version}, and "
-            f"this Ocelot reads version {_SCHEMA_VERSION}: install the Ocelot that made it, "
+            f"this Ocelot reads version {SCHEMA_VERSION}: install the Ocelot that made it, "
             "or index into another collection."
         )
-    return EncoderIdentity(
-        stored["ocelot.encoder"],
-        stored["ocelot.fingerprint"],
-        int(stored["ocelot.dimension"]),
-        stored.get("ocelot.runtime", ""),
-    )
+    return EncoderIdentity.of_properties(stored)
 
 
 def _build_index(
