@@ -39,7 +39,6 @@ _SHOWN = 8  # pictures of the collection, at first
 _BROWSED = 60  # those that a filter selects
 _PREVIEW = 720  # pixels, longest side of a query picture on the page
 _CROP = re.compile(r"(like|image):(.+)", re.DOTALL)
-_NOTHING = "urn:ocelot:problem:nothing-asked"
 _PICTURE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -117,9 +116,8 @@ class _Page:
                 fields += [("image", hash) for hash in given]
                 question = Question.of(fields)
                 if given == [] and not question.asks and not question.filtered:
-                    raise Problem(
-                        422, "Give a picture, a text, or both; then search.", type=_NOTHING
-                    )
+                    said = "Give a picture, a text, or both; then search."
+                    raise Problem(422, said, type="urn:ocelot:problem:nothing-asked")
             except (OcelotError, Problem) as error:
                 return await self.show(request, question, problem_of(error))
         return RedirectResponse(question.url(), 303)
