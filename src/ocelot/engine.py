@@ -21,7 +21,13 @@ from ocelot.batch_search import encoded_together
 from ocelot.collection.foreign import ForeignCollection
 from ocelot.collection.rows import changed_metadata
 from ocelot.encoders.base import encode_query
-from ocelot.errors import ConfigurationError, InputError, ItemNotFound, OcelotError
+from ocelot.errors import (
+    ConfigurationError,
+    InputError,
+    ItemNotFound,
+    OcelotError,
+    UnknownWords,
+)
 from ocelot.hybrid import word_scores
 from ocelot.images.store import ImageStore
 from ocelot.indexing import Progress, add_record, add_records, index_images
@@ -518,7 +524,7 @@ def _unknown_words(encoder: Encoder, query: Query) -> tuple[str, ...]:
 def _check_known(
     encoder: Encoder, query: Query, unknown: Sequence[str], hits: Sequence[Hit] = ()
 ) -> None:
-    """Raise an `InputError` if a text alone has no known word, and shares none with a hit."""
+    """Raise `UnknownWords` if a text alone has no known word, and shares none with a hit."""
     text = query.text or ""
     titles = [hit.metadata.get(query.hybrid or "") for hit in hits]
     if (
@@ -528,7 +534,7 @@ def _check_known(
         and set(words_of(text)) <= set(unknown)
         and not any(word_scores(text, titles))
     ):
-        raise InputError(
+        raise UnknownWords(
             f"{does_not_know(encoder.name, unknown)}. The text has no other word: use other words, "
             "or a collection of an encoder that was trained on more, such as bge-visualized-base, "
             "or bge-visualized-m3 for many languages."

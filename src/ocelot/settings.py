@@ -229,6 +229,11 @@ class Settings(BaseSettings):
     mcp: bool = Field(
         False, description="Whether `ocelot serve` also serves MCP, for language models, at /mcp."
     )
+    read_only: bool = Field(
+        False,
+        description="Whether `ocelot serve` only lets pictures be found: nothing can be added, "
+        "changed or deleted.",
+    )
     max_upload_mb: float = Field(20.0, gt=0, le=200, description="The largest request, in MiB.")
     max_pixels: int = Field(
         50_000_000, ge=1, description="The most pixels of a picture sent to the server."

@@ -39,6 +39,7 @@ __all__ = [
     "Ranking",
     "Remark",
     "Result",
+    "Sentence",
     "Usage",
 ]
 
@@ -163,6 +164,14 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Sentence:
+    """The names of a sentence's parts, and the values in them, to say it in another language."""
+
+    parts: tuple[str, ...]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Ranking:
     """A reranker's verdict on a list of hits.
 
@@ -178,6 +187,7 @@ class Ranking:
         match: Whether anything fits the query at all; None when the reranker does not judge it.
         usage: Tokens and calls that this answer cost; zero when `cached`.
         cached: Whether the answer came from the cache.
+        sentence: What a sentence of Ocelot's own says: the reason, or the detail of a fallback.
     """
 
     order: tuple[int, ...]
@@ -188,6 +198,7 @@ class Ranking:
     match: bool | None = None
     usage: Usage = Usage()
     cached: bool = False
+    sentence: Sentence | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if sorted(self.order) != list(range(len(self.order))):
@@ -284,7 +295,7 @@ class Result:
         if self.ranking is not None:
             ranking = {"ranked_by": self.ranking.ranked_by, **vars(self.ranking)}
             ranking["usage"] = vars(self.ranking.usage)
-            ranking.pop("order")
+            del ranking["order"], ranking["sentence"]
         images = [image.name for image in self.query.images]
         return {
             "query": {"images": images, "text": self.query.text, **self.query.extras()},
