@@ -167,8 +167,9 @@ an error. `ocelot config show` prints each value and where it comes from.
 
 `ocelot.open` takes the same names as arguments; `db` is its first argument, `uri`.
 
-`token`, `llm_api_key`, `azure_api_key` and `api_keys` are secrets: set them in the environment
-rather than on the command line or in a file. They are masked wherever settings are printed.
+`token`, `password`, `llm_api_key`, `azure_api_key` and `api_keys` are secrets: set them in the
+environment rather than on the command line or in a file. They are masked wherever settings are
+printed.
 
 ```toml
 # ocelot.toml
@@ -182,6 +183,8 @@ These are read from the environment only:
 
 | environment | default | meaning |
 |---|---|---|
+| `OCELOT_TO_TOKEN`, `OCELOT_TO_USER`, `OCELOT_TO_PASSWORD`, `OCELOT_TO_DATABASE`, \
+`OCELOT_TO_TLS_CA`, … | | Settings of the destination of `ocelot copy`, by their names. |
 | `OCELOT_CACHE` | `$XDG_CACHE_HOME/ocelot`, else `~/.cache/ocelot` | Folder for the cache. |
 | `HF_HOME`, `HF_HUB_OFFLINE`, … | | Read by huggingface_hub, which fetches published weights. |
 | `HTTPS_PROXY`, `SSL_CERT_FILE`, … | | Read by the HTTP clients: proxies and certificates. |

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from contextlib import suppress
 from types import TracebackType
@@ -12,12 +13,16 @@ from urllib.parse import urlsplit
 class Forwarder:
     """Forwards TCP connections to a server while it is `up`; a context manager.
 
+    Args:
+        tls: To be spoken with clients; the server is spoken to without.
+
     Attributes:
         uri: The address to connect to instead of the server's.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, tls: ssl.SSLContext | None = None) -> None:
         self._target = urlsplit(uri)
+        self._tls = tls
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -26,7 +31,8 @@ class Forwarder:
 
     @property
     def uri(self) -> str:
-        return f"{self._target.scheme}://127.0.0.1:{self._port}"
+        scheme = self._target.scheme if self._tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self._port}"
 
     def __enter__(self) -> Forwarder:
         self._thread.start()
@@ -56,7 +62,9 @@ class Forwarder:
         asyncio.run_coroutine_threadsafe(self._down(), self._loop).result()
 
     async def _up(self) -> None:
-        self._server = await asyncio.start_server(self._forward, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(
+            self._forward, "127.0.0.1", self._port, ssl=self._tls
+        )
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def _down(self) -> None:

@@ -160,7 +160,8 @@ SAMPLES = {
     "header_timeout": "7.5", "client_connections": "7", "log_format": "json",
     "stop_timeout": "7.5", "outage_timeout": "7.5", "threads": "7", "queue": "7",
     "batch_window": "0.7", "encoder_max_pixels": "7777", "encoder_dimension": "7",
-    "encoder_text_weight": "0.7",
+    "encoder_text_weight": "0.7", "replicas": "7", "consistency": "Bounded",
+    "collection": "shop__sample",  # as the tenant is "sample"
 }  # fmt: skip
 
 

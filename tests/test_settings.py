@@ -28,6 +28,26 @@ def test_order_of_precedence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert load_settings(db=None).collection == "toml"
 
 
+def test_a_destination_has_settings_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ocelot.toml").write_text(f'token = "{SECRET}"\nindex = "HNSW"\n')
+    monkeypatch.setenv("OCELOT_PASSWORD", SECRET)
+    monkeypatch.setenv("OCELOT_TO_USER", "root")
+    there = load_settings(destination=True, db="there.db")
+    assert (there.token, there.password, there.index) == (None, None, "auto")
+    assert (there.user, there.db) == ("root", "there.db")
+    assert load_settings().user is None
+
+
+def test_a_tenant_has_a_collection_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCELOT_TENANT", "north")
+    assert load_settings().collection == "ocelot__north"
+    assert load_settings(collection="shop").collection == "shop__north"
+    with pytest.raises(ConfigurationError, match="1 to 64 letters and digits"):
+        load_settings(tenant="a_b")
+
+
 def test_a_key_turns_the_language_model_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not load_settings().uses_llm
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
@@ -54,7 +74,7 @@ def test_what_turns_the_language_model_on(
 
 
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "OCELOT_TOKEN", "AZURE_OPENAI_API_KEY"):
+    for name in ("OPENAI_API_KEY", "OCELOT_TOKEN", "OCELOT_PASSWORD", "AZURE_OPENAI_API_KEY"):
         monkeypatch.setenv(name, SECRET)
     settings = load_settings()
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"

@@ -16,11 +16,13 @@ from ocelot.rerankers.base import Reranker
 from ocelot.settings import Settings, cache_folder, load_settings
 
 if TYPE_CHECKING:
-    from ocelot.collection import Collection
+    from ocelot.collection import Collection, EncoderIdentity
+    from ocelot.collection.connection import Access
     from ocelot.images.store import ImageStore
     from ocelot.service import Service
 
 __all__ = [
+    "build_access",
     "build_collection",
     "build_encoder",
     "build_engine",
@@ -239,7 +241,7 @@ def _build_openvino(settings: Settings, pictures: Sequence[Path] | None) -> Enco
 
 
 def build_collection(
-    settings: Settings, encoder: Encoder | None = None, *, create: bool = True
+    settings: Settings, encoder: Encoder | EncoderIdentity | None = None, *, create: bool = True
 ) -> Collection:
     """Open the collection; arguments and errors are those of `Collection.open`."""
     from ocelot.collection import Collection, EncoderIdentity
@@ -247,11 +249,28 @@ def build_collection(
     return Collection.open(
         settings.db,
         name=settings.collection,
-        encoder=EncoderIdentity.of(encoder) if encoder is not None else None,
-        token=settings.token.get_secret_value() if settings.token else None,
+        encoder=EncoderIdentity.of(encoder) if isinstance(encoder, Encoder) else encoder,
+        access=build_access(settings),
         index=settings.index,
+        consistency=settings.consistency,
+        replicas=settings.replicas,
         create=create,
         outage_timeout=settings.outage_timeout,
+    )
+
+
+def build_access(settings: Settings) -> Access:
+    """How the settings enter a Milvus server."""
+    from ocelot.collection.connection import Access
+
+    return Access(
+        settings.token.get_secret_value() if settings.token else "",
+        settings.user or "",
+        settings.password.get_secret_value() if settings.password else "",
+        settings.database or "",
+        settings.tls_ca,
+        settings.tls_cert,
+        settings.tls_key,
     )
 
 
@@ -270,7 +289,9 @@ def build_images(settings: Settings) -> ImageStore:
     beside = uploads_beside("ocelot" if remote else settings.db, settings.collection)
     owner = ""
     if remote:
-        owner = f"{urlsplit(settings.db).netloc.rpartition('@')[2]} {settings.collection}"
+        host = urlsplit(settings.db).netloc.rpartition("@")[2]
+        place = host if settings.database is None else f"{host}/{settings.database}"
+        owner = f"{place} {settings.collection}"
     elif settings.uploads is not None:
         owner = f"{os.path.realpath(os.path.expanduser(settings.db))} {settings.collection}"
     return ImageStore(thumbnails, settings.uploads or beside, owner)

@@ -33,6 +33,7 @@ from ocelot.images.store import ImageStore
 from ocelot.indexing import Progress, add_record, add_records, index_images
 from ocelot.indexing.adopt import AdoptReport, adopt_rows, check_vectors
 from ocelot.indexing.writer import forget_images
+from ocelot.maintenance.reindex import ReindexReport, reindex
 from ocelot.model.knowledge import words_of
 from ocelot.render import ResultRenderer
 from ocelot.rerankers.base import Reranker
@@ -231,6 +232,44 @@ class Engine:
             check_vectors(source, self.encoder, root)
             parts = (self.collection, self.encoder, self.images)
             return adopt_rows(source, *parts, root=root, progress=progress)
+
+    def reindex(
+        self,
+        encoder: Encoder,
+        *,
+        skip_unreadable: bool = False,
+        drop_old: bool = False,
+        batch_size: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> ReindexReport:
+        """Encode the stored pictures with another encoder, into a collection beside this one.
+
+        In the end the collection's name stands for the new one: open it again with the new
+        encoder. This engine, and every other that is open, goes on with the old one, and what it
+        writes after that stays there. Ids, paths and metadata are kept. Safe to interrupt and to
+        run again.
+
+        Args:
+            encoder: The new one. With the one in use, nothing is encoded.
+            skip_unreadable: Whether to switch even if some pictures cannot be read; they are then
+                left out.
+            drop_old: Remove the old collection after the switch; engines that have it open,
+                such as this one, then fail.
+            batch_size: Pictures encoded at once; by default the encoder's choice.
+            progress: Called now and then from the calling thread.
+
+        Raises:
+            EncoderError, CollectionError: Encoding or storing failed; what was stored stays.
+        """
+        return reindex(
+            self.collection,
+            encoder,
+            self.images,
+            skip_unreadable=skip_unreadable,
+            drop_old=drop_old,
+            batch_size=batch_size,
+            progress=progress,
+        )
 
     @span("ocelot.search")
     def search(

@@ -8,10 +8,18 @@ masked wherever it is printed.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -21,6 +29,7 @@ from pydantic_settings import (
     SettingsError,
     TomlConfigSettingsSource,
 )
+from typing_extensions import Self
 
 from ocelot.errors import ConfigurationError
 
@@ -56,6 +65,12 @@ def _known_reranker(name: str) -> str:
     )
 
 
+def _tenant_name(name: str | None) -> str | None:
+    if name is None or re.fullmatch("[A-Za-z0-9]{1,64}", name):
+        return name
+    raise PydanticCustomError("tenant", "it must be 1 to 64 letters and digits")
+
+
 _Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -72,7 +87,29 @@ class Settings(BaseSettings):
 
     db: str = Field("ocelot.db", description="Milvus: a file, http://host:port, or Zilliz Cloud.")
     token: SecretStr | None = Field(None, description="Milvus or Zilliz Cloud token.")
+    user: str | None = Field(None, description="Milvus user, with password instead of token.")
+    password: SecretStr | None = Field(None, description="Password of the Milvus user.")
+    database: str | None = Field(None, description="Database of a Milvus server, by its name.")
     collection: str = Field("ocelot", description="Milvus collection.")
+    tenant: Annotated[str | None, AfterValidator(_tenant_name)] = Field(
+        None,
+        description="Whose pictures: each tenant, named in letters and digits, has a collection of "
+        "its own, COLLECTION__TENANT.",
+    )
+    tls_ca: Path | None = Field(
+        None, description="File of the certificates (PEM) that an https:// server is checked with."
+    )
+    tls_cert: Path | None = Field(
+        None, description="File of the client's certificate (PEM), with tls_key and tls_ca."
+    )
+    tls_key: Path | None = Field(None, description="File of the key of tls_cert (PEM).")
+    replicas: int | None = Field(
+        None, ge=1, le=64, description="Copies in memory that a Milvus cluster answers from."
+    )
+    consistency: Literal["Strong", "Session", "Bounded", "Eventually"] = Field(
+        "Strong",
+        description="How soon a search on a server sees what was written; Bounded is quicker.",
+    )
     index: str = Field(
         "auto", description="Index type: auto, FLAT, HNSW, IVF_FLAT, IVF_SQ8, DISKANN, AUTOINDEX."
     )
@@ -264,6 +301,12 @@ class Settings(BaseSettings):
         0.002, ge=0, le=1, description="Seconds that a query waits for others to share its batch."
     )
 
+    @model_validator(mode="after")
+    def _collection_of_the_tenant(self) -> Self:
+        if self.tenant is not None and not self.collection.endswith(f"__{self.tenant}"):
+            self.collection += f"__{self.tenant}"
+        return self
+
     @property
     def uses_llm(self) -> bool:
         """Whether a language model reranks."""
@@ -297,14 +340,25 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
-def load_settings(**given: Any) -> Settings:
+class _Destination(Settings):
+    """Settings of where `ocelot copy` writes to; the login of the source must not reach it."""
+
+    model_config = SettingsConfigDict(env_prefix="OCELOT_TO_", toml_file=None)
+
+
+def load_settings(*, destination: bool = False, **given: Any) -> Settings:
     """Return the settings from all sources; `given` values win, and None counts as not given.
+
+    Args:
+        destination: Whether these are of a destination: the variables are `OCELOT_TO_<NAME>`,
+            and `ocelot.toml` is left aside.
 
     Raises:
         ConfigurationError: A setting is unknown or cannot be used, or `ocelot.toml` cannot be read.
     """
+    kind = _Destination if destination else Settings
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return kind(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = ".".join(str(part) for part in first["loc"])

@@ -50,14 +50,14 @@ def adopt(
     Examples:
         ocelot adopt milvus.db --collection amazon_reviews --root tutorial --db shop.db
     """
-    from ocelot.build import build_encoder, build_engine
+    from ocelot.build import build_access, build_encoder, build_engine
     from ocelot.collection.foreign import ForeignCollection
     from ocelot.indexing.adopt import adopt_rows, check_vectors
     from ocelot.settings import load_settings
 
     settings = load_settings(**given, reranker="none")
-    token = settings.token.get_secret_value() if settings.token else None
-    with ForeignCollection.open(uri, source, path_field=path_field, token=token) as foreign:
+    access = build_access(settings) if "://" in uri else None
+    with ForeignCollection.open(uri, source, path_field=path_field, access=access) as foreign:
         encoder = build_encoder(settings)
         check_vectors(foreign, encoder, root)  # before a collection is made
         with (

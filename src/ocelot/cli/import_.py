@@ -33,20 +33,14 @@ def import_(
     Examples:
         ocelot import shop.parquet --db http://localhost:19530 --collection shop
     """
-    from ocelot.collection import Collection
+    from ocelot.build import build_collection
     from ocelot.maintenance.export import identity_of, import_rows
     from ocelot.settings import load_settings
 
     settings = load_settings(**given)
     with (
         resumable(),
-        Collection.open(
-            settings.db,
-            name=settings.collection,
-            encoder=identity_of(file),
-            token=settings.token.get_secret_value() if settings.token else None,
-            index=settings.index,
-        ) as collection,
+        build_collection(settings, identity_of(file)) as collection,
         progress_bar("Importing", quiet=as_json) as show,
     ):
         report = import_rows(file, collection, show)

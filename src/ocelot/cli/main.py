@@ -16,6 +16,7 @@ from ocelot.cli import (
     adopt,
     backup,
     config,
+    copy,
     data,
     demo,
     duplicates,
@@ -26,6 +27,7 @@ from ocelot.cli import (
     index,
     info,
     mcp,
+    reindex,
     repair,
     search,
     serve,
@@ -58,9 +60,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    index.index, search.search, similar.similar, adopt.adopt, serve.serve, mcp.mcp, info.info,
-    verify.verify, repair.repair, backup.backup, backup.restore, export.export, import_.import_,
-    duplicates.duplicates, train.train, demo.demo, encoders.encoders,
+    index.index, search.search, similar.similar, adopt.adopt, copy.copy, serve.serve, mcp.mcp,
+    info.info, verify.verify, repair.repair, reindex.reindex, backup.backup, backup.restore,
+    export.export, import_.import_, duplicates.duplicates, train.train, demo.demo,
+    encoders.encoders,
 ):  # fmt: skip
     add_command(app, command)
 app.add_typer(evaluate.app, name="evaluate")

@@ -79,6 +79,8 @@ DATABASE = {
         help="Milvus: a file, http://host:19530, or Zilliz Cloud. [env: OCELOT_DB; ocelot.db]",
     ),
     "collection": option("--collection", help="Milvus collection. [ocelot]"),
+    "tenant": option("--tenant", metavar="NAME", help="Whose pictures; see docs/operations.md."),
+    "database": option("--database", metavar="NAME", help="Database of a Milvus server."),
     "token": option("--token", help="Milvus or Zilliz Cloud token; OCELOT_TOKEN is safer."),
 }
 ENCODER = {

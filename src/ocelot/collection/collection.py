@@ -19,7 +19,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -29,9 +29,10 @@ import numpy as np
 from pymilvus import MilvusException
 from pymilvus.client.utils import SciPyHelper
 
-from ocelot.collection.connection import Database, cause, failure, quiet, rpc_code
+from ocelot.collection.connection import Access, Database, cause, failure, quiet, rpc_code
 from ocelot.collection.fields import SAMPLE, FieldNames
 from ocelot.collection.filters import checked_filter, shown
+from ocelot.collection.generations import generation_name, generations, make_newest, newest
 from ocelot.collection.rows import (
     CHUNK,
     WITH_METADATA,
@@ -47,7 +48,13 @@ from ocelot.collection.rows import (
     messages,
     row_of,
 )
-from ocelot.collection.schema import MAX_RESULTS, built_index, load_collection, search_params
+from ocelot.collection.schema import (
+    MAX_RESULTS,
+    built_index,
+    load_collection,
+    search_params,
+    stored_identity,
+)
 from ocelot.errors import (
     CollectionError,
     ConfigurationError,
@@ -78,18 +85,21 @@ class Collection:
     """
 
     identity: EncoderIdentity  # of the encoder whose vectors are stored
+    _open: Callable[..., Collection]  # opens another collection of the same database
 
     def __init__(
         self, database: Database, name: str, consistency: str, outage_timeout: float = 0.0
     ) -> None:
-        self.name = name
+        self.name = self.opened_as = name
         self.uri = database.shown  # without credentials
         self.deployment = database.deployment  # "lite", "server" or "zilliz"
         self._database = database
         self._client = database.client
         self.outage_timeout = 0.0 if database.deployment == "lite" else outage_timeout
         self._timeout = database.timeout
-        self._reading = {"consistency_level": consistency, "timeout": database.timeout}
+        self._searching = {"consistency_level": consistency, "timeout": database.timeout}
+        # Writers, and readers of what they have written, must see all of it.
+        self._reading = {"consistency_level": "Strong", "timeout": database.timeout}
         self._index = ""
         self._field_names = FieldNames(self._exists, self.sample)
 
@@ -110,9 +120,11 @@ class Collection:
         name: str = "ocelot",
         encoder: EncoderIdentity | None = None,
         token: str | None = None,
+        access: Access | None = None,
         index: str = "auto",
         index_params: Mapping[str, Any] | None = None,
         consistency: str = "Strong",
+        replicas: int | None = None,
         create: bool = True,
         timeout: float = 30.0,
         outage_timeout: float = 60.0,
@@ -122,14 +134,19 @@ class Collection:
         Args:
             uri: A local path that ends with .db, `http://host:19530`, or the `https://…`
                 endpoint of Zilliz Cloud.
-            name: Name of the collection: letters, digits and underscores.
+            name: Name of the collection: letters, digits and underscores. If it was encoded
+                again (`ocelot reindex`), the newest collection of this name is opened; it stays
+                the open one whatever becomes the newest later.
             encoder: The encoder whose vectors it holds; an existing collection must have the
                 same. None accepts the encoder of an existing collection, and creates none.
             token: `user:password` or an API key, for a server that requires one.
+            access: Instead of a token: user, database, certificates.
             index: "auto", or one of Milvus's types: FLAT (exact), HNSW, IVF_FLAT, IVF_SQ8,
                 DISKANN, AUTOINDEX. With `create`, an existing index of another type is rebuilt.
             index_params: Build parameters of the index, e.g. {"M": 32}.
-            consistency: Consistency of reads: "Strong", "Session", "Bounded" or "Eventually".
+            consistency: Consistency of searches: "Strong", "Session", "Bounded" or "Eventually".
+                All other reads are strongly consistent.
+            replicas: Copies in memory that a Milvus cluster answers from; by default as they are.
             create: Whether to create what is missing; False for readers.
             timeout: The most seconds that one call may take.
             outage_timeout: Seconds that indexing tries again for while a server is away.
@@ -150,25 +167,68 @@ class Collection:
             raise ConfigurationError(
                 f"The consistency {consistency!r} is unknown; take {', '.join(_CONSISTENCY)}."
             )
-        database = Database.connect(
-            os.fspath(uri), token, timeout, create=create, must_exist=encoder is None
-        )
-        try:
-            self = cls(database, name, consistency, outage_timeout)
-            with self._mapped("open"):
-                self.identity, self._index = load_collection(
-                    database,
-                    name,
-                    encoder,
-                    index=index,
-                    index_params=index_params or {},
-                    consistency=consistency,
-                    create=create,
-                )
-        except BaseException:
-            database.close()
-            raise
-        return self
+
+        def opened(encoder: EncoderIdentity | None, create: bool, exactly: str = "") -> Collection:
+            given = access or Access(token or "")
+            database = Database.connect(
+                os.fspath(uri), given, timeout, create=create, must_exist=encoder is None
+            )
+            try:
+                self = cls(database, name, consistency, outage_timeout)
+                self._open = opened
+                with self._mapped("open"):
+                    self.name = exactly or newest(database, name)
+                    self.identity, self._index = load_collection(
+                        database,
+                        self.name,
+                        encoder,
+                        index=index,
+                        index_params=index_params or {},
+                        consistency=consistency,
+                        replicas=replicas,
+                        create=create,
+                    )
+            except BaseException:
+                database.close()
+                raise
+            return self
+
+        return opened(encoder, create)
+
+    def beside(self, encoder: EncoderIdentity) -> Collection:
+        """Open the collection of the same name for another encoder; create it if it is missing.
+
+        `make_newest` lets the name stand for it.
+
+        Raises:
+            CollectionError: Milvus refused.
+        """
+        with self._mapped("open what is beside"):
+            name = generation_name(self.opened_as, encoder)
+            if self._client.has_collection(self.opened_as, timeout=self._timeout):
+                first = stored_identity(self._database, self.opened_as)
+                if (first.fingerprint, first.dimension) == (encoder.fingerprint, encoder.dimension):
+                    name = self.opened_as
+        return self._open(encoder, True, name)
+
+    def make_newest(self) -> None:
+        """Let the name that this was opened by stand for this collection from now on."""
+        with self._mapped("name"), self._database.writing(self.name):
+            make_newest(self._database, self.opened_as, self.name)
+
+    def drop_older(self) -> tuple[str, ...]:
+        """Remove the collections of the same name for other encoders; return their names."""
+        first, database = self.opened_as, self._database
+        with self._mapped("drop what is beside"), database.writing(self.name):
+            names = tuple(
+                name
+                for name in generations(database, first)
+                if name != self.name
+                and name in (first, generation_name(first, stored_identity(database, name)))
+            )
+            for name in names:
+                self._client.drop_collection(name, timeout=self._timeout)
+        return names
 
     def check(self, encoder: EncoderIdentity) -> None:
         """Raise an `EncoderMismatch` if vectors of this encoder differ from those stored."""
@@ -282,7 +342,7 @@ class Collection:
                     filter=expression,
                     output_fields=fields,
                     search_params={"metric_type": "COSINE", "params": params},
-                    **self._reading,
+                    **self._searching,
                 )
                 # An approximate index may miss rows that match a filter: search again, wider.
                 if len(found) >= wanted or not params:

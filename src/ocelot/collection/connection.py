@@ -7,6 +7,8 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +23,7 @@ from ocelot.errors import (
     DatabaseUnavailable,
 )
 
-__all__ = ["Database", "cause", "failure", "nothing_stored", "quiet", "rpc_code"]
+__all__ = ["Access", "Database", "cause", "failure", "nothing_stored", "quiet", "rpc_code"]
 
 # The embedded server hangs up on pings of an idle client, and gRPC says so on stderr.
 _NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": 0}
@@ -75,6 +77,61 @@ class _Quiet:
 quiet = _Quiet()
 
 
+@dataclass(frozen=True)
+class Access:
+    """How a Milvus server is entered, apart from its address; a local database needs none of it.
+
+    Attributes:
+        token: `user:password` or an API key.
+        user, password: The same, apart.
+        database: Name of a database of the server; "" for its default one.
+        ca: File of the certificates (PEM) that the server's is checked with; by default those
+            that gRPC carries.
+        certificate, key: Files (PEM) of a client, for a server that wants its certificate, too.
+    """
+
+    token: str = field(default="", repr=False)
+    user: str = ""
+    password: str = field(default="", repr=False)
+    database: str = ""
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def options(self, shown: str) -> dict[str, str]:
+        """The arguments of `MilvusClient` for the server at the address `shown`.
+
+        Raises:
+            ConfigurationError: They do not go together, or a file cannot be read.
+        """
+        user = f"{self.user}:{self.password}" if self.user and self.password else ""
+        login = {"token": self.token or user, "db_name": self.database}
+        files = {name: file for name in _TLS if (file := getattr(self, name)) is not None}
+        if files and not shown.startswith("https://"):
+            raise ConfigurationError(
+                f"Certificates are for an https:// server, and {shown} is none: write https://, "
+                "or leave out tls_ca, tls_cert and tls_key."
+            )
+        if len(files) == 2 or (files and self.ca is None):
+            raise ConfigurationError(
+                "A client's certificate needs three files: tls_ca, tls_cert and tls_key."
+            )
+        for file in files.values():
+            try:
+                file.open("rb").close()
+            except OSError as error:
+                raise ConfigurationError(
+                    f"The certificate file {file} cannot be read ({error.strerror}); correct "
+                    "tls_ca, tls_cert or tls_key."
+                ) from error
+        if len(files) == 1:  # pymilvus's name for what it checks the server with
+            return login | {"server_pem_path": str(self.ca)}
+        return login | {_TLS[name]: str(file) for name, file in files.items()}
+
+
+_TLS = {"ca": "ca_pem_path", "certificate": "client_pem_path", "key": "client_key_path"}
+
+
 class Database:
     """A connection, and for a local database the embedded server behind it."""
 
@@ -91,7 +148,7 @@ class Database:
 
     @classmethod
     def connect(
-        cls, uri: str, token: str | None, timeout: float, *, create: bool, must_exist: bool = False
+        cls, uri: str, access: Access, timeout: float, *, create: bool, must_exist: bool = False
     ) -> Database:
         """Connect to a server, or start the embedded one; arguments as of `Collection.open`.
 
@@ -106,12 +163,20 @@ class Database:
                     f"The database {shown!r} cannot be used: give a path that ends with .db, "
                     "or the http:// or https:// address of a Milvus server."
                 )
+            if access.database:
+                raise ConfigurationError(
+                    f"The local database {shown} has no databases in it, such as "
+                    f"{access.database!r}: leave out the name, or give another path."
+                )
             return cls._open_local(shown, timeout, create=create, must_exist=must_exist)
         wait = min(timeout, 10.0)  # for an address that does not answer
+        options: dict[str, Any] = access.options(shown)
+        if access.database:
+            shown = f"{shown.rstrip('/')}/{access.database}"  # as addresses name databases, too
         with quiet:
             try:
                 client = MilvusClient(
-                    uri, token=token or "", timeout=wait, dedicated=True, grpc_options=_SERVER
+                    uri, timeout=wait, dedicated=True, grpc_options=_SERVER, **options
                 )
             except Exception as error:
                 raise failure(error, shown, "open") from error
@@ -218,11 +283,16 @@ def failure(error: BaseException, shown: str, doing: str) -> CollectionError:
     elif code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
         sentence = (
             f"Milvus at {shown} refused the credentials; check the token (user:password or an "
-            "API key)."
+            "API key), or user and password."
+        )
+    elif isinstance(error, MilvusException) and "database not found" in str(error.message):
+        sentence = (
+            f"There is no database {shown}: correct its name, or create it with Milvus first."
         )
     elif code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        tls = ", and its certificate (tls_ca)" if shown.startswith("https://") else ""
         sentence = (
-            f"Milvus at {shown} does not answer; check the address, and that the server runs."
+            f"Milvus at {shown} does not answer; check the address, that the server runs{tls}."
         )
     elif code is grpc.StatusCode.UNIMPLEMENTED or "UNIMPLEMENTED" in str(error):
         sentence = (

@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 from pymilvus import DataType, MilvusException
 
-from ocelot.collection.connection import Database, failure, quiet
+from ocelot.collection.connection import Access, Database, failure, quiet
 from ocelot.collection.filters import literal
 from ocelot.collection.schema import MAX_RESULTS
 from ocelot.errors import CollectionError, CollectionNotFound, InputError
@@ -85,12 +85,13 @@ class ForeignCollection:
         *,
         path_field: str = "image_path",
         token: str | None = None,
+        access: Access | None = None,
         timeout: float = 30.0,
     ) -> ForeignCollection:
         """Open a collection; nothing in it is changed.
 
         Args:
-            uri, name, token, timeout: As of `Collection.open`.
+            uri, name, token, access, timeout: As of `Collection.open`.
             path_field: The field with the path of the picture.
 
         Raises:
@@ -101,7 +102,7 @@ class ForeignCollection:
         uri = os.fspath(uri)
         if "://" not in uri and not os.path.exists(os.path.expanduser(uri)):
             raise InputError(f"There is no database {uri}; check the path.")
-        database = Database.connect(uri, token, timeout, create=False)
+        database = Database.connect(uri, access or Access(token or ""), timeout, create=False)
         try:
             return cls(database, name, path_field)
         except BaseException:

@@ -12,7 +12,7 @@ from ocelot.collection.connection import Database, cause, nothing_stored, rpc_co
 from ocelot.collection.rows import SCHEMA_VERSION, EncoderIdentity
 from ocelot.errors import CollectionError, CollectionNotFound, ConfigurationError
 
-__all__ = ["MAX_RESULTS", "built_index", "load_collection", "search_params"]
+__all__ = ["MAX_RESULTS", "built_index", "load_collection", "search_params", "stored_identity"]
 
 MAX_RESULTS = 16_384  # Milvus's own window for one search or query
 _INDEXES = {
@@ -33,6 +33,7 @@ def load_collection(
     index: str,
     index_params: Mapping[str, Any],
     consistency: str,
+    replicas: int | None = None,
     create: bool,
 ) -> tuple[EncoderIdentity, str]:
     """Create the collection if it is missing, check it, build its index, and load it.
@@ -53,7 +54,7 @@ def load_collection(
                 )
             raise nothing_stored(database.shown, name)
         _create(database, name, encoder, consistency)
-    identity = _stored_identity(database, name)
+    identity = stored_identity(database, name)
     if encoder is not None:
         identity.check(encoder, f"{name!r} in {database.shown}")
     built = built_index(database, name)
@@ -65,10 +66,29 @@ def load_collection(
             if is_new:  # leave nothing half made
                 client.drop_collection(name, timeout=timeout)
             raise
-    client.load_collection(name, timeout=max(timeout, 120.0))
+    _load(database, name, replicas)
     if database.deployment == "lite":
         client.flush(name, timeout=timeout)  # reads of unflushed rows are slow
     return identity, wanted if create or not built else str(built["index_type"])
+
+
+def _load(database: Database, name: str, replicas: int | None) -> None:
+    """Load a collection; with None, as many replicas as there are, or one."""
+    timeout = database.timeout
+    try:
+        if database.deployment == "lite" and replicas not in (None, 1):
+            raise ConfigurationError(
+                f"The local database {database.shown} has no replicas: leave replicas out."
+            )
+        database.client.load_collection(name, replica_number=replicas, timeout=max(timeout, 120.0))
+    except MilvusException as error:
+        if replicas is None or rpc_code(error) is not None:
+            raise
+        raise ConfigurationError(
+            f"Milvus at {database.shown} cannot hold {replicas} replicas of {name!r} "
+            f"({cause(error)}): each needs query nodes of its own, and a collection that is "
+            "loaded with another number must be released first."
+        ) from error
 
 
 def built_index(database: Database, name: str) -> dict[str, Any]:
@@ -104,7 +124,13 @@ def _create(database: Database, name: str, encoder: EncoderIdentity, consistency
             raise
 
 
-def _stored_identity(database: Database, name: str) -> EncoderIdentity:
+def stored_identity(database: Database, name: str) -> EncoderIdentity:
+    """The encoder that a collection was made with.
+
+    Raises:
+        ConfigurationError: It was not made by Ocelot.
+        CollectionError: Another version of Ocelot made it.
+    """
     described = database.client.describe_collection(name, timeout=database.timeout)
     stored = dict(described.get("properties") or {})
     if "ocelot.schema" not in stored:

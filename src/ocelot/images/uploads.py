@@ -25,12 +25,14 @@ _SUFFIX = {"JPEG": ".jpg", "TIFF": ".tif", "MPO": ".jpg", "HEIF": ".heic"}
 def uploads_beside(database: str, collection: str = "ocelot") -> str:
     """The folder for uploads of a collection, unless another is set: `shop.db` -> `shop-uploads`.
 
-    A deleted item's file must not be another collection's, so each collection has its own.
+    A deleted item's file must not be another collection's, so each collection has its own; one that
+    `ocelot reindex` made has that of the first one.
 
     >>> uploads_beside("a/shop.db"), uploads_beside("shop.db", "toys")
     ('a/shop-uploads', 'shop-toys-uploads')
     """
-    name = "" if collection == "ocelot" else f"-{collection}"
+    first = re.sub(r"_[0-9a-f]{12}$", "", collection)
+    name = "" if first == "ocelot" else f"-{first}"
     return f"{os.path.expanduser(database.removesuffix('.db'))}{name}-uploads"
 
 

@@ -1,1 +1,1 @@
-"""Keeping a collection in order: checked, mended, exported, backed up, freed from duplicates."""
+"""Keeping a collection in order: copied, encoded again, verified, exported, backed up."""

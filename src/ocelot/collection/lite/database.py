@@ -151,6 +151,8 @@ class LocalDatabase:
                     if (collection.path / file).exists():
                         link.parent.mkdir(parents=True, exist_ok=True)
                         link.symlink_to(collection.path / file)
+            if (aliases := self.path / "aliases.json").exists():
+                (view / aliases.name).symlink_to(aliases)
         except OSError as error:
             raise DatabaseUnavailable(
                 f"The database {self.path} is read-only or its disk is full, and it cannot be "

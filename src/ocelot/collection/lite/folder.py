@@ -4,6 +4,7 @@ Layout of milvus-lite 3.2 (manifest format 2)::
 
     shop.db/
         LOCK                            locked by the process that has the database open
+        aliases.json                    second names of collections
         seal.json                       ours: see `ocelot.collection.lite.seal`
         WRITE                           ours: locked during each write
         collections/NAME/

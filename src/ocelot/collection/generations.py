@@ -1,0 +1,53 @@
+"""Collections of the same pictures under several encoders, and which of them a name stands for.
+
+`ocelot reindex` fills a collection beside the first one, named after the encoder::
+
+    ocelot                      the first one
+    ocelot_0123456789ab         12 hex digits for another encoder
+    ocelot_current              a Milvus alias of the one that opening "ocelot" opens, once there
+                                are several
+
+An alias can be pointed elsewhere in one step. It is not the name itself: Milvus lets no alias have
+the name of a collection, and a collection that is renamed is gone for those who search in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from ocelot.collection.connection import Database
+from ocelot.collection.rows import EncoderIdentity
+
+__all__ = ["generation_name", "generations", "make_newest", "newest"]
+
+
+def generation_name(name: str, encoder: EncoderIdentity) -> str:
+    """The name of the collection for an encoder beside the collection `name`."""
+    vectors = f"{encoder.fingerprint} {encoder.dimension}"
+    return f"{name}_{hashlib.sha256(vectors.encode()).hexdigest()[:12]}"
+
+
+def generations(database: Database, name: str) -> tuple[str, ...]:
+    """The collections that there are for a name."""
+    found = database.client.list_collections(timeout=database.timeout)
+    return tuple(
+        sorted(one for one in found if re.fullmatch(rf"{re.escape(name)}(_[0-9a-f]{{12}})?", one))
+    )
+
+
+def newest(database: Database, name: str) -> str:
+    """The collection that a name stands for; itself if there is only one, or none."""
+    client, alias = database.client, f"{name}_current"
+    if not client.has_collection(alias, timeout=database.timeout):
+        return name
+    target = str(client.describe_collection(alias, timeout=database.timeout)["collection_name"])
+    return name if target == alias else target  # a collection may have the name of the alias
+
+
+def make_newest(database: Database, name: str, target: str) -> None:
+    """Let a name stand for the collection `target` from now on."""
+    client, alias = database.client, f"{name}_current"
+    is_there = client.has_collection(alias, timeout=database.timeout)
+    change = client.alter_alias if is_there else client.create_alias
+    change(target, alias, timeout=database.timeout)
