@@ -199,6 +199,9 @@ def test_the_command(run_ocelot: conftest.Command, tmp_path: Path) -> None:
     (folder / "bad.png").write_bytes(b"junk")
     missing = run_ocelot("index", tmp_path / "none", "--engine=ray")
     assert (missing.code, list(Path().iterdir())) == (2, [])
+    (tmp_path / "file").touch()
+    blocked = run_ocelot("index", folder, "--engine=ray", "--work", tmp_path / "file")
+    assert blocked.code == 2 and f"{tmp_path}/file cannot be written to (" in blocked.err
     done = run_ocelot("index", folder, "--engine", "ray", "--work", tmp_path / "vectors")
     assert done.code == 0, done.err
     assert "4 pictures found: 3 encoded" in done.out
