@@ -197,7 +197,7 @@ def test_a_collection_with_the_name_of_the_alias_is_found_before_encoding(tmp_pa
         ocelot.open(place, collection="ocelot_current", encoder=OLD, reranker=None) as other,
     ):
         shop.add(Image.new("RGB", (9, 9), "green"))
-        with pytest.raises(ConfigurationError, match="collection 'ocelot_current' in .* has the"):
+        with pytest.raises(ConfigurationError, match=r"collection 'ocelot_current' in .* has the"):
             shop.reindex(NEW)
         assert other.collection.others() == ("ocelot",)  # nothing was made
 
