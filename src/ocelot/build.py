@@ -16,7 +16,7 @@ from ocelot.rerankers.base import Reranker
 from ocelot.settings import Settings, cache_folder, load_settings
 
 if TYPE_CHECKING:
-    from ocelot.collection import Collection
+    from ocelot.collection import Collection, EncoderIdentity
     from ocelot.images.store import ImageStore
     from ocelot.service import Service
 
@@ -239,20 +239,19 @@ def _build_openvino(settings: Settings, pictures: Sequence[Path] | None) -> Enco
 
 
 def build_collection(
-    settings: Settings, encoder: Encoder | None = None, *, create: bool = True
+    settings: Settings, encoder: Encoder | EncoderIdentity | None = None, **options: Any
 ) -> Collection:
-    """Open the collection; arguments and errors are those of `Collection.open`."""
+    """Open the collection; other arguments and errors are those of `Collection.open`."""
     from ocelot.collection import Collection, EncoderIdentity
 
-    return Collection.open(
-        settings.db,
-        name=settings.collection,
-        encoder=EncoderIdentity.of(encoder) if encoder is not None else None,
-        token=settings.token.get_secret_value() if settings.token else None,
-        index=settings.index,
-        create=create,
-        outage_timeout=settings.outage_timeout,
-    )
+    chosen: dict[str, Any] = {
+        "name": settings.collection,
+        "encoder": EncoderIdentity.of(encoder) if encoder is not None else None,
+        "token": settings.token.get_secret_value() if settings.token else None,
+        "index": settings.index,
+        "outage_timeout": settings.outage_timeout,
+    }
+    return Collection.open(settings.db, **(chosen | options))
 
 
 def build_images(settings: Settings) -> ImageStore:

@@ -69,7 +69,9 @@ class Settings(BaseSettings):
     token: SecretStr | None = Field(None, description="Milvus or Zilliz Cloud token.")
     collection: str = Field("ocelot", description="Milvus collection.")
     index: str = Field(
-        "auto", description="Index type: auto, FLAT, HNSW, IVF_FLAT, IVF_SQ8, DISKANN, AUTOINDEX."
+        "auto",
+        description="Index type: auto, FLAT, HNSW, HNSW_SQ, IVF_FLAT, IVF_SQ8, IVF_RABITQ, SCANN, "
+        "DISKANN, AUTOINDEX; not every server has all.",
     )
     outage_timeout: float = Field(
         60.0,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, INDEX, Given, Json, option, takes
-from ocelot.cli.terminal import printable, resumable
+from ocelot.cli.terminal import printable, resumable, warn_if_large
 from ocelot.words import count
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def index(
         print_report(report, total, settings.db)
         if settings.encoder == BUNDLED and not given.get("encoder") and total == report.encoded > 0:
             typer.echo(_BUNDLED)
+    warn_if_large(settings.db, total)
     usable = report.unchanged + report.encoded + report.relocated + report.updated
     if report.failures and not usable:
         raise typer.Exit(1)

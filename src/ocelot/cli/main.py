@@ -26,6 +26,7 @@ from ocelot.cli import (
     serve,
     similar,
     train,
+    tune,
 )
 from ocelot.cli.options import add_command
 from ocelot.errors import (
@@ -53,7 +54,7 @@ app = typer.Typer(
 )
 for command in (
     index.index, search.search, similar.similar, adopt.adopt, serve.serve, mcp.mcp, info.info,
-    repair.repair, train.train, demo.demo, encoders.encoders,
+    tune.tune, repair.repair, train.train, demo.demo, encoders.encoders,
 ):  # fmt: skip
     add_command(app, command)
 app.add_typer(evaluate.app, name="evaluate")

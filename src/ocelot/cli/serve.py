@@ -20,6 +20,7 @@ import typer
 
 from ocelot.cli.logs import write_logs_as
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, RERANKER, SERVER, Given, takes
+from ocelot.cli.terminal import warn_if_large
 from ocelot.errors import ConfigurationError
 from ocelot.words import count
 
@@ -119,9 +120,10 @@ def _listen(host: str, port: int) -> socket.socket:
 def _announcement(listener: socket.socket, service: Service, db: str) -> str:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    held = count(asyncio.run(service.count()))
+    held = asyncio.run(service.count())
+    warn_if_large(db, held)
     ranked = f"reranked by {service.default}" if service.default else "not reranked"
-    return f"Ocelot is on http://{shown}:{port} ({held} in {db}, {ranked})."
+    return f"Ocelot is on http://{shown}:{port} ({count(held)} in {db}, {ranked})."
 
 
 def _run(app: FastAPI, listener: socket.socket, announcement: str, settings: Settings) -> None:

@@ -29,6 +29,7 @@ from pymilvus import MilvusException
 from ocelot.collection.connection import Database, cause, failure, quiet, rpc_code
 from ocelot.collection.fields import SAMPLE, FieldNames
 from ocelot.collection.filters import checked_filter, shown
+from ocelot.collection.indexes import MAX_RESULTS, search_params
 from ocelot.collection.rows import (
     CHUNK,
     WITH_METADATA,
@@ -44,7 +45,7 @@ from ocelot.collection.rows import (
     messages,
     row_of,
 )
-from ocelot.collection.schema import MAX_RESULTS, built_index, load_collection, search_params
+from ocelot.collection.schema import built_index, keep_search_params, load_collection
 from ocelot.errors import (
     CollectionError,
     ConfigurationError,
@@ -62,6 +63,7 @@ __all__ = ["Collection"]
 log = logging.getLogger(__name__)
 
 _PAGE = 4096  # ids that are read at once for a page
+_PAGE_BYTES = 32 * 2**20  # of vectors that are read at once
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
 
@@ -73,6 +75,7 @@ class Collection:
     """
 
     identity: EncoderIdentity  # of the encoder whose vectors are stored
+    search_params: Mapping[str, int]  # those that the collection keeps; {} for the defaults
 
     def __init__(
         self, database: Database, name: str, consistency: str, outage_timeout: float = 0.0
@@ -121,8 +124,9 @@ class Collection:
             encoder: The encoder whose vectors it holds; an existing collection must have the
                 same. None accepts the encoder of an existing collection, and creates none.
             token: `user:password` or an API key, for a server that requires one.
-            index: "auto", or one of Milvus's types: FLAT (exact), HNSW, IVF_FLAT, IVF_SQ8,
-                DISKANN, AUTOINDEX. With `create`, an existing index of another type is rebuilt.
+            index: "auto", or one of Milvus's types: FLAT (exact), HNSW, HNSW_SQ, IVF_FLAT,
+                IVF_SQ8, IVF_RABITQ, SCANN, DISKANN, AUTOINDEX. With `create`, an existing index of
+                another type is rebuilt.
             index_params: Build parameters of the index, e.g. {"M": 32}.
             consistency: Consistency of reads: "Strong", "Session", "Bounded" or "Eventually".
             create: Whether to create what is missing; False for readers.
@@ -151,7 +155,7 @@ class Collection:
         try:
             self = cls(database, name, consistency, outage_timeout)
             with self._mapped("open"):
-                self.identity, self._index = load_collection(
+                self.identity, self._index, self.search_params = load_collection(
                     database,
                     name,
                     encoder,
@@ -262,7 +266,9 @@ class Collection:
     ) -> list[dict[str, Any]]:
         with self._mapped("search", expression):
             for thorough in (False, True):
-                params = search_params(self._index, self.deployment, wanted, thorough)
+                params = search_params(
+                    self._index, self.deployment, wanted, thorough, self.search_params
+                )
                 (found,) = self._client.search(
                     self.name,
                     data=[query.tolist()],
@@ -349,14 +355,17 @@ class Collection:
             self._field_names.check(expression)
         return count
 
-    def iterate(self, *, metadata: bool = True, filter: str | None = None) -> Iterator[Row]:
-        """Every row without its vector, in order of ids.
+    def iterate(
+        self, *, metadata: bool = True, filter: str | None = None, vectors: bool = False
+    ) -> Iterator[Row]:
+        """Every row, in order of ids.
 
         Rows written or removed meanwhile may or may not be seen; all others are seen once.
 
         Args:
             metadata: Whether rows carry their metadata; False is quicker.
             filter: A Milvus expression over the metadata, to select rows.
+            vectors: Whether rows carry their vectors.
 
         Raises:
             FilterError: As in `search`.
@@ -366,6 +375,9 @@ class Collection:
         # size. Large pages: each query costs Lite a pass over all rows, and a server a wait for
         # strong consistency. A range with too many rows, as with own ids, is halved.
         window = MAX_RESULTS if metadata or self.deployment != "lite" else 140_000
+        if vectors:
+            fields = [*fields, "vector"]
+            window = min(MAX_RESULTS, _PAGE_BYTES // (4 * self.identity.dimension))
         filter = checked_filter(filter)
         depth, left = 0, self.count(filter)
         while left > window * 3 // 4:
@@ -452,6 +464,18 @@ class Collection:
         with self._mapped("flush"), self._database.writing(self.name):
             self._client.flush(self.name, timeout=max(self._timeout, 120.0))
 
+    def keep_search_params(self, params: Mapping[str, int]) -> None:
+        """Search with these parameters from now on, also after the collection is opened again.
+
+        They belong to the type of the index, and are not used with another one.
+
+        Raises:
+            CollectionError: Milvus refused, or does not keep them.
+        """
+        with self._mapped("change"), self._database.writing(self.name):
+            keep_search_params(self._database, self.name, self._index, params)
+        self.search_params = dict(params)
+
     def describe(self) -> CollectionInfo:
         """Describe the collection and its storage."""
         with self._mapped("describe"):
@@ -474,6 +498,11 @@ class Collection:
         with self._mapped("list what is beside"):
             names = self._client.list_collections(timeout=self._timeout)
         return tuple(sorted({*names} - {self.name}))
+
+    def drop_other(self, name: str) -> None:
+        """Remove another collection of this database, if there is one with this name."""
+        with self._mapped("drop one beside"), self._database.writing(name):
+            self._client.drop_collection(name, timeout=self._timeout)
 
     def drop(self) -> None:
         """Remove the collection with all its rows, and close."""
