@@ -31,6 +31,15 @@ def test_flat_is_exact(ocelot: Command, db: Path) -> None:
     assert outcome.code == 0 and "20 queries, 300 vectors." in outcome.out
     assert outcome.out.splitlines()[2].split()[:4] == ["FLAT", "*", "-", "1.0000"]
     assert "FLAT is exact" in outcome.out and "--indexes HNSW" in outcome.out
+    assert outcome.err == ""
+
+
+def test_rows_that_are_not_indexed_yet_are_named(
+    ocelot: Command, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Collection, "unindexed", lambda self: 1_200)
+    outcome = ocelot("tune", "--db", db, "--queries", 10)
+    assert outcome.code == 0 and "has not indexed 1,200 rows yet" in outcome.err
 
 
 def test_the_proposal_is_kept(ocelot: Command, db: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -63,6 +64,12 @@ def tune(
     open = partial(build_collection, settings, consistency="Eventually")
     wanted = dict.fromkeys(part.strip().upper() for part in (indexes or "").split(",") if part)
     with open(create=False) as collection, waiting("Tuning", quiet=as_json) as report:
+        if pending := collection.unindexed():
+            logging.getLogger("ocelot").warning(
+                "%s has not indexed %s rows yet and searches them exactly, which flatters the "
+                "recall measured now: tune again later.",
+                settings.db, f"{pending:,}",
+            )  # fmt: skip
         trial = draw_trial(collection, queries, report)
         measured = measure(collection, trial, report)
         others = [index for index in wanted if index != measured[0].index]

@@ -493,6 +493,12 @@ class Collection:
             self.identity,
         )
 
+    def unindexed(self) -> int:
+        """The number of rows that a server has not indexed yet; they are searched exactly."""
+        with self._mapped("describe"):
+            built = built_index(self._database, self.name)
+        return max(self.count() - int(built.get("indexed_rows", 0)), 0)
+
     def others(self) -> tuple[str, ...]:
         """Names of the other collections in the database, as far as the token may know them."""
         with self._mapped("list what is beside"):

@@ -181,9 +181,10 @@ def _build_index(
     except MilvusException as error:
         if rpc_code(error) is not None:
             raise
+        others = ", ".join(name for name in names(database.deployment) if name != index)
         raise ConfigurationError(
-            f"Milvus at {database.shown} cannot make the index {index} "
-            f"({cause(error)}); it has {', '.join(names(database.deployment))}."
+            f"Milvus at {database.shown} cannot make the index {index} ({cause(error)}); take "
+            f"another one: {others}."
         ) from error
 
 
