@@ -177,17 +177,12 @@ def measure(
                     found[place] += len(nearest.intersection(hit.id for hit in hits))
     finally:
         collection.search_params = kept
-    return [
-        Measured(
-            index,
-            params,
-            found[place] / (LIMIT * len(each)),
-            *map(float, np.percentile(seconds[place], (50, 95))),
-            build,
-            memory,
-        )
-        for place, params in tried
-    ]
+    measured = []
+    for place, params in tried:
+        recall = found[place] / (LIMIT * len(each))
+        p50, p95 = map(float, np.percentile(seconds[place], (50, 95)))
+        measured.append(Measured(index, params, recall, p50, p95, build, memory))
+    return measured
 
 
 def measure_copies(
