@@ -16,7 +16,7 @@ TORCH_CPU := sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264
 BENCHMARKS ?= encoding precision index milvus reindex scale search queries panorama startup serve
 QUICK ?= --quick
 
-.PHONY: demo serve test lint docs bench install lock browser clean
+.PHONY: demo serve test test-faults lint docs bench install lock browser clean
 
 demo: $(VENV)/installed  ## index a drawn shop, ask it for a leopard phone case
 	$(BIN)/ocelot demo demo
@@ -26,6 +26,9 @@ serve: demo  ## the same shop as a web page and an HTTP API
 
 test: $(VENV)/installed-for-tests browser  ## every test
 	$(BIN)/python -m pytest --numprocesses 2
+
+test-faults: $(VENV)/installed-for-tests  ## kills, full disks, hostile input: docs/reliability.md
+	$(BIN)/python -m tests.faults --write
 
 lint: $(VENV)/installed-for-tests  ## style and types
 	$(BIN)/ruff check .

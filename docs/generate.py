@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from typer.models import ArgumentInfo, OptionInfo
 
 from ocelot.cli.main import app
+from ocelot.cli.options import help_of
 from ocelot.settings import Settings
 from ocelot.web import describe
 from ocelot.web.reference.schemas import (
@@ -55,9 +56,10 @@ _CLI = f"""\
 {_NOTICE}
 
 `ocelot` and `python -m ocelot` are the same. `ocelot --help` lists the commands, `ocelot COMMAND
---help` explains one, `ocelot --version` prints the version, and `ocelot --install-completion` sets
-up completion in the shell. Defaults are in square brackets. Most options are also
-[settings](settings.md).
+--help` explains one with examples, `ocelot --version` prints the version. `ocelot
+--install-completion`, run once in bash, zsh, fish or PowerShell, completes commands, options, and
+names of encoders and rerankers from the next shell on. Defaults are in square brackets. Most
+options are also [settings](settings.md).
 
 Exit codes: 0 success, also of a search that finds nothing; 1 failure; 2 unusable input or setting,
 such as an address without a collection or another encoder than the collection's; 130 interrupted.
@@ -82,8 +84,8 @@ def _help(name: str, function: Any) -> str:
             options.append((parameter, info, kind))
     usage = [_metavar(parameter, info) for parameter, info in arguments]
     lines = [" ".join([name, *usage, "[OPTIONS]"]), ""]
-    doc = inspect.cleandoc(function.__doc__)
-    for paragraph in doc.split("\n\n"):
+    text, examples = help_of(function)
+    for paragraph in text.split("\n\n"):
         lines += [*textwrap.wrap(paragraph, WIDTH), ""]
     rows = [
         (_metavar(parameter, info).strip("[]"), _words(parameter, info))
@@ -98,6 +100,7 @@ def _help(name: str, function: Any) -> str:
         first, *rest = textwrap.wrap(right, WIDTH - column) or [""]
         lines.append(f"  {left}".ljust(column) + first)
         lines += [" " * column + line for line in rest]
+    lines += ["", "Examples:", *(f"  {example}" for example in examples)] if examples else []
     return "\n".join(line.rstrip() for line in lines).strip()
 
 
@@ -156,7 +159,7 @@ _SETTINGS = f"""\
 A setting comes from the first of these that has it: an option of the command line (or an argument
 of `ocelot.open`), the environment, a file `ocelot.toml` in the working folder, the default. Where
 a setting has several variables, the first that is set counts. An unknown key in `ocelot.toml` is
-an error.
+an error. `ocelot config show` prints each value and where it comes from.
 
 | `ocelot.toml` | environment | default | meaning |
 |---|---|---|---|

@@ -43,6 +43,10 @@ class Forwarder:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
+    def target(self, uri: str) -> None:
+        """Forward further connections to another server."""
+        self._target = urlsplit(uri)
+
     def up(self) -> None:
         """Accept connections."""
         asyncio.run_coroutine_threadsafe(self._up(), self._loop).result()
@@ -67,7 +71,12 @@ class Forwarder:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
-        there, out = await asyncio.open_connection(self._target.hostname, self._target.port)
+        try:
+            there, out = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except OSError:  # the server is down, and so is this port for its clients
+            writer.transport.abort()
+            self._connections.discard(task)
+            return
         try:
             await asyncio.gather(_copy(reader, out), _copy(there, writer))
         except asyncio.CancelledError:

@@ -24,9 +24,8 @@ def is_installed() -> bool:
     return find_spec("milvus") is not None
 
 
-@contextmanager
-def milvus_server(data: Path) -> Iterator[str]:
-    """Start a server with its data in `data`; gives its address, and ends it afterwards.
+def start(data: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a server with its data in `data`; gives its process and its address.
 
     Raises:
         RuntimeError: It is installed but does not answer; its log is in the message.
@@ -45,9 +44,20 @@ def milvus_server(data: Path) -> Iterator[str]:
     uri = f"http://127.0.0.1:{port}"
     try:
         _wait(process, uri, log)
+    except BaseException:
+        end(process)
+        raise
+    return process, uri
+
+
+@contextmanager
+def milvus_server(data: Path) -> Iterator[str]:
+    """A server with its data in `data`, which is removed afterwards; gives its address."""
+    process, uri = start(data)
+    try:
         yield uri
     finally:
-        _end(process)
+        end(process)
         shutil.rmtree(data / "milvus", ignore_errors=True)
 
 
@@ -64,9 +74,9 @@ def _wait(process: subprocess.Popen[bytes], uri: str, log: Path) -> None:
     raise RuntimeError(f"milvus-server does not answer at {uri}; its log:\n{log.read_text()}")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """The launcher leaves its server running when ended, so end the group of both."""
-    for sent in (signal.SIGTERM, signal.SIGKILL):
+def end(process: subprocess.Popen[bytes], *, at_once: bool = False) -> None:
+    """End a server: its launcher leaves it running, so end the group of both."""
+    for sent in (signal.SIGTERM, signal.SIGKILL)[at_once:]:
         try:
             os.killpg(process.pid, sent)
         except ProcessLookupError:

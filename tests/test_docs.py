@@ -152,7 +152,8 @@ def documented() -> dict[str, tuple[list[str], str]]:
 SAMPLES = {
     "backend": "openvino", "precision": "bf16", "reduced_decoding": "false",
     "reranker": "fusion", "batch_size": "7", "llm_timeout": "7.5", "llm_retries": "7",
-    "llm_price_in": "7.5", "llm_price_out": "7.5",
+    "llm_price_in": "7.5", "llm_price_out": "7.5", "llm_prices": '{"m": [7.5, 8.0]}',
+    "llm_daily_tokens": "7", "llm_daily_dollars": "7.5", "llm_pause": "7.5",
     "llm_max_tokens": "77", "llm_detail": "low", "llm_window": "7", "llm_votes": "3",
     "llm_cache": "false", "mcp": "true",
     "max_upload_mb": "7.5", "thumbnails_mb": "77", "max_pixels": "777", "request_timeout": "7.5",
@@ -165,7 +166,7 @@ SAMPLES = {
 
 def plain(value: Any) -> str:
     value = value.get_secret_value() if hasattr(value, "get_secret_value") else value
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return json.dumps(value) if isinstance(value, (bool, dict)) else str(value)
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
@@ -201,6 +202,7 @@ def test_of_several_variables_the_first_counts(monkeypatch: pytest.MonkeyPatch) 
 def test_each_key_of_the_file_works_and_no_other(tmp_path: Path) -> None:
     values = {name: SAMPLES.get(name, "sample") for name in documented()}
     quoted = {n: v if v[0].isdigit() or v == "false" else f'"{v}"' for n, v in values.items()}
+    quoted["llm_prices"] = values["llm_prices"].replace(": ", " = ")
     file = tmp_path / "ocelot.toml"
     file.write_text("\n".join(f"{name} = {value}" for name, value in quoted.items()))
     settings = load_settings()

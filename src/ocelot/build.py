@@ -287,13 +287,12 @@ def build_reranker(settings: Settings, encoder: Encoder, images: ImageStore) -> 
     """
     if settings.reranker == "none":
         return None
-    if settings.uses_llm:
-        return _build_llm(settings, images)
     if settings.cross_encoder is not None:
         return _build_cross_encoder(settings, images)
     from ocelot.rerankers.fusion import FusionReranker
 
-    return FusionReranker(encoder, images)
+    fusion = FusionReranker(encoder, images)
+    return _build_llm(settings, images, fusion) if settings.uses_llm else fusion
 
 
 def _build_cross_encoder(settings: Settings, images: ImageStore) -> Reranker:
@@ -307,7 +306,8 @@ def _build_cross_encoder(settings: Settings, images: ImageStore) -> Reranker:
     )
 
 
-def _build_llm(settings: Settings, images: ImageStore) -> Reranker:
+def _build_llm(settings: Settings, images: ImageStore, substitute: Reranker) -> Reranker:
+    from ocelot.rerankers.llm.limits import Breaker, Budget, Limit
     from ocelot.rerankers.llm.reranker import LLMReranker
 
     # Where both could be used, the one that has a key is, and Azure first: its endpoint is set on
@@ -325,6 +325,19 @@ def _build_llm(settings: Settings, images: ImageStore) -> Reranker:
     price_in, price_out = settings.llm_price_in, settings.llm_price_out
     if (price_in is None) != (price_out is None):
         raise ConfigurationError("Set both llm_price_in and llm_price_out, or neither.")
+    prices = settings.llm_prices.get(settings.llm_model)
+    if price_in is not None and price_out is not None:
+        prices = (price_in, price_out)
+    tokens, dollars = settings.llm_daily_tokens, settings.llm_daily_dollars
+    if dollars is not None and prices is None:
+        raise ConfigurationError(
+            f"llm_daily_dollars needs the prices of {settings.llm_model}: set llm_price_in and "
+            "llm_price_out, or llm_prices."
+        )
+    limits: list[Limit] = [Breaker(settings.llm_pause)]
+    if tokens is not None or dollars is not None:
+        budget = Budget(cache_folder() / "llm-budget.sqlite", tokens=tokens, dollars=dollars)
+        limits.insert(0, budget)  # so that an attempt of the breaker is not refused
     return LLMReranker(
         model=settings.llm_model,
         api_key=key.get_secret_value() if key else None,
@@ -337,9 +350,11 @@ def _build_llm(settings: Settings, images: ImageStore) -> Reranker:
         detail=settings.llm_detail,
         window=settings.llm_window,
         votes=settings.llm_votes,
-        prices=None if price_in is None or price_out is None else (price_in, price_out),
+        prices=prices,
         cache=cache_folder() / "rankings" if settings.llm_cache else None,
         images=images,
+        limits=limits,
+        substitute=substitute,
     )
 
 
@@ -374,9 +389,10 @@ def build_service(settings: Settings, *, read_only: bool = False) -> Service:
         images = build_images(settings)
         if not read_only:
             images.uploads  # noqa: B018  (refuse a folder that cannot be written to at once)
-        rerankers: dict[str, Reranker] = {"fusion": FusionReranker(encoder, images)}
+        fusion = FusionReranker(encoder, images)
+        rerankers: dict[str, Reranker] = {"fusion": fusion}
         if settings.uses_llm or settings.has_language_model:
-            rerankers = {"llm": _build_llm(settings, images)} | rerankers
+            rerankers = {"llm": _build_llm(settings, images, fusion)} | rerankers
         default = "llm" if settings.uses_llm else "fusion"
         if settings.cross_encoder is not None:
             default = "cross-encoder"

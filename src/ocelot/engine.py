@@ -31,6 +31,7 @@ from ocelot.model.knowledge import words_of
 from ocelot.render import ResultRenderer
 from ocelot.rerankers.base import Reranker
 from ocelot.selection import needs_vectors, pool_size, select
+from ocelot.telemetry import note, span
 from ocelot.types import Hit, IndexReport, Input, Item, Query, Result
 from ocelot.words import does_not_know
 
@@ -221,6 +222,7 @@ class Engine:
             parts = (self.collection, self.encoder, self.images)
             return adopt_rows(source, *parts, root=root, progress=progress)
 
+    @span("ocelot.search")
     def search(
         self,
         query: Query | None = None,
@@ -275,9 +277,10 @@ class Engine:
         if not given.hybrid:
             _check_known(self.encoder, given, unknown)
         started = time.perf_counter()
-        asked = self._with_stored_images(given)
-        stored = (self._vectors(ids) for ids in (asked.like, asked.unlike))
-        vector = encode_query(self.encoder, asked, *stored)
+        with span("ocelot.encode", {"ocelot.encoder": self.encoder.name}):
+            asked = self._with_stored_images(given)
+            stored = (self._vectors(ids) for ids in (asked.like, asked.unlike))
+            vector = encode_query(self.encoder, asked, *stored)
         encoded = time.perf_counter()
         contents = (*asked.reference_ids(), *(image.id for image in asked.negative_images))
         found = self.collection.search(
@@ -296,10 +299,12 @@ class Engine:
         if needs_vectors(asked) and not with_vectors:
             hits = tuple(replace(hit, vector=None) for hit in hits)
         done = time.perf_counter()
+        note({"ocelot.pictures": len(asked.images), "ocelot.hits": len(hits)})
         timings = {"encode": encoded - started, "search": done - encoded, "total": done - started}
         result = Result(asked, hits, None, timings, self.encoder.name, unknown, self._renderer)
         return result if reranker is None else self.rerank(result, reranker)
 
+    @span("ocelot.rerank")
     def rerank(self, result: Result, reranker: Reranker | None = None) -> Result:
         """Rerank the hits of a result; a result without hits is returned as it is.
 
@@ -318,6 +323,8 @@ class Engine:
         started = time.perf_counter()
         ranking = judge.rerank(result.query, result.retrieved)
         seconds = time.perf_counter() - started
+        about = {"ocelot.reranker": ranking.reranker, "ocelot.status": ranking.status}
+        note({**about, "ocelot.cached": ranking.cached, "ocelot.hits": len(result.hits)})
         total = result.timings.get("total", 0.0) + seconds
         return result.reranked(ranking, rerank=seconds, total=total)
 

@@ -15,14 +15,16 @@ from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationE
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from ocelot.errors import ConfigurationError
 
-__all__ = ["Settings", "cache_folder", "load_settings"]
+__all__ = ["Settings", "cache_folder", "load_settings", "origins"]
 
 
 def cache_folder() -> Path:
@@ -52,6 +54,9 @@ def _known_reranker(name: str) -> str:
     raise PydanticCustomError(
         "reranker", "it must be auto, llm, fusion, none or cross-encoder:NAME"
     )
+
+
+_Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -191,6 +196,27 @@ class Settings(BaseSettings):
         "what they cost.",
     )
 
+    llm_prices: dict[str, tuple[_Price, _Price]] = Field(
+        {},
+        description="Both prices by the model's name, for where llm_price_in and llm_price_out are "
+        'not set: `{"gpt-4o": [2.5, 10]}`.',
+    )
+    llm_daily_tokens: int | None = Field(
+        None,
+        ge=0,
+        description="Tokens that all processes of this cache folder may spend in a day (UTC); then "
+        "fusion ranks.",
+    )
+    llm_daily_dollars: _Price | None = Field(
+        None, description="The same in US dollars, by the prices."
+    )
+    llm_pause: float = Field(
+        60.0,
+        ge=0,
+        description="Seconds for which fusion ranks after five failures of the endpoint in a row; "
+        "then one question tries it again.",
+    )
+
     uploads: Path | None = Field(
         None,
         description="Folder for pictures that are added without a file of their own (uploads, "
@@ -225,7 +251,9 @@ class Settings(BaseSettings):
         30.0, ge=0, description="Seconds that running requests may take when the server stops."
     )
     log_format: Literal["text", "json"] = Field(
-        "text", description="How `ocelot serve` writes its log; json has a line of JSON each."
+        "text",
+        description="How `ocelot serve` and `ocelot index` write their log; json has a line of "
+        "JSON each.",
     )
     threads: int = Field(16, ge=1, le=256, description="Searches that the server runs at once.")
     queue: int = Field(64, ge=0, description="Searches that may wait; further ones get status 429.")
@@ -281,6 +309,30 @@ def load_settings(**given: Any) -> Settings:
             f"The setting {name} cannot be used: {first['msg'][0].lower()}{first['msg'][1:]} "
             "(from the command line, the environment or ocelot.toml)."
         ) from None
+    except SettingsError as error:
+        raise ConfigurationError(
+            f"A variable of the environment that must be JSON is not: {error}."
+        ) from None
     except (OSError, ValueError) as error:
         cause = getattr(error, "strerror", None) or error
         raise ConfigurationError(f"Cannot read ocelot.toml: {cause}.") from None
+
+
+def origins(**given: Any) -> dict[str, str]:
+    """Where each setting has its value from, if `load_settings` accepts all.
+
+    It is "argument", "environment: " and the variable, "ocelot.toml", or "default".
+    """
+    environment, file = EnvSettingsSource(Settings), TomlConfigSettingsSource(Settings)()
+    found = {}
+    for name, field in Settings.model_fields.items():
+        value, variable, _ = environment.get_field_value(field, name)
+        keys = getattr(field.validation_alias, "choices", ())
+        if given.get(name) is not None:
+            found[name] = "argument"
+        elif value is not None:
+            own = variable if variable != name else f"{environment.env_prefix}{name}".upper()
+            found[name] = f"environment: {own}"
+        else:
+            found[name] = "ocelot.toml" if file.keys() & {name, *keys} else "default"
+    return found

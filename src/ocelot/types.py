@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 TITLE_KEYS = ("title", "name", "text")  # metadata that names an item, the first one first
-RankStatus = Literal["ok", "repaired", "fallback"]
+RankStatus = Literal["ok", "repaired", "replaced", "fallback"]
 
 
 @dataclass(frozen=True)
@@ -164,9 +164,10 @@ class Ranking:
             permutation.
         reason: Why the first is the first.
         reranker: Name of the reranker that was asked, e.g. "gpt-4o" or "fusion".
-        status: "ok"; "repaired" when the reply needed repair; "fallback" when it could not be
-            used and retrieval order stands.
-        detail: What was repaired, or why it fell back; empty when ok.
+        status: "ok"; "repaired" when the reply needed repair; "replaced" when a language model
+            could not be asked and this reranker was; "fallback" when there was no usable answer
+            and retrieval order stands.
+        detail: What was repaired, or why it was replaced or fell back; empty when ok.
         match: Whether anything fits the query at all; None when the reranker does not judge it.
         usage: Tokens and calls that this answer cost; zero when `cached`.
         cached: Whether the answer came from the cache.

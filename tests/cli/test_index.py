@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -265,3 +266,16 @@ def test_the_metadata_of_a_shop_is_found_above_its_pictures(ocelot: Command, sho
     outcome = ocelot("index", shop / "images")
     assert f"Metadata: {shop / 'metadata.csv'} names 60 of them." in outcome.out
     assert outcome.err == ""
+
+
+def test_the_log_can_be_lines_of_json(
+    ocelot: Command,
+    small: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OCELOT_LOG_FORMAT", "json")
+    assert ocelot("index", small, "--db", "a.db", "--json").err == ""
+    logging.getLogger("ocelot.indexing").warning("It takes %d s.", 3)
+    line = json.loads(capsys.readouterr().err)
+    assert (line["level"], line["message"]) == ("WARNING", "It takes 3 s.")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ocelot.types import Input
 from tests.cli.conftest import Command, Outcome
-from tests.rerankers.chat_server import ChatServer, completion, error
+from tests.rerankers.chat_server import ChatServer, completion, error, ranking
 
 KEY = "sk-test-0123456789abcdef"
 QUESTION = "phone case with this image theme"
@@ -286,6 +286,35 @@ def test_a_failing_language_model_never_fails_the_search(
     assert result["ranking"]["reranker"] == "gpt-4o"
     assert [hit["retrieval_rank"] for hit in result["hits"]] == list(range(1, 10))
     assert KEY not in outcome.out + outcome.err
+
+
+def test_a_spent_budget_leaves_the_order_to_fusion(
+    ocelot: Command, shop: Path, indexed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "cache"))
+    asked = ("search", "--db", indexed, "-i", shop / "leopard.jpg", "in green")
+    own = ocelot(*asked, "--reranker", "fusion")
+    with ChatServer(lambda _: ranking(range(9), "It has the spots.")) as server:  # 120 tokens
+        monkeypatch.setenv("OCELOT_LLM_BASE_URL", server.url)
+        monkeypatch.setenv("OCELOT_LLM_DAILY_TOKENS", "100")
+        first, cached = ocelot(*asked), ocelot(*asked)
+        other = ocelot(*asked[:-1], "in blue", "--json")
+        monkeypatch.setenv("OCELOT_LLM_CACHE", "false")
+        spent = ocelot(*asked)
+    assert len(server.requests) == 1
+    assert "Ranked by gpt-4o, 100 tokens in, 20 out." in first.out
+    assert "Ranked by gpt-4o, from the cache, at no cost." in cached.out
+    detail = (
+        "gpt-4o was not asked, as the budget of today is spent (120 of 100 tokens; the day ends at "
+        "midnight UTC)."
+    )
+    verdict = json.loads(other.out)["ranking"]
+    assert (verdict["status"], verdict["ranked_by"], verdict["detail"]) == (
+        "replaced", "fusion", detail,
+    )  # fmt: skip
+    assert f"Ranked by fusion: {detail}" in spent.out
+    table = own.out.partition("\n\n")[0]
+    assert spent.code == other.code == 0 and spent.out.startswith(table)
 
 
 def query_of(outcome: Outcome) -> object:

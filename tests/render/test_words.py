@@ -54,6 +54,8 @@ def test_a_repaired_and_an_unusable_reply_are_one_sentence_each() -> None:
     assert words.notice(ranking("fallback", "Timed out.")) == (
         "The pictures are in retrieval order: Timed out."
     )
+    spent = Ranking((0,), "", "fusion", "replaced", "gpt-4o was not asked.")
+    assert words.notice(spent) == "Ranked by fusion: gpt-4o was not asked."
     assert words.verdict(ranking("fallback", "")) == "Most similar"
     assert words.verdict(ranking("repaired", "")) == "Best match"
 

@@ -63,6 +63,9 @@ def test_a_fallback_does_not_tell_what_the_models_server_said(
     unreached = "gpt gave no usable answer; the server's log says why."
     assert shown("fallback", "gpt at http://10.0.0.7:80 cannot be reached") == unreached
     assert said in caplog.text
+    why = "gpt was not asked, as its endpoint failed 5 times in a row (it is tried again in 60 s)"
+    assert shown("replaced", f"{why}, because: {said}.") == why
+    assert shown("replaced", "gpt was not asked.") == "gpt was not asked."
     partly = "window 1 of 3: an index was missing; 1 of 3 windows kept retrieval order"
     assert shown("repaired", f"{partly}, because: {said}") == partly
     assert shown("repaired", "an index was missing") == "an index was missing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 from collections.abc import Iterator
@@ -14,9 +15,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import ocelot
 from ocelot.cli.logs import JSONLines, TextLines
+from ocelot.rerankers.llm.limits import Breaker
 from ocelot.rerankers.llm.reranker import LLMReranker
 from ocelot.service import Service
-from tests.rerankers.chat_server import ChatServer, completion, ranking
+from tests.rerankers.chat_server import ChatServer, completion, error, ranking
 from tests.uvicorn_server import serve
 from tests.web.conftest import MakeService, app_of, client_of, index
 
@@ -59,6 +61,79 @@ def test_tokens_and_money_are_counted(beside: MakeService) -> None:
     # Each answer of the model has 100 tokens in and 20 out.
     assert found["ocelot_cost_usd_total"].value == pytest.approx(2 * (100 * 10 + 20 * 100) / 1e6)
     assert found["ocelot_tokens_total"].value in (200, 40)
+
+
+def samples(client: Any, name: str) -> dict[str, float]:
+    """The values of a metric with one label, by the label's value."""
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    found = (sample for family in families for sample in family.samples if sample.name == name)
+    return {next(iter(sample.labels.values())): sample.value for sample in found}
+
+
+def test_what_is_added_is_counted(make_service: MakeService, leopard: bytes) -> None:
+    service = make_service()
+    client = client_of(app_of(service))
+    for data, status in ((leopard, 201), (leopard, 200), (leopard[:3000], 415)):
+        assert client.post("/v1/items", files={"image": data}).status_code == status
+    encoded = base64.b64encode(leopard).decode()
+    bulk = [{"image": {"base64": encoded}}, {"image": {"base64": encoded}, "id": "own"}, {}, 3]
+    answer = client.post(
+        "/v1/bulk",
+        content="\n".join(map(json.dumps, bulk)),
+        headers={"Content-Type": "application/x-ndjson"},
+    )
+    assert [json.loads(line)["status"] for line in answer.text.splitlines()] == [
+        200, 201, 422, 422,
+    ]  # fmt: skip
+    assert samples(client, "ocelot_items_added_total") == {"new": 2, "known": 2, "failed": 1}
+    assert samples(client, "ocelot_bulk_lines_total") == {"200": 1, "201": 1, "422": 2}
+    assert samples(client, "ocelot_stage_seconds_count")["add"] == 5
+    report = service.fill_with_demo()
+    added = samples(client, "ocelot_items_added_total")
+    assert added["new"] == 2 + report.encoded > 100
+    assert samples(client, "ocelot_stage_seconds_count")["index"] == 1
+
+
+def test_rankings_from_the_cache_are_told_apart(beside: MakeService, tmp_path: Path) -> None:
+    with ChatServer(lambda _: ranking([1, 0])) as chat:
+        judge = LLMReranker(base_url=chat.url, retries=0, cache=tmp_path)
+        client = client_of(app_of(beside(rerankers={"llm": judge}, default="llm")))
+        asked = [
+            client.post("/v1/search", json={"text": "mug", "limit": 2}).json() for _ in range(3)
+        ]
+    assert [one["ranking"]["cached"] for one in asked] == [False, True, True]
+    assert len(chat.requests) == 1
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    counted = {
+        sample.labels["cached"]: sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "ocelot_rankings_total"
+    }
+    assert counted == {"false": 1, "true": 2}
+
+
+def test_while_the_model_must_not_be_asked_fusion_ranks(
+    beside: MakeService, tmp_path: Path
+) -> None:
+    with ChatServer(lambda _: error(500, "boom")) as chat:
+        made = beside()
+        fusion = made._rerankers["fusion"]
+        judge = LLMReranker(
+            base_url=chat.url, retries=0, limits=[Breaker(60, 2)], substitute=fusion
+        )
+        client = client_of(app_of(beside(rerankers={"llm": judge}, default="llm")))
+        asked = [
+            client.post("/v1/search", json={"text": "mug", "limit": 2}).json()["ranking"]
+            for _ in range(3)
+        ]
+    assert len(chat.requests) == 2
+    assert [one["ranked_by"] for one in asked] == ["retrieval", "retrieval", "fusion"]
+    assert asked[-1]["status"] == "replaced"
+    assert asked[-1]["detail"].startswith(
+        "gpt-4o was not asked, as its endpoint failed 2 times in a row (it is tried again in "
+    )
+    assert "127.0.0.1" not in asked[-1]["detail"]
 
 
 @pytest.fixture

@@ -46,6 +46,9 @@ def adopt(
 
     A few pictures are encoded and compared with their stored vectors; if these agree, all vectors
     are copied. The other collection is only read.
+
+    Examples:
+        ocelot adopt milvus.db --collection amazon_reviews --root tutorial --db shop.db
     """
     from ocelot.build import build_encoder, build_engine
     from ocelot.collection.foreign import ForeignCollection

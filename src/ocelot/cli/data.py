@@ -20,7 +20,11 @@ app = typer.Typer(
 def amazon_reviews(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to unpack it.")],
 ) -> None:
-    """Fetch the corpus of the Milvus tutorial: 900 product pictures and leopard.jpg."""
+    """Fetch the corpus of the Milvus tutorial: 900 product pictures and leopard.jpg.
+
+    Examples:
+        ocelot data amazon-reviews tutorial
+    """
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 

@@ -20,7 +20,11 @@ QUESTION = "phone case with this image theme"
 def demo(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to work.")] = Path("demo"),
 ) -> None:
-    """Index a shop of drawn pictures, search it for a leopard phone case, show the result."""
+    """Index a shop of drawn pictures, search it for a leopard phone case, show the result.
+
+    Examples:
+        ocelot demo
+    """
     from ocelot.assets import copy_demo_shop, demo_shop_size
     from ocelot.errors import InputError
 

@@ -18,7 +18,11 @@ _OTHERS = (
 
 
 def encoders(as_json: Json = False) -> None:
-    """List the encoders that have a name, and whether they are installed."""
+    """List the encoders that have a name, and whether they are installed.
+
+    Examples:
+        ocelot encoders
+    """
     from ocelot.encoders.catalog import CATALOG, status
 
     if as_json:

@@ -52,6 +52,10 @@ def cirr(
 
     The folder has `captions` and `image_splits` as published, and the pictures in `img_raw`. With
     --reranker, the first hits are reranked, and the report says what it gained and cost.
+
+    Examples:
+        ocelot evaluate cirr CIRR --reranker llm
+        ocelot evaluate cirr CIRR --split test1 --out submission
     """
     from ocelot.evaluation.benchmarks.cirr import read_cirr
 
@@ -73,6 +77,9 @@ def fashioniq(
     """Measure retrieval on the validation split of FashionIQ.
 
     The folder has `captions` and `image_splits` as published, and the pictures in `images`.
+
+    Examples:
+        ocelot evaluate fashioniq FashionIQ --encoder bge-visualized-base
     """
     from ocelot.evaluation.benchmarks.fashioniq import GALLERIES, read_fashioniq
 
@@ -94,6 +101,9 @@ def circo(
 
     The folder has `annotations` as published, and COCO's unlabeled pictures and their list in
     `COCO2017_unlabeled`.
+
+    Examples:
+        ocelot evaluate circo CIRCO --out runs/circo
     """
     from ocelot.evaluation.benchmarks.circo import read_circo
 
@@ -106,6 +116,9 @@ def genecis(data: Data, *, images: Images = None, given: Given, as_json: Json = 
     """Measure retrieval on those tasks of GeneCIS whose files are in the folder.
 
     The folder of the pictures has `VG_100K_all` and `val2017`; by default it is the same folder.
+
+    Examples:
+        ocelot evaluate genecis GeneCIS --images pictures
     """
     from ocelot.evaluation.benchmarks.genecis import read_genecis
 
@@ -118,6 +131,9 @@ def triplets(queries: Queries, images: Gallery, *, given: Given, as_json: Json =
 
     Each line: {"reference": "a.jpg" or null, "text": "…" or null, "targets": ["b.jpg", …]}, and
     perhaps "task" and "candidates": ["b.jpg", …], which are then ranked instead of all pictures.
+
+    Examples:
+        ocelot evaluate triplets queries.jsonl --images pictures --out runs/a
     """
     from ocelot.errors import InputError
     from ocelot.evaluation.benchmarks.triplets import read_triplets, triplets_benchmark
@@ -146,6 +162,9 @@ def compare(
     """Compare two reports of the same queries by a paired permutation test.
 
     Each is the `report.json` of a run with --out, or its folder.
+
+    Examples:
+        ocelot evaluate compare runs/a runs/b
     """
     from ocelot.evaluation.compare import compare as compared
 
@@ -260,6 +279,9 @@ def text_weight(queries: Queries, images: Gallery, *, given: Given, as_json: Jso
     """Choose what words count beside a picture for CLIP, SigLIP and the like, on your own queries.
 
     The queries are those of `ocelot evaluate triplets`.
+
+    Examples:
+        ocelot evaluate text-weight queries.jsonl --images pictures --encoder st:clip-ViT-B-32
     """
     from ocelot.build import build_encoder
     from ocelot.evaluation import choose_text_weight, read_triplets

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ocelot.cli.logs import write_logs_as
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, INDEX, Given, Json, option, takes
 from ocelot.cli.terminal import printable, resumable, warn_if_large
 from ocelot.words import count
@@ -59,7 +60,12 @@ def index(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Index a folder of pictures. Run it again at any time: only new pictures are encoded."""
+    """Index a folder of pictures. Run it again at any time: only new pictures are encoded.
+
+    Examples:
+        ocelot index pictures
+        ocelot index pictures --db shop.db --metadata items.csv --prune
+    """
     from ocelot.build import build_engine
     from ocelot.encoders.weights import BUNDLED
     from ocelot.indexing.scan import roots_of
@@ -70,6 +76,7 @@ def index(
     folders = [Path(root) for root in roots_of(directory)]
     reduced = False if full_decoding else None
     settings = load_settings(**given, reduced_decoding=reduced, reranker="none")
+    write_logs_as(settings.log_format)
     if sys.stderr.isatty() and not as_json:  # converting and calibrating take a while, once
         logging.getLogger("ocelot.encoders").setLevel(logging.INFO)
     stamp = None if prune else _stamp(settings, folders, metadata)

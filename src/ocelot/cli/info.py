@@ -26,6 +26,10 @@ def info(*, given: Given, as_json: Json = False) -> None:
     """Show what a collection holds: pictures, encoder, index, and the fields of the metadata.
 
     Of a large collection, the fields are read from a sample of 1,000 pictures.
+
+    Examples:
+        ocelot info --db shop.db
+        ocelot info --json
     """
     from ocelot.build import build_collection
     from ocelot.collection import facets_of

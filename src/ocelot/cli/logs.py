@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Literal
 
 from ocelot.request_id import request_id
+from ocelot.telemetry import trace_id
 
 __all__ = ["JSONLines", "TextLines", "write_logs_as"]
 
@@ -25,7 +26,8 @@ class TextLines(logging.Formatter):
 class JSONLines(logging.Formatter):
     """One JSON object in a line: time (UTC), level, logger, message, request_id, exception.
 
-    The fields that the caller gave as `extra={"fields": {...}}` are in it, too.
+    The trace_id of a trace and the fields that the caller gave as `extra={"fields": {...}}` are in
+    it, too.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -38,6 +40,8 @@ class JSONLines(logging.Formatter):
             "request_id": request_id() or None,
             **getattr(record, "fields", {}),
         }
+        if id := trace_id():
+            line["trace_id"] = id
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)

@@ -14,6 +14,7 @@ import typer
 from ocelot import __version__
 from ocelot.cli import (
     adopt,
+    config,
     data,
     demo,
     encoders,
@@ -59,6 +60,7 @@ for command in (
     add_command(app, command)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(data.app, name="data")
+app.add_typer(config.app, name="config")
 
 
 def _version(asked: bool) -> None:

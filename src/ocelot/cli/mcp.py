@@ -20,6 +20,9 @@ def mcp(*, given: Given) -> None:
 
     A program such as Claude Desktop or an editor starts it. It only reads: the tools search, find
     similar items, show an item, and describe the collection.
+
+    Examples:
+        ocelot mcp --db shop.db
     """
     gc.disable()  # as in `ocelot search`, while modules and models are loaded
     with redirect_stdout(sys.stderr):  # standard output is for the protocol

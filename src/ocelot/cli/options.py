@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +37,7 @@ __all__ = [
     "Paths",
     "TextModel",
     "add_command",
+    "help_of",
     "option",
     "takes",
 ]  # fmt: skip
@@ -44,10 +45,31 @@ __all__ = [
 Given = dict[str, Any]  # settings by name; None where the command line does not give one
 
 
-def option(*names: str, help: str, metavar: str | None = None) -> OptionInfo:
-    """Declare an option whose help, not typer, says what its default means."""
-    declared: OptionInfo = typer.Option(*names, help=help, metavar=metavar, show_default=False)
+def option(
+    *names: str, help: str, values: str = "", metavar: str | None = None, **options: Any
+) -> OptionInfo:
+    """Declare an option whose help, not typer, says what its default means.
+
+    Args:
+        values: What a shell offers to complete it, separated by spaces.
+    """
+    if values:
+        offered = values.split()
+        options["autocompletion"] = lambda incomplete: _starting(offered, incomplete)
+    declared: OptionInfo = typer.Option(
+        *names, help=help, metavar=metavar, show_default=False, **options
+    )
     return declared
+
+
+def _starting(values: Iterable[str], incomplete: str) -> list[str]:
+    return [value for value in values if value.startswith(incomplete)]
+
+
+def _encoders(incomplete: str) -> list[str]:
+    from ocelot.encoders.catalog import CATALOG
+
+    return _starting(CATALOG, incomplete)
 
 
 DATABASE = {
@@ -65,22 +87,30 @@ ENCODER = {
         "--weights",
         help="A name that `ocelot encoders` lists, a folder, a published .pth file, or st:NAME, a "
         "model of sentence-transformers. [ocelot-tiny]",
+        autocompletion=_encoders,
     ),
     "text_model": option(
         "--text-model", help="Folder or Hugging Face name of the text model of a .pth file."
     ),
-    "device": option("--device", help="cpu, cuda or mps. [the fastest available]"),
-    "backend": option("--backend", help="torch or openvino. [torch]"),
+    "device": option(
+        "--device", help="cpu, cuda or mps. [the fastest available]", values="cpu cuda mps"
+    ),
+    "backend": option("--backend", help="torch or openvino. [torch]", values="torch openvino"),
     "precision": option(
         "--precision",
         help="fp32, bf16, fp16 (torch) or int8 (openvino). [bf16 where the hardware has it]",
+        values="fp32 bf16 fp16 int8",
     ),
     "calibration": option(
         "--calibration", metavar="DIR", help="Pictures to calibrate int8 with. [the indexed ones]"
     ),
 }
 RERANKER = {
-    "reranker": option("--reranker", help="auto, llm, fusion, cross-encoder:NAME or none. [auto]"),
+    "reranker": option(
+        "--reranker",
+        help="auto, llm, fusion, cross-encoder:NAME or none. [auto]",
+        values="auto llm fusion none",
+    ),
     "llm_model": option("--llm-model", help="Vision model. [gpt-4o]"),
     "llm_base_url": option("--llm-base-url", help="OpenAI-compatible endpoint."),
 }
@@ -145,8 +175,16 @@ TextModel = Annotated[Path | None, ENCODER["text_model"]]
 def add_command(app: typer.Typer, command: Callable[..., None]) -> None:
     """Add a command under its function's name, with the first sentence of its help as summary."""
     name = command.__name__.replace("_", "-")
-    summary = re.split(r"(?<=\.)\s", inspect.getdoc(command) or "")[0]  # typer would cut it
-    app.command(name, short_help=summary)(command)
+    text, examples = help_of(command)
+    summary = re.split(r"(?<=\.)\s", text)[0]  # typer would cut it
+    epilog = "\n".join(["\b", "Examples:", *(f"  {line}" for line in examples)])  # \b keeps lines
+    app.command(name, help=text, short_help=summary, epilog=epilog if examples else None)(command)
+
+
+def help_of(command: Callable[..., None]) -> tuple[str, list[str]]:
+    """The help of a command, from its docstring: the text, and the lines after "Examples:"."""
+    text, *rest = re.split(r"\n\nExamples?:", inspect.getdoc(command) or "")
+    return text, [line.strip() for line in "\n".join(rest).splitlines() if line.strip()]
 
 
 def takes(*groups: Mapping[str, Any]) -> Callable[[Callable[..., None]], Any]:

@@ -21,6 +21,9 @@ def repair(*, given: Given, as_json: Json = False) -> None:
     """Repair a damaged local database: keep a copy, save what can be read, say what is lost.
 
     Exits with 1 if something is lost.
+
+    Examples:
+        ocelot repair --db shop.db
     """
     from ocelot.collection import Collection
     from ocelot.collection.lite.repair import repair

@@ -126,7 +126,13 @@ def search(
     paths: Paths = False,
     as_json: Json = False,
 ) -> None:
-    """Search with pictures, a sentence, or pictures changed as the sentence says."""
+    """Search with pictures, a sentence, or pictures changed as the sentence says.
+
+    Examples:
+        ocelot search "a red mug" --filter "price < 30"
+        ocelot search leopard.jpg "phone case with this image theme" --html answer.html
+        ocelot search leopard.jpg --paths --limit 3
+    """
     check_format(paths, as_json)
     if panorama is not None and panorama.suffix.lower() not in _PICTURES:
         raise InputError(f"Cannot write {panorama}: name it .jpg, .png or .webp.")

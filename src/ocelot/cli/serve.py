@@ -44,7 +44,12 @@ def serve(
     page: Annotated[bool, typer.Option("--page/--no-page", help="Also serve the page.")] = True,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every request.")] = False,
 ) -> None:
-    """Serve the HTTP API and the page, from one process that keeps the encoder loaded."""
+    """Serve the HTTP API and the page, from one process that keeps the encoder loaded.
+
+    Examples:
+        ocelot serve --db shop.db
+        ocelot serve --host 0.0.0.0 --port 8080 --mcp
+    """
     _save_memory()
     gc.disable()  # as in `ocelot search`, while modules and models are loaded
     from ocelot.build import build_service

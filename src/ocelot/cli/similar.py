@@ -28,7 +28,11 @@ def similar(
     paths: Paths = False,
     as_json: Json = False,
 ) -> None:
-    """Find what is close to a stored picture. No encoder is needed."""
+    """Find what is close to a stored picture. No encoder is needed.
+
+    Examples:
+        ocelot similar SKU-1 --limit 5
+    """
     check_format(paths, as_json)
     from ocelot.build import build_collection
     from ocelot.settings import load_settings

@@ -38,6 +38,10 @@ def train(
     """Train or fine-tune an encoder on triplets. Run the command again to resume.
 
     On several GPUs: torchrun --nproc-per-node N -m ocelot train …
+
+    Examples:
+        ocelot train shop.toml --output runs/shop
+        ocelot train shop.toml --output runs/base --initial bge-visualized-base
     """
     from ocelot.training.config import TrainConfig, read_config
     from ocelot.training.source import TripletSource

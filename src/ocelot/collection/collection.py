@@ -53,6 +53,7 @@ from ocelot.errors import (
     InputError,
     ItemNotFound,
 )
+from ocelot.telemetry import span
 
 if TYPE_CHECKING:
     from ocelot.encoders.base import Matrix
@@ -264,7 +265,9 @@ class Collection:
     def _find(
         self, query: Vector, wanted: int, expression: str, fields: list[str]
     ) -> list[dict[str, Any]]:
-        with self._mapped("search", expression):
+        about = {"db.system.name": "milvus", "db.operation.name": "search"}
+        about["db.collection.name"] = self.name
+        with span(f"search {self.name}", about, kind="CLIENT"), self._mapped("search", expression):
             for thorough in (False, True):
                 params = search_params(
                     self._index, self.deployment, wanted, thorough, self.search_params
@@ -541,7 +544,7 @@ class Collection:
             with quiet:
                 self._database.make_ready(self.name)
                 yield
-        except (MilvusException, grpc.RpcError, ValueError) as error:
+        except (MilvusException, grpc.RpcError, OSError, ValueError) as error:
             if self._database.closed:
                 raise CollectionError(
                     f"The collection {self.name!r} is closed; open it again."

@@ -205,15 +205,15 @@ def failure(error: BaseException, shown: str, doing: str) -> CollectionError:
     code = rpc_code(error)
     if type(error).__name__ == "DataDirLockedError":
         return in_use(shown)
-    if isinstance(error, OSError):
-        sentence = (
-            f"The database {shown} cannot be opened ({error.strerror or error}); "
-            "check the permissions and the disk, or choose another path."
-        )
-    elif "No space left" in str(error):
+    if "No space left" in str(error):
         sentence = (
             f"The disk of the database {shown} is full: free some space. What was written "
             "before is kept."
+        )
+    elif isinstance(error, OSError):
+        sentence = (
+            f"The database {shown} cannot be opened ({error.strerror or error}); "
+            "check the permissions and the disk, or choose another path."
         )
     elif code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
         sentence = (

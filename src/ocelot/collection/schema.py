@@ -104,13 +104,14 @@ def _create(database: Database, name: str, encoder: EncoderIdentity, consistency
         schema.add_field(number, DataType.INT64)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=encoder.dimension)
     try:
-        database.client.create_collection(
-            name,
-            schema=schema,
-            properties=identity,
-            consistency_level=consistency,
-            timeout=database.timeout,
-        )
+        with database.writing(name):
+            database.client.create_collection(
+                name,
+                schema=schema,
+                properties=identity,
+                consistency_level=consistency,
+                timeout=database.timeout,
+            )
     except MilvusException:
         # Another process may have made it since we looked.
         if not database.client.has_collection(name, timeout=database.timeout):

@@ -282,7 +282,7 @@ def _rerank(
         seconds += time.perf_counter() - started
         usage += verdict.usage
         cached += verdict.cached
-        fallbacks += verdict.status == "fallback"
+        fallbacks += verdict.status in ("fallback", "replaced")
         moved = np.concatenate([shown[list(verdict.order)], order[depth:]])
         found[n] = gallery.ranked(n, names, moved, scores)
     return found, Reranking(reranker.name, depth, seconds, usage, cached, fallbacks)

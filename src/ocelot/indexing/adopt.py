@@ -26,6 +26,7 @@ from ocelot.images.thumbnails import Thumbnails
 from ocelot.indexing.folders import StoredFiles
 from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.indexing.writer import Change
+from ocelot.telemetry import span
 from ocelot.types import Failure, Input
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def check_vectors(source: ForeignCollection, encoder: Encoder, root: str | Path 
         )
 
 
+@span("ocelot.index")
 def adopt_rows(
     source: ForeignCollection,
     collection: Collection,

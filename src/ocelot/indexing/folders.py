@@ -26,6 +26,7 @@ from ocelot.indexing.metadata import MetadataTables
 from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.indexing.scan import File, is_gone, roots_of, scan
 from ocelot.indexing.writer import Change
+from ocelot.telemetry import span
 from ocelot.types import IndexReport, Remark
 
 __all__ = ["StoredFile", "StoredFiles", "index_images", "metadata_hash"]
@@ -34,6 +35,7 @@ _AHEAD = 3  # batches loaded before they are needed
 _ENTRY = struct.Struct("=32sqqq")
 
 
+@span("ocelot.index")
 def index_images(
     paths: str | Path | Iterable[str | Path],
     collection: Collection,

@@ -26,6 +26,7 @@ from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
 from ocelot.indexing.patience import Patience
 from ocelot.indexing.writer import Change, Writer
+from ocelot.telemetry import note
 from ocelot.types import Failure, IndexReport, Input, Remark
 from ocelot.words import count
 
@@ -249,6 +250,9 @@ class Run(AbstractContextManager["Run"]):
             metadata=self.metadata,
             seconds=time.perf_counter() - self._started,
         )
+        names = ("found", "unchanged", "encoded", "relocated", "updated", "removed")
+        done = {f"ocelot.{name}": getattr(report, name) for name in names}
+        note({**done, "ocelot.failed": len(report.failures), "ocelot.encoder": self.encoder.name})
         if flush and self.writer.wrote:
             self.patiently(self.collection.flush)
         return report

@@ -30,11 +30,13 @@ from ocelot.images.file import ImageFile, ImageSource
 from ocelot.images.store import ImageStore
 from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.indexing.writer import Change
+from ocelot.telemetry import span
 from ocelot.types import IndexReport
 
 __all__ = ["add_record", "add_records"]
 
 
+@span("ocelot.index")
 def add_record(
     image: ImageSource,
     collection: Collection,
@@ -58,6 +60,7 @@ def add_record(
     return job.id
 
 
+@span("ocelot.index")
 def add_records(
     records: Any,
     collection: Collection,

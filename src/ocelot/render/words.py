@@ -152,12 +152,14 @@ def cost(ranking: Ranking) -> str:
 
 
 def notice(ranking: Ranking | None) -> str:
-    """One sentence if a reranker's reply was repaired or not usable, else ""."""
+    """One sentence if a reranker's reply was repaired, replaced or not usable, else ""."""
     if ranking is None or ranking.status == "ok":
         return ""
     detail = ranking.detail.strip().rstrip(".")
     text = f"The reply of {ranking.reranker} was repaired"
-    if ranking.status == "fallback":
+    if ranking.status == "replaced":
+        text = f"Ranked by {ranking.reranker}"
+    elif ranking.status == "fallback":
         text = "The pictures are in retrieval order"
     return f"{text}{f': {detail}' if detail else ''}."
 

@@ -35,8 +35,8 @@ class Metrics:
             buckets=_SECONDS, registry=registry,
         )  # fmt: skip
         self._stages = Histogram(
-            "ocelot_stage_seconds", "Parts of a search: encode, search, rerank.", ["stage"],
-            buckets=_SECONDS, registry=registry,
+            "ocelot_stage_seconds", "Parts of the work: encode, search, rerank, add, index.",
+            ["stage"], buckets=_SECONDS, registry=registry,
         )  # fmt: skip
         self._batches = Histogram(
             "ocelot_batch_size", "Items encoded at once.", buckets=_SIZES, registry=registry
@@ -61,6 +61,14 @@ class Metrics:
         self._cost = Counter(
             "ocelot_cost_usd", "US dollars that language models cost, by the prices that are set.",
             ["reranker"], registry=registry,
+        )  # fmt: skip
+        self._added = Counter(
+            "ocelot_items_added", "Pictures that were sent or indexed: new, known or failed.",
+            ["outcome"], registry=registry,
+        )  # fmt: skip
+        self.lines = Counter(
+            "ocelot_bulk_lines", "Lines of bulk requests by their answer.", ["status"],
+            registry=registry,
         )  # fmt: skip
         self._items = Gauge("ocelot_collection_items", "Items stored.", registry=registry)
         self._items.set(float("nan"))
@@ -99,6 +107,12 @@ class Metrics:
                 self._tokens.labels(ranking.reranker, kind).inc(used)
         if ranking.usage.cost:
             self._cost.labels(ranking.reranker).inc(ranking.usage.cost)
+
+    def added(self, stage: str, seconds: float, **counts: int) -> None:
+        """Count pictures by what became of them, and the time that it took."""
+        self._stages.labels(stage).observe(seconds)
+        for outcome, number in counts.items():
+            self._added.labels(outcome).inc(number)
 
     def stored(self, items: float) -> None:
         """Note the number of items; NaN if it is not known."""

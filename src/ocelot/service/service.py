@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -242,11 +243,16 @@ class Service:
     def _add(
         self, image: ImageFile, metadata: Mapping[str, Any] | None, id: str | None
     ) -> tuple[Item, bool]:
-        with self._lock_of(id or image.id):
-            image.probe(self.limits.pixels)
-            created = not self._engine.collection.known([id or image.id])
-            item = self._engine.add(image, metadata=metadata, id=id)
-            self._removed.forget(item.id)
+        outcome, started = "failed", time.perf_counter()
+        try:
+            with self._lock_of(id or image.id):
+                image.probe(self.limits.pixels)
+                created = not self._engine.collection.known([id or image.id])
+                item = self._engine.add(image, metadata=metadata, id=id)
+                self._removed.forget(item.id)
+            outcome = "new" if created else "known"
+        finally:
+            self.metrics.added("add", time.perf_counter() - started, **{outcome: 1})
         self._forget(item.id)
         return item, created
 
@@ -386,12 +392,15 @@ class Service:
             raise Overloaded("The demo shop is being indexed already; wait for it.", 10)
         try:
             shop = copy_demo_shop(self._engine.images.uploads.folder / "demo")
-            return self._engine.index(
+            report = self._engine.index(
                 shop / "images",
                 metadata=shop / "metadata.csv",
                 batch_size=8,  # so that no query waits long behind a batch
                 progress=progress,
             )
+            counts = {"new": report.encoded, "known": report.unchanged + report.relocated}
+            self.metrics.added("index", report.seconds, **counts, failed=len(report.failures))
+            return report
         finally:
             self._forget("")
             self._filling.release()

@@ -126,6 +126,7 @@ def _api(*middleware: Middleware) -> FastAPI:
         redirect_slashes=False,
         middleware=middleware,
         exception_handlers=dict(HANDLERS),
+        telemetry={"tracing": False, "logs": False},  # these hold questions; RequestLog has a span
     )
     for router in _ROUTERS:
         app.include_router(router)

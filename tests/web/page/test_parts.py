@@ -199,12 +199,13 @@ def test_a_verdict_that_nobody_waits_for_is_given_up() -> None:
     asyncio.run(play())
 
 
-def test_a_failed_model_is_asked_again() -> None:
+@pytest.mark.parametrize("status", ["fallback", "replaced"])
+def test_a_failed_model_is_asked_again(status: str) -> None:
     async def play() -> None:
         verdicts = Verdicts(grace=0)
 
         async def start() -> Answer:
-            return answer("x", status="fallback")
+            return answer("x", status=status)
 
         async with verdicts.joined("key", start) as task:
             await task

@@ -15,6 +15,8 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from ocelot.images.decode import hash_bytes
+from ocelot.rerankers.llm.limits import Budget
+from ocelot.rerankers.llm.reranker import LLMReranker
 from ocelot.service import Limits, Service
 from tests.web.conftest import MakeService, app_of, client_of
 
@@ -281,6 +283,20 @@ def test_a_part_that_cannot_be_cropped_is_told(page: TestClient) -> None:
     ):
         response = page.post("/crop", params={"of": of}, data=form, headers=HTML)
         assert response.status_code == status and alert(response.text)
+
+
+def test_the_page_says_why_fusion_ranks_instead_of_the_model(
+    beside: MakeService, tmp_path: Path
+) -> None:
+    fusion = beside()._rerankers["fusion"]
+    spent = Budget(tmp_path / "budget.sqlite", tokens=0)
+    judge = LLMReranker(api_key="k", limits=[spent], substitute=fusion)
+    client = client_of(app_of(beside(rerankers={"llm": judge}, default="llm"), page=True))
+    html = unescape(client.get("/?text=a+blue+kettle&wait=1", headers=HTML).text)
+    assert (
+        "Ranked by fusion: gpt-4o was not asked, as the budget of today is spent (0 of 0 tokens; "
+        "the day ends at midnight UTC)." in html
+    )
 
 
 def test_a_session_is_needed_for_the_page(beside: MakeService) -> None:

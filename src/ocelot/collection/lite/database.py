@@ -93,7 +93,7 @@ class LocalDatabase:
         _manager().release_server(str(self.uri))
         self._held.close()
         if not self.read_only and self.path.is_dir():
-            with suppress(DatabaseUnavailable), locked(self.path):
+            with suppress(DatabaseUnavailable, OSError), locked(self.path):
                 self._seal.write(durable=True)
 
     def check_writable(self) -> None:

@@ -131,6 +131,10 @@ class Seal:
 
         If that is not possible, as on a full disk, the old seal stays: it is older than the
         files, which is allowed.
+
+        Raises:
+            OSError: There is no old seal. Without one, a log that a full disk has cut looks like
+                damage.
         """
         self._logs = {file: one for file, one in self._logs.items() if file.exists()}
         for _ in range(3):
@@ -154,6 +158,8 @@ class Seal:
             write_atomic(self.path, b"%08x\n%b" % (zlib.crc32(content), content), durable=durable)
             self._written = content
         except OSError as error:
+            if not self.path.exists():
+                raise
             log.debug("The seal %s cannot be written: %s", self.path, error)
 
     def _seal(self, folder: CollectionFolder) -> CollectionSeal:

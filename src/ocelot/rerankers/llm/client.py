@@ -31,6 +31,7 @@ from ocelot.request_id import request_id
 from ocelot.rerankers.llm.credentials import Redactor, check_address, check_key
 from ocelot.rerankers.llm.failures import Failures, LateError
 from ocelot.rerankers.llm.prompt import SCHEMA
+from ocelot.telemetry import note, span
 from ocelot.types import Usage
 
 __all__ = ["Chat", "ChatReply", "Messages"]
@@ -114,12 +115,15 @@ class Chat:
         Raises:
             ChatError: There is no usable answer, for whatever reason.
         """
-        try:
-            with self._connect() as client:
-                body = self._negotiate(client, build, deadline)
-        except Exception as error:  # the SDK passes on errors of many packages
-            raise self._failures.explain(error) from None
-        return self._read(body)
+        about = {"gen_ai.operation.name": "chat", "gen_ai.request.model": self.model}
+        about["server.address"] = urlsplit(self.endpoint).hostname or ""
+        with span(f"chat {self.model}", about, kind="CLIENT"):
+            try:
+                with self._connect() as client:
+                    body = self._negotiate(client, build, deadline)
+            except Exception as error:  # the SDK passes on errors of many packages
+                raise self._failures.explain(error) from None
+            return self._read(body)
 
     def _negotiate(
         self, client: openai.OpenAI, build: Callable[[bool], Messages], deadline: float
@@ -177,6 +181,8 @@ class Chat:
             raise self._failures.error(cause, "permanent", Usage(1))
         tokens = (_get(reply, "usage", name) for name in ("prompt_tokens", "completion_tokens"))
         usage = Usage(1, *(n if isinstance(n, int) and n > 0 else 0 for n in tokens))
+        note({"gen_ai.usage.input_tokens": usage.prompt_tokens})
+        note({"gen_ai.usage.output_tokens": usage.completion_tokens})
         choice = _get(reply, "choices", 0)
         if not isinstance(choice, dict):
             cause = (

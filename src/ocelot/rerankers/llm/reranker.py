@@ -13,9 +13,11 @@ from pydantic import SecretStr
 from ocelot.errors import ConfigurationError, ImageError
 from ocelot.images.decode import encode_jpeg
 from ocelot.images.store import ImageStore
+from ocelot.rerankers.base import Reranker
 from ocelot.rerankers.llm.cache import RankingCache, cache_key
 from ocelot.rerankers.llm.client import Chat, Messages
 from ocelot.rerankers.llm.failures import ChatError
+from ocelot.rerankers.llm.limits import Limit
 from ocelot.rerankers.llm.prompt import PROMPT_VERSION, Detail, build_messages, build_prompt
 from ocelot.rerankers.llm.reply import parse_reply
 from ocelot.rerankers.llm.votes import arrangements, merge
@@ -53,6 +55,9 @@ class LLMReranker:
             answer does not say what it cost.
         cache: A folder for answers, so that the same question is asked only once.
         images: Where the hits' pictures are read from.
+        limits: Asked before each question to the model whether it may be asked, such as a `Budget`.
+        substitute: Ranks the hits when the model must not be asked; the status is then "replaced".
+            Without one, the hits keep retrieval order.
 
     Raises:
         ConfigurationError: An argument cannot be used.
@@ -75,6 +80,8 @@ class LLMReranker:
         prices: tuple[float, float] | None = None,
         cache: str | Path | None = None,
         images: ImageStore | None = None,
+        limits: Sequence[Limit] = (),
+        substitute: Reranker | None = None,
     ) -> None:
         if not 2 <= window <= MAX_CANDIDATES:
             raise ConfigurationError(
@@ -99,6 +106,7 @@ class LLMReranker:
         self._prices = prices
         self._cache = None if cache is None else RankingCache(cache)
         self._images = images or ImageStore()
+        self._limits, self._substitute = limits, substitute
 
     def __repr__(self) -> str:
         return f"LLMReranker(model={self.name!r}, endpoint={self._chat.endpoint!r})"
@@ -124,7 +132,7 @@ class LLMReranker:
         except ImageError as error:
             return self._fallback(hits, str(error), Usage())
         deadline = time.monotonic() + self._chat.timeout
-        settings = (self._chat, self._detail, self._votes, self._images)
+        settings = (self._chat, self._detail, self._votes, self._images, self._prices, self._limits)
         run = _Run(*settings, query, image, hits, deadline)
         order, replies = sweep(len(hits), self._window, run.judge)
         run.usage = run.usage.priced(self._prices)
@@ -138,6 +146,11 @@ class LLMReranker:
     def _conclude(self, run: _Run, order: tuple[int, ...], replies: list[Ranking]) -> Ranking:
         total = len(window_starts(len(order), self._window))
         failed = total - sum(reply.status != "fallback" for reply in replies)
+        if failed == total and run.is_refused and self._substitute is not None:
+            made = self._substitute.rerank(run.query, run.hits)
+            status = "replaced" if made.status == "ok" else made.status
+            detail = " ".join(filter(None, [run.causes[-1], made.detail]))
+            return replace(made, status=status, detail=detail, usage=run.usage)
         if failed == total:
             return self._fallback(run.hits, run.causes[0], run.usage)
         notes = [
@@ -186,6 +199,8 @@ class _Run:
     detail: Detail
     votes: int
     images: ImageStore
+    prices: tuple[float, float] | None
+    limits: Sequence[Limit]
     query: Query
     image: Image.Image | None
     hits: Sequence[Hit]
@@ -194,6 +209,7 @@ class _Run:
     usage: Usage = field(default_factory=Usage)
     causes: list[str] = field(default_factory=list)
     temporary: int = 0  # number of temporary failures
+    is_refused: bool = False  # whether a limit has forbidden a question
 
     def judge(self, positions: tuple[int, ...]) -> Ranking | None:
         """The model's verdict on the hits at these positions; None to send no more requests."""
@@ -210,6 +226,10 @@ class _Run:
 
     def _ask(self, positions: tuple[int, ...]) -> Ranking | None:
         """One reply about the hits at these positions, in this order; None as in `judge`."""
+        if refusal := next(filter(None, (limit.refusal() for limit in self.limits)), ""):
+            self.causes.append(f"{self.chat.model} was not asked, as {refusal}.")
+            self.is_refused = True
+            return None
         hits = [self.hits[position] for position in positions]
         new = [position for position in positions if position not in self.tiles]
         tiles = load_tiles([self.hits[position] for position in new], self.images)
@@ -226,13 +246,13 @@ class _Run:
             reply = self.chat.ask(messages, self.deadline)
         except ChatError as error:
             self.causes.append(str(error))
-            self.usage += error.usage
+            self._pay(error.usage, error)
             # After two failures in spite of retries, another request would only cost time.
             self.temporary += error.kind == "temporary"
             if error.kind == "permanent" or self.temporary > 1:
                 return None
             return Ranking(tuple(range(len(hits))), "", self.chat.model, status="fallback")
-        self.usage += reply.usage
+        self._pay(reply.usage)
         parsed = parse_reply(reply.text, len(hits), self.chat.model)
         cut = f"cut at max_tokens={self.chat.max_tokens}"
         if parsed.status == "fallback":
@@ -243,3 +263,8 @@ class _Run:
             parsed = replace(parsed, status="repaired", detail=detail)
         # JSON escapes may have hidden the key from the redaction before parsing.
         return replace(parsed, reason=self.chat.redact(parsed.reason))
+
+    def _pay(self, usage: Usage, error: ChatError | None = None) -> None:
+        self.usage += usage
+        for limit in self.limits:
+            limit.asked(usage.priced(self.prices), error)

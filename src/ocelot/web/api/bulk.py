@@ -107,7 +107,9 @@ async def _answers(request: Request, service: Service) -> AsyncIterator[bytes]:
     task: Any = None
     try:
         while isinstance(task := await answers.get(), asyncio.Task):
-            yield _line(await task)
+            answer = await task
+            service.metrics.lines.labels(str(answer.status)).inc()
+            yield _line(answer)
         if isinstance(task, Problem):
             yield _line(_failed(None, task))
     finally:

@@ -105,11 +105,12 @@ class Ranking(_Value):
     """Who made the order: the reranker; `retrieval` after a fallback."""
     reranker: str
     """Name of the reranker that was asked."""
-    status: Literal["ok", "repaired", "fallback"]
-    """`repaired`: the reply had to be repaired; `fallback`: it could not be used, and the hits are
-    in retrieval order."""
+    status: types.RankStatus
+    """`repaired`: the reply had to be repaired; `replaced`: the language model could not be asked,
+    and another reranker was; `fallback`: there was no usable answer, and the hits are in retrieval
+    order."""
     detail: str
-    """What was repaired, or why it fell back."""
+    """What was repaired, or why it was replaced or fell back."""
     match: bool | None
     """Whether any hit fits the query; null when the reranker does not say."""
     reason: str

@@ -73,7 +73,8 @@ class Verdicts:
         finally:
             del self._running[key]
         ranking = answer.result.ranking
-        if ranking is not None and ranking.status != "fallback":  # a failed model is asked again
+        # A model that failed or could not be asked is asked again.
+        if ranking is not None and ranking.status in ("ok", "repaired"):
             self._kept[key] = answer
         return answer
 

@@ -73,8 +73,8 @@ def _notes(t: Texts, result: Result) -> list[str]:
 
 def _complaint(t: Texts, ranking: Ranking) -> str:
     name, detail = ranking.reranker, ranking.detail.strip().rstrip(".")
-    if ranking.status == "repaired":
-        return t("notice.repaired", name=name, detail=detail)
+    if ranking.status in ("repaired", "replaced"):
+        return t(f"notice.{ranking.status}", name=name, detail=detail)
     if "gave no usable answer" in detail:
         status = _STATUS.search(detail)
         detail = t("notice.unusable", name=name, status=f" {status[0]}" if status else "")

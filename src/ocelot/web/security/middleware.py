@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocelot.request_id import answering
 from ocelot.service import Metrics
+from ocelot.telemetry import note, span
 from ocelot.web.api.problems import problem_of, stopping
 from ocelot.web.paths import PLAIN, is_page
 from ocelot.web.security.shutdown import Shutdown, first_of
@@ -54,9 +55,10 @@ class RequestLog:
             return await self.app(scope, receive, send)
         if scope["type"] != "http":  # the server has no web sockets
             return await send({"type": "websocket.close", "code": 1008})
-        given = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
         id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        with answering(id):
+        with answering(id), span(scope["method"], kind="SERVER", headers=headers):
             await self._watch(scope, receive, send, id)
 
     async def _watch(self, scope: Scope, receive: Receive, send: Send, id: str) -> None:
@@ -95,6 +97,8 @@ class RequestLog:
                 self._metrics.request_seconds.labels(route).observe(seconds)
             milliseconds = 1000 * seconds
             fields = {"method": method, "route": route, "status": status}
+            about = {"http.request.method": method, "http.route": route}
+            note({**about, "http.response.status_code": status}, f"{method} {route}")
             _log.info(
                 "%s %s %d %.0f ms", method, route, status, milliseconds,
                 extra={"fields": {**fields, "milliseconds": round(milliseconds, 1)}},

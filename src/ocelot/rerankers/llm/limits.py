@@ -1,0 +1,143 @@
+"""When the model is not asked: the budget of the day is spent, or its endpoint keeps failing."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol
+
+from ocelot.rerankers.llm.failures import ChatError
+from ocelot.types import Usage
+
+__all__ = ["Breaker", "Budget", "Limit"]
+
+_log = logging.getLogger(__name__)
+_BUSY_SECONDS = 2.0  # how long a write waits for another process's
+_TABLE = """CREATE TABLE IF NOT EXISTS days
+(day TEXT PRIMARY KEY, tokens INTEGER NOT NULL, dollars REAL NOT NULL)"""
+_ADD = """INSERT INTO days VALUES (?, ?, ?) ON CONFLICT (day) DO UPDATE
+SET tokens = tokens + excluded.tokens, dollars = dollars + excluded.dollars"""
+
+
+class Limit(Protocol):
+    """Says before each question whether it may be asked, and is told what became of it."""
+
+    def refusal(self) -> str:
+        """Why the model must not be asked now, as a part of a sentence; "" if it may be."""
+        ...
+
+    def asked(self, usage: Usage, error: ChatError | None = None) -> None:
+        """Note what a question has cost, and how it failed."""
+        ...
+
+
+class Budget:
+    """Tokens and US dollars that may be spent in a day (UTC).
+
+    All threads and processes with the same file share the budget. A question that was sent is
+    paid, so questions that are asked at the same time may spend a little more. Where the file
+    cannot be used, each process counts for itself, and the log says so.
+
+    Args:
+        path: An SQLite file; the sums of earlier days stay in it.
+        tokens, dollars: None for no limit.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        tokens: int | None = None,
+        dollars: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._path, self._tokens, self._dollars, self._clock = path, tokens, dollars, clock
+        self._lock = threading.Lock()
+        self._day, self._unwritten = "", Usage(cost=0.0)
+
+    def refusal(self) -> str:
+        """See `Limit`."""
+        tokens, dollars = self._add(Usage())
+        if self._tokens is not None and tokens >= self._tokens:
+            spent = f"{tokens:,} of {self._tokens:,} tokens"
+        elif self._dollars is not None and dollars >= self._dollars:
+            spent = f"${dollars:,.2f} of ${self._dollars:,.2f}"
+        else:
+            return ""
+        return f"the budget of today is spent ({spent}; the day ends at midnight UTC)"
+
+    def asked(self, usage: Usage, error: ChatError | None = None) -> None:
+        """See `Limit`."""
+        self._add(usage)
+
+    def _add(self, usage: Usage) -> tuple[int, float]:
+        """Add to the sums of today, and return them: tokens and dollars."""
+        day = time.strftime("%Y-%m-%d", time.gmtime(self._clock()))
+        with self._lock:
+            if day != self._day:
+                self._day, self._unwritten = day, Usage(cost=0.0)
+            new = self._unwritten = self._unwritten + usage
+            sums = new.prompt_tokens + new.completion_tokens, new.cost or 0.0
+            try:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                connection = sqlite3.connect(self._path, _BUSY_SECONDS, isolation_level="IMMEDIATE")
+                with closing(connection) as database, database:
+                    database.execute(_TABLE)
+                    database.execute(_ADD, (day, *sums))
+                    query = "SELECT tokens, dollars FROM days WHERE day = ?"
+                    tokens, dollars = database.execute(query, (day,)).fetchone()
+            except (OSError, sqlite3.Error) as problem:
+                _log.warning(
+                    "Cannot count tokens in %s (%s): this process counts its own only.",
+                    self._path,
+                    problem,
+                )
+                return sums
+            self._unwritten = Usage(cost=0.0)
+            return tokens, dollars
+
+
+class Breaker:
+    """Leaves an endpoint alone after failures in a row, then tries it with one question at a time.
+
+    Only failures of the endpoint count, not those of one question, such as a content filter's.
+
+    Args:
+        pause: Seconds without a question, after these and after each attempt that failed.
+        failures: In a row.
+        clock: Seconds.
+    """
+
+    def __init__(
+        self, pause: float, failures: int = 5, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._pause, self._most, self._clock = pause, failures, clock
+        self._lock = threading.Lock()
+        self._failed, self._until, self._cause = 0, 0.0, ""
+
+    def refusal(self) -> str:
+        """See `Limit`."""
+        with self._lock:
+            now = self._clock()
+            if self._failed < self._most or now >= self._until:
+                self._until = now + self._pause  # the others wait for this attempt
+                return ""
+            return (
+                f"its endpoint failed {self._failed} times in a row (it is tried again in "
+                f"{self._until - now:.0f} s), because: {self._cause.rstrip('.')}"
+            )
+
+    def asked(self, usage: Usage, error: ChatError | None = None) -> None:
+        """See `Limit`."""
+        with self._lock:
+            if error is None or error.kind == "question":
+                self._failed = 0
+            else:
+                self._failed, self._cause = self._failed + 1, str(error)
+                self._until = self._clock() + self._pause
