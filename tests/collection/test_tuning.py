@@ -103,7 +103,7 @@ def local(tmp_path):
         fill(collection, drawn(200))
         yield (
             collection,
-            lambda encoder, **options: Collection.open(
+            lambda encoder=None, **options: Collection.open(
                 tmp_path / "a.db", encoder=encoder, **options
             ),
         )
@@ -112,7 +112,7 @@ def local(tmp_path):
 def test_copies_are_measured_and_removed(local):
     collection, open = local
     trial = draw_trial(collection, 20, quiet)
-    measured = measure_copies(collection, trial, ["HNSW", "IVF_SQ8"], open, quiet)
+    measured = list(measure_copies(collection, trial, ["HNSW", "IVF_SQ8"], open, quiet))
     assert {one.index for one in measured} == {"HNSW", "IVF_SQ8"}
     assert max(one.recall for one in measured) > 0.95
     assert all(one.build is not None and one.build > 0 for one in measured)
@@ -132,7 +132,7 @@ def test_copies_are_removed_after_an_interruption(local, when):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        measure_copies(collection, trial, ["HNSW"], open, interrupt)
+        list(measure_copies(collection, trial, ["HNSW"], open, interrupt))
     assert seen[-1] == ("ocelot_ocelot_tune",) and collection.others() == ()
 
 
@@ -147,14 +147,14 @@ def test_what_a_killed_run_left_is_replaced(local):
             with open(None, name="ocelot_ocelot_tune", create=False) as copy:
                 assert copy.count() == 200 and not copy.known("old")
 
-    assert measure_copies(collection, trial, ["HNSW"], open, others)
+    assert list(measure_copies(collection, trial, ["HNSW"], open, others))
 
 
 def test_an_unknown_index_is_told_before_rows_are_copied(local):
     collection, open = local
     trial, said = draw_trial(collection, 10, quiet), []
     with pytest.raises(ConfigurationError, match=r"IVF_RABITQ.*it has FLAT, HNSW"):
-        measure_copies(collection, trial, ["HNSW", "IVF_RABITQ"], open, said.append)
+        list(measure_copies(collection, trial, ["HNSW", "IVF_RABITQ"], open, said.append))
     assert said == [] and collection.others() == ()
 
 

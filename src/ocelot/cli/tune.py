@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,8 @@ import typer
 
 from ocelot.cli.options import DATABASE, Given, Json, option, takes
 from ocelot.cli.terminal import print_rows, waiting
+from ocelot.errors import ConfigurationError
+from ocelot.files import atomic_path
 
 if TYPE_CHECKING:
     from ocelot.collection.tuning import Measured
@@ -30,15 +33,11 @@ def tune(
     ] = 0.99,
     indexes: Annotated[
         str | None,
-        option(
-            "--indexes",
-            metavar="LIST",
-            help='Also measure these types of index, on a copy: "HNSW,IVF_FLAT". [the one it has]',
-        ),
+        option("--indexes", metavar="LIST", help="Types to measure on a copy, too: HNSW,IVF_FLAT."),
     ] = None,
     queries: Annotated[int, typer.Option(min=10, max=5000, help="Queries to measure with.")] = 200,
     plot: Annotated[
-        Path | None, option("--plot", metavar="FILE", help="Draw the measurements: FILE.png.")
+        Path | None, option("--plot", metavar="FILE", help="Draw a PNG of the measurements.")
     ] = None,
     apply: Annotated[
         bool, typer.Option("--apply", help="Keep the proposal in the collection.")
@@ -49,16 +48,20 @@ def tune(
 
     Queries are made of stored vectors, answers are checked by brute force over all of them. With
     --apply, everybody who opens the collection later searches with the proposed parameters; an
-    index of another type is then built in place, which interrupts searches. Example: ocelot tune
-    --indexes FLAT,HNSW --recall 0.98 --plot tune.png
+    index of another type is then built in place, which interrupts searches.
+
+    Examples:
+        ocelot tune --db shop.db
+        ocelot tune --indexes HNSW,IVF_SQ8 --recall 0.98 --plot tune.png --apply
     """
     from ocelot.build import build_collection
     from ocelot.collection.tuning import best_of, draw_trial, measure, measure_copies
-    from ocelot.render.tradeoff import draw_tradeoff, require_matplotlib
     from ocelot.settings import load_settings
 
-    if plot is not None:
-        require_matplotlib()
+    if plot is not None and find_spec("matplotlib") is None:
+        raise ConfigurationError(
+            "A plot needs matplotlib: pip install 'ocelot-search[train]', or leave out --plot."
+        )
     settings = load_settings(**given)
     # Waiting for consistency takes a server longer than most searches, and says nothing of them.
     open = partial(build_collection, settings, consistency="Eventually")
@@ -72,24 +75,18 @@ def tune(
             )  # fmt: skip
         trial = draw_trial(collection, queries, report)
         measured = measure(collection, trial, report)
-        others = [index for index in wanted if index != measured[0].index]
-        if others:
+        if others := [index for index in wanted if index != measured[0].index]:
             measured += measure_copies(collection, trial, others, open, report)
     best = best_of(measured, recall)
     if plot is not None:
-        draw_tradeoff(plot, measured, recall)
+        _draw(plot, measured, recall)
     if apply and best is not None:
         with open(index=best.index) as collection:
             collection.keep_search_params(best.params)
     if as_json:
-        table = {
-            "queries": len(trial.queries),
-            "rows": trial.rows,
-            "measured": [asdict(one) for one in measured],
-            "best": best and asdict(best),
-            "kept": apply and best is not None,
-        }
-        typer.echo(json.dumps(table))
+        table = {"rows": trial.rows, "queries": len(trial.queries), "measured": measured}
+        table |= {"best": best, "kept": apply and best is not None}
+        typer.echo(json.dumps(table, default=asdict))
     else:
         typer.echo(f"{len(trial.queries):,} queries, {trial.rows:,} vectors.")
         _print(measured, best)
@@ -102,14 +99,14 @@ def _print(measured: Sequence[Measured], best: Measured | None) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("index")
-    table.add_column("parameters", overflow="fold")
+    for title in ("index", "parameters"):
+        table.add_column(title, overflow="fold")
     for title in ("recall@9", "p50 ms", "p95 ms", "build s", "index MB"):
         table.add_column(title, justify="right")
     for one in measured:
         table.add_row(
             one.index + (" *" if one is best else ""),
-            str(one).partition(" with ")[2] or "-",
+            one.setting or "-",
             f"{one.recall:.4f}",
             f"{1000 * one.p50:.1f}",
             f"{1000 * one.p95:.1f}",
@@ -132,11 +129,27 @@ def _conclusion(
     if best.index == live == "FLAT":
         graph = "" if len(measured) > 1 else " Is a graph faster? See `ocelot tune --indexes HNSW`."
         return f"FLAT is exact and the fastest of those measured: there is nothing to tune.{graph}"
-    flat = next((one for one in measured if one.index == "FLAT"), best)
-    gain = f", {flat.p50 / best.p50:.1f} times as fast as FLAT" if flat is not best else ""
     replaced = f", in place of {live}" if best.index != live else ""
     kept = "The collection keeps it" if apply else "Keep it with --apply"
-    return (
-        f"The fastest is {best}{replaced}: recall {best.recall:.4f} in "
-        f"{1000 * best.p50:.1f} ms{gain}. {kept}."
-    )
+    found = f"recall {best.recall:.4f} in {1000 * best.p50:.1f} ms"
+    return f"The fastest is {best}{replaced}: {found}. {kept}."
+
+
+def _draw(file: Path, measured: Sequence[Measured], recall: float) -> None:
+    """A line for each index, a point for each set of parameters."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for index in dict.fromkeys(one.index for one in measured):
+        points = [(one.recall, 1000 * one.p50) for one in measured if one.index == index]
+        axes.plot(*zip(*points, strict=True), marker="o", label=index)
+    for one in measured:
+        place = (one.recall, 1000 * one.p50)
+        axes.annotate(one.setting, place, (3, 3), textcoords="offset points", fontsize=7)
+    axes.axvline(recall, linestyle="--", color="grey", label=f"recall {recall:g}")
+    axes.set(xlabel="recall@9", ylabel="median of one search, ms")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    with atomic_path(file) as partial:
+        figure.savefig(partial, format="png", dpi=120, backend="agg")

@@ -24,21 +24,11 @@ _GRAPH_BYTES = 8 * 16  # of links a vector: 2 M of 4 bytes on the lowest layer
 
 @dataclass(frozen=True)
 class _Kind:
-    """One type of index.
-
-    Attributes:
-        build: Build parameters.
-        search: Search parameters where the collection has no tuned ones.
-        widest: Search parameters for which everything is looked at.
-        steps: Search parameters to measure.
-        bytes: Memory of one vector: bytes for each dimension, and beside them.
-    """
-
-    build: Mapping[str, Any] = field(default_factory=dict)
-    search: Mapping[str, int] = field(default_factory=dict)
-    widest: Mapping[str, int] = field(default_factory=dict)
-    steps: Sequence[Mapping[str, int]] = ({},)
-    bytes: tuple[float, float] | None = None
+    build: Mapping[str, Any] = field(default_factory=dict)  # build parameters
+    search: Mapping[str, int] = field(default_factory=dict)  # where none are tuned
+    widest: Mapping[str, int] = field(default_factory=dict)  # to look at everything
+    steps: Sequence[Mapping[str, int]] = ({},)  # search parameters to measure
+    bytes: tuple[float, float] | None = None  # memory of a vector: for each dimension, and beside
 
 
 def _graph(per_dimension: float) -> _Kind:
