@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
+import socket
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from ocelot.cli import terminal
+from ocelot.build import build_service
+from ocelot.cli import serve, terminal
 from ocelot.collection import Collection, EncoderIdentity, Row
+from ocelot.settings import load_settings
 from tests.cli.conftest import Command
 
 DIMENSION = 24
@@ -86,11 +91,23 @@ def test_what_cannot_be_measured(
 
 
 def test_a_local_database_that_is_too_large_is_named_once(
-    ocelot: Command, db: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+    ocelot: Command, db: Path, shop: Path, indexed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "ocelot copy" not in ocelot("info", "--db", db).err
     monkeypatch.setattr(terminal, "LITE_ROWS", 59)
     for command in (("info", "--db", db), ("index", shop / "images"), ("index", shop / "images")):
         said = ocelot(*command).err
         assert said.count("ocelot copy") == said.count("beyond 59") == 1, command
+    said: list[str] = []
+    monkeypatch.setattr(
+        logging.getLogger("ocelot"), "warning", lambda text, *parts: said.append(text % parts)
+    )
     terminal.warn_if_large("http://host:19530", 10**9)
+    assert said == []
+    with (
+        closing(build_service(load_settings(db=str(indexed), reranker="none"))) as service,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
+        assert "60 pictures" in serve._announcement(listener, service, str(indexed))
+    (sentence,) = said
+    assert f"`ocelot copy {indexed} http://HOST:19530`" in sentence

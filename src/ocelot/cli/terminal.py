@@ -45,7 +45,7 @@ def warn_if_large(db: str, rows: int) -> None:
     if "://" not in db and rows > LITE_ROWS:
         logging.getLogger("ocelot").warning(
             "%s holds %s pictures, and a local database is slow and takes much memory beyond %s: "
-            "move it to a Milvus server with `ocelot copy %s http://HOST:19530`.",
+            "copy it to a Milvus server with `ocelot copy %s http://HOST:19530`.",
             db, f"{rows:,}", f"{LITE_ROWS:,}", db,
         )  # fmt: skip
 

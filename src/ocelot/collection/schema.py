@@ -21,8 +21,7 @@ _TUNED = "ocelot.search"  # property with the search parameters that were chosen
 # Lite's graph search loses hits under a filter, and its exact search is fast enough for the
 # sizes one process holds.
 _AUTO_INDEX = {"lite": "FLAT", "server": "AUTOINDEX", "zilliz": "AUTOINDEX"}
-
-_BUILT_WITH = ("M", "efConstruction", "nlist")
+_BUILT_WITH = ("M", "efConstruction", "nlist")  # what a server tells of how an index was built
 
 
 def load_collection(
