@@ -48,12 +48,13 @@ _LITE = {
     "AUTOINDEX": _graph(4),  # HNSW
 }
 # Names and ranges of parameters are those of Milvus's documentation, "Index explained", for 2.6. A
-# server that is older than a type refuses it.
+# server that is older than a type refuses it. pymilvus would send True as "True", which Milvus 2.3
+# cannot read: it then tries to build the index for ever.
 _SERVER = {
     "FLAT": _LITE["FLAT"],
     "HNSW": _LITE["HNSW"],
     "HNSW_SQ": _Kind(
-        {**_GRAPH, "sq_type": "SQ8", "refine": True, "refine_type": "FP16"},
+        {**_GRAPH, "sq_type": "SQ8", "refine": "true", "refine_type": "FP16"},
         {"ef": 128, "refine_k": 2},
         {"ef": MAX_RESULTS},
         [{"ef": ef, "refine_k": k} for k, ef in product((1, 2), (16, 32, 64, 128, 256, 512))],
@@ -62,7 +63,7 @@ _SERVER = {
     "IVF_FLAT": _LITE["IVF_FLAT"],
     "IVF_SQ8": _LITE["IVF_SQ8"],
     "IVF_RABITQ": _Kind(
-        {**_LISTS, "refine": True, "refine_type": "SQ8"},
+        {**_LISTS, "refine": "true", "refine_type": "SQ8"},
         {"nprobe": 32, "refine_k": 3},
         {"nprobe": 65_536},
         [
@@ -72,7 +73,7 @@ _SERVER = {
         (1 / 8 + 1, 16),
     ),
     "SCANN": _Kind(
-        {**_LISTS, "with_raw_data": True},
+        _LISTS,
         {"nprobe": 32, "reorder_k": 256},
         {"nprobe": 65_536, "reorder_k": MAX_RESULTS},
         [{**step, "reorder_k": 160} for step in _NPROBE],
