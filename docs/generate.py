@@ -43,7 +43,7 @@ def commands(tree: typer.Typer = app, name: str = "ocelot") -> Iterator[tuple[st
     """Yield the full name and the function of each command."""
     for command in tree.registered_commands:
         assert command.callback is not None
-        given = command.name or command.callback.__name__.replace("_", "-")
+        given = command.name or command.callback.__name__.rstrip("_").replace("_", "-")
         yield f"{name} {given}", command.callback
     for group in tree.registered_groups:
         assert group.typer_instance is not None

@@ -38,6 +38,7 @@ FLOORS = (
     ("encoders.base", "rerankers.base", "model", "downloads"),
     ("collection",),
     ("encoders", "rerankers", "indexing", "training"),
+    ("maintenance",),
     ("render",),
     ("batch_search",),
     ("engine", "evaluation"),

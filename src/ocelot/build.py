@@ -56,7 +56,7 @@ def open(
         CollectionNotFound: There is none, and `create` is False.
         CollectionError: The collection cannot be opened, or was made with another encoder.
 
-    Example::
+    For example:
 
         with ocelot.open("shop.db") as shop:
             shop.index("pictures/")
@@ -262,18 +262,17 @@ def build_images(settings: Settings) -> ImageStore:
     """
     from ocelot.images.store import ImageStore
     from ocelot.images.thumbnails import Thumbnails
+    from ocelot.images.uploads import uploads_beside
 
     thumbnails = Thumbnails(max_bytes=settings.thumbnails_mb * 2**20)
     remote = "://" in settings.db
-    stem = "ocelot" if remote else os.path.expanduser(settings.db.removesuffix(".db"))
-    if settings.collection != Settings.model_fields["collection"].default:
-        stem += f"-{settings.collection}"  # a deleted item's file must not be another collection's
+    beside = uploads_beside("ocelot" if remote else settings.db, settings.collection)
     owner = ""
     if remote:
         owner = f"{urlsplit(settings.db).netloc.rpartition('@')[2]} {settings.collection}"
     elif settings.uploads is not None:
         owner = f"{os.path.realpath(os.path.expanduser(settings.db))} {settings.collection}"
-    return ImageStore(thumbnails, settings.uploads or f"{stem}-uploads", owner)
+    return ImageStore(thumbnails, settings.uploads or beside, owner)
 
 
 def build_reranker(settings: Settings, encoder: Encoder, images: ImageStore) -> Reranker | None:

@@ -50,7 +50,7 @@ class Engine:
     Safe to use from several threads. From async code, call it in a thread:
     `await asyncio.to_thread(shop.search, text="a red kettle")`.
 
-    Example::
+    For example:
 
         with ocelot.open("shop.db") as shop:
             shop.index("pictures/")

@@ -1,7 +1,5 @@
 """Every error that Ocelot raises on purpose.
 
-::
-
     OcelotError
     ├── InputError             what the caller passed cannot be used
     │   ├── ImageError         a picture cannot be read

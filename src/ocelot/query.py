@@ -185,8 +185,9 @@ class Query:
     def extras(self) -> dict[str, Any]:
         """The parts that differ from their defaults, besides images and text, as plain values.
 
-        >>> Query(text="shirt", negative_text="red").extras()
-        {'negative_text': 'red'}
+        Examples:
+            >>> Query(text="shirt", negative_text="red").extras()
+            {'negative_text': 'red'}
         """
         found: dict[str, Any] = {}
         for part in fields(self)[2:]:
@@ -208,8 +209,9 @@ class Query:
     def refined(self, text: str | None = None, **parts: Any) -> Query:
         """This query with more: texts and lists are added, all other parts are replaced.
 
-        >>> Query(text="a kettle").refined("in blue", like="SKU-1", diversity=0.3)
-        Query(images=(), text='a kettle, in blue', like=('SKU-1',), diversity=0.3)
+        Examples:
+            >>> Query(text="a kettle").refined("in blue", like="SKU-1", diversity=0.3)
+            Query(images=(), text='a kettle, in blue', like=('SKU-1',), diversity=0.3)
 
         Args:
             text: Added to the text.

@@ -146,8 +146,9 @@ class Usage:
 
         The cost stays unknown where an endpoint answered and did not count its tokens.
 
-        >>> Usage(1, 1000, 200).priced((2.5, 10.0)).cost
-        0.0045
+        Examples:
+            >>> Usage(1, 1000, 200).priced((2.5, 10.0)).cost
+            0.0045
         """
         if prices is None or (self.calls and not self.prompt_tokens):
             return self

@@ -193,15 +193,6 @@ def test_rows_as_near_as_the_last_count_as_near():
     assert nearest == [{f"r{n}" for n in range(11)} - {"r0", "r7"}]
 
 
-def test_iterate_gives_vectors_in_several_pages(local, monkeypatch):
-    collection, _ = local
-    monkeypatch.setattr("ocelot.collection.collection._PAGE_BYTES", 4 * DIMENSION * 50)
-    read = {row.id: row.vector for row in collection.iterate(vectors=True, metadata=False)}
-    assert list(read) == sorted(map(id_of, range(200)))
-    for n, vector in enumerate(drawn(200)):
-        np.testing.assert_allclose(read[id_of(n)], vector, atol=1e-6)
-
-
 def test_the_fastest_that_is_good_enough():
     one = partial(Measured, p95=1, build=None, memory=None)
     exact_, graph, wide = (

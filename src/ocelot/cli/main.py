@@ -14,11 +14,15 @@ import typer
 from ocelot import __version__
 from ocelot.cli import (
     adopt,
+    backup,
     config,
     data,
     demo,
+    duplicates,
     encoders,
     evaluate,
+    export,
+    import_,
     index,
     info,
     mcp,
@@ -28,6 +32,7 @@ from ocelot.cli import (
     similar,
     train,
     tune,
+    verify,
 )
 from ocelot.cli.options import add_command
 from ocelot.errors import (
@@ -55,7 +60,8 @@ app = typer.Typer(
 )
 for command in (
     index.index, search.search, similar.similar, adopt.adopt, serve.serve, mcp.mcp, info.info,
-    tune.tune, repair.repair, train.train, demo.demo, encoders.encoders,
+    tune.tune, verify.verify, repair.repair, backup.backup, backup.restore, export.export,
+    import_.import_, duplicates.duplicates, train.train, demo.demo, encoders.encoders,
 ):  # fmt: skip
     add_command(app, command)
 app.add_typer(evaluate.app, name="evaluate")

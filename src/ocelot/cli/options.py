@@ -174,7 +174,7 @@ TextModel = Annotated[Path | None, ENCODER["text_model"]]
 
 def add_command(app: typer.Typer, command: Callable[..., None]) -> None:
     """Add a command under its function's name, with the first sentence of its help as summary."""
-    name = command.__name__.replace("_", "-")
+    name = command.__name__.rstrip("_").replace("_", "-")
     text, examples = help_of(command)
     summary = re.split(r"(?<=\.)\s", text)[0]  # typer would cut it
     epilog = "\n".join(["\b", "Examples:", *(f"  {line}" for line in examples)])  # \b keeps lines

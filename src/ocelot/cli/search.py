@@ -156,7 +156,7 @@ def search(
     )  # fmt: skip
     for output in (panorama, html):
         if output is not None:
-            _check_writable(output)
+            check_writable(output)
     settings = load_settings(**given | ({"reranker": "none"} if no_rerank else {}))
     with build_engine(settings, create=False) as engine:
         result = engine.search(
@@ -259,16 +259,16 @@ def save_outputs(result: Result, panorama: Path | None, html: Path | None) -> No
     if panorama is not None and not result.hits:
         typer.echo(f"There are no hits, so {panorama} is not written.", err=True)
     elif panorama is not None:
-        with _writing(panorama):
+        with writing(panorama):
             result.panorama().save(panorama, quality=90)
     if html is not None:
-        with _writing(html):
+        with writing(html):
             html.write_text(result.to_html(), encoding="utf-8")
 
 
-def _check_writable(file: Path) -> None:
+def check_writable(file: Path) -> None:
     """Raise an error if the file cannot be written, before a search is made for it."""
-    with _writing(file):
+    with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists():
             open(file, "ab").close()
@@ -277,7 +277,8 @@ def _check_writable(file: Path) -> None:
 
 
 @contextmanager
-def _writing(file: Path) -> Iterator[None]:
+def writing(file: Path) -> Iterator[None]:
+    """Say in a sentence that a file cannot be written."""
     try:
         yield
     except (OSError, ValueError) as error:

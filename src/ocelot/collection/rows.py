@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CHUNK",
     "OWN_FIELDS",
+    "SCHEMA_VERSION",
     "CollectionInfo",
     "EncoderIdentity",
     "Row",
@@ -38,6 +39,7 @@ __all__ = [
     "row_of",
 ]
 
+SCHEMA_VERSION = "1"
 _SCALARS = ["id", "paths", "size", "width", "height"]
 WITHOUT_METADATA = [*_SCALARS, "sha256"]  # output fields
 WITH_METADATA = [*_SCALARS, "$meta"]  # a server omits the rest of $meta if one of its keys is named
@@ -69,6 +71,27 @@ class EncoderIdentity:
     def of(cls, encoder: Encoder | EncoderIdentity) -> EncoderIdentity:
         """The identity of an encoder."""
         return cls(encoder.name, encoder.fingerprint, encoder.dimension, encoder.runtime)
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The identity as properties of a collection, and of the Parquet file of an export."""
+        properties = {
+            "ocelot.schema": SCHEMA_VERSION,
+            "ocelot.encoder": self.name,
+            "ocelot.fingerprint": self.fingerprint,
+            "ocelot.dimension": str(self.dimension),
+        }
+        return properties | ({"ocelot.runtime": self.runtime} if self.runtime else {})
+
+    @classmethod
+    def of_properties(cls, stored: Mapping[str, str]) -> EncoderIdentity:
+        """The identity that such properties name. Raises `KeyError` or `ValueError`."""
+        return cls(
+            stored["ocelot.encoder"],
+            stored["ocelot.fingerprint"],
+            int(stored["ocelot.dimension"]),
+            stored.get("ocelot.runtime", ""),
+        )
 
     def __str__(self) -> str:
         known = f"{self.fingerprint[:12]}, " if self.fingerprint else ""

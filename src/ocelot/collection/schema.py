@@ -11,12 +11,11 @@ from pymilvus import DataType, MilvusClient, MilvusException
 
 from ocelot.collection.connection import Database, cause, nothing_stored, rpc_code
 from ocelot.collection.indexes import build_params, names
-from ocelot.collection.rows import EncoderIdentity
+from ocelot.collection.rows import SCHEMA_VERSION, EncoderIdentity
 from ocelot.errors import CollectionError, CollectionNotFound, ConfigurationError
 
 __all__ = ["built_index", "keep_search_params", "load_collection"]
 
-_SCHEMA_VERSION = "1"
 _TUNED = "ocelot.search"  # property with the search parameters that were chosen for an index
 # Lite's graph search loses hits under a filter, and its exact search is fast enough for the
 # sizes one process holds.
@@ -86,14 +85,7 @@ def built_index(database: Database, name: str) -> dict[str, Any]:
 
 
 def _create(database: Database, name: str, encoder: EncoderIdentity, consistency: str) -> None:
-    identity = {
-        "ocelot.schema": _SCHEMA_VERSION,
-        "ocelot.encoder": encoder.name,
-        "ocelot.fingerprint": encoder.fingerprint,
-        "ocelot.dimension": str(encoder.dimension),
-    }
-    if encoder.runtime:
-        identity["ocelot.runtime"] = encoder.runtime
+    identity = encoder.properties
     schema = MilvusClient.create_schema(
         auto_id=False, enable_dynamic_field=True, description=json.dumps(identity)
     )
@@ -150,18 +142,13 @@ def _identity(database: Database, name: str, stored: Mapping[str, Any]) -> Encod
             f"The collection {name!r} in {database.shown} was not made by Ocelot: "
             "choose another name, or take its pictures over with `ocelot adopt`."
         )
-    if version != _SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
         raise CollectionError(
             f"The collection {name!r} in {database.shown} has schema version {version}, and "
-            f"this Ocelot reads version {_SCHEMA_VERSION}: install the Ocelot that made it, "
+            f"this Ocelot reads version {SCHEMA_VERSION}: install the Ocelot that made it, "
             "or index into another collection."
         )
-    return EncoderIdentity(
-        stored["ocelot.encoder"],
-        stored["ocelot.fingerprint"],
-        int(stored["ocelot.dimension"]),
-        stored.get("ocelot.runtime", ""),
-    )
+    return EncoderIdentity.of_properties(stored)
 
 
 def _build_index(

@@ -109,8 +109,8 @@ def draw_trial(collection: Collection, count: int, report: Report) -> Trial:
     left_out = [frozenset({one.id, other.id}) for one, other in pairs]
     stored = _vectors(found)
     queries = _unit(stored[:half] + stored[half : 2 * half] / 3)
-    pages = collection.iterate(metadata=False, vectors=True)
-    blocks = iter(lambda: list(islice(pages, _BLOCK)), [])
+    everything = collection.iterate_whole()
+    blocks = iter(lambda: list(islice(everything, _BLOCK)), [])
     matrices = (([row.id for row in block], _vectors(block)) for block in blocks)
     return Trial(queries, left_out, exact(queries, matrices, left_out), rows)
 
@@ -194,7 +194,7 @@ def measure_copies(
             open(collection.identity, name=name, index=index).close()
         report(f"Copying {trial.rows:,} rows")
         with open(name=name) as copy:
-            copy.upsert(collection.iterate(vectors=True), fresh=True)
+            copy.upsert(collection.iterate_whole(), fresh=True)
             copy.flush()
         for index in indexes:
             report(f"Building {index}")

@@ -18,10 +18,11 @@ __all__ = ["FunctionEncoder"]
 class FunctionEncoder(Encoder):
     """Calls a function of (RGB image or None, text or None) that returns one vector.
 
-    >>> import numpy as np
-    >>> by_length = FunctionEncoder(lambda image, text: [1.0, len(text or "")], dimension=2)
-    >>> by_length.encode([(None, "a")]).astype(float).round(2).tolist()
-    [[0.71, 0.71]]
+    Examples:
+        >>> import numpy as np
+        >>> by_length = FunctionEncoder(lambda image, text: [1.0, len(text or "")], dimension=2)
+        >>> by_length.encode([(None, "a")]).astype(float).round(2).tolist()
+        [[0.71, 0.71]]
 
     Args:
         function: Deterministic. Its vectors need not have length 1.

@@ -15,11 +15,30 @@ from ocelot.files import atomic_path, partials_of, remove_partial
 from ocelot.images.decode import hash_bytes
 from ocelot.images.file import ImageFile
 
-__all__ = ["UploadFolder"]
+__all__ = ["UploadFolder", "is_upload", "uploads_beside"]
 
 _HOUR = 3600
 _OWN_NAME = re.compile(r"([0-9a-f]{2})[0-9a-f]{62}(-[0-9a-f]{16})?\.[a-z0-9]+")
 _SUFFIX = {"JPEG": ".jpg", "TIFF": ".tif", "MPO": ".jpg", "HEIF": ".heic"}
+
+
+def uploads_beside(database: str, collection: str = "ocelot") -> str:
+    """The folder for uploads of a collection, unless another is set: `shop.db` -> `shop-uploads`.
+
+    A deleted item's file must not be another collection's, so each collection has its own.
+
+    >>> uploads_beside("a/shop.db"), uploads_beside("shop.db", "toys")
+    ('a/shop-uploads', 'shop-toys-uploads')
+    """
+    name = "" if collection == "ocelot" else f"-{collection}"
+    return f"{os.path.expanduser(database.removesuffix('.db'))}{name}-uploads"
+
+
+def is_upload(path: str | Path) -> bool:
+    """Whether a path is one that `UploadFolder` gives to its files."""
+    folder, name = os.path.split(path)
+    own = _OWN_NAME.fullmatch(name)
+    return own is not None and os.path.basename(folder) == own[1]
 
 
 class UploadFolder:
@@ -121,8 +140,7 @@ class UploadFolder:
             StorageError: A file cannot be deleted.
         """
         for path in map(Path, paths):
-            own = _OWN_NAME.fullmatch(path.name)
-            if own and path.parent == self.folder / own[1]:
+            if is_upload(path) and path.parent.parent == self.folder:
                 try:
                     for file in (path, *partials_of(path)):  # a kill may leave one of these
                         file.unlink(missing_ok=True)

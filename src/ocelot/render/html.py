@@ -7,7 +7,7 @@ text: file names, metadata and replies of language models can hold anything.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from ocelot.images.file import ImageFile
     from ocelot.images.store import ImageStore
-    from ocelot.types import Result
+    from ocelot.types import Hit, Result
 
-__all__ = ["data_url", "environment", "render_page", "sendable"]
+__all__ = ["data_url", "environment", "render_groups", "render_page", "sendable"]
 
 _REFERENCE, _PANORAMA = 360, 1600  # longest side, pixels
 
@@ -55,6 +55,15 @@ def render_page(result: Result, images: ImageStore, panorama: Image.Image | None
         unknown=words.unknown(result),
     )
     return sendable(page)
+
+
+def render_groups(groups: Sequence[Sequence[Hit]], threshold: float, images: ImageStore) -> str:
+    """A page of near duplicates: each group with its pictures, their sizes and all their paths."""
+    return sendable(
+        environment()
+        .get_template("groups.html")
+        .render(groups=groups, threshold=threshold, stored=partial(data_url, images.picture))
+    )
 
 
 def sendable(text: str) -> str:

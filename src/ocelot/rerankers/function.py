@@ -18,10 +18,11 @@ Order = Sequence[int]
 class FunctionReranker:
     """Orders hits with a function.
 
-    >>> reverse = FunctionReranker(lambda query, hits: range(len(hits))[::-1], name="reverse")
-    >>> hits = [Hit(id, (f"{id}.jpg",)) for id in "ab"]
-    >>> reverse.rerank(Query(text="anything"), hits).order
-    (1, 0)
+    Examples:
+        >>> reverse = FunctionReranker(lambda query, hits: range(len(hits))[::-1], name="reverse")
+        >>> hits = [Hit(id, (f"{id}.jpg",)) for id in "ab"]
+        >>> reverse.rerank(Query(text="anything"), hits).order
+        (1, 0)
 
     Args:
         function: Takes a query and its hits; returns positions, best first, or

@@ -17,7 +17,7 @@ from ocelot.collection.lite.folder import collection_folders
 from ocelot.collection.lite.seal import Damage, Seal
 from ocelot.errors import ConfigurationError, DatabaseUnavailable
 
-__all__ = ["LocalDatabase", "database_path", "in_use", "locked"]
+__all__ = ["LocalDatabase", "damaged", "database_path", "in_use", "locked", "unwritten"]
 
 _ROOM = 64 * 2**20  # bytes that must be free to open a database for reading in its own place
 
@@ -108,7 +108,7 @@ class LocalDatabase:
     def writing(self) -> Iterator[None]:
         """Hold during each write: one at a time; sealed once it is acknowledged."""
         self.check_writable()
-        with self._writing:
+        with self._writing, unwritten(self.path, writes=True):
             yield
             self._seal.write()
 
@@ -130,7 +130,7 @@ class LocalDatabase:
 
     def _check(self) -> None:
         if damages := self._seal.check():
-            raise _damaged(self.path, damages)
+            raise damaged(self.path, damages)
         if not self.read_only:
             with suppress(OSError):
                 self._seal.remove_leftovers()
@@ -181,7 +181,8 @@ def database_path(uri: str) -> Path:
     return path
 
 
-def _damaged(path: Path, damages: list[Damage]) -> DatabaseUnavailable:
+def damaged(path: Path, damages: list[Damage]) -> DatabaseUnavailable:
+    """The error for a database that its seal does not confirm."""
     more = f", and {len(damages) - 1} more" if len(damages) > 1 else ""
     return DatabaseUnavailable(
         f"The database {path} is damaged: {damages[0]}{more}. Nothing was changed: run `ocelot "
@@ -227,22 +228,49 @@ def locked(database: Path, *, shared: bool = False) -> Iterator[None]:
     Raises:
         DatabaseUnavailable: Another process has the database open.
     """
+    with _flock(database / "LOCK", shared=shared, wait=False):
+        yield
+
+
+@contextmanager
+def unwritten(database: Path, *, writes: bool = False) -> Iterator[None]:
+    """Wait until nobody writes a row to a database, and keep it so; for a backup.
+
+    The process that has the database open holds this lock only during each write. What Milvus
+    Lite does in the background, merging data files, goes on.
+
+    Args:
+        writes: Whether the caller is the one who writes.
+
+    Raises:
+        OSError: The lock cannot be taken, as on a full disk.
+    """
+    file = database / "WRITE"
+    if not file.exists() and os.access(database, os.W_OK):
+        file.touch()
+    with _flock(file, shared=not writes, wait=True):
+        yield
+
+
+@contextmanager
+def _flock(file: Path, *, shared: bool, wait: bool) -> Iterator[None]:
+    """Hold a lock between processes. Windows has none; a missing file to be shared needs none."""
     try:
         import fcntl
     except ImportError:  # Windows
         yield
         return
-    flags = os.O_RDONLY if shared else os.O_CREAT | os.O_RDWR
     try:
-        handle = os.open(database / "LOCK", flags, 0o644)
-    except FileNotFoundError:  # never opened
+        handle = os.open(file, os.O_RDONLY if shared else os.O_CREAT | os.O_RDWR, 0o644)
+    except FileNotFoundError:  # nobody can have opened it, or written to it
         yield
         return
     try:
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         try:
-            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            fcntl.flock(handle, kind if wait else kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise in_use(database) from None
+            raise in_use(file.parent) from None
         yield
     finally:
         os.close(handle)

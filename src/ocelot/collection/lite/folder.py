@@ -5,6 +5,7 @@ Layout of milvus-lite 3.2 (manifest format 2)::
     shop.db/
         LOCK                            locked by the process that has the database open
         seal.json                       ours: see `ocelot.collection.lite.seal`
+        WRITE                           ours: locked during each write
         collections/NAME/
             schema.json
             manifest.json               names the data files; replaced as a whole

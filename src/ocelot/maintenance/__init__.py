@@ -1,0 +1,1 @@
+"""Keeping a collection in order: checked, mended, exported, backed up, freed from duplicates."""

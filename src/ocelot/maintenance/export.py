@@ -1,0 +1,220 @@
+"""Collections as Parquet files, and back.
+
+The columns are those that Milvus's bulk import reads for a collection of Ocelot, by the
+conventions of `pymilvus.bulk_writer`::
+
+    id                    string
+    paths                 string: a JSON object, path -> modification time in nanoseconds
+    size, width, height   int64
+    vector                list of float32
+    $meta                 string: a JSON object of the metadata and of `sha256`; Milvus's name for
+                          the fields that are not in the schema of a collection
+
+The encoder is in the metadata of the Parquet schema, under the keys of a collection's properties.
+Bulk import refuses any other column, so there is none for each field of the metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ocelot.collection import Collection, EncoderIdentity, Row
+from ocelot.collection.lite.folder import json_object
+from ocelot.errors import InputError, StorageError
+from ocelot.files import atomic_path
+from ocelot.indexing import Progress
+from ocelot.types import Failure
+
+__all__ = ["ImportReport", "export_rows", "identity_of", "import_rows"]
+
+_NUMBERS = ("size", "width", "height")
+_GROUP_BYTES = 32 * 2**20  # of vectors in a row group
+_BATCH = 1_000  # rows read at once
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What became of the rows of a file.
+
+    Attributes:
+        found: Rows.
+        stored: Rows that are now in the collection.
+        failures: Rows that cannot be stored, with reasons.
+    """
+
+    found: int
+    stored: int
+    failures: tuple[Failure, ...] = ()
+
+
+def export_rows(
+    collection: Collection,
+    file: str | Path,
+    *,
+    filter: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> int:
+    """Write the rows of a collection to a Parquet file; return how many.
+
+    Rows come in order of their ids, in row groups of some 32 MB. The file appears as a whole.
+
+    Args:
+        file: Replaced if it exists.
+        filter: A Milvus expression over the metadata, to select rows.
+        progress: Called after each row group.
+
+    Raises:
+        FilterError, CollectionError: The collection cannot be read.
+        StorageError: The file cannot be written.
+    """
+    total, written = collection.count(filter), 0
+    identity = collection.identity
+    rows = collection.iterate_whole(filter=filter)
+    size = max(1, _GROUP_BYTES // (4 * identity.dimension))
+    try:
+        with (
+            atomic_path(file, durable=True) as partial,
+            pq.ParquetWriter(partial, _schema(identity)) as writer,
+        ):
+            while group := list(islice(rows, size)):
+                writer.write_table(_table(group, identity))
+                written += len(group)
+                if progress is not None:
+                    progress(Progress(written, total, 0, 0, 0))
+    except OSError as error:
+        raise StorageError(
+            f"The file {file} cannot be written ({error.strerror or error}): free some space, or "
+            "choose another path."
+        ) from error
+    return written
+
+
+def identity_of(file: str | Path) -> EncoderIdentity:
+    """The encoder whose vectors a file holds.
+
+    Raises:
+        InputError: The file cannot be read, or `export_rows` did not write it.
+    """
+    return _opened(file)[1]
+
+
+def import_rows(
+    file: str | Path,
+    collection: Collection,
+    progress: Callable[[Progress], None] | None = None,
+) -> ImportReport:
+    """Store the rows of a Parquet file, with their vectors as they are.
+
+    Rows replace those with the same ids, so an interrupted run can be run again. Of several rows
+    with one id, the last one counts.
+
+    Args:
+        progress: Called now and then.
+
+    Raises:
+        InputError: `export_rows` did not write the file.
+        EncoderMismatch: The collection has another encoder's vectors.
+        CollectionError: Milvus refused.
+    """
+    parquet, identity = _opened(file)
+    with parquet:
+        collection.check(identity)
+        found, stored, failures = 0, 0, list[Failure]()
+        for batch in _batches(parquet, file):
+            rows: dict[str, Row] = {}
+            records = batch.select([name for name in batch.schema.names if name != "vector"])
+            for record, vector in zip(records.to_pylist(), batch.column("vector"), strict=True):
+                found += 1
+                try:
+                    row = _row(record, vector, identity.dimension)
+                    rows[row.id] = row
+                    stored += 1
+                except (InputError, ValueError, TypeError) as error:
+                    reason = str(error).rstrip(".")
+                    failures.append(Failure(f"{file} row {found}", reason))
+            collection.upsert(rows.values())
+            if progress is not None:
+                done = Progress(found, parquet.metadata.num_rows, 0, stored, len(failures))
+                progress(done)
+    if stored:
+        collection.flush()
+    return ImportReport(found, stored, tuple(failures))
+
+
+def _schema(identity: EncoderIdentity) -> pa.Schema:
+    fields = [("id", pa.string()), ("paths", pa.string())]
+    fields += [(name, pa.int64()) for name in _NUMBERS]
+    fields += [("vector", pa.list_(pa.float32())), ("$meta", pa.string())]
+    return pa.schema(fields, metadata=identity.properties)
+
+
+def _table(rows: list[Row], identity: EncoderIdentity) -> pa.Table:
+    vectors = np.array([row.vector for row in rows], dtype=np.float32)
+    ends = np.arange(len(rows) + 1, dtype=np.int32) * identity.dimension
+    columns = [
+        [row.id for row in rows],
+        [json.dumps(dict(row.paths)) for row in rows],
+        *([getattr(row, name) for row in rows] for name in _NUMBERS),
+        pa.ListArray.from_arrays(ends, vectors.reshape(-1)),
+        [json.dumps({**row.metadata, "sha256": row.sha256}) for row in rows],
+    ]
+    return pa.table(columns, schema=_schema(identity))
+
+
+def _opened(file: str | Path) -> tuple[pq.ParquetFile, EncoderIdentity]:
+    try:
+        parquet = pq.ParquetFile(file)
+    except (OSError, pa.ArrowException) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{file} cannot be read as Parquet ({reason}): check the path.") from error
+    schema = parquet.schema_arrow
+    given = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+    try:
+        identity = EncoderIdentity.of_properties(given)
+    except (KeyError, ValueError):
+        parquet.close()
+        raise InputError(
+            f"{file} does not say which encoder made its vectors, so it cannot be imported: take "
+            "a file that `ocelot export` wrote."
+        ) from None
+    if not schema.remove_metadata().equals(_schema(identity).remove_metadata()):
+        parquet.close()
+        raise InputError(
+            f"{file} has other columns than those of `ocelot export` "
+            f"({', '.join(f'{one.name} {one.type}' for one in schema)}): export it again."
+        )
+    return parquet, identity
+
+
+def _batches(parquet: pq.ParquetFile, file: str | Path) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from parquet.iter_batches(_BATCH)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"{file} is damaged ({error}): what came before is stored; export it again."
+        ) from error
+
+
+def _row(record: dict[str, Any], vector: pa.ListScalar, dimension: int) -> Row:
+    """The row of a record; `InputError`, `ValueError` or `TypeError` if it cannot be stored."""
+    if not vector.is_valid or len(vector.values) != dimension or vector.values.null_count:
+        raise InputError(f"its vector must have {dimension} numbers")
+    numbers = vector.values.to_numpy()
+    if not np.isfinite(numbers).all() or not numbers.any():
+        raise InputError("its vector must be finite and not all zeros")
+    sizes = [record[name] for name in _NUMBERS]
+    paths, metadata = (json_object(record[name]) for name in ("paths", "$meta"))
+    if not all(type(number) is int for number in (*sizes, *paths.values())):
+        raise InputError("its sizes and the times of its paths must be whole numbers")
+    sha256 = str(metadata.pop("sha256", ""))
+    size, width, height = sizes
+    return Row(record["id"], paths, size, width, height, metadata, numbers, sha256)
