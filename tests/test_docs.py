@@ -155,7 +155,7 @@ SAMPLES = {
     "llm_price_in": "7.5", "llm_price_out": "7.5", "llm_prices": '{"m": [7.5, 8.0]}',
     "llm_daily_tokens": "7", "llm_daily_dollars": "7.5", "llm_pause": "7.5",
     "llm_max_tokens": "77", "llm_detail": "low", "llm_window": "7", "llm_votes": "3",
-    "llm_cache": "false", "mcp": "true",
+    "llm_cache": "false", "mcp": "true", "read_only": "true",
     "max_upload_mb": "7.5", "thumbnails_mb": "77", "max_pixels": "777", "request_timeout": "7.5",
     "header_timeout": "7.5", "client_connections": "7", "log_format": "json",
     "stop_timeout": "7.5", "outage_timeout": "7.5", "threads": "7", "queue": "7",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,12 @@ def test_open_names_what_it_cannot_use(given: dict[str, object], named: str) -> 
     with pytest.raises(ConfigurationError, match=named):
         ocelot.open("new.db", **given)  # type: ignore[arg-type]
     assert not Path("new.db").exists()
+
+
+def test_what_workers_get_holds_no_secret() -> None:
+    secrets = {"token": SECRET, "llm_api_key": SECRET, "api_keys": SECRET}
+    settings = load_settings(**secrets, db=f"http://me:{SECRET}@milvus:19530", precision="fp32")
+    given = settings.without_secrets()
+    assert SECRET.encode() not in pickle.dumps(given)
+    assert (given.precision, given.encoder) == ("fp32", settings.encoder)
+    assert settings.token is not None

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         RequestTimeout,
         RerankError,
         StorageError,
+        UnknownWords,
     )
     from ocelot.images.file import ImageFile
     from ocelot.rerankers.base import Reranker
@@ -74,6 +75,7 @@ __all__ = [
     "Reranker",
     "Result",
     "StorageError",
+    "UnknownWords",
     "Usage",
     "open",
 ]

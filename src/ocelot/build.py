@@ -357,12 +357,11 @@ def _build_llm(settings: Settings, images: ImageStore, substitute: Reranker) -> 
     )
 
 
-def build_service(settings: Settings, *, read_only: bool = False) -> Service:
+def build_service(settings: Settings) -> Service:
     """Build a service for many callers, with an encoder that batches and all rerankers.
 
-    Args:
-        read_only: Whether nothing will be written: the collection must exist, and the folder for
-            uploads may be one that cannot be written to.
+    If it is to be read-only, the collection must exist, and the folder for uploads may be one that
+    cannot be written to.
 
     Raises:
         ConfigurationError: A setting cannot be used, the folder for uploads cannot be written to,
@@ -381,12 +380,12 @@ def build_service(settings: Settings, *, read_only: bool = False) -> Service:
     from ocelot.rerankers.fusion import FusionReranker
 
     metrics = Metrics()
-    with _existing_collection(settings, create=not read_only) as existing:
+    with _existing_collection(settings, create=not settings.read_only) as existing:
         loaded = _load_encoder(settings, None, existing)
         batching = BatchingEncoder(loaded, window=settings.batch_window, observe=metrics.batch)
         encoder = CachingEncoder(batching, observe=metrics.remembered)
         images = build_images(settings)
-        if not read_only:
+        if not settings.read_only:
             images.uploads  # noqa: B018  (refuse a folder that cannot be written to at once)
         fusion = FusionReranker(encoder, images)
         rerankers: dict[str, Reranker] = {"fusion": fusion}

@@ -21,7 +21,13 @@ from ocelot.batch_search import encoded_together
 from ocelot.collection.foreign import ForeignCollection
 from ocelot.collection.rows import changed_metadata
 from ocelot.encoders.base import encode_query
-from ocelot.errors import ConfigurationError, InputError, ItemNotFound, OcelotError
+from ocelot.errors import (
+    ConfigurationError,
+    InputError,
+    ItemNotFound,
+    OcelotError,
+    UnknownWords,
+)
 from ocelot.hybrid import word_scores
 from ocelot.images.store import ImageStore
 from ocelot.indexing import Progress, add_record, add_records, index_images
@@ -86,6 +92,7 @@ class Engine:
         *,
         metadata: str | Path | None = None,
         prune: bool = False,
+        video: str | None = None,
         batch_size: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> IndexReport:
@@ -100,6 +107,8 @@ class Engine:
                 file named `metadata` in each folder, or in the one above if it names pictures
                 of the folder. Pictures that no line names keep their metadata.
             prune: Also remove items whose files below `paths` no longer exist.
+            video: Also store frames of videos: "scene", the first of each scene, or a number, the
+                seconds between two frames. Each has the metadata `video` and `second`.
             batch_size: Pictures encoded at once; by default the encoder's choice.
             progress: Called now and then from the calling thread.
 
@@ -115,6 +124,7 @@ class Engine:
             self.images,
             metadata=metadata,
             prune=prune,
+            video=video,
             batch_size=batch_size,
             progress=progress,
         )
@@ -514,7 +524,7 @@ def _unknown_words(encoder: Encoder, query: Query) -> tuple[str, ...]:
 def _check_known(
     encoder: Encoder, query: Query, unknown: Sequence[str], hits: Sequence[Hit] = ()
 ) -> None:
-    """Raise an `InputError` if a text alone has no known word, and shares none with a hit."""
+    """Raise `UnknownWords` if a text alone has no known word, and shares none with a hit."""
     text = query.text or ""
     titles = [hit.metadata.get(query.hybrid or "") for hit in hits]
     if (
@@ -524,7 +534,7 @@ def _check_known(
         and set(words_of(text)) <= set(unknown)
         and not any(word_scores(text, titles))
     ):
-        raise InputError(
+        raise UnknownWords(
             f"{does_not_know(encoder.name, unknown)}. The text has no other word: use other words, "
             "or a collection of an encoder that was trained on more, such as bge-visualized-base, "
             "or bge-visualized-m3 for many languages."

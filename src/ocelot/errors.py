@@ -6,7 +6,8 @@
     │   │   └── ImageTooLarge  it has more bytes or pixels than the limit
     │   ├── FilterError        a filter expression that Milvus does not accept
     │   ├── ItemNotFound       there is no such item, or its file no longer exists
-    │   └── MetadataError      a metadata or triplets file that cannot be used
+    │   ├── MetadataError      a metadata or triplets file that cannot be used
+    │   └── UnknownWords       the encoder knows no word of a text
     ├── ConfigurationError     a setting is wrong, or an optional package is missing
     ├── EncoderError           an encoder cannot be loaded or gave unusable vectors
     │   └── CheckpointError    weights, config or tokenizer are missing or do not fit
@@ -46,6 +47,7 @@ __all__ = [
     "RequestTimeout",
     "RerankError",
     "StorageError",
+    "UnknownWords",
 ]
 
 
@@ -88,6 +90,10 @@ class ItemNotFound(InputError):
 
 class MetadataError(InputError):
     """A metadata or triplets file that cannot be used."""
+
+
+class UnknownWords(InputError):
+    """The encoder knows no word of a text, and there is nothing else to search for."""
 
 
 class ConfigurationError(OcelotError):

@@ -231,6 +231,11 @@ class Settings(BaseSettings):
     mcp: bool = Field(
         False, description="Whether `ocelot serve` also serves MCP, for language models, at /mcp."
     )
+    read_only: bool = Field(
+        False,
+        description="Whether `ocelot serve` only lets pictures be found: nothing can be added, "
+        "changed or deleted.",
+    )
     max_upload_mb: float = Field(20.0, gt=0, le=200, description="The largest request, in MiB.")
     max_pixels: int = Field(
         50_000_000, ge=1, description="The most pixels of a picture sent to the server."
@@ -270,6 +275,11 @@ class Settings(BaseSettings):
     def cross_encoder(self) -> str | None:
         """The model of a cross-encoder that reranks."""
         return self.reranker.partition("cross-encoder:")[2] or None
+
+    def without_secrets(self) -> Settings:
+        """These settings for a machine that only encodes: no keys, and no address of a database."""
+        secrets = {name: None for name, value in self if isinstance(value, SecretStr)}
+        return self.model_copy(update=secrets | {"db": "", "llm_base_url": None})
 
     @property
     def has_language_model(self) -> bool:

@@ -16,6 +16,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ocelot.errors import InputError
+from ocelot.images.places import frame_of
 from ocelot.query import MAX_REFERENCES, Input, Query
 from ocelot.words import count
 
@@ -38,6 +39,7 @@ __all__ = [
     "Ranking",
     "Remark",
     "Result",
+    "Sentence",
     "Usage",
 ]
 
@@ -75,9 +77,14 @@ class Item:
 
     @property
     def title(self) -> str:
-        """The title in its metadata; else the id, if the caller chose one; else the file name."""
+        """The title in its metadata; else the id, if the caller chose one; else the file name.
+
+        A frame of a video adds its second: "clip.mp4 at 12.5 s".
+        """
         values = (self.metadata.get(key) for key in TITLE_KEYS)
         titles = (value.strip() for value in values if isinstance(value, str) and value.strip())
+        if frame := frame_of(self.path):
+            return f"{next(titles, Path(frame[0]).name)} at {frame[1]:.10g} s"
         return next(titles, Path(self.path).name if self.id == self.sha256 else self.id)
 
 
@@ -157,6 +164,14 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Sentence:
+    """The names of a sentence's parts, and the values in them, to say it in another language."""
+
+    parts: tuple[str, ...]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Ranking:
     """A reranker's verdict on a list of hits.
 
@@ -172,6 +187,7 @@ class Ranking:
         match: Whether anything fits the query at all; None when the reranker does not judge it.
         usage: Tokens and calls that this answer cost; zero when `cached`.
         cached: Whether the answer came from the cache.
+        sentence: What a sentence of Ocelot's own says: the reason, or the detail of a fallback.
     """
 
     order: tuple[int, ...]
@@ -182,6 +198,7 @@ class Ranking:
     match: bool | None = None
     usage: Usage = Usage()
     cached: bool = False
+    sentence: Sentence | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if sorted(self.order) != list(range(len(self.order))):
@@ -278,7 +295,7 @@ class Result:
         if self.ranking is not None:
             ranking = {"ranked_by": self.ranking.ranked_by, **vars(self.ranking)}
             ranking["usage"] = vars(self.ranking.usage)
-            ranking.pop("order")
+            del ranking["order"], ranking["sentence"]
         images = [image.name for image in self.query.images]
         return {
             "query": {"images": images, "text": self.query.text, **self.query.extras()},

@@ -14,6 +14,7 @@ from ocelot.encoders import VisualizedBGE
 from ocelot.engine import Engine
 from ocelot.settings import Settings
 from tests.cli.conftest import Command
+from tests.images.videos import GREEN, RED, write_video
 
 
 def test_index_then_index_again(ocelot: Command, shop: Path) -> None:
@@ -41,6 +42,25 @@ def test_with_nothing_new_neither_model_nor_database_is_opened(
     (folder / "more.png").write_bytes(next(folder.iterdir()).read_bytes())
     third = json.loads(ocelot("index", folder, "--json").out)
     assert (first["encoded"], third["unchanged"], third["relocated"]) == (60, 60, 1)
+
+
+def test_a_video_is_found_by_its_second(ocelot: Command, tmp_path: Path) -> None:
+    write_video(tmp_path / "films" / "clip.mp4", [(RED, 2.0), (GREEN, 1.5)])
+    Image.new("RGB", (64, 48), GREEN).save(tmp_path / "green.png")
+    done = ocelot("index", tmp_path / "films", "--video", "scene")
+    assert "2 pictures found: 2 encoded" in done.out
+    assert "2 unchanged" in ocelot("index", tmp_path / "films", "--video", "scene").out
+    found = ocelot("search", tmp_path / "green.png", "--reranker", "none")
+    assert "clip.mp4 at 2 s" in found.out.splitlines()[0] + found.out.splitlines()[1]
+    refused = ocelot("index", tmp_path / "films", "--video", "often")
+    assert refused.code == 2
+    assert "was: 'often'" in refused.err
+
+
+def test_a_url_needs_ray(ocelot: Command) -> None:
+    refused = ocelot("index", "s3://bucket/shop")
+    assert (refused.code, refused.out) == (2, "")
+    assert "s3://bucket/shop is a URL: add --engine ray" in refused.err
 
 
 @pytest.fixture

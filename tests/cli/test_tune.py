@@ -104,10 +104,11 @@ def test_a_local_database_that_is_too_large_is_named_once(
     )
     terminal.warn_if_large("http://host:19530", 10**9)
     assert said == []
+    settings = load_settings(db=str(indexed), reranker="none")
     with (
-        closing(build_service(load_settings(db=str(indexed), reranker="none"))) as service,
+        closing(build_service(settings)) as service,
         socket.create_server(("127.0.0.1", 0)) as listener,
     ):
-        assert "60 pictures" in serve._announcement(listener, service, str(indexed))
+        assert "60 pictures" in serve._announcement(listener, service, settings)
     (sentence,) = said
     assert f"`ocelot copy {indexed} http://HOST:19530`" in sentence

@@ -100,7 +100,7 @@ def db(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def warm(db: Path) -> Iterator[Service]:
     """A service with the shop; for reading only."""
-    service = build_service(load_settings(db=str(db), reranker="fusion"), read_only=True)
+    service = build_service(load_settings(db=str(db), reranker="fusion", read_only=True))
     yield service
     service.close()
 

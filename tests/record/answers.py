@@ -137,7 +137,9 @@ def hits_as_json(hits: Sequence[Hit]) -> list[Any]:
 
 def ranking_as_json(made: Ranking) -> dict[str, Any]:
     """A verdict; the wording of `detail` may change."""
-    return {**asdict(made), "order": list(made.order), "detail": bool(made.detail)}
+    told = {**asdict(made), "order": list(made.order), "detail": bool(made.detail)}
+    del told["sentence"]  # its words are the reason
+    return told
 
 
 def report_as_json(report: IndexReport, folder: Path) -> dict[str, Any]:

@@ -821,3 +821,21 @@ def test_no_try_is_made_for_who_has_gone(
     with gone, pytest.raises(Abandoned):
         reranker(server, retries=5).rerank(QUERY, make_hits(COLOURS))
     assert len(server.requests) == tries
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "25"}])
+def test_nobody_waits_for_a_model_that_hangs(
+    server: ChatServer, make_hits: MakeHits, headers: dict[str, str]
+) -> None:
+    """Neither for its answer nor until it may be asked again: the thread is free at once."""
+    gone, release = threading.Event(), threading.Event()
+
+    def script(_: Request) -> Reply:
+        gone.set()
+        return Reply(b"busy", 503, headers, wait=None if headers else release)
+
+    server.script = script
+    with cancellable(gone.is_set), pytest.raises(Abandoned):
+        reranker(server, timeout=30, retries=1).rerank(QUERY, make_hits(COLOURS))
+    assert len(server.requests) == 1 and not release.is_set()
+    release.set()

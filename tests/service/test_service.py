@@ -35,6 +35,7 @@ from ocelot.service import Limits, Service
 from ocelot.service.images import small
 from ocelot.settings import load_settings
 from ocelot.types import Hit, Query, Ranking
+from tests.rerankers.chat_server import ChatServer, Reply, Request, ranking
 from tests.shop import write_shop
 
 QUESTION = "phone case with this image theme"
@@ -348,14 +349,45 @@ def test_which_rerankers_are_on_offer(bare_environment: None, tmp_path: Path) ->
 def test_who_only_reads_needs_no_folder_for_uploads(bare_environment: None, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     settings = load_settings(db=str(tmp_path / "shop.db"), uploads=tmp_path / "file" / "uploads")
+    reading = settings.model_copy(update={"read_only": True})
     with pytest.raises(CollectionNotFound):
-        build_service(settings, read_only=True)
+        build_service(reading)
     build_service(settings.model_copy(update={"uploads": None})).close()
     with pytest.raises(ConfigurationError, match="not a writable folder"):
         build_service(settings)
-    service = build_service(settings, read_only=True)
+    service = build_service(reading)
     assert asyncio.run(service.count()) == 0
     service.close()
+
+
+def test_a_model_that_hangs_keeps_no_thread_when_nobody_waits(
+    bare_environment: None, tmp_path: Path
+) -> None:
+    arrived, release = threading.Event(), threading.Event()
+
+    def hang(_: Request) -> Reply:
+        arrived.set()
+        release.wait()
+        return ranking([0])
+
+    async def go(service: Service) -> None:
+        await service.add(ImageFile(picture("red")))
+        answer = await service.search(Query(text="red"), reranked=True)
+        waiting = asyncio.ensure_future(service.rerank(answer, "llm"))
+        assert await asyncio.to_thread(arrived.wait, 30)
+        assert service.busy
+        waiting.cancel()
+        while service.busy:
+            await asyncio.sleep(0)
+
+    with ChatServer(hang) as model:
+        settings = load_settings(db=str(tmp_path / "shop.db"), llm_base_url=model.url)
+        service = build_service(settings.model_copy(update={"llm_cache": False}))
+        try:
+            asyncio.run(asyncio.wait_for(go(service), 30))
+        finally:
+            release.set()
+            service.close()
 
 
 def test_one_of_many_deletes_is_the_one(service: Service) -> None:

@@ -10,7 +10,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from ocelot.service import Service
-from ocelot.service.first_hits import FirstHits
 from ocelot.types import Hit, Query, Ranking
 from tests.web.conftest import MakeService, app_of, client_of
 
@@ -159,13 +158,19 @@ def test_a_vector_that_cannot_be_used_is_refused(client: TestClient, vector: Any
     assert refused.status_code in (400, 422), refused.text
 
 
-def test_hits_after_the_first_hundred_stay_behind_them() -> None:
+def test_hits_after_the_first_hundred_stay_behind_them(
+    beside: MakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Reverse:
         name = "reverse"
 
         def rerank(self, query: Query, hits: list[Hit]) -> Ranking:
             return Ranking(tuple(range(len(hits)))[::-1], "reversed", self.name)
 
-    hits = [Hit(str(number), (f"{number}.jpg",)) for number in range(7)]
-    ranking = FirstHits(Reverse(), 3).rerank(Query(text="a"), hits)
-    assert ranking.order == (2, 1, 0, 3, 4, 5, 6) and ranking.reranker == "reverse"
+    monkeypatch.setattr("ocelot.service.service.MAX_RERANKED", 3)
+    client = client_of(app_of(beside(rerankers={"reverse": Reverse()}, default="reverse")))
+    found = ids(ask(client, text="kettle", limit=7, rerank=False))
+    answer = ask(client, text="kettle", limit=7)
+    assert ids(answer) == [*found[2::-1], *found[3:]]
+    assert [hit["rank"] for hit in answer["hits"]] == list(range(1, 8))
+    assert [hit["retrieval_rank"] for hit in answer["hits"]] == [3, 2, 1, 4, 5, 6, 7]

@@ -17,7 +17,7 @@ STATUS = {
     "CheckpointError": 503, "CollectionError": 503, "DatabaseUnavailable": 503,
     "CollectionNotFound": 503,
     "EncoderMismatch": 503, "RerankError": 503, "DownloadError": 503, "Overloaded": 429,
-    "RequestTimeout": 503, "StorageError": 507, "OcelotError": 503,
+    "RequestTimeout": 503, "StorageError": 507, "OcelotError": 503, "UnknownWords": 422,
 }  # fmt: skip
 SECRET = "/home/ada/shop.db at 10.0.0.7"
 

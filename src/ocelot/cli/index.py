@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ocelot.cli.logs import write_logs_as
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, INDEX, Given, Json, option, takes
 from ocelot.cli.terminal import printable, resumable, warn_if_large
+from ocelot.errors import InputError
 from ocelot.words import count
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _SHOWN_REMARKS = 5
 def index(
     directory: Annotated[
         list[str],  # a Path would make the working folder of an empty argument
-        typer.Argument(metavar="DIR", help="Folders or image files."),
+        typer.Argument(metavar="DIR", help="Folders or image files; URLs, too, with --engine ray."),
     ],
     *,
     given: Given,
@@ -58,6 +59,35 @@ def index(
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove rows whose files below DIR are gone.")
     ] = False,
+    video: Annotated[
+        str | None,
+        option(
+            metavar="scene|SECONDS",
+            help="Also index videos: a frame of each scene, or one every so many seconds.",
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        option(
+            metavar="local|ray", help="ray encodes on a Ray cluster; see docs/cluster.md. [local]"
+        ),
+    ] = "local",
+    work: Annotated[
+        Path | None,
+        option(
+            metavar="DIR", help="With ray: the shared folder for vectors. [beside the database]"
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, show_default=False, help="With ray: encoders. [as many as GPUs, or 1]"),
+    ] = None,
+    gpus: Annotated[
+        float, typer.Option(min=0, help="With ray: GPUs of each encoder, such as 1 or 0.5.")
+    ] = 0,
+    image_column: Annotated[
+        str, typer.Option(help="With ray: the column of Parquet files with the pictures.")
+    ] = "image",
     as_json: Json = False,
 ) -> None:
     """Index a folder of pictures. Run it again at any time: only new pictures are encoded.
@@ -65,12 +95,30 @@ def index(
     Examples:
         ocelot index pictures
         ocelot index pictures --db shop.db --metadata items.csv --prune
+        ocelot index films --video scene
+        ocelot index "s3://bucket/shards/*.tar" --engine ray --gpus 1 --db http://milvus:19530
     """
+    if engine == "ray":
+        from ocelot.cli.cluster import index_with_ray
+        from ocelot.settings import load_settings
+
+        if video is not None:
+            raise InputError("--video cannot be used with --engine ray: index videos without it.")
+        reduced = False if full_decoding else None
+        settings = load_settings(**given, reduced_decoding=reduced, reranker="none")
+        write_logs_as(settings.log_format)
+        options: dict[str, Any] = {"metadata": metadata, "prune": prune, "column": image_column}
+        options |= {"work": work, "workers": workers, "gpus": gpus}
+        index_with_ray(settings, directory, as_json=as_json, **options)
+        return
     from ocelot.build import build_engine
     from ocelot.encoders.weights import BUNDLED
+    from ocelot.images.places import is_url
     from ocelot.indexing.scan import roots_of
     from ocelot.settings import load_settings
 
+    if urls := list(filter(is_url, directory)):
+        raise InputError(f"{urls[0]} is a URL: add --engine ray to index it.")
     started = time.perf_counter()
     # A missing folder is reported before anything is loaded or created.
     folders = [Path(root) for root in roots_of(directory)]
@@ -79,15 +127,15 @@ def index(
     write_logs_as(settings.log_format)
     if sys.stderr.isatty() and not as_json:  # converting and calibrating take a while, once
         logging.getLogger("ocelot.encoders").setLevel(logging.INFO)
-    stamp = None if prune else _stamp(settings, folders, metadata)
+    stamp = None if prune or video else _stamp(settings, folders, metadata)
     kept = stamp.load() if stamp else None
     if kept is not None:
         report = replace(kept.report, seconds=time.perf_counter() - started)
         total = kept.rows
     else:
-        with resumable(), build_engine(settings, pictures=folders) as engine:
-            report = index_with_progress(engine, folders, metadata, prune, quiet=as_json)
-            total = engine.count()
+        with resumable(), build_engine(settings, pictures=folders) as shop:
+            report = index_with_progress(shop, folders, metadata, prune, video, quiet=as_json)
+            total = shop.count()
         if stamp is not None:
             stamp.save(total, report)
     if as_json:
@@ -130,12 +178,13 @@ def index_with_progress(
     paths: list[Path],
     metadata: Path | None = None,
     prune: bool = False,
+    video: str | None = None,
     *,
     quiet: bool = False,
 ) -> IndexReport:
     """Call `Engine.index` with a progress bar."""
     with progress_bar("Indexing", quiet=quiet) as show:
-        return engine.index(paths, metadata=metadata, prune=prune, progress=show)
+        return engine.index(paths, metadata=metadata, prune=prune, video=video, progress=show)
 
 
 @contextmanager

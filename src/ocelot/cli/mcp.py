@@ -30,7 +30,7 @@ def mcp(*, given: Given) -> None:
         from ocelot.mcp import serve_stdio
         from ocelot.settings import load_settings
 
-        service = build_service(load_settings(**given), read_only=True)
+        service = build_service(load_settings(**given, read_only=True))
     gc.enable()
 
     def stop() -> None:

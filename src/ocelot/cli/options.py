@@ -148,6 +148,10 @@ SERVER = {
         bool | None,
         typer.Option("--mcp/--no-mcp", help="Also serve MCP, for language models, at /mcp. [no]"),
     ],
+    "read_only": Annotated[
+        bool | None,
+        typer.Option("--read-only", help="Let pictures be found only, not added or deleted. [no]"),
+    ],
     "uploads": option(
         "--uploads", metavar="DIR", help="Folder for uploaded pictures. [beside the database]"
     ),

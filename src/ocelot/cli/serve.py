@@ -64,8 +64,9 @@ def serve(
         if not local and settings.api_keys is None:
             logging.getLogger("ocelot").warning(
                 "Listening on %s without API keys: everybody who can reach this machine can "
-                "search, add and delete. Set OCELOT_API_KEYS, or listen on 127.0.0.1.",
+                "search%s. Set OCELOT_API_KEYS, or listen on 127.0.0.1.",
                 host,
+                "" if settings.read_only else ", add and delete",
             )
         service = build_service(settings)
         try:
@@ -80,7 +81,7 @@ def serve(
 
                 add_mcp(app, service)
             gc.enable()
-            announcement = _announcement(listener, service, settings.db)
+            announcement = _announcement(listener, service, settings)
             _run(app, listener, announcement, settings)
         finally:
             service.close()
@@ -122,13 +123,14 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _announcement(listener: socket.socket, service: Service, db: str) -> str:
+def _announcement(listener: socket.socket, service: Service, settings: Settings) -> str:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    held = asyncio.run(service.count())
+    db, held = settings.db, asyncio.run(service.count())
     warn_if_large(db, held)
     ranked = f"reranked by {service.default}" if service.default else "not reranked"
-    return f"Ocelot is on http://{shown}:{port} ({count(held)} in {db}, {ranked})."
+    closed = ", read-only" if settings.read_only else ""
+    return f"Ocelot is on http://{shown}:{port} ({count(held)} in {db}, {ranked}{closed})."
 
 
 def _run(app: FastAPI, listener: socket.socket, announcement: str, settings: Settings) -> None:

@@ -18,6 +18,7 @@ import json
 import logging
 import os
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import numpy as np
 from pymilvus import MilvusException
+from pymilvus.client.utils import SciPyHelper
 
 from ocelot.collection.connection import Database, cause, failure, quiet, rpc_code
 from ocelot.collection.fields import SAMPLE, FieldNames
@@ -66,6 +68,7 @@ log = logging.getLogger(__name__)
 
 _PAGE = 4096  # ids that are read at once for a page
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+_importing = threading.Lock()
 _CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
 
 
@@ -265,6 +268,10 @@ class Collection:
     def _find(
         self, query: Vector, wanted: int, expression: str, fields: list[str]
     ) -> list[dict[str, Any]]:
+        with _importing:
+            # pymilvus runs a second copy of scipy.sparse, past Python's lock of imports, when it
+            # first looks at a vector: of two first searches at once, one could fail.
+            SciPyHelper.is_scipy_sparse(None)
         about = {"db.system.name": "milvus", "db.operation.name": "search"}
         about["db.collection.name"] = self.name
         with span(f"search {self.name}", about, kind="CLIENT"), self._mapped("search", expression):

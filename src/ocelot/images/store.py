@@ -10,6 +10,7 @@ from PIL import Image
 
 from ocelot.errors import ImageError, ItemNotFound
 from ocelot.images.file import ImageFile
+from ocelot.images.reading import read_picture
 from ocelot.images.thumbnails import Thumbnails
 from ocelot.images.uploads import UploadFolder
 
@@ -59,7 +60,7 @@ class ImageStore:
         reasons = []
         for path in item.paths:
             try:
-                image = ImageFile.of(Path(path))
+                image = read_picture(path)
             except ImageError as error:
                 reasons.append(error.reason)
                 continue

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -28,9 +28,6 @@ from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.indexing.writer import Change
 from ocelot.telemetry import span
 from ocelot.types import Failure, Input
-
-if TYPE_CHECKING:
-    from ocelot.types import Vector
 
 __all__ = ["AdoptReport", "adopt_rows", "check_vectors"]
 
@@ -142,7 +139,6 @@ class _AdoptJob(Job):
     """A row on its way."""
 
     fields: dict[str, Any] = field(default_factory=dict)
-    vector: Vector | None = None
 
 
 class _AdoptRun(Run):

@@ -15,13 +15,15 @@ import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ocelot.collection import Collection, clean_metadata
 from ocelot.encoders.base import Encoder
-from ocelot.errors import InputError, MetadataError
+from ocelot.errors import ImageError, InputError, MetadataError
 from ocelot.images.file import ImageFile
+from ocelot.images.places import file_of, frame_of, frame_path
 from ocelot.images.store import ImageStore
+from ocelot.images.video import checked_sampling, frames, is_video
 from ocelot.indexing.metadata import MetadataTables
 from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.indexing.scan import File, is_gone, roots_of, scan
@@ -29,9 +31,10 @@ from ocelot.indexing.writer import Change
 from ocelot.telemetry import span
 from ocelot.types import IndexReport, Remark
 
-__all__ = ["StoredFile", "StoredFiles", "index_images", "metadata_hash"]
+__all__ = ["FolderRun", "StoredFile", "StoredFiles", "index_images", "metadata_hash"]
 
 _AHEAD = 3  # batches loaded before they are needed
+_FRAMES = 16  # of a video that are in memory at once
 _ENTRY = struct.Struct("=32sqqq")
 
 
@@ -44,6 +47,7 @@ def index_images(
     *,
     metadata: str | Path | None = None,
     prune: bool = False,
+    video: str | None = None,
     batch_size: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> IndexReport:
@@ -54,41 +58,101 @@ def index_images(
             f"The metadata must be the path of a file, was: {type(metadata).__name__}."
         )
     folders = [os.path.join(root, "") for root in roots if os.path.isdir(root)]
-    run = _FolderRun(collection, encoder, images or ImageStore(), batch_size, progress, folders)
+    sampling = None if video is None else checked_sampling(video)
+    run = FolderRun(collection, encoder, images or ImageStore(), batch_size, progress, folders)
     with run:
-        return run.index(roots, metadata, prune)
+        return run.index(roots, metadata, prune, sampling)
 
 
-class _FolderRun(Run):
+class FolderRun(Run):
     """A run over folders."""
 
-    def index(self, roots: Sequence[str], metadata: str | Path | None, prune: bool) -> IndexReport:
-        self._described: set[bytes] = set()  # ids whose metadata is settled in this run
-        self._removals: defaultdict[str, set[str]] = defaultdict(set)  # id -> paths that it loses
+    def index(
+        self,
+        roots: Sequence[str],
+        metadata: str | Path | None,
+        prune: bool,
+        sampling: str | None = None,
+    ) -> IndexReport:
         files: list[File] = []
-        for found in scan(roots):
+        for found in scan(roots, videos=sampling is not None):
             if isinstance(found, File):
                 files.append(found)
             else:
                 self.failures.append(found)
         self.total = len(files)
-        tables = MetadataTables(roots, [file.path for file in files], metadata)
-        self.metadata, self._lines = tables.used, tables.lines
-        self.remarks.extend(tables.remarks)
-        self._stored = self.patiently(
-            lambda: StoredFiles(self.collection, metadata=bool(self._lines))
-        )
-        changed = (
-            Job(file.path, file.path, file.mtime_ns)
-            for file in files
-            if not self._is_unchanged(file)
-        )
+        self.compare([MetadataTables(roots, [file.path for file in files], metadata)])
+        changed = self._changed(files, sampling)
         self.take_all(self.ahead(self._read, changed, _AHEAD * self.batch_size))
         self.encode()
-        self._settle({file.path for file in files} if prune else None)
+        self.settle({file.path for file in files} if prune else None)
         return self.finish()
 
-    def _is_unchanged(self, file: File) -> bool:
+    def compare(self, tables: Iterable[MetadataTables], *, metadata: bool = False) -> None:
+        """Read what the collection knows; call it before any job is taken.
+
+        Args:
+            metadata: Whether jobs bring metadata of their own.
+        """
+        self._described: set[bytes] = set()  # ids whose metadata is settled in this run
+        self._removals: defaultdict[str, set[str]] = defaultdict(set)  # id -> paths that it loses
+        self._lines: dict[str, Mapping[str, Any]] = {}
+        for table in tables:
+            self.metadata |= table.used
+            self._lines |= table.lines
+            self.remarks.extend(table.remarks)
+        metadata = metadata or bool(self._lines)
+        self._stored = self.patiently(lambda: StoredFiles(self.collection, metadata=metadata))
+
+    def _changed(self, files: Iterable[File], sampling: str | None) -> Iterator[Job | None]:
+        frames_of = defaultdict(list)
+        if sampling is not None:
+            for path in self._stored:
+                if place := frame_of(path):
+                    frames_of[place[0]].append(path)
+        for file in files:
+            if sampling is not None and is_video(file.path):
+                yield from self._frames(file, sampling, frames_of.pop(file.path, []))
+            elif not self.is_unchanged(file):
+                yield Job(file.path, file.path, file.mtime_ns)
+
+    def _frames(self, file: File, sampling: str, stored: list[str]) -> Iterator[Job | None]:
+        """The frames of a new or changed video; the first comes last: it says that all are there.
+
+        Args:
+            stored: Places of its frames in the collection.
+        """
+        path, size, mtime_ns = file
+        start, gone = frame_path(path, 0, sampling), set(stored)
+        if self.is_unchanged(File(start, size, mtime_ns)):
+            for place in gone - {start}:
+                if not place.endswith(f"&by={sampling}"):  # of an interrupted run
+                    self._remove_path(place)
+                else:
+                    self.is_unchanged(File(place, size, mtime_ns))
+            return
+        first: Job | None = None
+        try:
+            for number, (second, image) in enumerate(frames(path, sampling), 1):
+                place = frame_path(path, second, sampling)
+                job = Job(image.name, place, mtime_ns, image.id, image.id, size, image=image)
+                gone.discard(place)
+                if first is None:
+                    first = job
+                else:
+                    yield job
+                if number % _FRAMES == 0:
+                    yield None  # wait until they are loaded: each is a whole picture
+        except ImageError as error:
+            yield Job(path, error=error)
+        else:
+            for place in gone:
+                self._remove_path(place)
+        if first is not None:
+            yield first
+
+    def is_unchanged(self, file: File) -> bool:
+        """Count a file that is stored as it is; its metadata may be new."""
         rows = self._stored.at(file.path)
         same = [row for row in rows if (row.size, row.mtime_ns) == (file.size, file.mtime_ns)]
         if len(same) != 1:
@@ -101,9 +165,11 @@ class _FolderRun(Run):
 
     def _read(self, job: Job) -> None:
         """Read a file, and load it if its content is new; runs in threads."""
-        image = ImageFile.of(job.path)
-        job.id = job.sha256 = image.id
-        job.size = len(image.data)
+        image = job.image or ImageFile.of(job.path)
+        if job.image is None:
+            job.id = job.sha256 = image.id
+            job.size = len(image.data)
+        job.image = None  # its bytes are not needed any more
         if bytes.fromhex(job.id) not in self._stored.ids:
             self.load(job, image)
 
@@ -140,8 +206,12 @@ class _FolderRun(Run):
             self.update(row.id.hex(), Change(metadata=fields))
 
     def _fields(self, path: str) -> Mapping[str, object] | None:
-        """What a metadata file says about a picture; None keeps what is stored."""
-        if (line := self._lines.get(path)) is None:
+        """What a metadata file says about a picture or a video; None keeps what is stored."""
+        frame = frame_of(path)
+        line = self._lines.get(frame[0] if frame else path)
+        if frame and (line is not None or not self._stored.at(path)):
+            line = {**(line or {}), "video": self._name(frame[0]), "second": frame[1]}
+        if line is None:
             return None
         try:
             return clean_metadata(line)
@@ -149,11 +219,16 @@ class _FolderRun(Run):
             self.remarks.append(Remark(path, str(error).rstrip(".")))
             return None
 
-    def _settle(self, present: set[str] | None) -> None:
+    def _name(self, path: str) -> str:
+        """A path below an indexed folder, relative to it: clients are told no others."""
+        below = (folder for folder in self.writer.folders if path.startswith(folder))
+        return path.removeprefix(next(below, os.path.join(os.path.dirname(path), "")))
+
+    def settle(self, present: set[str] | None) -> None:
         """Remove paths that are gone, which is only certain at the end."""
         if present is not None:
             for path in self._stored:
-                if path not in present and is_gone(path, self.writer.folders):
+                if file_of(path) not in present and is_gone(path, self.writer.folders):
                     self._remove_path(path)
         self.writer.hand_over()  # removals are written after all that was added
         for row, paths in self._removals.items():

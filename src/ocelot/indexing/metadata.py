@@ -16,9 +16,9 @@ from ocelot.errors import MetadataError
 from ocelot.indexing.metadata_file import COLUMN, MetadataTable, read_metadata, some_of
 from ocelot.types import Remark
 
-__all__ = ["MetadataTables", "find_metadata", "metadata_files"]
+__all__ = ["METADATA_NAMES", "MetadataTables", "find_metadata", "metadata_files"]
 
-_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
 class MetadataTables:
@@ -131,7 +131,7 @@ def find_metadata(folder: str | Path) -> Path | None:
     Raises:
         MetadataError: There are several.
     """
-    found = [Path(folder, name) for name in _NAMES if Path(folder, name).is_file()]
+    found = [Path(folder, name) for name in METADATA_NAMES if Path(folder, name).is_file()]
     if len(found) > 1:
         raise MetadataError(
             f"{folder} has {' and '.join(path.name for path in found)}; keep one of them, or "

@@ -24,6 +24,7 @@ from ocelot.errors import EncoderError, ImageError, InputError, OcelotError
 from ocelot.images.file import ImageFile
 from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
+from ocelot.images.video import FrameFile
 from ocelot.indexing.patience import Patience
 from ocelot.indexing.writer import Change, Writer
 from ocelot.telemetry import note
@@ -64,7 +65,9 @@ class Job:
     width: int = 0
     height: int = 0
     metadata: Mapping[str, Any] | None = None  # None keeps what is stored
+    image: ImageFile | None = None  # the picture, if it was not read from `path`
     prepared: Any = None  # what the encoder's `prepare` returned
+    vector: Vector | None = None  # if it has one already
     thumbnail: bytes | None = None  # a small copy as a JPEG file, if one is needed
     error: InputError | None = None  # why it cannot be used
 
@@ -176,7 +179,10 @@ class Run(AbstractContextManager["Run"]):
         thumbnails, thumbnail = self.images.thumbnails, None
         try:
             decoded = image.decoded(self.encoder.decode_side, keep=True)
-            if thumbnails is not None and thumbnails.wants(*decoded.size):
+            slow = isinstance(image, FrameFile) or (
+                thumbnails is not None and thumbnails.wants(*decoded.size)
+            )
+            if thumbnails is not None and slow:
                 thumbnail = thumbnails.make(image.decoded(Thumbnails.SIDE, keep=True).image)
             prepared = self.encoder.prepare(Input(image))
         except OcelotError:

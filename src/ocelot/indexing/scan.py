@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ocelot.errors import InputError
 from ocelot.images.decode import SUFFIXES
+from ocelot.images.places import VIDEO_SUFFIXES, file_of
 from ocelot.types import Failure
 
 __all__ = ["File", "is_gone", "roots_of", "scan"]
@@ -41,26 +42,32 @@ def roots_of(paths: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
     return roots
 
 
-def scan(paths: str | Path | Iterable[str | Path]) -> Iterator[File | Failure]:
+def scan(
+    paths: str | Path | Iterable[str | Path], *, videos: bool = False
+) -> Iterator[File | Failure]:
     """The image files at and below `paths`, each once, folders in sorted order.
 
     A file counts as an image by its suffix, in any case; a file among `paths` always counts.
     Hidden files and folders are skipped. A link to a file is followed; a link to a folder only if
     it is one of `paths`. Paths that cannot be read are yielded as a `Failure`.
 
+    Args:
+        videos: Whether to find videos, too.
+
     Raises:
         InputError: None of `paths` exists.
     """
     seen: set[str] = set()
+    suffixes = SUFFIXES | VIDEO_SUFFIXES if videos else SUFFIXES
     for root in roots_of(paths):
-        for found in _below(root) if os.path.isdir(root) else [_file(root)]:
+        for found in _below(root, suffixes) if os.path.isdir(root) else [_file(root)]:
             if found.path not in seen:
                 seen.add(found.path)
                 yield found
 
 
 def is_gone(path: str, folders: Iterable[str]) -> bool:
-    """Return True if a file below one of `folders` certainly no longer exists.
+    """Return True if a file below one of `folders`, or what it is in, certainly no longer exists.
 
     Args:
         folders: Each with its final separator. The files of a missing folder, such as a disk
@@ -71,11 +78,13 @@ def is_gone(path: str, folders: Iterable[str]) -> bool:
     try:
         os.stat(path)
     except OSError as error:
-        return isinstance(error, (FileNotFoundError, NotADirectoryError))
+        missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        file = file_of(path)
+        return missing and (file == path or is_gone(file, folders))
     return False
 
 
-def _below(folder: str) -> Iterator[File | Failure]:
+def _below(folder: str, suffixes: frozenset[str]) -> Iterator[File | Failure]:
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
@@ -86,8 +95,8 @@ def _below(folder: str) -> Iterator[File | Failure]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _below(entry.path)
-        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES and not (
+            yield from _below(entry.path, suffixes)
+        elif os.path.splitext(entry.name)[1].lower() in suffixes and not (
             entry.is_symlink() and os.path.isdir(entry.path)
         ):
             yield _file(entry.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 from ocelot.collection import Collection
 from ocelot.encoders.base import Encoder
 from ocelot.errors import InputError
+from ocelot.images.places import file_of
 from ocelot.images.store import ImageStore
 from ocelot.indexing import Progress, add_record, index_images
 from ocelot.indexing.writer import Change, Writer
@@ -67,11 +69,14 @@ def mend(
     rows = collection.get(finding.id for finding in changed)
     own = {row.id for row in rows if row.id != row.sha256}  # `index` leaves them alone
     files = [finding.path for finding in found.of("unindexed") if not finding.reason]
-    files += [finding.path for finding in changed if finding.id not in own]
+    files += [one.path for one in changed if one.id not in own and os.path.exists(one.path)]
     report = IndexReport()
     if files:
         report = index_images(files, collection, encoder, images, progress=progress)
     failures = list(report.failures)
+    for finding in changed:
+        if (file := file_of(finding.path)) != finding.path and not os.path.exists(finding.path):
+            failures.append(Failure(finding.path, f"{file} has changed; index it again"))
     drops: defaultdict[str, set[str]] = defaultdict(set)  # id -> paths
     for finding in found.of("gone", "away") if prune_missing else found.of("gone"):
         drops[finding.id].add(finding.path)

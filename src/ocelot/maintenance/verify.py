@@ -15,7 +15,8 @@ from ocelot.collection import Collection, EncoderIdentity, Row
 from ocelot.encoders.base import Encoder
 from ocelot.errors import ImageError, InputError, ItemNotFound
 from ocelot.images.decode import SUFFIXES
-from ocelot.images.file import ImageFile
+from ocelot.images.places import file_of, is_url
+from ocelot.images.reading import read_picture
 from ocelot.images.store import ImageStore
 from ocelot.images.uploads import is_upload
 from ocelot.indexing import File, Progress, scan
@@ -177,17 +178,22 @@ class _Check:
         )
 
     def _compared(self, row: Row, path: str) -> Finding | None:
+        if is_url(path) and not self._full:  # its time is not known without fetching it
+            return None
+        file, same = path if os.path.exists(path) else file_of(path), False
         try:
-            status = os.stat(path)
-            same = (status.st_size, status.st_mtime_ns) == (row.size, row.paths[path])
+            if not is_url(path):
+                status = os.stat(file)
+                same = status.st_mtime_ns == row.paths[path]
+                same = same and (file != path or status.st_size == row.size)
             if same and not self._full:
-                if os.access(path, os.R_OK):
+                if os.access(file, os.R_OK):
                     return None
                 return Finding("unreadable", path, row.id, "Permission denied")
-            if ImageFile.of(Path(path)).id == row.sha256:
+            if read_picture(path).id == row.sha256:
                 return None
         except (FileNotFoundError, NotADirectoryError):
-            there = self._is_there(os.path.dirname(path))
+            there = self._is_there(os.path.dirname(file))
             return Finding("gone" if there else "away", path, row.id)
         except OSError as error:
             return Finding("unreadable", path, row.id, error.strerror or str(error))

@@ -17,6 +17,7 @@ Several reference pictures count as one: the normalised mean of their vectors.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,7 +27,7 @@ from ocelot.errors import ImageError, ItemNotFound, OcelotError
 from ocelot.images.store import ImageStore
 from ocelot.query_vector import normalized_mean
 from ocelot.score_calibration import LEAD_OVER
-from ocelot.types import Hit, Input, Query, Ranking
+from ocelot.types import Hit, Input, Query, Ranking, Sentence
 
 if TYPE_CHECKING:
     from ocelot.encoders.base import Encoder
@@ -35,6 +36,21 @@ if TYPE_CHECKING:
 
 __all__ = ["FusionReranker", "ordinal"]
 
+_ENGLISH = {  # parts of a reason
+    "image": "Closest to the {picture}",
+    "text": "Closest to “{text}”",
+    "both": "Closest to the {picture} and “{text}”",
+    "closest": "Closest to the {picture} and “{text}” together",
+    "close": "Close to the {picture} and “{text}” together",
+    "like_most": "Looks most like the {picture}, and goes with “{text}”",
+    "like": "Looks much like the {picture}, and goes with “{text}”",
+    "fits": "Fits “{text}” well, and keeps something of the {picture}",
+    "wishes": ", and to what else the query says",
+    "score": " (score {score:.2f})",
+    "places": " (score {score:.2f}; of {count}, {by_image} by the {picture} and {by_text} by the "
+    "text)",
+    "unfit": ", but not close enough to be a match",
+}
 _NEAR = 3  # a place up to which a hit counts as close to a part of the query
 
 
@@ -71,29 +87,38 @@ class FusionReranker:
         if not hits:
             return Ranking((), "There was nothing to rank.", self.name)
         order = tuple(range(len(hits)))
-        picture = "pictures" if len(query.images) > 1 else "picture"
         found = np.array([hit.score for hit in hits])
+        kind = "both" if query.text and query.images else "image" if query.images else "text"
         if query.text is None or not query.images or not query.is_plain:
-            parts = [f"the {picture}"] if query.images else []
-            parts += [_quoted(query.text)] if query.text else []
             fitted = query.is_plain and len(query.images) < 2
-            match = self._fits("image" if query.images else "text", found) if fitted else None
-            wishes = "" if query.is_plain else ", and to what else the query says"
-            reason = f"Closest to {' and '.join(parts)}{wishes} (score {found[0]:.2f})."
-            return Ranking(order, _judged(reason, match), self.name, match=match)
+            match = self._fits(kind, found) if fitted else None
+            parts = (kind, *([] if query.is_plain else ["wishes"]), "score")
+            return self._ranking(query, order, match, *parts, score=float(found[0]))
         try:
             scores = self._scores(query, hits)
         except OcelotError as error:
-            reason = f"Closest to the {picture} and {_quoted(query.text)} (score {found[0]:.2f})."
-            return Ranking(order, reason, self.name, status="fallback", detail=str(error))
+            kept = self._ranking(query, order, None, kind, "score", score=float(found[0]))
+            return replace(kept, status="fallback", detail=str(error))
         fused = scores.whole.copy()
         if calibration := self._encoder.score_calibration:
             fused += calibration.text * _filled(scores.text)
             fused += calibration.image * _filled(scores.image)
         order = tuple(int(i) for i in np.argsort(-np.round(fused, 6), kind="stable"))
-        match = None if len(query.images) > 1 else self._fits("both", scores.whole, order[0])
-        reason = _reason(order[0], scores, picture, _quoted(query.text))
-        return Ranking(order, _judged(reason, match), self.name, match=match)
+        match = None if len(query.images) > 1 else self._fits(kind, scores.whole, order[0])
+        parts, values = _reason(order[0], scores)
+        return self._ranking(query, order, match, *parts, **values)
+
+    def _ranking(
+        self, query: Query, order: tuple[int, ...], match: bool | None, *parts: str, **values: Any
+    ) -> Ranking:
+        """The ranking whose reason consists of these parts of a sentence."""
+        values["text"] = shorten(query.text or "", 50, placeholder="…")
+        parts = (*parts, *(["unfit"] if match is False else []))
+        places = {name: ordinal(values[name]) for name in ("by_image", "by_text") if name in values}
+        picture = "pictures" if len(query.images) > 1 else "picture"
+        reason = "".join(_ENGLISH[part] for part in parts)
+        reason = f"{reason}.".format_map(values | places | {"picture": picture})
+        return Ranking(order, reason, self.name, match=match, sentence=Sentence(parts, values))
 
     def _fits(self, parts: str, scores: Scores, first: int = 0) -> bool | None:
         """Whether the first hit is good enough to be a match; None if that is not known.
@@ -142,31 +167,21 @@ def _place(scores: Scores, number: int) -> int:
     return 1 + int((scores > scores[number]).sum())
 
 
-def _reason(first: int, scores: _Scores, picture: str, text: str) -> str:
+def _reason(first: int, scores: _Scores) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Why the first is the first: in words, then in figures."""
+    score = float(scores.whole[first])
     if np.isnan(scores.text[first]):
-        return f"Closest to the {picture} and {text} together (score {scores.whole[first]:.2f})."
+        return ("closest", "score"), {"score": score}
     by_text, by_image = _place(scores.text, first), _place(scores.image, first)
     near_text, near_image = by_text <= _NEAR, by_image <= _NEAR
     if near_text == near_image:
-        lead = "Closest" if _place(scores.whole, first) == 1 else "Close"
-        said = f"{lead} to the {picture} and {text} together"
+        said = "closest" if _place(scores.whole, first) == 1 else "close"
     elif near_image:
-        much = "most" if by_image == 1 else "much"
-        said = f"Looks {much} like the {picture}, and goes with {text}"
+        said = "like_most" if by_image == 1 else "like"
     else:
-        said = f"Fits {text} well, and keeps something of the {picture}"
-    count = len(scores.whole)
-    places = f"{ordinal(by_image)} by the {picture} and {ordinal(by_text)} by the text"
-    return f"{said} (score {scores.whole[first]:.2f}; of {count}, {places})."
-
-
-def _quoted(text: str | None) -> str:
-    return f"“{shorten(text or '', 50, placeholder='…')}”"
-
-
-def _judged(reason: str, match: bool | None) -> str:
-    return f"{reason[:-1]}, but not close enough to be a match." if match is False else reason
+        said = "fits"
+    values = {"score": score, "count": len(scores.whole), "by_image": by_image, "by_text": by_text}
+    return (said, "places"), values
 
 
 def ordinal(number: int) -> str:

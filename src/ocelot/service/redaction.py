@@ -6,8 +6,8 @@ import logging
 import re
 from dataclasses import replace
 
-from ocelot.errors import FilterError
-from ocelot.types import Ranking, Result
+from ocelot.errors import FilterError, OcelotError, Overloaded
+from ocelot.types import Ranking, Result, Sentence
 
 __all__ = ["check_filter", "redacted", "unranked"]
 
@@ -39,18 +39,21 @@ def redacted(result: Result) -> Result:
     ranking = result.ranking
     if ranking is None or not ranking.detail:
         return result
-    detail = ranking.detail.partition(", because:")[0]
+    detail, sentence = ranking.detail.partition(", because:")[0], ranking.sentence
     if ranking.status == "fallback":
         status = _STATUS.search(ranking.detail)
         said = f" {status[0]}" if status else ""
         detail = f"{ranking.reranker} gave no usable answer{said}; the server's log says why."
+        sentence = Sentence(("unusable",), {"name": ranking.reranker, "status": said})
     if detail != ranking.detail:
         _log.warning("%s: %s", ranking.reranker, ranking.detail)
-    return replace(result, ranking=replace(ranking, detail=detail))
+    return replace(result, ranking=replace(ranking, detail=detail, sentence=sentence))
 
 
-def unranked(result: Result, reranker: str, cause: str) -> Result:
+def unranked(result: Result, reranker: str, cause: OcelotError) -> Result:
     """The result in retrieval order, where the reranker did not run in time."""
     order = tuple(range(len(result.hits)))
     reason = "Retrieval order: the reranker did not run in time."
-    return replace(result, ranking=Ranking(order, reason, reranker, "fallback", cause))
+    late = Sentence(("overloaded" if isinstance(cause, Overloaded) else "out-of-time",), {})
+    ranking = Ranking(order, reason, reranker, "fallback", str(cause), sentence=late)
+    return replace(result, ranking=ranking)

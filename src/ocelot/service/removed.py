@@ -10,8 +10,9 @@ from cachetools import TTLCache
 
 from ocelot.collection import Row
 from ocelot.engine import Engine
-from ocelot.errors import ItemNotFound
+from ocelot.errors import InputError, ItemNotFound
 from ocelot.images.file import ImageFile
+from ocelot.images.places import file_of, is_url
 
 __all__ = ["RemovedItems"]
 
@@ -42,6 +43,7 @@ class RemovedItems:
 
         Raises:
             ItemNotFound: It is not kept.
+            InputError: Another process has stored an item with this id meanwhile.
         """
         with self._lock:
             row, data = self._kept.get(id, (None, b""))
@@ -49,7 +51,15 @@ class RemovedItems:
             raise ItemNotFound(
                 "This picture was removed too long ago to bring it back; add it again."
             )
-        if data and not any(map(os.path.exists, row.paths)):  # its upload went with it
+        if self._engine.collection.known([id]):
+            self.forget(id)
+            raise InputError(
+                "A picture with this id was added in the meantime: it stays as it is, and there is "
+                "nothing to undo any more."
+            )
+        places = map(file_of, row.paths)
+        if data and not any(is_url(place) or os.path.exists(place) for place in places):
+            # Its upload went with it.
             own = None if id == row.sha256 else id
             self._engine.add(ImageFile(data), metadata=row.metadata, id=own)
         else:

@@ -21,13 +21,12 @@ from ocelot.errors import FilterError, OcelotError, Overloaded, RequestTimeout
 from ocelot.images.file import ImageFile
 from ocelot.indexing import Progress
 from ocelot.rerankers.base import Reranker
-from ocelot.service.first_hits import FirstHits
 from ocelot.service.images import Picture, original, small
 from ocelot.service.metrics import Metrics
 from ocelot.service.panoramas import Panoramas
 from ocelot.service.redaction import check_filter, redacted, unranked
 from ocelot.service.removed import RemovedItems
-from ocelot.service.values import Answer, Limits, Overview
+from ocelot.service.values import MAX_RERANKED, Answer, Limits, Overview
 from ocelot.service.workers import Workers
 from ocelot.types import Hit, IndexReport, Input, Item, Query, Result
 
@@ -105,34 +104,15 @@ class Service:
 
     # Searching
 
-    async def search(
-        self,
-        query: Query,
-        *,
-        limit: int = 9,
-        offset: int = 0,
-        filter: str | None = None,
-        min_score: float | None = None,
-        keep_reference: bool = False,
-        reranked: bool = False,
-    ) -> Answer:
-        """The pictures closest to a query, in retrieval order; see `Engine.search`.
+    async def search(self, query: Query, *, reranked: bool = False, **options: Any) -> Answer:
+        """The pictures closest to a query, in retrieval order.
 
         Args:
             reranked: Whether `rerank` will follow; the hits then carry their vectors.
+            **options: `limit`, `filter` and others of `Engine.search`.
         """
-        result = await self._search.run(
-            self._engine.search,
-            query,
-            limit=limit,
-            offset=offset,
-            filter=check_filter(filter),
-            min_score=min_score,
-            keep_reference=keep_reference,
-            rerank=False,
-            with_vectors=reranked,
-        )
-        return self._answer(result)
+        options = _checked(options) | {"rerank": False, "with_vectors": reranked}
+        return self._answer(await self._search.run(self._engine.search, query, **options))
 
     def _answer(self, result: Result) -> Answer:
         self.metrics.searched(result)
@@ -162,42 +142,27 @@ class Service:
         Args:
             name: One of `rerankers`; None takes the default.
         """
-        reranker = FirstHits(self._rerankers[name or self.default or self.rerankers[0]])
+        reranker = self._rerankers[name or self.default or self.rerankers[0]]
+        hits = answer.result.hits
+        head = replace(answer.result, hits=hits[:MAX_RERANKED])
         try:
-            result = await self._reranking.run(self._engine.rerank, answer.result, reranker)
+            result = await self._reranking.run(self._engine.rerank, head, reranker)
         except (Overloaded, RequestTimeout) as error:
-            result = unranked(answer.result, reranker.name, str(error))
+            result = unranked(head, reranker.name, error)
         else:
             result = redacted(result)
         if result.ranking is not None:
             self.metrics.ranked(result.ranking, result.timings.get("rerank", 0.0))
+        result = replace(result, hits=(*result.hits, *hits[MAX_RERANKED:]))
         return replace(answer, result=result)
 
-    async def nearest(
-        self,
-        vector: Sequence[float],
-        *,
-        limit: int = 9,
-        offset: int = 0,
-        filter: str | None = None,
-        min_score: float | None = None,
-    ) -> tuple[Hit, ...]:
-        """The items closest to a vector; see `Engine.nearest`."""
-        options: dict[str, Any] = {"limit": limit, "offset": offset, "min_score": min_score}
-        options["filter"] = check_filter(filter)
-        return await self._search.run(self._engine.nearest, vector, **options)
+    async def nearest(self, vector: Sequence[float], **options: Any) -> tuple[Hit, ...]:
+        """The items closest to a vector; options as of `Engine.nearest`."""
+        return await self._search.run(self._engine.nearest, vector, **_checked(options))
 
-    async def similar(
-        self,
-        id: str,
-        *,
-        limit: int = 9,
-        filter: str | None = None,
-        min_score: float | None = None,
-    ) -> tuple[Hit, ...]:
-        """The items closest to a stored one; see `Engine.similar`."""
-        options = {"limit": limit, "filter": check_filter(filter), "min_score": min_score}
-        return await self._search.run(self._engine.similar, id, **options)
+    async def similar(self, id: str, **options: Any) -> tuple[Hit, ...]:
+        """The items closest to a stored one; options as of `Engine.similar`."""
+        return await self._search.run(self._engine.similar, id, **_checked(options))
 
     async def embed(self, items: Iterable[Input]) -> Matrix:
         """Unit vectors of images, texts, or both, shape (n, dimension)."""
@@ -271,12 +236,9 @@ class Service:
         """A stored item; `ItemNotFound` when there is none with this id."""
         return await self._items.run(self._engine.get, id)
 
-    async def page(
-        self, *, after: str = "", limit: int = 100, filter: str | None = None
-    ) -> tuple[tuple[Item, ...], bool]:
-        """The items that follow an id, and whether there are more; see `Engine.page`."""
-        options = {"after": after, "limit": limit, "filter": check_filter(filter)}
-        return await self._items.run(self._engine.page, **options)
+    async def page(self, **options: Any) -> tuple[tuple[Item, ...], bool]:
+        """The items that follow an id, and whether there are more; as of `Engine.page`."""
+        return await self._items.run(self._engine.page, **_checked(options))
 
     async def update(self, id: str, metadata: Mapping[str, Any]) -> Item:
         """Change some fields of an item's metadata; see `Engine.update`."""
@@ -308,7 +270,7 @@ class Service:
         self._forget(id)
 
     async def restore(self, id: str) -> None:
-        """Bring back an item that was removed with `keep`; `ItemNotFound` if that is not kept."""
+        """Bring back an item that was removed with `keep`; see `RemovedItems.restore`."""
         await self._search.run(self._restore, id)
 
     def _restore(self, id: str) -> None:
@@ -428,3 +390,9 @@ class Service:
             self._engine.collection.flush()
         finally:
             self._engine.close()
+
+
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a search; a filter must not ask about paths."""
+    check_filter(options.get("filter"))
+    return options

@@ -16,13 +16,14 @@ from ocelot.web.api import bulk, collection, encoding, health, items, more_searc
 from ocelot.web.api.openapi import complete
 from ocelot.web.api.problems import HANDLERS
 from ocelot.web.page import login
+from ocelot.web.page.problem_pages import ProblemPages
 from ocelot.web.page.routes import create_page
 from ocelot.web.reference import page as reference
 from ocelot.web.security.attempts import Attempts
 from ocelot.web.security.body_limits import BodyLimits
 from ocelot.web.security.headers import SecurityHeaders
 from ocelot.web.security.keys import Keys, RequireKey, Sessions
-from ocelot.web.security.middleware import CancelOnDisconnect, RequestLog
+from ocelot.web.security.middleware import CancelOnDisconnect, ReadOnly, RequestLog
 from ocelot.web.security.origins import SameOrigin, TrustedHosts, origins_of
 from ocelot.web.security.shutdown import Shutdown
 
@@ -52,7 +53,7 @@ def create_app(
     """The HTTP API over a service, and the page. The caller closes the service.
 
     Args:
-        settings: Gives `api_keys` and `cors_origins`.
+        settings: Gives `api_keys`, `cors_origins` and `read_only`.
         page: Whether to serve the page at /.
         hosts: Names of the server; requests with another Host are refused, which protects a local
             server from DNS rebinding. None allows all names.
@@ -73,21 +74,24 @@ def create_app(
     )
     app = _api(
         Middleware(SecurityHeaders, embeddable=bool(origins)),
+        *([Middleware(ProblemPages)] if page else []),
         Middleware(RequestLog, metrics=service.metrics, shutdown=shutdown),
         *([Middleware(TrustedHosts, allowed_hosts=hosts)] if hosts is not None else []),
         cors,
         Middleware(SameOrigin, origins=origins),
         *([Middleware(RequireKey, keys=keys, sessions=sessions)] if keys else []),
+        *([Middleware(ReadOnly)] if settings.read_only else []),
         Middleware(CancelOnDisconnect, metrics=service.metrics),
         Middleware(BodyLimits, limits=service.limits, shutdown=shutdown),
     )
     app.state.service, app.state.shutdown = service, shutdown
+    app.state.locked, app.state.writable = keys is not None, not settings.read_only
     if keys is not None:
         app.state.keys, app.state.sessions, app.state.attempts = keys, sessions, Attempts()
         app.include_router(login.router)
     _describe(app, service.rerankers, locked=keys is not None)
     if page:
-        app.include_router(create_page(service, shutdown, locked=keys is not None))
+        app.include_router(create_page(service, shutdown))
     return app
 
 

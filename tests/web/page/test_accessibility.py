@@ -98,6 +98,15 @@ def test_while_and_after_a_model_looks(
     assert serious(page) == []
 
 
+def test_a_path_that_leads_nowhere(look: Callable[..., Any], service: Service) -> None:
+    with serve(create_app(service, load_settings())) as url:
+        page = look(f"{url}/nowhere/at/all")
+        assert serious(page) == []
+        with page.expect_navigation():
+            page.click("a:has-text('Start over')")
+        page.wait_for_selector("#ask")
+
+
 def test_signing_in(look: Callable[..., Any], service: Service) -> None:
     settings = load_settings().model_copy(update={"api_keys": SecretStr("k")})
     with serve(create_app(service, settings)) as url:

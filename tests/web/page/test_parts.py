@@ -13,8 +13,10 @@ import pytest
 from ocelot.collection.facets import facets_of
 from ocelot.errors import ImageError, InputError, ItemNotFound
 from ocelot.images.file import ImageFile
+from ocelot.rerankers.fusion import _ENGLISH
 from ocelot.service import Answer, Limits
 from ocelot.types import Hit, Item, Query, Ranking, Result
+from ocelot.web.api.problems import _KINDS
 from ocelot.web.page.filters import groups, ranges, suggestions
 from ocelot.web.page.items import edited
 from ocelot.web.page.pictures import QueryPictures, cropped
@@ -38,6 +40,8 @@ def texts_in(language: str) -> dict[str, str]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_the_same_texts_with_the_same_values(language: str) -> None:
     english, other = texts_in("en"), texts_in(language)
+    assert not [key for key in english if key.startswith("engine.")]  # the code has these
+    other = {key: text for key, text in other.items() if not key.startswith("engine.")}
     assert list(english) == list(other) == sorted(english)
     for key, text in other.items():
         assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", english[key])), key
@@ -56,6 +60,12 @@ def test_every_text_is_used_and_there_is_no_other() -> None:
             assert f'say("{name}"' in script or f"texts.{name}" in script, key
         else:
             assert f'"{plain}"' in source or f"'{plain}'" in source or f'"{family}' in source, key
+
+
+def test_every_reason_and_problem_can_be_said_in_italian() -> None:
+    said = {key.removeprefix("engine.") for key in texts_in("it") if key.startswith("engine.")}
+    problems = {one.name for one in _KINDS.values()} - {"filter", "metadata", "input"}
+    assert said >= {*_ENGLISH, *problems}  # what is wrong with these only the sentence itself says
 
 
 @pytest.mark.parametrize(
@@ -167,11 +177,7 @@ def test_a_verdict_is_reached_once_and_kept() -> None:
             await release.wait()
             return answer("x")
 
-        async def wait() -> Answer:
-            async with verdicts.joined("key", start) as task:
-                return await asyncio.shield(task)
-
-        both = [asyncio.ensure_future(wait()) for _ in range(2)]
+        both = [asyncio.ensure_future(verdicts.reached("key", start)) for _ in range(2)]
         await asyncio.sleep(0)
         release.set()
         assert [one.result.hits[0].id for one in await asyncio.gather(*both)] == ["x", "x"]
@@ -191,8 +197,9 @@ def test_a_verdict_that_nobody_waits_for_is_given_up() -> None:
                 ended.set()
             raise AssertionError
 
-        async with verdicts.joined("key", start):
-            await asyncio.sleep(0)
+        waiting = asyncio.ensure_future(verdicts.reached("key", start))
+        await asyncio.sleep(0)
+        waiting.cancel()
         await asyncio.wait_for(ended.wait(), 30)
         assert verdicts.known("key") is None
 
@@ -207,8 +214,7 @@ def test_a_failed_model_is_asked_again(status: str) -> None:
         async def start() -> Answer:
             return answer("x", status=status)
 
-        async with verdicts.joined("key", start) as task:
-            await task
+        await verdicts.reached("key", start)
         assert verdicts.known("key") is None
 
     asyncio.run(play())

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from pydantic import SecretStr
+from pymilvus import MilvusException
 from starlette.testclient import TestClient
 
 from ocelot.images.decode import hash_bytes
@@ -73,14 +74,12 @@ class Reader(HTMLParser):
 @pytest.mark.parametrize("path", ["/", "/?text=a+blue+kettle", "/?where.colour=red", "/nowhere"])
 def test_pages_are_well_formed_and_hold_no_code(page: TestClient, path: str) -> None:
     response = page.get(path, headers=HTML)
-    if response.status_code == 404:
-        assert response.headers["content-type"] == "application/problem+json"
-        return
     read = Reader(response.text)
     assert not [a for _, attributes in read.tags for a in attributes if a.startswith("on")]
     assert not [one for one in read.tags if "style" in one[1] or one[0] == "style"]
     scripts = [attributes["src"] for tag, attributes in read.tags if tag == "script"]
     assert len(scripts) == 1 and str(scripts[0]).startswith("./static/page.js?")
+    assert "content-length" in response.headers and response.headers["x-request-id"]
     assert "secret" not in response.text and "/images/" not in response.text
 
 
@@ -135,11 +134,96 @@ def test_a_link_that_cannot_be_answered_says_why(
     assert Reader(response.text).tags
 
 
+@pytest.fixture
+def broken(beside: MakeService, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """Speaks to the page of a collection whose database fails in every call."""
+    service = beside()
+
+    class Gone:
+        def __getattr__(self, name: str) -> Any:
+            raise MilvusException(1, "connection refused at /srv/secret/shop.db")
+
+    monkeypatch.setattr(service._engine.collection, "_client", Gone())
+    return client_of(app_of(service, page=True))
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "The database failed; the server&#39;s log says why."),
+        ("it", "Il database non risponde; il registro del server dice perché."),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/?text=a+red+mug", "/?where.colour=red", "/items/x?text=a"])
+def test_a_database_that_fails_is_told_on_a_page(
+    broken: TestClient, path: str, language: str, said: str
+) -> None:
+    response = broken.get(path, headers=HTML | {"Accept-Language": language})
+    assert response.status_code == 503 and alert(response.text) == said
+    assert "secret" not in response.text and Reader(response.text).tags
+    assert 'class="button primary" href=""' in response.text  # the same address, again
+    assert broken.get(path).headers["content-type"] == "application/problem+json"
+    told = broken.get("/v1/collection", headers=HTML)
+    assert told.status_code == 503 and told.json()["type"] == "urn:ocelot:problem:database"
+
+
+def test_a_form_that_fails_leads_back_to_its_question(broken: TestClient) -> None:
+    response = broken.post("/items/x/delete?text=a+red+mug", headers=HTML)
+    assert response.status_code == 503
+    assert 'class="button primary" href="../../?text=a+red+mug"' in response.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "said"),
+    [
+        ("GET", "/nowhere/at/all", 404, "There is nothing at this path."),
+        ("GET", "/items/x/delete", 405, "This path does not support this method."),
+        ("POST", "/verdict", 405, "This path does not support this method."),
+        ("GET", "/v1/nowhere", 404, ""),
+        ("GET", "/healthz/x", 404, "There is nothing at this path."),
+    ],
+)
+def test_errors_are_pages_for_browsers_and_problems_for_programs(
+    page: TestClient, method: str, path: str, status: int, said: str
+) -> None:
+    told = page.request(method, path)
+    shown = page.request(method, path, headers=HTML)
+    assert told.status_code == shown.status_code == status
+    assert told.headers["content-type"] == "application/problem+json"
+    assert told.headers.get("allow") == shown.headers.get("allow")
+    if not said:  # of the API
+        assert shown.headers["content-type"] == "application/problem+json"
+        return
+    assert told.json()["detail"] == said == alert(shown.text)
+    root = re.findall(r'class="button primary" href="([^"]*)"', shown.text)
+    assert root == ["../" * (path.count("/") - 1) or "./"]
+
+
 def test_a_refused_picture_stops_the_search(page: TestClient) -> None:
     files = {"picture": ("a.jpg", b"no picture", "image/jpeg")}
     response = page.post("/", data={"text": "a kettle"}, files=files, headers=HTML)
     assert response.status_code == 415 and "this picture" in alert(response.text)
     assert ids(response.text) == [] and "a kettle</textarea>" in response.text
+
+
+def test_italians_are_told_why_in_italian(page: TestClient, leopard: bytes) -> None:
+    files = {"picture": ("leopard.jpg", leopard, "image/jpeg")}
+    link = page.post("/", data={"text": "a red mug"}, files=files).headers["location"]
+    for question, ours in (
+        ("/?text=a+red+mug", r"Più vicina a «a red mug» \(punteggio 0,\d\d\)[^<]*\."),
+        (
+            link,
+            r"[^<]* «a red mug»[^<]* \(punteggio 0,\d\d; su 9, \dº per l&#39;esempio e \dº[^<]*\.",
+        ),
+    ):
+        html = page.get(question, headers=HTML | {"Accept-Language": "it"}).text
+        assert re.search(
+            rf'<div class="why" dir="auto">(<strong>[^<]*</strong>)?{ours}</div>', html
+        )
+    unknown = page.get("/?text=blorf", headers=HTML | {"Accept-Language": "it"})
+    assert unknown.status_code == 422 and "non conosce nessuna" in alert(unknown.text)
+    refused = page.post("/", headers=HTML | {"Accept-Language": "it"})
+    assert alert(refused.text) == "Dai un&#39;immagine, un testo, o entrambi; poi cerca."
 
 
 def test_more_results_are_numbered_on(page: TestClient) -> None:
@@ -213,6 +297,20 @@ def test_an_item_is_removed_and_comes_back(own_page: TestClient, service: Servic
     assert own_page.get(f"/v1/items/{id}/image").content == data
     again = own_page.post(f"/items/{id}/restore", headers=HTML)
     assert again.status_code == 404 and "too long ago" in alert(again.text)
+
+
+def test_undo_leaves_what_another_process_has_stored(
+    own_page: TestClient, service: Service
+) -> None:
+    data = picture((9, 9, 8))
+    add(own_page, data, "grey.png")
+    id = hash_bytes(data)
+    assert own_page.post(f"/items/{id}/delete").status_code == 303
+    service._engine.add(data, metadata={"title": "newer"})  # past the service
+    refused = own_page.post(f"/items/{id}/restore", data={"back": "?text=grey"}, headers=HTML)
+    assert refused.status_code == 422 and "in the meantime" in alert(refused.text)
+    assert service._engine.get(id).metadata == {"title": "newer"}
+    assert not service.restorable(id)  # it is not offered again
 
 
 def test_a_file_of_the_user_is_not_touched_by_delete_and_undo(
@@ -334,8 +432,10 @@ def test_a_page_of_another_site_does_not_ask_the_model(page: TestClient) -> None
 def test_uploads_of_the_page_are_limited(beside: MakeService) -> None:
     client = client_of(app_of(beside(limits=Limits(upload_bytes=50_000)), page=True))
     files = {"picture": ("a.png", b"x" * 50_000, "image/png")}
-    assert client.post("/", files=files).status_code == 413
-    assert client.post("/items", files=files).status_code == 413
+    for path in ("/", "/items"):
+        assert client.post(path, files=files).json()["status"] == 413
+        shown = client.post(path, files=files, headers=HTML)
+        assert shown.status_code == 413 and "larger than the limit" in alert(shown.text)
 
 
 def test_what_the_page_is_asked_is_counted_as_one_route(page: TestClient) -> None:

@@ -14,8 +14,8 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +38,7 @@ __all__ = ["Chat", "ChatReply", "Messages"]
 
 Messages = list[dict[str, Any]]
 
+_STEP = 0.25  # seconds between looks whether anybody still waits
 _OPENAI = "https://api.openai.com/v1"
 _FORMAT = {
     "type": "json_schema",
@@ -162,7 +163,8 @@ class Chat:
                 last = attempt == self._retries or time.monotonic() + pause >= deadline
                 if last or self._failures.explain(error).kind != "temporary":
                     raise
-            time.sleep(pause)
+            for step in _steps(pause):
+                time.sleep(step)
             attempt += 1
 
     def _read(self, body: str) -> ChatReply:
@@ -208,10 +210,12 @@ def _within(seconds: float, work: Callable[[], Any]) -> Any:
     """What `work` returns, which runs in a thread of its own.
 
     The SDK's timeouts are those of single steps: a server that sends a byte now and then, or a
-    name that is looked up for long, would not end. So after the time the thread is left alone.
+    name that is looked up for long, would not end. So after the time, or when nobody waits for the
+    answer any more, the thread is left alone.
 
     Raises:
         LateError: It took longer than `seconds`.
+        Abandoned: Nobody waits any more.
     """
     answer: Future[Any] = Future()
 
@@ -225,7 +229,18 @@ def _within(seconds: float, work: Callable[[], Any]) -> Any:
         raise LateError
     context = contextvars.copy_context()  # with the id of the request
     threading.Thread(target=context.run, args=(run,), name="ocelot-llm", daemon=True).start()
-    return answer.result(seconds)
+    for step in _steps(seconds):
+        if wait([answer], step).done:
+            break
+    return answer.result(0)
+
+
+def _steps(seconds: float) -> Iterator[float]:
+    """A time in short steps; raises `Abandoned` once nobody waits for the end any more."""
+    while seconds > 0:
+        stop_if_cancelled()
+        yield min(seconds, _STEP)
+        seconds -= _STEP
 
 
 def _pause(error: openai.OpenAIError, attempt: int) -> float:

@@ -46,15 +46,14 @@ async def search_batch(request: BatchRequest, service: CurrentService) -> BatchA
         except (OcelotError, Problem) as error:
             found.append(error)
     searches = [one for one in found if isinstance(one, Search)]
-    answers = await service.search_many([{"query": one.query, **one.options} for one in searches])
-    by_search = dict(zip(map(id, searches), answers, strict=True))
+    options = [{"query": one.query, **one.options} for one in searches]
+    answers = iter(await service.search_many(options))
     entries = []
     for one in found:
-        answer = by_search[id(one)] if isinstance(one, Search) else one
+        answer = next(answers) if isinstance(one, Search) else one
         if isinstance(answer, Exception):
             entries.append(BatchEntry.model_validate({"problem": problem_of(answer).body()}))
-        else:
-            assert isinstance(one, Search)
+        elif isinstance(one, Search):
             entries.append(BatchEntry(answer=SearchAnswer.of(answer, one.next(answer))))
     return BatchAnswer(answers=entries)
 

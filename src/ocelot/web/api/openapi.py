@@ -19,7 +19,7 @@ _REF = "#/components/schemas/"
 _REASONS = {
     400: "The JSON, the form, the filter or the cursor is malformed.",
     401: "The API key is missing or wrong; only where the server asks for one.",
-    403: "The request comes from a web page of another origin.",
+    403: "The request comes from a web page of another origin, or the server is read-only.",
     404: "Not found.",
     408: "The body did not arrive in time.",
     413: "The request or a picture is too large.",

@@ -32,7 +32,9 @@ from ocelot.errors import (
     Overloaded,
     RequestTimeout,
     StorageError,
+    UnknownWords,
 )
+from ocelot.types import Sentence
 from ocelot.web.api.requests import TAGS
 
 __all__ = ["HANDLERS", "MEDIA_TYPE", "Problem", "problem_of", "stopping"]
@@ -75,6 +77,12 @@ class Problem(Exception):
         self.headers = dict(headers or {})
         self._more = more
 
+    @property
+    def sentence(self) -> Sentence:
+        """Which problem it is, for those who say it in another language."""
+        known = self.type.startswith(_URN)
+        return Sentence((self.type.removeprefix(_URN) if known else str(self.status),), {})
+
     def body(self) -> dict[str, Any]:
         """The members of the JSON object."""
         known = {name: getattr(self, name) for name in ("type", "title", "status", "detail")}
@@ -102,6 +110,7 @@ _KINDS: Mapping[type[OcelotError], _Kind] = {
     ImageTooLarge: _Kind(413, "picture-too-large", "The picture is too large"),
     ImageError: _Kind(415, "picture", "The picture cannot be read"),
     MetadataError: _Kind(422, "metadata", "The metadata cannot be stored"),
+    UnknownWords: _Kind(422, "unknown-words", "The encoder knows none of the words"),
     InputError: _Kind(422, "input", "The request cannot be used"),
     Overloaded: _Kind(429, "overloaded", "The server is busy"),
     RequestTimeout: _Kind(503, "out-of-time", "The request took too long"),

@@ -8,4 +8,5 @@
     shop.py      questions to the service      pictures.py  uploaded query pictures
     login.py     the login form                texts.py     with texts/: English, Italian
     rendering.py templates/, static/ -> responses
+    problem_pages.py  what went wrong, as a page
 """

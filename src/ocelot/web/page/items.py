@@ -22,6 +22,7 @@ from ocelot.web.api.bodies import check_charset
 from ocelot.web.api.problems import problem_of
 from ocelot.web.page.question import Question
 from ocelot.web.page.rendering import send, texts_of
+from ocelot.web.paths import shows_pages
 
 __all__ = ["Items", "edited", "title_of"]
 
@@ -51,14 +52,13 @@ class Items:
         safe = isinstance(link, str) and link.strip().lower().startswith(("https://", "http://"))
         return send(
             request, "item.html", q=question, item=item, link=link if safe else "",
-            rows=_rows(item, texts_of(request)), editable=_editable(item), writable=True,
+            rows=_rows(item, texts_of(request)), editable=_editable(item),
             addable=len(question.like) + len(question.images) < MAX_REFERENCES,
-            locked=False, error="",
         )  # fmt: skip
 
     async def add(self, request: Request) -> Response:
         """Store pictures under their file names; the script sends one at a time."""
-        added, known, failures = 0, 0, []
+        added, known, failures, t = 0, 0, [], texts_of(request)
         check_charset(request)
         async with request.form(max_files=_FILES, max_fields=_FIELDS) as form:
             for file in form.getlist("picture"):
@@ -67,11 +67,13 @@ class Items:
                         created = await self._add(file)
                         added, known = added + created, known + (not created)
                     except OcelotError as error:
-                        reason = f"{error.reason}." if isinstance(error, ImageError) else ""
-                        failures.append((file.filename, reason or problem_of(error).detail))
-        if "text/html" not in request.headers.get("accept", ""):
+                        problem = problem_of(error)
+                        reason = problem.detail
+                        if isinstance(error, ImageError):  # the file is named already
+                            reason = f"{error.reason}."
+                        failures.append((file.filename, t.engine(reason, problem.sentence)))
+        if not shows_pages(request.scope):
             return JSONResponse({"added": added, "known": known, "failures": failures})
-        t = texts_of(request)
         said = [t("add.done", added=added, total=added + known + len(failures))]
         said += [t("add.known", n=known)] if known else []
         said += [t("add.failed", n=len(failures))] if failures else []

@@ -76,7 +76,9 @@ def root_of(request: Request) -> str:
 
 def render(request: Request, template: str, **values: Any) -> str:
     """A template as HTML that can be sent as UTF-8."""
-    given = {"t": texts_of(request), "root": root_of(request), **values}
+    state = request.app.state
+    given = {"t": texts_of(request), "root": root_of(request), "locked": state.locked}
+    given |= {"writable": state.writable, **values}
     return sendable(_environment().get_template(template).render(given))
 
 

@@ -28,6 +28,7 @@ from ocelot.web.page.question import FIRST, STEP, Question
 from ocelot.web.page.rendering import render, send, static, texts_of
 from ocelot.web.page.shop import Found, Shop
 from ocelot.web.page.views import answer_view, ask_view, more_view
+from ocelot.web.paths import shows_pages
 from ocelot.web.security.shutdown import Shutdown
 
 __all__ = ["HEARTBEAT", "create_page"]
@@ -43,17 +44,14 @@ _PICTURE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def create_page(
-    service: Service, shutdown: Shutdown, *, locked: bool = False, heartbeat: float = HEARTBEAT
-) -> APIRouter:
+def create_page(service: Service, shutdown: Shutdown, *, heartbeat: float = HEARTBEAT) -> APIRouter:
     """The routes of the page; the HTTP API is at its side.
 
     Args:
-        locked: Whether users log in, and so may want to log out.
         heartbeat: Seconds between the signs of life of an answer that is waited for.
     """
     pictures = QueryPictures(service.uploads / "queries", service.limits)
-    page = _Page(Shop(service, pictures), shutdown, locked, heartbeat)
+    page = _Page(Shop(service, pictures), shutdown, heartbeat)
     items = Items(service, page.show)
     router = APIRouter(include_in_schema=False)
     router.include_router(static)
@@ -80,11 +78,10 @@ def create_page(
 class _Page:
     """Handlers over one shop."""
 
-    def __init__(self, shop: Shop, shutdown: Shutdown, locked: bool, heartbeat: float) -> None:
+    def __init__(self, shop: Shop, shutdown: Shutdown, heartbeat: float) -> None:
         self._shop = shop
         self._service = shop.service
         self._shutdown = shutdown
-        self._locked = locked
         self._heartbeat = heartbeat
         self._demo = Demo(self._service)
 
@@ -96,8 +93,8 @@ class _Page:
                 return await handler(request)
             except (OcelotError, Problem, HTTPException) as error:
                 problem = problem_of(error)
-            if "text/html" not in request.headers.get("accept", ""):
-                return problem.response()
+            if problem.status >= 500 or not shows_pages(request.scope):
+                return problem.response()  # the database may be away, and a page would need it
             response = await self.show(request, _question_of(request), problem)
             response.headers.update(problem.headers)
             return response
@@ -119,7 +116,8 @@ class _Page:
                 fields += [("image", hash) for hash in given]
                 question = Question.of(fields)
                 if given == [] and not question.asks and not question.filtered:
-                    raise InputError("Give a picture, a text, or both; then search.")
+                    said = "Give a picture, a text, or both; then search."
+                    raise Problem(422, said, type="urn:ocelot:problem:nothing-asked")
             except (OcelotError, Problem) as error:
                 return await self.show(request, question, problem_of(error))
         return RedirectResponse(question.url(), 303)
@@ -149,8 +147,8 @@ class _Page:
         undo = request.query_params.get("undo", "")
         values: dict[str, Any] = {
             "answer": None, "items": None, "undo": undo if service.restorable(undo) else "",
-            "report": None, "filling": self._demo.filling, "empty": False, "locked": self._locked,
-            "error": problem.detail if problem else self._demo.error(),
+            "report": None, "filling": self._demo.filling, "empty": False,
+            "problem": problem or self._demo.problem(),
         }  # fmt: skip
         overview = await service.overview()
         liked = []
@@ -168,8 +166,7 @@ class _Page:
                 else:
                     values["items"] = await self._browsed(question, overview)
             except OcelotError as error:
-                problem = problem_of(error)
-                values["error"] = problem.detail
+                problem = values["problem"] = problem_of(error)
         leopard = await self._leopard(overview)
         values |= ask_view(t, question, service, overview, liked, leopard)
         status = problem.status if problem else 200
@@ -243,7 +240,7 @@ class _Page:
         kind, id = _part_of(request)
         source = f"pictures/{id}" if kind == "image" else f"v1/items/{quote(id)}/image?size=1024"
         values: dict[str, Any] = {"q": question, "of": f"{kind}:{id}", "src": source}
-        return send(request, "crop.html", locked=self._locked, **values)
+        return send(request, "crop.html", **values)
 
     async def crop(self, request: Request) -> Response:
         """Search with a part of a picture in its place."""

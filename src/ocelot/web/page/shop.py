@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 
 from ocelot.errors import InputError
@@ -97,8 +96,7 @@ class Shop:
         async def start() -> Answer:
             return await self.service.rerank(first, name)
 
-        async with self.verdicts.joined(key_of(question, first), start) as task:
-            return await asyncio.shield(task)
+        return await self.verdicts.reached(key_of(question, first), start)
 
     async def items(self, ids: tuple[str, ...]) -> list[Item]:
         """Stored items; `ItemNotFound` if one is not stored."""

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from ocelot.rerankers.fusion import ordinal
+from ocelot.types import Sentence
 
 __all__ = ["LANGUAGES", "Texts", "preferred"]
 
@@ -35,6 +36,19 @@ class Texts:
     def __call__(self, key: str, **values: Any) -> str:
         """A text with its values."""
         return self._texts[key].format(**values)
+
+    def engine(self, english: str, said: Sentence | None) -> str:
+        """What Ocelot says, in this language where that is known.
+
+        >>> Texts("it").engine("Closest to “red”.", Sentence(("text",), {"text": "red"}))
+        'Più vicina a «red».'
+        """
+        parts = [self._texts.get(f"engine.{part}") for part in said.parts] if said else []
+        if said is None or None in parts:  # there are none in English
+            return english
+        values = {key: self.number(one) if isinstance(one, float) else one
+                  for key, one in said.values.items()}  # fmt: skip
+        return f"{''.join(filter(None, parts))}.".format_map(values)
 
     def count(self, key: str, number: int) -> str:
         """A number with its noun: the text `key.one` or `key.many`."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 
 from cachetools import TTLCache
@@ -48,11 +47,8 @@ class Verdicts:
         """A verdict that was reached lately."""
         return self._kept.get(key)
 
-    @asynccontextmanager
-    async def joined(
-        self, key: Key, start: Callable[[], Awaitable[Answer]]
-    ) -> AsyncIterator[asyncio.Task[Answer]]:
-        """The task that reaches a verdict: the one that runs already, or a new one."""
+    async def reached(self, key: Key, start: Callable[[], Awaitable[Answer]]) -> Answer:
+        """A verdict, by the task that reaches it already or by a new one."""
         running = self._running.get(key)
         if running is None:
             running = _Running(asyncio.ensure_future(self._run(key, start)))
@@ -61,11 +57,10 @@ class Verdicts:
             running.task.add_done_callback(lambda task: task.cancelled() or task.exception())
         running.listeners += 1
         try:
-            yield running.task
+            return await asyncio.shield(running.task)
         finally:
             running.listeners -= 1
-            loop = asyncio.get_running_loop()
-            loop.call_later(self._grace, self._give_up, running)
+            asyncio.get_running_loop().call_later(self._grace, self._give_up, running)
 
     async def _run(self, key: Key, start: Callable[[], Awaitable[Answer]]) -> Answer:
         try:

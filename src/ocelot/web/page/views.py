@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +16,6 @@ from ocelot.web.page.texts import Texts
 __all__ = ["answer_view", "ask_view", "more_view"]
 
 _ACCEPT = "image/*,.heic,.heif,.avif,.tif,.tiff"  # picture files, for browsers
-_STATUS = re.compile(r"\(HTTP [0-9]{3}\)")
 
 
 def answer_view(t: Texts, question: Question, found: Found, title: str = "") -> dict[str, Any]:
@@ -26,9 +24,11 @@ def answer_view(t: Texts, question: Question, found: Found, title: str = "") -> 
     Args:
         title: Of the item that a question for similar ones names.
     """
+    ranking = found.answer.result.ranking
     return {
         "q": question,
         "answer": found.answer,
+        "reason": t.engine(ranking.reason, ranking.sentence) if ranking else "",
         "first": FIRST,
         "pending": found.pending,
         "said": _said(t, question, found),
@@ -72,13 +72,10 @@ def _notes(t: Texts, result: Result) -> list[str]:
 
 
 def _complaint(t: Texts, ranking: Ranking) -> str:
-    name, detail = ranking.reranker, ranking.detail.strip().rstrip(".")
+    name, detail = ranking.reranker, ranking.detail
     if ranking.status in ("repaired", "replaced"):
-        return t(f"notice.{ranking.status}", name=name, detail=detail)
-    if "gave no usable answer" in detail:
-        status = _STATUS.search(detail)
-        detail = t("notice.unusable", name=name, status=f" {status[0]}" if status else "")
-    return t("notice.failed", detail=detail)
+        return t(f"notice.{ranking.status}", name=name, detail=detail.strip().rstrip("."))
+    return t("notice.failed", detail=t.engine(detail, ranking.sentence).strip().rstrip("."))
 
 
 def ask_view(

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ocelot.errors import ConfigurationError
 from ocelot.web.api.problems import Problem
-from ocelot.web.paths import DOCS, OPEN, is_page
+from ocelot.web.paths import DOCS, OPEN, is_page, shows_pages
 
 __all__ = ["COOKIE", "SESSION_SECONDS", "Keys", "RequireKey", "Sessions"]
 
@@ -100,9 +100,8 @@ class RequireKey:
         return self._sessions.accept(HTTPConnection(scope).cookies.get(COOKIE, ""))
 
     def _refusal(self, scope: Scope) -> Response:
-        accepts = HTTPConnection(scope).headers.get("accept", "")
         page = is_page(scope["path"]) or (scope["method"] == "GET" and scope["path"] in DOCS)
-        if not (page and "text/html" in accepts):
+        if not (page and shows_pages(scope)):
             return _UNAUTHORISED.response()
         query = scope["query_string"].decode("latin-1")
         # What a form has sent is lost; the page that it was on is not known.

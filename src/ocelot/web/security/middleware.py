@@ -14,15 +14,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ocelot.request_id import answering
 from ocelot.service import Metrics
 from ocelot.telemetry import note, span
-from ocelot.web.api.problems import problem_of, stopping
-from ocelot.web.paths import PLAIN, is_page
+from ocelot.web.api.problems import Problem, problem_of, stopping
+from ocelot.web.paths import PLAIN, changes, is_page
 from ocelot.web.security.shutdown import Shutdown, first_of
 
-__all__ = ["CancelOnDisconnect", "RequestLog", "is_last", "is_stream"]
+__all__ = ["CancelOnDisconnect", "ReadOnly", "RequestLog", "is_last", "is_stream"]
 
 _log = logging.getLogger("ocelot.web")
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_READ_ONLY = Problem(
+    403,
+    "This server is read-only: pictures can be found, and not added, changed or deleted.",
+    type="urn:ocelot:problem:read-only",
+)
 _DISCONNECTED = 499  # logged when the client did not wait for its answer
 
 
@@ -149,3 +154,15 @@ class CancelOnDisconnect:
             await stopping().response()(scope, receive, send)
         else:
             work.result()
+
+
+class ReadOnly:
+    """Answers 403 to what would change the collection, before its body is read."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and changes(scope["method"], scope["path"]):
+            return await _READ_ONLY.response()(scope, receive, send)
+        await self.app(scope, receive, send)

@@ -15,10 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ocelot.errors import ConfigurationError
 from ocelot.web.api.problems import Problem
+from ocelot.web.paths import SAFE
 
 __all__ = ["SameOrigin", "TrustedHosts", "origins_of"]
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(:\d{1,5})?")
 _FOREIGN = Problem(
     403,
@@ -79,7 +79,7 @@ class SameOrigin:
     def _is_allowed(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)
         origin = headers.get("origin")
-        if scope["method"] in _SAFE or origin is None:  # only browsers must send it
+        if scope["method"] in SAFE or origin is None:  # only browsers must send it
             return True
         if origin in self._origins or "*" in self._origins:
             return True

@@ -170,7 +170,7 @@ if (ask) {
   ask.addEventListener("submit", (event) => {
     ask.method = "post";
     ask.enctype = "multipart/form-data";
-    const pictures = files.flatMap((one) => [...one.files]), most = Number($("#add").dataset.most);
+    const pictures = files.flatMap((one) => [...one.files]), most = Number(ask.dataset.most);
     if (pictures.reduce((sum, one) => sum + one.size, 0) > most) {
       event.preventDefault();
       for (const one of files) one.value = "";
@@ -315,7 +315,7 @@ prepare(document);
 
 const add = $("#add");
 if (add) {
-  const input = $("input[type=file]", add), report = $("#adding .report"), most = Number(add.dataset.most);
+  const input = $("input[type=file]", add), report = $("#adding .report"), most = Number(ask.dataset.most);
   $("button", add).hidden = true;
   input.addEventListener("change", () => { send([...input.files]); input.value = ""; });
   async function send(files) {
