@@ -95,7 +95,6 @@ def index(
     Examples:
         ocelot index pictures
         ocelot index pictures --db shop.db --metadata items.csv --prune
-        ocelot index films --video scene
         ocelot index "s3://bucket/shards/*.tar" --engine ray --gpus 1 --db http://milvus:19530
     """
     if engine == "ray":
