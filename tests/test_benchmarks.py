@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -81,3 +82,21 @@ def test_a_random_model_has_the_published_geometry() -> None:
     assert checkpoint.geometry.dimension == 768
     size = sum(value.numel() for value in checkpoint.state.values())
     assert 190e6 < size < 200e6  # the published file has 392,860,018 bytes of two a number
+
+
+def test_a_collection_is_measured_in_processes_of_their_own() -> None:
+    path = os.pathsep.join([str(BENCHMARKS), *(entry for entry in sys.path if entry)])
+    sizes = ["--rows", "300", "--dimension", "16", "--queries", "20"]
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "scale.py", *sizes, "--lite", "FLAT", "--lite-only"],
+        env={**os.environ, "PYTHONPATH": path, "BENCH_CACHE": ""},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    line, *table = done.stdout.splitlines()
+    flat = json.loads(line)
+    assert (flat["index"], flat["rows"], flat["recall"]) == ("FLAT", 300, 1)
+    assert flat["insert_s"] > 0 and 0 < flat["p50_ms"] <= flat["p95_ms"]
+    cells = [row.strip("| ").split(" | ") for row in table if row.startswith("| ")]
+    assert cells[1][:3] == ["Lite", "300", "FLAT"] and len(cells[0]) == len(cells[1])

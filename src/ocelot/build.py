@@ -241,22 +241,21 @@ def _build_openvino(settings: Settings, pictures: Sequence[Path] | None) -> Enco
 
 
 def build_collection(
-    settings: Settings, encoder: Encoder | EncoderIdentity | None = None, *, create: bool = True
+    settings: Settings, encoder: Encoder | EncoderIdentity | None = None, **options: Any
 ) -> Collection:
-    """Open the collection; arguments and errors are those of `Collection.open`."""
+    """Open the collection; other arguments and errors are those of `Collection.open`."""
     from ocelot.collection import Collection, EncoderIdentity
 
-    return Collection.open(
-        settings.db,
-        name=settings.collection,
-        encoder=EncoderIdentity.of(encoder) if isinstance(encoder, Encoder) else encoder,
-        access=build_access(settings),
-        index=settings.index,
-        consistency=settings.consistency,
-        replicas=settings.replicas,
-        create=create,
-        outage_timeout=settings.outage_timeout,
-    )
+    chosen: dict[str, Any] = {
+        "name": settings.collection,
+        "encoder": None if encoder is None else EncoderIdentity.of(encoder),
+        "access": build_access(settings),
+        "index": settings.index,
+        "consistency": settings.consistency,
+        "replicas": settings.replicas,
+        "outage_timeout": settings.outage_timeout,
+    }
+    return Collection.open(settings.db, **(chosen | options))
 
 
 def build_access(settings: Settings) -> Access:

@@ -111,7 +111,9 @@ class Settings(BaseSettings):
         description="How soon a search on a server sees what was written; Bounded is quicker.",
     )
     index: str = Field(
-        "auto", description="Index type: auto, FLAT, HNSW, IVF_FLAT, IVF_SQ8, DISKANN, AUTOINDEX."
+        "auto",
+        description="Index type: auto, FLAT, HNSW, HNSW_SQ, IVF_FLAT, IVF_SQ8, IVF_RABITQ, SCANN, "
+        "DISKANN, AUTOINDEX; not every server has all.",
     )
     outage_timeout: float = Field(
         60.0,

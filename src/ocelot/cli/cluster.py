@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ocelot.cli.terminal import printable, resumable
+from ocelot.cli.terminal import printable, resumable, warn_if_large
 from ocelot.words import count
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def index_with_ray(
         stored = engine.collection, engine.encoder, engine.images
         done = cluster.index(listing, *stored, prune=prune, progress=show)
         total = engine.count()
+    warn_if_large(settings.db, total)
     report = replace(done.index, seconds=time.perf_counter() - started)
     if as_json:
         table = asdict(report) | {"total": total, "db": settings.db}

@@ -16,7 +16,7 @@ import typer
 
 from ocelot.cli.logs import write_logs_as
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, INDEX, Given, Json, option, takes
-from ocelot.cli.terminal import printable, resumable
+from ocelot.cli.terminal import printable, resumable, warn_if_large
 from ocelot.errors import InputError
 from ocelot.words import count
 
@@ -144,6 +144,7 @@ def index(
         print_report(report, total, settings.db)
         if settings.encoder == BUNDLED and not given.get("encoder") and total == report.encoded > 0:
             typer.echo(_BUNDLED)
+    warn_if_large(settings.db, total)
     usable = report.unchanged + report.encoded + report.relocated + report.updated
     if report.failures and not usable:
         raise typer.Exit(1)

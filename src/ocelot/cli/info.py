@@ -10,7 +10,7 @@ import typer
 
 from ocelot import words
 from ocelot.cli.options import DATABASE, Given, Json, takes
-from ocelot.cli.terminal import print_rows, printable
+from ocelot.cli.terminal import print_rows, printable, warn_if_large
 
 if TYPE_CHECKING:
     from ocelot.collection import Facet
@@ -35,10 +35,13 @@ def info(*, given: Given, as_json: Json = False) -> None:
     from ocelot.collection import facets_of
     from ocelot.settings import load_settings
 
-    with build_collection(load_settings(**given), create=False) as collection:
-        table = {**vars(collection.describe()), "others": collection.others()}
+    settings = load_settings(**given)
+    with build_collection(settings, create=False) as collection:
+        table = {**vars(collection.describe()), "search_params": collection.search_params}
+        table["others"] = collection.others()
         rows = collection.sample()
     fields = facets_of(row.metadata for row in rows)
+    warn_if_large(settings.db, table["count"])
     if as_json:
         table |= {"sampled": len(rows), "fields": fields}
         typer.echo(json.dumps(table, default=vars, ensure_ascii=False))
@@ -46,6 +49,8 @@ def info(*, given: Given, as_json: Json = False) -> None:
     encoder = table["encoder"]
     runtime = f", {encoder.runtime}" if encoder.runtime else ""
     table["encoder"] = f"{encoder.name} ({encoder.dimension} dimensions{runtime})"
+    kept = ", ".join(f"{name}={value}" for name, value in table["search_params"].items())
+    table["search_params"] = kept or "defaults; see `ocelot tune`"
     table["others"] = ", ".join(table["others"]) or "no other collections in this database"
     for key, value in table.items():
         typer.echo(f"{key.replace('_', ' '):<14} {value}")

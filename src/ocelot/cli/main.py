@@ -33,6 +33,7 @@ from ocelot.cli import (
     serve,
     similar,
     train,
+    tune,
     verify,
 )
 from ocelot.cli.options import add_command
@@ -61,8 +62,8 @@ app = typer.Typer(
 )
 for command in (
     index.index, search.search, similar.similar, adopt.adopt, copy.copy, serve.serve, mcp.mcp,
-    info.info, verify.verify, repair.repair, reindex.reindex, backup.backup, backup.restore,
-    export.export, import_.import_, duplicates.duplicates, train.train, demo.demo,
+    info.info, tune.tune, verify.verify, repair.repair, reindex.reindex, backup.backup,
+    backup.restore, export.export, import_.import_, duplicates.duplicates, train.train, demo.demo,
     encoders.encoders,
 ):  # fmt: skip
     add_command(app, command)

@@ -117,7 +117,7 @@ RERANKER = {
     "llm_base_url": option("--llm-base-url", help="OpenAI-compatible endpoint."),
 }
 INDEX = {
-    "index": option("--index", help="FLAT, HNSW, IVF_FLAT, IVF_SQ8, DISKANN or AUTOINDEX. [auto]"),
+    "index": option("--index", help="FLAT, HNSW, IVF_FLAT, …; see docs/deployment.md. [auto]"),
 }
 BATCH = {"batch_size": option("--batch-size", metavar="N", help="Pictures encoded at once.")}
 MEASURE = {

@@ -20,6 +20,7 @@ import typer
 
 from ocelot.cli.logs import write_logs_as
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, RERANKER, SERVER, Given, takes
+from ocelot.cli.terminal import warn_if_large
 from ocelot.errors import ConfigurationError
 from ocelot.words import count
 
@@ -125,10 +126,11 @@ def _listen(host: str, port: int) -> socket.socket:
 def _announcement(listener: socket.socket, service: Service, settings: Settings) -> str:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    held = count(asyncio.run(service.count()))
+    db, held = settings.db, asyncio.run(service.count())
+    warn_if_large(db, held)
     ranked = f"reranked by {service.default}" if service.default else "not reranked"
     closed = ", read-only" if settings.read_only else ""
-    return f"Ocelot is on http://{shown}:{port} ({held} in {settings.db}, {ranked}{closed})."
+    return f"Ocelot is on http://{shown}:{port} ({count(held)} in {db}, {ranked}{closed})."
 
 
 def _run(app: FastAPI, listener: socket.socket, announcement: str, settings: Settings) -> None:

@@ -39,6 +39,7 @@ from ocelot.collection.generations import (
     make_newest,
     newest,
 )
+from ocelot.collection.indexes import MAX_RESULTS, search_params
 from ocelot.collection.rows import (
     CHUNK,
     WITH_METADATA,
@@ -55,10 +56,9 @@ from ocelot.collection.rows import (
     row_of,
 )
 from ocelot.collection.schema import (
-    MAX_RESULTS,
     built_index,
+    keep_search_params,
     load_collection,
-    search_params,
     stored_identity,
 )
 from ocelot.errors import (
@@ -91,6 +91,7 @@ class Collection:
     """
 
     identity: EncoderIdentity  # of the encoder whose vectors are stored
+    search_params: Mapping[str, int]  # those that the collection keeps; {} for the defaults
     _open: Callable[..., Collection]  # opens another collection of the same database
 
     def __init__(
@@ -147,8 +148,9 @@ class Collection:
                 same. None accepts the encoder of an existing collection, and creates none.
             token: `user:password` or an API key, for a server that requires one.
             access: Instead of a token: user, database, certificates.
-            index: "auto", or one of Milvus's types: FLAT (exact), HNSW, IVF_FLAT, IVF_SQ8,
-                DISKANN, AUTOINDEX. With `create`, an existing index of another type is rebuilt.
+            index: "auto", or one of Milvus's types: FLAT (exact), HNSW, HNSW_SQ, IVF_FLAT,
+                IVF_SQ8, IVF_RABITQ, SCANN, DISKANN, AUTOINDEX. With `create`, an existing index of
+                another type is rebuilt.
             index_params: Build parameters of the index, e.g. {"M": 32}.
             consistency: Consistency of searches: "Strong", "Session", "Bounded" or "Eventually".
                 All other reads are strongly consistent.
@@ -184,7 +186,7 @@ class Collection:
                 self._open = opened
                 with self._mapped("open"):
                     self.name = exactly or newest(database, name)
-                    self.identity, self._index = load_collection(
+                    self.identity, self._index, self.search_params = load_collection(
                         database,
                         self.name,
                         encoder,
@@ -341,7 +343,9 @@ class Collection:
         about["db.collection.name"] = self.name
         with span(f"search {self.name}", about, kind="CLIENT"), self._mapped("search", expression):
             for thorough in (False, True):
-                params = search_params(self._index, self.deployment, wanted, thorough)
+                params = search_params(
+                    self._index, self.deployment, wanted, thorough, self.search_params
+                )
                 (found,) = self._client.search(
                     self.name,
                     data=[query.tolist()],
@@ -537,6 +541,18 @@ class Collection:
         with self._mapped("flush"), self._database.writing(self.name):
             self._client.flush(self.name, timeout=max(self._timeout, 120.0))
 
+    def keep_search_params(self, params: Mapping[str, int]) -> None:
+        """Search with these parameters from now on, also after the collection is opened again.
+
+        They belong to the type of the index, and are not used with another one.
+
+        Raises:
+            CollectionError: Milvus refused, or does not keep them.
+        """
+        with self._mapped("change"), self._database.writing(self.name):
+            keep_search_params(self._database, self.name, self._index, params)
+        self.search_params = dict(params)
+
     def describe(self) -> CollectionInfo:
         """Describe the collection and its storage."""
         with self._mapped("describe"):
@@ -554,11 +570,22 @@ class Collection:
             self.identity,
         )
 
+    def unindexed(self) -> int:
+        """The number of rows that a server has not indexed yet; they are searched exactly."""
+        with self._mapped("describe"):
+            built = built_index(self._database, self.name)
+        return max(self.count() - int(built.get("indexed_rows", 0)), 0)
+
     def others(self) -> tuple[str, ...]:
         """Names of the other collections in the database, as far as the token may know them."""
         with self._mapped("list what is beside"):
             names = self._client.list_collections(timeout=self._timeout)
         return tuple(sorted({*names} - {self.name}))
+
+    def drop_other(self, name: str) -> None:
+        """Remove another collection of this database, if there is one with this name."""
+        with self._mapped("drop one beside"), self._database.writing(name):
+            self._client.drop_collection(name, timeout=self._timeout)
 
     def drop(self) -> None:
         """Remove the collection with all its rows, and close."""

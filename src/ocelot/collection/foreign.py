@@ -14,7 +14,7 @@ from pymilvus import DataType, MilvusException
 
 from ocelot.collection.connection import Access, Database, failure, quiet
 from ocelot.collection.filters import literal
-from ocelot.collection.schema import MAX_RESULTS
+from ocelot.collection.indexes import MAX_RESULTS
 from ocelot.errors import CollectionError, CollectionNotFound, InputError
 
 if TYPE_CHECKING:

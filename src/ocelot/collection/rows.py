@@ -68,7 +68,7 @@ class EncoderIdentity:
     runtime: str = ""
 
     @classmethod
-    def of(cls, encoder: Encoder) -> EncoderIdentity:
+    def of(cls, encoder: Encoder | EncoderIdentity) -> EncoderIdentity:
         """The identity of an encoder."""
         return cls(encoder.name, encoder.fingerprint, encoder.dimension, encoder.runtime)
 

@@ -1,28 +1,26 @@
-"""Creating a collection, or checking an existing one, until it can be searched; index types."""
+"""Creating a collection, or checking an existing one, until it can be searched."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from ocelot.collection.connection import Database, cause, nothing_stored, rpc_code
+from ocelot.collection.indexes import build_params, names
 from ocelot.collection.rows import SCHEMA_VERSION, EncoderIdentity
 from ocelot.errors import CollectionError, CollectionNotFound, ConfigurationError
 
-__all__ = ["MAX_RESULTS", "built_index", "load_collection", "search_params", "stored_identity"]
+__all__ = ["built_index", "keep_search_params", "load_collection", "stored_identity"]
 
-MAX_RESULTS = 16_384  # Milvus's own window for one search or query
-_INDEXES = {
-    "lite": ("FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX"),
-    "server": ("FLAT", "HNSW", "IVF_FLAT", "IVF_SQ8", "DISKANN", "AUTOINDEX"),
-    "zilliz": ("AUTOINDEX",),
-}
+_TUNED = "ocelot.search"  # property with the search parameters that were chosen for an index
 # Lite's graph search loses hits under a filter, and its exact search is fast enough for the
 # sizes one process holds.
 _AUTO_INDEX = {"lite": "FLAT", "server": "AUTOINDEX", "zilliz": "AUTOINDEX"}
+_BUILT_WITH = ("M", "efConstruction", "nlist")  # what a server tells of how an index was built
 
 
 def load_collection(
@@ -35,11 +33,11 @@ def load_collection(
     consistency: str,
     replicas: int | None = None,
     create: bool,
-) -> tuple[EncoderIdentity, str]:
+) -> tuple[EncoderIdentity, str, dict[str, int]]:
     """Create the collection if it is missing, check it, build its index, and load it.
 
     Arguments and errors are as of `Collection.open`. Returns the encoder whose vectors it holds,
-    and the type of its index.
+    the type of its index, and the search parameters that it keeps for this type.
     """
     index = _index_type(index.upper(), database.deployment, database.shown)
     client, timeout = database.client, database.timeout
@@ -54,7 +52,8 @@ def load_collection(
                 )
             raise nothing_stored(database.shown, name)
         _create(database, name, encoder, consistency)
-    identity = stored_identity(database, name)
+    stored = _properties(database, name)
+    identity = _identity(database, name, stored)
     if encoder is not None:
         identity.check(encoder, f"{name!r} in {database.shown}")
     built = built_index(database, name)
@@ -62,14 +61,20 @@ def load_collection(
     if not built or (create and built["index_type"] != wanted):
         try:
             _build_index(database, name, wanted, dict(index_params), replace=bool(built))
-        except BaseException:
+        except BaseException as error:
             if is_new:  # leave nothing half made
                 client.drop_collection(name, timeout=timeout)
+            elif built and isinstance(error, ConfigurationError):  # go on with the old one
+                kept = {key: built[key] for key in _BUILT_WITH if key in built}
+                _build_index(database, name, built["index_type"], kept, replace=False)
+                client.load_collection(name, timeout=max(timeout, 120.0))
             raise
     _load(database, name, replicas)
     if database.deployment == "lite":
         client.flush(name, timeout=timeout)  # reads of unflushed rows are slow
-    return identity, wanted if create or not built else str(built["index_type"])
+    index = wanted if create or not built else str(built["index_type"])
+    tuned = json.loads(stored.get(_TUNED) or "{}")
+    return identity, index, tuned["params"] if tuned.get("index") == index else {}
 
 
 def _load(database: Database, name: str, replicas: int | None) -> None:
@@ -131,13 +136,36 @@ def stored_identity(database: Database, name: str) -> EncoderIdentity:
         ConfigurationError: It was not made by Ocelot.
         CollectionError: Another version of Ocelot made it.
     """
+    return _identity(database, name, _properties(database, name))
+
+
+def keep_search_params(
+    database: Database, name: str, index: str, params: Mapping[str, int]
+) -> None:
+    """Keep search parameters of an index in the collection, for all who open it later.
+
+    Raises:
+        CollectionError: The server does not keep them.
+    """
+    value = json.dumps({"index": index, "params": dict(params)})
+    database.client.alter_collection_properties(name, {_TUNED: value}, timeout=database.timeout)
+    if _properties(database, name).get(_TUNED) != value:
+        raise CollectionError(
+            f"Milvus at {database.shown} does not keep properties of collections, so it cannot "
+            "keep search parameters: use a newer version."
+        )
+
+
+def _properties(database: Database, name: str) -> dict[str, Any]:
     described = database.client.describe_collection(name, timeout=database.timeout)
     stored = dict(described.get("properties") or {})
     if "ocelot.schema" not in stored:
-        try:  # a server may keep only the description
-            stored = json.loads(described.get("description") or "{}")
-        except ValueError:
-            stored = {}
+        with suppress(TypeError, ValueError):  # a server may keep only the description
+            stored = {**json.loads(described.get("description") or "{}"), **stored}
+    return stored
+
+
+def _identity(database: Database, name: str, stored: Mapping[str, Any]) -> EncoderIdentity:
     version = stored.get("ocelot.schema")
     if version is None:
         raise ConfigurationError(
@@ -157,10 +185,7 @@ def _build_index(
     database: Database, name: str, index: str, params: dict[str, Any], *, replace: bool
 ) -> None:
     client, timeout = database.client, database.timeout
-    if index.startswith("HNSW"):
-        params = {"M": 16, "efConstruction": 200} | params
-    elif index.startswith("IVF"):
-        params = {"nlist": 128} | params
+    params = build_params(index, database.deployment) | params
     if replace:
         client.release_collection(name, timeout=timeout)
         client.drop_index(name, "vector", timeout=timeout)
@@ -173,9 +198,10 @@ def _build_index(
     except MilvusException as error:
         if rpc_code(error) is not None:
             raise
+        others = ", ".join(name for name in names(database.deployment) if name != index)
         raise ConfigurationError(
-            f"Milvus at {database.shown} cannot make the index {index} "
-            f"({cause(error)}); it has {', '.join(_INDEXES[database.deployment])}."
+            f"Milvus at {database.shown} cannot make the index {index} ({cause(error)}); take "
+            f"another one: {others}."
         ) from error
 
 
@@ -185,20 +211,8 @@ def _index_type(index: str, deployment: str, shown: str) -> str:
         return ""
     index = "IVF_FLAT" if index == "IVF" else index
     # Lite accepts any name and fails later, in the background; a server refuses at once.
-    if deployment == "lite" and index not in _INDEXES["lite"]:
+    if deployment == "lite" and index not in names("lite"):
         raise ConfigurationError(
-            f"The local database {shown} has no index {index!r}; "
-            f"it has {', '.join(_INDEXES['lite'])}."
+            f"The local database {shown} has no index {index!r}; it has {', '.join(names('lite'))}."
         )
     return index
-
-
-def search_params(index: str, deployment: str, wanted: int, thorough: bool) -> dict[str, int]:
-    """Search parameters of an approximate index; {} if the index has none."""
-    if index.startswith("HNSW") or (index == "AUTOINDEX" and deployment == "lite"):
-        return {"ef": max(wanted, MAX_RESULTS if thorough else 128)}
-    if index.startswith("IVF"):
-        return {"nprobe": 65_536 if thorough else 32}
-    if index == "DISKANN":
-        return {"search_list": max(wanted, 100)}
-    return {}
