@@ -190,6 +190,16 @@ def test_pictures_that_are_gone_stop_the_switch(
     assert open_shop(NEW).count() == 20
 
 
+@on_lite
+def test_no_switch_to_an_empty_collection(shop: ocelot.Engine, tmp_path: Path) -> None:
+    shop.delete("SKU-1")
+    (tmp_path / "images").rename(tmp_path / "not mounted")
+    report = shop.reindex(NEW, skip_unreadable=True, drop_old=True)
+    assert (len(report.failures), report.switched, report.dropped) == (20, False, ())
+    (tmp_path / "not mounted").rename(tmp_path / "images")
+    assert shop.reindex(NEW).encoded == 20
+
+
 def test_a_collection_with_the_name_of_the_alias_is_found_before_encoding(tmp_path: Path) -> None:
     place = tmp_path / "shop.db"
     with (
