@@ -381,6 +381,8 @@ def test_what_cannot_be_backed_up(tmp_path: Path, database: Path) -> None:
     with pytest.raises(ConfigurationError, match="milvus-backup") as raised:
         backup("http://root:secret@host:19530", tmp_path / "a.tar")
     assert "secret" not in str(raised.value)
+    with pytest.raises(ConfigurationError, match="inside the database"):
+        backup(database, database)
     with pytest.raises(CollectionNotFound, match=r"none\.db"):
         backup(tmp_path / "none.db", tmp_path / "a.tar")
     with pytest.raises(ConfigurationError, match=r"\.db"):

@@ -99,7 +99,7 @@ def backup(db: str | Path, file: str | Path, uploads: str | Path | None = None) 
         uploads: Folder for uploads; by default those beside the database.
 
     Raises:
-        ConfigurationError: The database is on a server.
+        ConfigurationError: The database is on a server, or the file would be inside it.
         CollectionNotFound: There is no database.
         DatabaseUnavailable: It is damaged.
         StorageError: The file cannot be written.
@@ -110,6 +110,10 @@ def backup(db: str | Path, file: str | Path, uploads: str | Path | None = None) 
     target = Path(file).expanduser()
     if target.suffix != ".tar":
         target /= f"{database.stem}-{datetime.now():%Y%m%d-%H%M%S}.tar"
+    if database.resolve() in target.resolve().parents:
+        raise ConfigurationError(
+            f"{target} is inside the database, and would be lost with it: choose another path."
+        )
     # Beside the database, files can be linked; but its disk may be read-only.
     beside = database if os.access(database.parent, os.W_OK) else target
     with _staging(beside, target) as staging:

@@ -1,4 +1,4 @@
-"""What `verify` found is put right, as `ocelot index` and `Ocelot.add` do it."""
+"""What `verify` found is put right, as `ocelot index` and `Engine.add` do it."""
 
 from __future__ import annotations
 
