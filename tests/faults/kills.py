@@ -24,12 +24,12 @@ _SEED = 16
 
 def indexer(folder: Path, short: bool) -> Finding:
     """`ocelot index` is killed; what is stored is right; the next run completes it."""
-    shop = Shop.write(folder, 300)
+    shop = Shop.write(folder, 100 if short else 300)
     started = time.perf_counter()
     command = ("index", shop.folder / "images", "--db")
     memory = [Command(*command, folder / "first.db", folder=folder / "run").end().memory]
     whole = time.perf_counter() - started
-    times = 2 if short else 20
+    times = 1 if short else 20
     losses, stored, generator = Losses(), [], np.random.default_rng(_SEED)
     for number, moment in enumerate(
         generator.uniform((0.7 if short else 0.2) * whole, whole, times)
