@@ -51,7 +51,9 @@ def test_each_origin_is_named(ocelot: Command, monkeypatch: pytest.MonkeyPatch) 
 def test_secrets_are_masked(ocelot: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     monkeypatch.setenv("OCELOT_API_KEYS", SECRET)
+    monkeypatch.setenv("OCELOT_LLM_BASE_URL", f"https://host/v1?key={SECRET}")
     found = shown(ocelot, "--token", SECRET, "--db", f"http://root:{SECRET}@p@host:19530")
+    assert found["llm_base_url"]["value"] == "https://host/v1?**********"
     assert found["llm_api_key"] == {"value": "**********", "origin": "environment: OPENAI_API_KEY"}
     assert found["token"] == {"value": "**********", "origin": "argument"}
     assert found["db"]["value"] == "http://**********@host:19530"

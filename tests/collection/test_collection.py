@@ -372,6 +372,19 @@ def test_nobody_at_the_address(capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("password", ["a@SECRET", "SECRET/b", "SECRET#c", "@/SECRET"])
+def test_addresses_are_shown_without_passwords(password):
+    with pytest.raises(CollectionError, match=r"http://127\.0\.0\.1:99999 ") as raised:
+        Collection.open(f"http://root:{password}@127.0.0.1:99999", timeout=3)
+    assert "SECRET" not in str(raised.value)
+
+
+def test_local_paths_are_no_addresses(tmp_path):
+    path = f"{tmp_path}//a@b.db"
+    Collection.open(path, encoder=ENCODER).close()
+    assert (tmp_path / "a@b.db").is_dir()
+
+
 @pytest.mark.parametrize("uri", ["pictures", "ftp://host", ""])
 def test_addresses_of_no_kind(uri):
     with pytest.raises(ConfigurationError, match=r"\.db"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -348,7 +349,26 @@ def test_backups_that_are_not_whole(tmp_path: Path, database: Path) -> None:
         with_member("8.tar", name="uploads/../../evil"),
         with_member("9.tar", name="database/x", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
         with_member("10.tar", name="evil"),
+        with_member("12.tar", name="backup.json"),
+        with_member("13.tar", name="backup.json/x"),
+        with_member("14.tar", name="database/x", pax_headers={"mtime": "inf"}),
+        with_member(
+            "15.tar",
+            name="database/x",
+            pax_headers={"GNU.sparse.map": "0,0", "GNU.sparse.size": "9000000000"},
+        ),
     ]
+    for number, change in enumerate(
+        [{"made": 5}, {"files": None}, {"uploads": None}, {"uploads": {"ocelot": [1]}}], 20
+    ):
+
+        def changed(name: str, content: bytes, change: dict = change) -> bytes:
+            note = name == "backup.json"
+            return json.dumps(json.loads(content) | change).encode() if note else content
+
+        files.append(rewritten(good, bad / f"{number}.tar", changed))
+    (bad / "bomb.tar").write_bytes(gzip.compress(bytes(10_000_000)))
+    files.append(bad / "bomb.tar")
     for file in files:
         with pytest.raises(InputError, match=file.name):
             restore(file, tmp_path / "new" / "b.db")
@@ -361,6 +381,8 @@ def test_what_cannot_be_backed_up(tmp_path: Path, database: Path) -> None:
     with pytest.raises(ConfigurationError, match="milvus-backup") as raised:
         backup("http://root:secret@host:19530", tmp_path / "a.tar")
     assert "secret" not in str(raised.value)
+    with pytest.raises(ConfigurationError, match="inside the database"):
+        backup(database, database)
     with pytest.raises(CollectionNotFound, match=r"none\.db"):
         backup(tmp_path / "none.db", tmp_path / "a.tar")
     with pytest.raises(ConfigurationError, match=r"\.db"):

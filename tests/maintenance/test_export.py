@@ -122,7 +122,7 @@ def test_the_columns_are_those_of_milvus_bulk_import(source: Collection, tmp_pat
 
 
 def test_bad_rows_are_named(source: Collection, tmp_path: Path) -> None:
-    export_rows(source, tmp_path / "a.parquet", filter="price < 2")
+    export_rows(source, tmp_path / "a.parquet", filter="price < 3")
     table = pq.read_table(tmp_path / "a.parquet")
     records = table.to_pylist()
     bad = {
@@ -139,13 +139,18 @@ def test_bad_rows_are_named(source: Collection, tmp_path: Path) -> None:
         11: {"$meta": "no json"},
         12: {"$meta": None},
         13: {"vector": [1.0, None, 1.0, 1.0, 1.0, 1.0]},
+        14: {"vector": [3e38] * 6},  # its length is no float32
+        15: {"vector": [1e-45] * 6},
+        16: {"paths": '{"/a": 9223372036854775808}'},
+        17: {"paths": '{"/\\ud800": 1}'},
+        18: {"id": "a", "$meta": '{"sha256": "b\\r\\nc"}'},  # it becomes a header of HTTP
     }
     for number, change in bad.items():
         records[number - 1] |= change
     pq.write_table(pa.Table.from_pylist(records, table.schema), tmp_path / "b.parquet")
     with Collection.open(tmp_path / "b.db", encoder=ENCODER) as target:
         report = import_rows(tmp_path / "b.parquet", target)
-        assert (report.found, report.stored) == (14, 1) and target.count() == 1
+        assert (report.found, report.stored) == (21, 3) and target.count() == 3
     names = [failure.path for failure in report.failures]
     assert names == [f"{tmp_path / 'b.parquet'} row {number}" for number in bad]
     assert all(failure.reason for failure in report.failures)
@@ -202,3 +207,19 @@ def test_each_deployment_gives_back_what_it_got(open_collection, tmp_path: Path)
         assert state_of(collection) == before
         made = {row.id: row.vector.tobytes() for row in rows(300)}
         assert {row.id: vector for row, vector in before} == made
+
+
+def test_text_that_is_none_is_damage(source: Collection, tmp_path: Path) -> None:
+    export_rows(source, tmp_path / "a.parquet", filter="price == 0")
+    table = pq.read_table(tmp_path / "a.parquet")
+    broken = pa.array([b"\xff"], pa.binary()).view(pa.string())
+    pq.write_table(table.set_column(0, "id", broken), tmp_path / "b.parquet")
+    with (
+        Collection.open(tmp_path / "b.db", encoder=ENCODER) as target,
+        pytest.raises(InputError, match="is damaged"),
+    ):
+        import_rows(tmp_path / "b.parquet", target)
+    strange = table.replace_schema_metadata({b"\xff": b"\xff"})
+    pq.write_table(strange, tmp_path / "c.parquet")
+    with pytest.raises(InputError, match="does not say which encoder"):
+        identity_of(tmp_path / "c.parquet")

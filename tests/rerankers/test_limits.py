@@ -112,6 +112,9 @@ def test_a_failed_question_that_was_answered_is_paid(
     judge = LLMReranker(base_url=server.url, limits=[Budget(file, tokens=1000, clock=clock)])
     assert judge.rerank(Query(text="a"), make_hits(COLOURS)).status == "fallback"
     assert spent(file) == [("2025-11-26", 77, 0.0)]
+    server.script = lambda _: completion("", usage=(10**30, 1))  # no number of tokens
+    assert judge.rerank(Query(text="b"), make_hits(COLOURS)).status == "fallback"
+    assert spent(file) == [("2025-11-26", 78, 0.0)]
 
 
 def test_a_budget_that_ends_within_an_answer_keeps_what_was_judged(

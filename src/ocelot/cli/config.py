@@ -15,7 +15,7 @@ from ocelot.cli.terminal import print_rows, printable
 __all__ = ["app"]
 
 app = typer.Typer(help="Look at the settings.", no_args_is_help=True, rich_markup_mode=None)
-_USER = re.compile(r"(?<=://)\S*(?=@)")  # of an address; may hold a password
+_PRIVATE = re.compile(r"(?<=://)\S*(?=@)|(?<=\?)\S+")  # user and query of an address
 _ALL = (options.DATABASE, options.INDEX, options.ENCODER, options.BATCH, options.RERANKER)
 
 
@@ -53,7 +53,7 @@ def show(*, given: Given, as_json: Json = False) -> None:
 
 
 def _masked(value: Any) -> Any:
-    return _USER.sub("**********", value) if isinstance(value, str) else value
+    return _PRIVATE.sub("**********", value) if isinstance(value, str) else value
 
 
 options.add_command(app, show)

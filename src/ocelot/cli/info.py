@@ -53,7 +53,7 @@ def info(*, given: Given, as_json: Json = False) -> None:
     table["search_params"] = kept or "defaults; see `ocelot tune`"
     table["others"] = ", ".join(table["others"]) or "no other collections in this database"
     for key, value in table.items():
-        typer.echo(f"{key.replace('_', ' '):<14} {value}")
+        typer.echo(printable(f"{key.replace('_', ' '):<14} {value}"))
     _print_fields(fields, len(rows), table["count"])
 
 

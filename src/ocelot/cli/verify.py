@@ -111,7 +111,7 @@ def _print_found(found: Verification, db: str) -> None:
             typer.echo(printable(f"  {finding.path}{reason}"))
         if len(some) > _SHOWN:
             typer.echo(f"  and {len(some) - _SHOWN:,} more; --json names all")
-    lost = f", {found.lost:,} of them without a readable file" if found.lost else ""
+    lost = f", {found.lost:,} of them without their picture" if found.lost else ""
     typer.echo(f"{db}: {count(found.rows, 'row')}{lost}, {count(found.files, 'file')}.")
     if found.compared:
         typer.echo(

@@ -156,7 +156,7 @@ class Database:
             must_exist: Whether to refuse a local database that is missing, even with `create`.
         """
         scheme = urlsplit(uri).scheme if "://" in uri else ""
-        shown = re.sub(r"//[^/@]*@", "//", uri)
+        shown = re.sub(r"(?<=://).*@", "", uri)  # a password may hold / and @
         if scheme not in ("http", "https", "tcp"):
             if scheme or not uri.endswith(".db"):
                 raise ConfigurationError(
@@ -298,6 +298,8 @@ def failure(error: BaseException, shown: str, doing: str) -> CollectionError:
         sentence = (
             f"The server at {shown} is not Milvus; check the host and the port (usually 19530)."
         )
+    elif "://" in shown and isinstance(error, ValueError):
+        sentence = f"The address {shown} cannot be used; check the host and the port."
     elif not isinstance(error, (MilvusException, grpc.RpcError)):
         sentence = (
             f"The database {shown} cannot be opened: its files are damaged "

@@ -18,7 +18,6 @@ import os
 import shutil
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -40,7 +39,17 @@ from ocelot.images.uploads import is_upload, uploads_beside
 __all__ = ["Backup", "Restored", "backup", "restore"]
 
 _FORMAT = 1
-_NOT_WHOLE = (tarfile.TarError, EOFError, zlib.error, KeyError, TypeError, ValueError)
+_NOT_WHOLE = (
+    tarfile.TarError,
+    FileNotFoundError,
+    FileExistsError,  # two files with one name
+    NotADirectoryError,
+    IsADirectoryError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,7 @@ def backup(db: str | Path, file: str | Path, uploads: str | Path | None = None) 
         uploads: Folder for uploads; by default those beside the database.
 
     Raises:
-        ConfigurationError: The database is on a server.
+        ConfigurationError: The database is on a server, or the file would be inside it.
         CollectionNotFound: There is no database.
         DatabaseUnavailable: It is damaged.
         StorageError: The file cannot be written.
@@ -101,6 +110,10 @@ def backup(db: str | Path, file: str | Path, uploads: str | Path | None = None) 
     target = Path(file).expanduser()
     if target.suffix != ".tar":
         target /= f"{database.stem}-{datetime.now():%Y%m%d-%H%M%S}.tar"
+    if database.resolve() in target.resolve().parents:
+        raise ConfigurationError(
+            f"{target} is inside the database, and would be lost with it: choose another path."
+        )
     # Beside the database, files can be linked; but its disk may be read-only.
     beside = database if os.access(database.parent, os.W_OK) else target
     with _staging(beside, target) as staging:
@@ -226,7 +239,7 @@ def _staging(beside: Path, target: Path) -> Iterator[Path]:
 def _extract(file: Path, staging: Path) -> dict[str, Any]:
     """Unpack a backup and check all of it; return the content of its `backup.json`."""
     try:
-        tar = tarfile.open(file)  # noqa: SIM115
+        tar = tarfile.open(file, "r:")  # noqa: SIM115
     except (OSError, tarfile.TarError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"The backup {file} cannot be read ({reason}): check the path.") from error
@@ -238,6 +251,9 @@ def _extract(file: Path, staging: Path) -> dict[str, Any]:
         note = json_object((staging / "backup.json").read_text("utf-8"))
         if note["format"] != _FORMAT:
             raise ValueError(f"its format {note['format']} is of another Ocelot")
+        texts = [note["made"], *dict(note["uploads"]).values()]
+        if not isinstance(note["files"], int) or not all(isinstance(one, str) for one in texts):
+            raise ValueError("its backup.json has values of other types")
         if note["files"] != len(unpacked) - 1:
             raise ValueError(f"it has {len(unpacked) - 1:,} of {note['files']:,} files")
         if damages := Seal(staging / "database").check():
@@ -247,14 +263,7 @@ def _extract(file: Path, staging: Path) -> dict[str, Any]:
         for path in filter(is_upload, unpacked):
             if hash_bytes(path.read_bytes()) != path.name[:64]:
                 raise ValueError(f"the upload {path.name} has changed")
-    except (
-        tarfile.TarError,
-        EOFError,
-        zlib.error,
-        FileNotFoundError,
-        KeyError,
-        ValueError,
-    ) as error:
+    except _NOT_WHOLE as error:
         raise InputError(
             f"The backup {file} is not whole, or is none ({error}): nothing was restored; take "
             "another one."
@@ -265,7 +274,8 @@ def _extract(file: Path, staging: Path) -> dict[str, Any]:
 def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, staging: Path) -> Path:
     parts = PurePosixPath(member.name).parts
     own = parts and parts[0] in ("backup.json", "database", "uploads")
-    stream = tar.extractfile(member) if member.isreg() else None
+    # Of a sparse file, a few bytes make any size.
+    stream = tar.extractfile(member) if member.isreg() and not member.issparse() else None
     if not own or ".." in parts or "\\" in member.name or stream is None:
         raise ValueError(f"it holds {member.name!r}")
     path = staging.joinpath(*parts)

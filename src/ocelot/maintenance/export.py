@@ -17,6 +17,7 @@ Bulk import refuses any other column, so there is none for each field of the met
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -39,6 +40,8 @@ __all__ = ["ImportReport", "export_rows", "identity_of", "import_rows"]
 _NUMBERS = ("size", "width", "height")
 _GROUP_BYTES = 32 * 2**20  # of vectors in a row group
 _BATCH = 1_000  # rows read at once
+_HASH = re.compile("[0-9a-f]{64}")
+_HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair
 
 
 @dataclass(frozen=True)
@@ -177,8 +180,8 @@ def _opened(file: str | Path) -> tuple[pq.ParquetFile, EncoderIdentity]:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{file} cannot be read as Parquet ({reason}): check the path.") from error
     schema = parquet.schema_arrow
-    given = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
     try:
+        given = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
         identity = EncoderIdentity.of_properties(given)
     except (KeyError, ValueError):
         parquet.close()
@@ -197,7 +200,9 @@ def _opened(file: str | Path) -> tuple[pq.ParquetFile, EncoderIdentity]:
 
 def _batches(parquet: pq.ParquetFile, file: str | Path) -> Iterator[pa.RecordBatch]:
     try:
-        yield from parquet.iter_batches(_BATCH)
+        for batch in parquet.iter_batches(_BATCH):
+            batch.validate(full=True)  # else the text in it may be none
+            yield batch
     except (OSError, pa.ArrowException) as error:
         raise InputError(
             f"{file} is damaged ({error}): what came before is stored; export it again."
@@ -209,12 +214,17 @@ def _row(record: dict[str, Any], vector: pa.ListScalar, dimension: int) -> Row:
     if not vector.is_valid or len(vector.values) != dimension or vector.values.null_count:
         raise InputError(f"its vector must have {dimension} numbers")
     numbers = vector.values.to_numpy()
-    if not np.isfinite(numbers).all() or not numbers.any():
-        raise InputError("its vector must be finite and not all zeros")
+    length = np.linalg.norm(numbers.astype(np.float64))
+    if not 1e-18 < length < 1e18:  # its square must be a float32
+        raise InputError(f"its vector must have a length between 1e-18 and 1e18, was: {length:g}")
     sizes = [record[name] for name in _NUMBERS]
     paths, metadata = (json_object(record[name]) for name in ("paths", "$meta"))
-    if not all(type(number) is int for number in (*sizes, *paths.values())):
-        raise InputError("its sizes and the times of its paths must be whole numbers")
-    sha256 = str(metadata.pop("sha256", ""))
+    if not all(type(one) is int and abs(one) < 2**63 for one in (*sizes, *paths.values())):
+        raise InputError("its sizes and the times of its paths must be whole numbers of 64 bits")
+    if any(map(_HALF.search, paths)):
+        raise InputError("its paths hold half a surrogate pair, which cannot be stored")
+    sha256 = metadata.pop("sha256", record["id"])
+    if sha256 != record["id"] and not (isinstance(sha256, str) and _HASH.fullmatch(sha256)):
+        raise InputError("its sha256 must be 64 hex digits")
     size, width, height = sizes
     return Row(record["id"], paths, size, width, height, metadata, numbers, sha256)

@@ -1,4 +1,4 @@
-"""What `verify` found is put right, by the ways of `ocelot index` and `ocelot add`."""
+"""What `verify` found is put right, as `ocelot index` and `Engine.add` do it."""
 
 from __future__ import annotations
 

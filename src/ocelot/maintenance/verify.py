@@ -61,7 +61,7 @@ class Verification:
 
     Attributes:
         rows, files: How many rows and picture files were compared.
-        lost: Rows of which no file can be read.
+        lost: Rows of which no file has the picture.
         findings: What is not as it should be; empty if all is well.
         compared: Vectors that were computed again.
         difference: The largest difference of one of their components; 0 to 2.

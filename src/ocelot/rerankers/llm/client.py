@@ -39,6 +39,7 @@ __all__ = ["Chat", "ChatReply", "Messages"]
 Messages = list[dict[str, Any]]
 
 _STEP = 0.25  # seconds between looks whether anybody still waits
+_MOST_TOKENS = 2**40  # of one answer; a larger number is none, and too large for SQLite in the end
 _OPENAI = "https://api.openai.com/v1"
 _FORMAT = {
     "type": "json_schema",
@@ -182,7 +183,7 @@ class Chat:
             )
             raise self._failures.error(cause, "permanent", Usage(1))
         tokens = (_get(reply, "usage", name) for name in ("prompt_tokens", "completion_tokens"))
-        usage = Usage(1, *(n if isinstance(n, int) and n > 0 else 0 for n in tokens))
+        usage = Usage(1, *(n if isinstance(n, int) and 0 < n < _MOST_TOKENS else 0 for n in tokens))
         note({"gen_ai.usage.input_tokens": usage.prompt_tokens})
         note({"gen_ai.usage.output_tokens": usage.completion_tokens})
         choice = _get(reply, "choices", 0)
