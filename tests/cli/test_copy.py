@@ -59,3 +59,14 @@ def test_each_tenant_is_copied_alone(ocelot: Command, shop: Path) -> None:
     assert "ocelot__north in b.db" in ocelot("copy", "a.db", "b.db", "--tenant", "north").out
     info = json.loads(ocelot("info", "--db", "b.db", "--tenant", "north", "--json").out)
     assert (info["count"], info["name"]) == (1, "ocelot__north")
+
+
+def test_from_one_tenant_to_another(
+    ocelot: Command, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = next((shop / "images").iterdir())
+    assert ocelot("index", picture, "--db", "a.db", "--tenant", "north").code == 0
+    monkeypatch.setenv("OCELOT_TO_TENANT", "south")
+    assert "ocelot__south in b.db" in ocelot("copy", "a.db", "b.db", "--tenant", "north").out
+    call = ("copy", "a.db", "b.db", "--tenant", "north", "--to-collection", "shop")
+    assert "shop__south in b.db" in ocelot(*call).out

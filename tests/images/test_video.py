@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,13 @@ def test_what_is_no_whole_video(tmp_path: Path) -> None:
         list(frames(str(write_sound(tmp_path / "sound.mov")), "1"))
     with pytest.raises(ImageError, match="No such file"):
         frame_at(str(tmp_path / "missing.mp4"), 1)
+
+
+def test_slow_videos_and_those_that_start_late_are_whole(tmp_path: Path) -> None:
+    slides = write_video(tmp_path / "slides.avi", [(RED, 0.2), (BLUE, 0.2)], rate=Fraction(1, 7))
+    assert [second for second, _ in frames(str(slides), "5")] == [0, 7, 14, 21]
+    late = write_video(tmp_path / "late.mkv", SCENES, start=10**6)
+    assert [second for second, _ in frames(str(late), "5")] == [0, 5]
 
 
 @pytest.mark.parametrize("text", ["", "often", "0", "-1", "nan", "inf"])

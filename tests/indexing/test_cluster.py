@@ -175,7 +175,7 @@ def test_tars_and_tables(folder: Path, tmp_path: Path) -> None:
         failed = {Path(one.path).name: one.reason for one in done.index.failures}
         assert len(failed) == 7
         assert failed["shop.tar#\\udcff.png"] == "its name is not valid UTF-8; rename it"
-        assert "cannot be read" in failed["cut.tar"]
+        assert failed["cut.tar"] == "it is damaged, or not of the format of its name"
         for row in rows(collection).values():
             assert {Path(path).name.split("#")[0] for path in row.paths} > {"shop.parquet"}
             assert all(read_picture(path).id == row.id for path in row.paths)
@@ -199,6 +199,9 @@ def test_the_command(run_ocelot: conftest.Command, tmp_path: Path) -> None:
     (folder / "bad.png").write_bytes(b"junk")
     missing = run_ocelot("index", tmp_path / "none", "--engine=ray")
     assert (missing.code, list(Path().iterdir())) == (2, [])
+    (tmp_path / "file").touch()
+    blocked = run_ocelot("index", folder, "--engine=ray", "--work", tmp_path / "file")
+    assert blocked.code == 2 and f"{tmp_path}/file cannot be written to (" in blocked.err
     done = run_ocelot("index", folder, "--engine", "ray", "--work", tmp_path / "vectors")
     assert done.code == 0, done.err
     assert "4 pictures found: 3 encoded" in done.out

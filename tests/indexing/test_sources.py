@@ -138,3 +138,10 @@ def test_rows_of_a_table(tmp_path: Path, folder: Path) -> None:
     assert found[1].read() == (folder / "a.png").read_bytes()
     assert [bool(one.error) for one in found] == [False, False, True, True, True]
     assert not any("secret" in str(one) for one in found)
+
+
+def test_containers_that_are_none(tmp_path: Path) -> None:
+    for name in ("text.tar", "text.parquet"):
+        (tmp_path / name).write_text("This is neither.")
+        (picture,) = pictures_of(File(str(tmp_path / name), 16, 0))
+        assert picture.error == "it is damaged, or not of the format of its name"

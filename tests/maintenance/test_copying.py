@@ -146,6 +146,13 @@ def test_an_empty_collection_makes_an_empty_one(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused(source: Collection, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="to itself"):
         copy_collection(source, source)
+    if source.deployment == "lite":
+        (tmp_path / "link.db").symlink_to(source.uri)
+        with (
+            Collection.open(tmp_path / "link.db") as same,
+            pytest.raises(InputError, match="to itself"),
+        ):
+            copy_collection(source, same)
     other = EncoderIdentity("others", "fedcba9876543210", 8)
     with (
         Collection.open(tmp_path / "other.db", encoder=other) as copy,

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import ocelot
-from ocelot.errors import CollectionError, EncoderMismatch
+from ocelot.errors import CollectionError, ConfigurationError, EncoderMismatch
 from ocelot.maintenance.backup import backup, restore
 from tests.shop import write_shop
 
@@ -188,6 +188,28 @@ def test_pictures_that_are_gone_stop_the_switch(
     report = shop.reindex(NEW, skip_unreadable=True, drop_old=False)
     assert (report.encoded, report.unchanged, report.switched) == (0, 20, True)
     assert open_shop(NEW).count() == 20
+
+
+@on_lite
+def test_no_switch_to_an_empty_collection(shop: ocelot.Engine, tmp_path: Path) -> None:
+    shop.delete("SKU-1")
+    (tmp_path / "images").rename(tmp_path / "not mounted")
+    report = shop.reindex(NEW, skip_unreadable=True, drop_old=True)
+    assert (len(report.failures), report.switched, report.dropped) == (20, False, ())
+    (tmp_path / "not mounted").rename(tmp_path / "images")
+    assert shop.reindex(NEW).encoded == 20
+
+
+def test_a_collection_with_the_name_of_the_alias_is_found_before_encoding(tmp_path: Path) -> None:
+    place = tmp_path / "shop.db"
+    with (
+        ocelot.open(place, encoder=OLD, reranker=None) as shop,
+        ocelot.open(place, collection="ocelot_current", encoder=OLD, reranker=None) as other,
+    ):
+        shop.add(Image.new("RGB", (9, 9), "green"))
+        with pytest.raises(ConfigurationError, match=r"collection 'ocelot_current' in .* has the"):
+            shop.reindex(NEW)
+        assert other.collection.others() == ("ocelot",)  # nothing was made
 
 
 def test_an_alias_survives_where_nothing_can_be_written(

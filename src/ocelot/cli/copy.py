@@ -57,10 +57,12 @@ def copy(
     target = load_settings(
         destination=True,
         db=destination,
-        collection=to_collection or settings.collection,
+        collection=to_collection or settings.collection.removesuffix(f"__{settings.tenant}"),
         token=to_token,
         index=index,
     )
+    if not (to_collection or target.tenant):
+        target = target.model_copy(update={"collection": settings.collection})
     with resumable(), ExitStack() as opened:
         old = opened.enter_context(build_collection(settings, create=False))
         new = opened.enter_context(build_collection(target, old.identity))

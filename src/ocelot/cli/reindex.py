@@ -87,9 +87,10 @@ def reindex(
             typer.echo(f"Removed: {', '.join(report.dropped)}.")
         print_list(f"{count(failed)} cannot be read", report.failures)
     if not report.switched:
+        leave_out = "" if skip_unreadable else ", or add --skip-unreadable"
         typer.echo(
             f"{old.opened_as} still stands for {old.name}: bring the files back and run it again, "
-            "delete the items, or add --skip-unreadable.",
+            f"or delete the items{leave_out}.",
             err=True,
         )
         raise typer.Exit(1)

@@ -32,7 +32,13 @@ from pymilvus.client.utils import SciPyHelper
 from ocelot.collection.connection import Access, Database, cause, failure, quiet, rpc_code
 from ocelot.collection.fields import SAMPLE, FieldNames
 from ocelot.collection.filters import checked_filter, shown
-from ocelot.collection.generations import generation_name, generations, make_newest, newest
+from ocelot.collection.generations import (
+    check_alias,
+    generation_name,
+    generations,
+    make_newest,
+    newest,
+)
 from ocelot.collection.indexes import MAX_RESULTS, search_params
 from ocelot.collection.rows import (
     CHUNK,
@@ -162,7 +168,7 @@ class Collection:
         """
         if not _NAME.fullmatch(name):
             raise ConfigurationError(
-                f"The collection name {name!r} cannot be used: take letters, digits and "
+                f"The collection name {name!r} cannot be used: take 1 to 255 letters, digits and "
                 "underscores, with no digit first."
             )
         if consistency not in _CONSISTENCY:
@@ -204,8 +210,10 @@ class Collection:
 
         Raises:
             CollectionError: Milvus refused.
+            ConfigurationError: Another collection has the name that `make_newest` needs.
         """
         with self._mapped("open what is beside"):
+            check_alias(self._database, self.opened_as)
             name = generation_name(self.opened_as, encoder)
             if self._client.has_collection(self.opened_as, timeout=self._timeout):
                 first = stored_identity(self._database, self.opened_as)

@@ -18,14 +18,31 @@ import re
 
 from ocelot.collection.connection import Database
 from ocelot.collection.rows import EncoderIdentity
+from ocelot.errors import ConfigurationError
 
-__all__ = ["generation_name", "generations", "make_newest", "newest"]
+__all__ = ["check_alias", "generation_name", "generations", "make_newest", "newest"]
 
 
 def generation_name(name: str, encoder: EncoderIdentity) -> str:
     """The name of the collection for an encoder beside the collection `name`."""
     vectors = f"{encoder.fingerprint} {encoder.dimension}"
     return f"{name}_{hashlib.sha256(vectors.encode()).hexdigest()[:12]}"
+
+
+def check_alias(database: Database, name: str) -> None:
+    """Refuse a name whose alias cannot be made, since a collection has that name.
+
+    Raises:
+        ConfigurationError: There is such a collection.
+    """
+    alias = f"{name}_current"
+    if alias in database.client.list_collections(timeout=database.timeout):
+        raise ConfigurationError(
+            f"{name!r} cannot have several encoders: the collection {alias!r} in {database.shown} "
+            f"has the name that would say which is used. Copy one of both to another name: "
+            f"`ocelot copy {database.shown} {database.shown} --collection {name} "
+            "--to-collection NAME`."
+        )
 
 
 def generations(database: Database, name: str) -> tuple[str, ...]:

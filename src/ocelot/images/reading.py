@@ -59,6 +59,8 @@ def opened(path: str) -> Iterator[IO[bytes]]:
     except ImageError:
         raise
     except Exception as error:  # each file system has its own; their texts may hold secrets
+        if isinstance(error, tarfile.TarError) or type(error).__name__ == "ArrowInvalid":
+            raise ImageError(name, "it is damaged, or not of the format of its name") from None
         cause = getattr(error, "strerror", None) or type(error).__name__
         raise ImageError(name, f"it cannot be read ({cause})") from None
 

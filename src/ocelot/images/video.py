@@ -111,11 +111,12 @@ def frames(path: str, sampling: str) -> Iterator[tuple[float, FrameFile]]:
     interval = math.inf if sampling == "scene" else float(sampling)
     content = _content_of(path)
     kept: Pixels | None = None
-    second, due, taken = 0.0, 0.0, 0.0
+    second, due, taken, shown = 0.0, 0.0, 0.0, 0.0
     with _opened(path) as (container, stream, start):
         try:
             for frame in container.decode(stream):
                 second = _second(frame, start)
+                shown = float((frame.duration or 0) * (frame.time_base or 0))  # how long
                 small = kept
                 if sampling == "scene":
                     wide, high = _SMALL
@@ -135,8 +136,8 @@ def frames(path: str, sampling: str) -> Iterator[tuple[float, FrameFile]]:
             raise ImageError(path, f"it is damaged after {second:.1f} s ({error})") from error
         if due == 0:
             raise ImageError(path, "no frame of it can be decoded")
-        length = float((container.duration or 0) / 1_000_000)
-        if length - second > max(1.0, _CUT_OFF * length):
+        length = float((container.duration or 0) / 1_000_000)  # in Matroska from 0, not the start
+        if length - (max(start, 0.0) + second + shown) > max(1.0, _CUT_OFF * length):
             raise ImageError(path, f"it ends after {second:.1f} of {length:.1f} s: it is cut off")
 
 

@@ -7,6 +7,7 @@ A row is written whole, so an interruption leaves fewer rows, and the next run d
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -71,7 +72,8 @@ def copy_collection(
         EncoderMismatch: The destination has the vectors of another encoder.
         CollectionError: Milvus failed, or the copy is not equal.
     """
-    if (source.uri, source.name) == (destination.uri, destination.name):
+    place, other = (os.path.realpath(one.uri) for one in (source, destination))  # behind links
+    if (place, source.name) == (other, destination.name):
         raise InputError(f"{source.name!r} in {source.uri} cannot be copied to itself.")
     destination.check(source.identity)
     started, total = time.perf_counter(), source.count()

@@ -91,7 +91,8 @@ def reindex(
                 passes.append(run.finish())
         first, last = passes
         overlap, queries = _overlap(source, target)
-        if switched := skip_unreadable or not last.failures:
+        unreadable = len(last.failures)  # all of them if a disk is not mounted
+        if switched := not unreadable or (skip_unreadable and unreadable < last.found):
             target.make_newest()
         return ReindexReport(
             target.name,

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -102,13 +103,22 @@ class Cluster:
             prune, progress: As of `Engine.index`.
 
         Raises:
-            ConfigurationError: The extra `ray` is not installed.
+            ConfigurationError: The extra `ray` is not installed, or `work` cannot be written to.
             EncoderError, CollectionError, StorageError: What was encoded or stored is kept.
         """
         identity = EncoderIdentity.of(encoder)
         collection.check(identity)
         work = Path(os.path.abspath(self.work))
         parts = work / hash_bytes(identity.fingerprint.encode())[:16]
+        try:
+            parts.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=parts):
+                pass
+        except OSError as error:
+            raise ConfigurationError(
+                f"The folder for vectors {work} cannot be written to ({error.strerror}): choose "
+                "another one (--work)."
+            ) from error
         done = stored_keys(parts, collection)
         new = _new(listing, done)
         total = 0 if any(is_container(file.path) for file in listing.files) else new.num_rows
