@@ -33,7 +33,7 @@ serve: demo  ## the same shop as a web page and an HTTP API
 	$(BIN)/ocelot serve --db demo/shop.db
 
 test: $(VENV)/installed-for-tests browser  ## every test
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 4
 
 test-faults: $(VENV)/installed-for-tests  ## kills, full disks, hostile input: docs/reliability.md
 	$(BIN)/python -m tests.faults --write

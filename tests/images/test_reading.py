@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ocelot.errors import ImageError
+from ocelot.errors import ImageError, ImageTooLarge
 from ocelot.images.places import file_of
 from ocelot.images.reading import read_picture
 from tests.indexing.pictures import picture
@@ -46,6 +46,18 @@ def test_a_row_of_a_table(tmp_path: Path, files: list[bytes]) -> None:
     assert [read_picture(f"{path}#image={n}").data for n in range(5)] == files
     with pytest.raises(ImageError, match="no such row"):
         read_picture(f"{path}#image=5")
+
+
+@pytest.mark.parametrize("place", ["a.tar#1.png", "a.parquet#image=0"])
+def test_a_picture_that_is_too_large_is_refused_and_not_cut(
+    place: str, tmp_path: Path, files: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(tmp_path / "1.png", "1.png")
+    pq.write_table(pa.table({"image": files}), tmp_path / "a.parquet")
+    monkeypatch.setattr("ocelot.images.reading.MAX_BYTES", len(files[0]) - 100)
+    with pytest.raises(ImageTooLarge):
+        read_picture(str(tmp_path / place))
 
 
 def test_urls_are_read_by_fsspec_and_keep_their_secrets(tmp_path: Path, files: list[bytes]) -> None:

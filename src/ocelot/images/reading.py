@@ -29,18 +29,22 @@ def read_picture(path: str) -> ImageFile:
         if frame := frame_of(path):
             return frame_at(*frame)
         if cell := cell_of(path):
-            return ImageFile(_read_cell(*cell), path)
+            return ImageFile(_checked(_read_cell(*cell), path), path)
         if member := member_of(path):
-            return ImageFile(_read_member(*member), path)
+            return ImageFile(_checked(_read_member(*member), path), path)
     if not is_url(path):
         return ImageFile.of(Path(path))
     if path.lower().startswith(("http:", "https:")):
         return ImageFile.of(path)
     with opened(path) as file:
         data = file.read(MAX_BYTES + 1)
+    return ImageFile(_checked(data, public_name(path)), public_name(path))
+
+
+def _checked(data: bytes, name: str) -> bytes:
     if len(data) > MAX_BYTES:
-        raise ImageTooLarge(public_name(path), f"it is larger than {MAX_BYTES / 2**20:.0f} MiB")
-    return ImageFile(data, public_name(path))
+        raise ImageTooLarge(name, f"it is larger than {MAX_BYTES / 2**20:.0f} MiB")
+    return data
 
 
 @contextmanager
@@ -70,7 +74,7 @@ def _read_member(path: str, name: str) -> bytes:
         member = tar.extractfile(name)
         if member is None:
             raise ImageError(f"{path}#{name}", "it is not a file")
-        return member.read(MAX_BYTES)
+        return member.read(MAX_BYTES + 1)
 
 
 def _read_cell(path: str, column: str, row: int) -> bytes:
