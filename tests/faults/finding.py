@@ -42,7 +42,7 @@ def table(findings: Iterable[Finding]) -> str:
     """A Markdown table."""
     lines = ["| fault | what a user sees | lost | memory |", "|---|---|---|---|"]
     for one in findings:
-        memory = "" if one.memory is None else f"{one.memory:,} MiB"
+        memory = f"{one.memory:,} MiB" if one.memory else ""
         lines.append(
             f"| {one.fault} | {one.seen} | {'; '.join(one.lost) or 'nothing'} | {memory} |"
         )

@@ -65,13 +65,14 @@ class Command:
         timer = threading.Timer(after, self.process.send_signal, [sent]) if after else None
         if timer:
             timer.start()
-        # wait4 gives the memory of this child alone.
-        _, status, usage = os.wait4(self.process.pid, 0)
+        memory, pause = 0, threading.Event()
+        while self.process.poll() is None:
+            memory = max(memory, _held(self.process.pid))
+            pause.wait(0.05)
         if timer:
             timer.cancel()
-        self.process.returncode = os.waitstatus_to_exitcode(status)
         texts = (file.read_text(errors="replace") for file in (self._out, self._said))
-        return Ended(self.process.returncode, *texts, memory=usage.ru_maxrss // 1024)
+        return Ended(self.process.returncode, *texts, memory=memory)
 
     def announced(self) -> str:
         """The address that `ocelot serve` announces.
@@ -87,6 +88,18 @@ class Command:
                 break
             waited.wait(0.1)
         raise RuntimeError(f"The server did not start: {self._said.read_text()}")
+
+
+def _held(pid: int) -> int:
+    """The most MiB that a process has held so far; 0 where the system does not tell.
+
+    The kernel's count for ended children will not do: it begins with what their parent held.
+    """
+    try:
+        found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) // 1024 if found else 0
 
 
 @contextmanager
