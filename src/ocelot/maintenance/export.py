@@ -1,17 +1,6 @@
 """Collections as Parquet files, and back.
 
-The columns are those that Milvus's bulk import reads for a collection of Ocelot, by the
-conventions of `pymilvus.bulk_writer`::
-
-    id                    string
-    paths                 string: a JSON object, path -> modification time in nanoseconds
-    size, width, height   int64
-    vector                list of float32
-    $meta                 string: a JSON object of the metadata and of `sha256`; Milvus's name for
-                          the fields that are not in the schema of a collection
-
-The encoder is in the metadata of the Parquet schema, under the keys of a collection's properties.
-Bulk import refuses any other column, so there is none for each field of the metadata.
+The columns are described in `ocelot.collection.columns`.
 """
 
 from __future__ import annotations
@@ -29,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ocelot.collection import Collection, EncoderIdentity, Row
+from ocelot.collection.columns import NUMBERS, ROWS
 from ocelot.collection.lite.folder import json_object
 from ocelot.errors import InputError, StorageError
 from ocelot.files import atomic_path
@@ -37,7 +27,6 @@ from ocelot.types import Failure
 
 __all__ = ["ImportReport", "export_rows", "identity_of", "import_rows"]
 
-_NUMBERS = ("size", "width", "height")
 _GROUP_BYTES = 32 * 2**20  # of vectors in a row group
 _BATCH = 1_000  # rows read at once
 _HASH = re.compile("[0-9a-f]{64}")
@@ -86,7 +75,7 @@ def export_rows(
     try:
         with (
             atomic_path(file, durable=True) as partial,
-            pq.ParquetWriter(partial, _schema(identity)) as writer,
+            pq.ParquetWriter(partial, ROWS.with_metadata(identity.properties)) as writer,
         ):
             while group := list(islice(rows, size)):
                 writer.write_table(_table(group, identity))
@@ -153,24 +142,17 @@ def import_rows(
     return ImportReport(found, stored, tuple(failures))
 
 
-def _schema(identity: EncoderIdentity) -> pa.Schema:
-    fields = [("id", pa.string()), ("paths", pa.string())]
-    fields += [(name, pa.int64()) for name in _NUMBERS]
-    fields += [("vector", pa.list_(pa.float32())), ("$meta", pa.string())]
-    return pa.schema(fields, metadata=identity.properties)
-
-
 def _table(rows: list[Row], identity: EncoderIdentity) -> pa.Table:
     vectors = np.array([row.vector for row in rows], dtype=np.float32)
     ends = np.arange(len(rows) + 1, dtype=np.int32) * identity.dimension
     columns = [
         [row.id for row in rows],
         [json.dumps(dict(row.paths)) for row in rows],
-        *([getattr(row, name) for row in rows] for name in _NUMBERS),
+        *([getattr(row, name) for row in rows] for name in NUMBERS),
         pa.ListArray.from_arrays(ends, vectors.reshape(-1)),
         [json.dumps({**row.metadata, "sha256": row.sha256}) for row in rows],
     ]
-    return pa.table(columns, schema=_schema(identity))
+    return pa.table(columns, schema=ROWS.with_metadata(identity.properties))
 
 
 def _opened(file: str | Path) -> tuple[pq.ParquetFile, EncoderIdentity]:
@@ -189,7 +171,7 @@ def _opened(file: str | Path) -> tuple[pq.ParquetFile, EncoderIdentity]:
             f"{file} does not say which encoder made its vectors, so it cannot be imported: take "
             "a file that `ocelot export` wrote."
         ) from None
-    if not schema.remove_metadata().equals(_schema(identity).remove_metadata()):
+    if not schema.remove_metadata().equals(ROWS):
         parquet.close()
         raise InputError(
             f"{file} has other columns than those of `ocelot export` "
@@ -217,7 +199,7 @@ def _row(record: dict[str, Any], vector: pa.ListScalar, dimension: int) -> Row:
     length = np.linalg.norm(numbers.astype(np.float64))
     if not 1e-18 < length < 1e18:  # its square must be a float32
         raise InputError(f"its vector must have a length between 1e-18 and 1e18, was: {length:g}")
-    sizes = [record[name] for name in _NUMBERS]
+    sizes = [record[name] for name in NUMBERS]
     paths, metadata = (json_object(record[name]) for name in ("paths", "$meta"))
     if not all(type(one) is int and abs(one) < 2**63 for one in (*sizes, *paths.values())):
         raise InputError("its sizes and the times of its paths must be whole numbers of 64 bits")

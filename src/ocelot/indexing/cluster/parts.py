@@ -1,7 +1,6 @@
 """Encoded pictures as Parquet files, so that a failed load never encodes again; and their loading.
 
-A part is laid out as an export: the fields of a collection's row, `paths` and `$meta` as JSON, with
-`sha256` in `$meta`, and the encoder in the metadata of the schema.
+A part has the columns of an export, `ocelot.collection.columns`.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ocelot.collection import Collection
+from ocelot.collection.columns import ROWS
 from ocelot.errors import StorageError
 from ocelot.files import atomic_path
 from ocelot.images.places import file_of
@@ -31,19 +31,8 @@ from ocelot.types import Failure, IndexReport
 if TYPE_CHECKING:
     Keys = np.ndarray[Any, np.dtype[np.bytes_]]
 
-__all__ = ["PART", "LoadRun", "is_done", "key_of", "stored_keys", "write_part"]
+__all__ = ["LoadRun", "is_done", "key_of", "stored_keys", "write_part"]
 
-PART = pa.schema(
-    [
-        ("id", pa.string()),
-        ("paths", pa.string()),
-        ("size", pa.int64()),
-        ("width", pa.int64()),
-        ("height", pa.int64()),
-        ("vector", pa.list_(pa.float32())),
-        ("$meta", pa.string()),
-    ]
-)
 _LINKS = "ocelot.links"  # in the metadata of a schema
 
 
@@ -51,7 +40,7 @@ def write_part(table: pa.Table, folder: Path, encoder: Mapping[str, str]) -> Non
     """Write a part, whole or not at all; later ones have later names.
 
     Args:
-        table: With the columns of `PART`; and `path`, `source` and `stamp`: where the picture is,
+        table: With the columns of `ROWS`; and `path`, `source` and `stamp`: where the picture is,
             the listed file that it was read from, and the time of that file.
         encoder: What identifies it.
     """
@@ -62,10 +51,10 @@ def write_part(table: pa.Table, folder: Path, encoder: Mapping[str, str]) -> Non
         for one in origins
         if one["source"] not in (one["path"], file_of(one["path"]))
     }
-    schema = PART.with_metadata(dict(encoder) | {_LINKS: json.dumps(links)})
+    schema = ROWS.with_metadata(dict(encoder) | {_LINKS: json.dumps(links)})
     try:
         with atomic_path(folder / name, durable=True) as partial:
-            pq.write_table(table.select(PART.names).cast(schema), partial)
+            pq.write_table(table.select(ROWS.names).cast(schema), partial)
     except OSError as error:
         raise StorageError(
             f"The vectors cannot be written to {folder} ({error.strerror or error}): check the "
