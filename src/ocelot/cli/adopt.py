@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 
 from ocelot import words
-from ocelot.cli.index import print_list, progress_bar
 from ocelot.cli.options import DATABASE, ENCODER, Given, Json, option, takes
-from ocelot.cli.terminal import resumable
+from ocelot.cli.terminal import print_list, progress_bar, resumable
 
 __all__ = ["adopt"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ocelot.cli.terminal import printable, resumable, warn_if_large
+from ocelot.cli.terminal import printable, progress_bar, resumable, warn_if_large
 from ocelot.words import count
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def index_with_ray(
     """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # else Milvus's gRPC reports Ray's forks
     from ocelot.build import build_encoder, build_engine
-    from ocelot.cli.index import print_report, progress_bar
+    from ocelot.cli.index import print_report
     from ocelot.indexing.cluster import Cluster, list_sources
 
     started = time.perf_counter()

@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ocelot.cli.index import progress_bar
 from ocelot.cli.options import DATABASE, INDEX, Given, Json, option, takes
-from ocelot.cli.terminal import resumable
+from ocelot.cli.terminal import progress_bar, resumable
 from ocelot.words import count
 
 __all__ = ["copy"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocelot.cli.options import DATABASE, Filter, Given, Json, option, takes
-from ocelot.cli.terminal import printable, waiting
+from ocelot.cli.terminal import check_writable, printable, waiting, writing
 from ocelot.words import count
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ def duplicates(
         ocelot duplicates --db shop.db --threshold 0.95 --html duplicates.html
     """
     from ocelot.build import build_collection, build_images
-    from ocelot.cli.search import check_writable, writing
     from ocelot.maintenance.duplicates import duplicates
     from ocelot.settings import load_settings
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ocelot.cli.index import progress_bar
 from ocelot.cli.options import DATABASE, Filter, Given, Json, takes
+from ocelot.cli.terminal import progress_bar
 from ocelot.words import count
 
 __all__ = ["export"]

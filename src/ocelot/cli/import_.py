@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ocelot.cli.index import print_list, progress_bar
 from ocelot.cli.options import DATABASE, INDEX, Given, Json, takes
-from ocelot.cli.terminal import resumable
+from ocelot.cli.terminal import print_list, progress_bar, resumable
 from ocelot.words import count
 
 __all__ = ["import_"]

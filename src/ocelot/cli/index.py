@@ -6,8 +6,6 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,25 +14,29 @@ import typer
 
 from ocelot.cli.logs import write_logs_as
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, INDEX, Given, Json, option, takes
-from ocelot.cli.terminal import printable, resumable, warn_if_large
+from ocelot.cli.terminal import (
+    print_list,
+    printable,
+    progress_bar,
+    resumable,
+    warn_if_large,
+)
 from ocelot.errors import InputError
 from ocelot.words import count
 
 if TYPE_CHECKING:
     from ocelot.engine import Engine
-    from ocelot.indexing import Progress as Done
     from ocelot.indexing.stamp import Stamp
     from ocelot.settings import Settings
-    from ocelot.types import Failure, IndexReport, Remark
+    from ocelot.types import IndexReport
 
-__all__ = ["index", "index_with_progress", "print_list", "print_report", "progress_bar"]
+__all__ = ["index", "index_with_progress", "print_report"]
 
 _BUNDLED = (
     "Encoder: ocelot-tiny, which knows what shops sell (clothes, shoes, bags, furniture, phone "
     "cases, groceries), their colours and prints, and simple English. For other pictures and "
     "words: another --db with --encoder bge-visualized-base (fetches 0.4 GB once)."
 )
-_SHOWN_FAILURES = 20
 _SHOWN_REMARKS = 5
 
 
@@ -186,27 +188,6 @@ def index_with_progress(
         return engine.index(paths, metadata=metadata, prune=prune, video=video, progress=show)
 
 
-@contextmanager
-def progress_bar(title: str, *, quiet: bool = False) -> Iterator[Callable[[Done], None]]:
-    """Yield what shows a run's progress on a terminal: count, rate, time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    with Progress(
-        "{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[rate]}",
-        TimeRemainingColumn(), console=Console(stderr=True), transient=True,
-        disable=quiet or not sys.stderr.isatty(),
-    ) as bar:  # fmt: skip
-        task = bar.add_task(title, total=None, rate="")
-
-        def show(done: Done) -> None:
-            speed = bar.tasks[task].speed
-            rate = f"{speed:.0f} pictures/s" if speed else ""
-            bar.update(task, completed=done.done, total=done.total, rate=rate)
-
-        yield show
-
-
 def print_report(report: IndexReport, total: int, db: str) -> None:
     """Print what the run did in a few lines, then files that failed and remarks on metadata."""
     parts = [
@@ -225,15 +206,3 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
     failed, remarks = len(report.failures), len(report.remarks)
     print_list(f"{count(failed, 'file')} could not be used", report.failures)
     print_list(f"{count(remarks, 'remark')} on metadata", report.remarks, _SHOWN_REMARKS)
-
-
-def print_list(
-    title: str, entries: Sequence[Failure | Remark], shown: int = _SHOWN_FAILURES
-) -> None:
-    """Print the first entries below a title, if there are any."""
-    if entries:
-        typer.echo(f"{title}:", err=True)
-    for entry in entries[:shown]:
-        typer.echo(printable(f"  {entry.path}: {entry.reason}"), err=True)
-    if len(entries) > shown:
-        typer.echo(f"  … and {len(entries) - shown} more (--json lists all)", err=True)

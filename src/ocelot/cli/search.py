@@ -5,9 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,8 +24,15 @@ from ocelot.cli.options import (
     option,
     takes,
 )
-from ocelot.cli.terminal import print_rows, printable, sentence, waiting
-from ocelot.errors import ConfigurationError, InputError
+from ocelot.cli.terminal import (
+    check_writable,
+    print_rows,
+    printable,
+    sentence,
+    waiting,
+    writing,
+)
+from ocelot.errors import InputError
 from ocelot.types import MAX_REFERENCES
 from ocelot.words import count
 
@@ -264,23 +269,3 @@ def save_outputs(result: Result, panorama: Path | None, html: Path | None) -> No
     if html is not None:
         with writing(html):
             html.write_text(result.to_html(), encoding="utf-8")
-
-
-def check_writable(file: Path) -> None:
-    """Raise an error if the file cannot be written, before a search is made for it."""
-    with writing(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if file.exists():
-            open(file, "ab").close()
-        else:
-            tempfile.TemporaryFile(dir=file.parent).close()
-
-
-@contextmanager
-def writing(file: Path) -> Iterator[None]:
-    """Say in a sentence that a file cannot be written."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        cause = getattr(error, "strerror", None) or str(error)
-        raise ConfigurationError(f"Cannot write {file}: {cause}.") from None

@@ -1,19 +1,31 @@
-"""Text for a terminal; file names, titles and replies of models are made safe to print."""
+"""What commands share: text that is safe to print, progress, files that they write."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from ocelot.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["print_rows", "printable", "resumable", "sentence", "waiting", "warn_if_large"]
+    from ocelot.indexing import Progress as Done
+    from ocelot.types import Failure, Remark
+
+__all__ = [
+    "check_writable", "print_list", "print_rows", "printable", "progress_bar", "resumable",
+    "sentence", "waiting", "warn_if_large", "writing",
+]  # fmt: skip
+
+_SHOWN = 20  # entries of a list
 
 LITE_ROWS = 100_000  # more pictures are better kept on a server: measured in docs/scale.md
 
@@ -50,6 +62,16 @@ def warn_if_large(db: str, rows: int) -> None:
         )  # fmt: skip
 
 
+def print_list(title: str, entries: Sequence[Failure | Remark], shown: int = _SHOWN) -> None:
+    """Print the first entries below a title, if there are any."""
+    if entries:
+        typer.echo(f"{title}:", err=True)
+    for entry in entries[:shown]:
+        typer.echo(printable(f"  {entry.path}: {entry.reason}"), err=True)
+    if len(entries) > shown:
+        typer.echo(f"  … and {len(entries) - shown} more (--json lists all)", err=True)
+
+
 @contextmanager
 def resumable() -> Iterator[None]:
     """Say after Ctrl-C that the command can be run again."""
@@ -78,3 +100,44 @@ def waiting(text: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]
     ) as line:  # fmt: skip
         task = line.add_task(printable(text), total=None)
         yield lambda text: line.update(task, description=printable(text))
+
+
+@contextmanager
+def progress_bar(title: str, *, quiet: bool = False) -> Iterator[Callable[[Done], None]]:
+    """Yield what shows a run's progress on a terminal: count, rate, time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    with Progress(
+        "{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[rate]}",
+        TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+        disable=quiet or not sys.stderr.isatty(),
+    ) as bar:  # fmt: skip
+        task = bar.add_task(title, total=None, rate="")
+
+        def show(done: Done) -> None:
+            speed = bar.tasks[task].speed
+            rate = f"{speed:.0f} pictures/s" if speed else ""
+            bar.update(task, completed=done.done, total=done.total, rate=rate)
+
+        yield show
+
+
+def check_writable(file: Path) -> None:
+    """Raise an error if the file cannot be written, before a search is made for it."""
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists():
+            open(file, "ab").close()
+        else:
+            tempfile.TemporaryFile(dir=file.parent).close()
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """Say in a sentence that a file cannot be written."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or str(error)
+        raise ConfigurationError(f"Cannot write {file}: {cause}.") from None

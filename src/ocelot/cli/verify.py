@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocelot.cli.index import print_list, progress_bar
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, Given, Json, takes
-from ocelot.cli.terminal import printable, resumable
+from ocelot.cli.terminal import print_list, printable, progress_bar, resumable
 from ocelot.words import count
 
 if TYPE_CHECKING:
