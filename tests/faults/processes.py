@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -12,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.web.test_serve import environment as bare_environment
 
 ROOT = Path(__file__).parents[2]
 _ANNOUNCED = re.compile(r"http://\S+:\d+")
@@ -42,11 +43,6 @@ class Command:
     """`ocelot …` as a process, whose output goes to files, so that no pipe fills up."""
 
     def __init__(self, *arguments: str | Path, folder: Path, **environment: str) -> None:
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("OCELOT_", "OPENAI_", "AZURE_"))
-        }
         folder.mkdir(parents=True, exist_ok=True)
         number = len(list(folder.glob("*.err")))
         self._out, self._said = folder / f"{number}.out", folder / f"{number}.err"
@@ -54,7 +50,7 @@ class Command:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "ocelot", *map(str, arguments)],
                 cwd=folder,
-                env=kept | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT / "src")} | environment,
+                env=bare_environment(PYTHONPATH=str(ROOT / "src"), **environment),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=said,

@@ -29,13 +29,17 @@ def generation_name(name: str, encoder: EncoderIdentity) -> str:
     return f"{name}_{hashlib.sha256(vectors.encode()).hexdigest()[:12]}"
 
 
+def _alias(name: str) -> str:
+    return f"{name}_current"
+
+
 def check_alias(database: Database, name: str) -> None:
     """Refuse a name whose alias cannot be made, since a collection has that name.
 
     Raises:
         ConfigurationError: There is such a collection.
     """
-    alias = f"{name}_current"
+    alias = _alias(name)
     if alias in database.client.list_collections(timeout=database.timeout):
         raise ConfigurationError(
             f"{name!r} cannot have several encoders: the collection {alias!r} in {database.shown} "
@@ -55,7 +59,7 @@ def generations(database: Database, name: str) -> tuple[str, ...]:
 
 def newest(database: Database, name: str) -> str:
     """The collection that a name stands for; itself if there is only one, or none."""
-    client, alias = database.client, f"{name}_current"
+    client, alias = database.client, _alias(name)
     if not client.has_collection(alias, timeout=database.timeout):
         return name
     target = str(client.describe_collection(alias, timeout=database.timeout)["collection_name"])
@@ -64,7 +68,7 @@ def newest(database: Database, name: str) -> str:
 
 def make_newest(database: Database, name: str, target: str) -> None:
     """Let a name stand for the collection `target` from now on."""
-    client, alias = database.client, f"{name}_current"
+    client, alias = database.client, _alias(name)
     is_there = client.has_collection(alias, timeout=database.timeout)
     change = client.alter_alias if is_there else client.create_alias
     change(target, alias, timeout=database.timeout)

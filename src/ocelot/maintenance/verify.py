@@ -119,8 +119,9 @@ def verify(
     whole, findings = check.rows(), check.findings
     chosen = [whole[place] for place in _spread(len(whole), sample)]
     vectors = list(compared(chosen, collection, encoder, images))
-    for row, vector in vectors:
-        if (similarity := cosine(row, vector)) < LEAST:
+    cosines = [cosine(row, vector) for row, vector in vectors]
+    for (row, _), similarity in zip(vectors, cosines, strict=True):
+        if similarity < LEAST:
             reason = f"cosine similarity {similarity:.3f}"
             findings.append(Finding("vector", next(iter(row.paths)), row.id, reason))
     findings.extend(check.unindexed())
@@ -131,7 +132,7 @@ def verify(
         tuple(findings),
         len(vectors),
         max((float(np.abs(_unit(row) - vector).max()) for row, vector in vectors), default=0.0),
-        min((cosine(row, vector) for row, vector in vectors), default=1.0),
+        min(cosines, default=1.0),
     )
 
 
