@@ -29,7 +29,8 @@ from ocelot.encoders import VisualizedBGE
 from ocelot.encoders.base import Encoder
 from ocelot.encoders.weights import load_checkpoint
 from ocelot.errors import ConfigurationError
-from ocelot.model.checkpoint import Checkpoint, build, write_folder
+from ocelot.model.checkpoint import Checkpoint, write_folder
+from ocelot.model.visualized_bge import build
 from ocelot.settings import load_settings
 
 # Model -> pictures and counted rounds, and the same with --quick.
@@ -86,10 +87,8 @@ def measure(
     notes: dict[str, object] = {"reference and fp32 differ by at most": f"{difference:.1e}"}
     run: Callable[[], object]
     with tempfile.TemporaryDirectory() as kept:
-        folder = write_folder(
-            Path(kept, name), checkpoint.name, build(checkpoint), checkpoint.tokenizer,
-            dtype=torch.float32,
-        )  # fmt: skip
+        network, tokenizer = build(checkpoint), checkpoint.tokenizer
+        folder = write_folder(Path(kept, name), checkpoint.name, network, tokenizer)
         exact: np.ndarray | None = None
         for label, encoder in encoders(str(folder), device, args.backends, pictures):
             run = partial(encoder.encode, items)

@@ -39,6 +39,6 @@ def random_checkpoint(geometry: Geometry = BASE, seed: int = 0) -> Checkpoint:
         name=f"random-{geometry.dimension}",
         fingerprint=f"random-{geometry.dimension}-{seed}",
         geometry=geometry,
-        state=network.state_dict(),
+        state={name: value.numpy() for name, value in network.state_dict().items()},
         tokenizer=load_checkpoint("ocelot-tiny").tokenizer,
     )

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 
 from ocelot.encoders import VisualizedBGE
 from ocelot.encoders.weights import load_checkpoint
-from ocelot.model.checkpoint import Checkpoint, build
+from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD
 from ocelot.model.vision import EvaVision
+from ocelot.model.visualized_bge import build
 
 __all__ = ["Tutorial", "main"]
 

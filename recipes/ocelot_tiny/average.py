@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from ocelot.errors import ConfigurationError
-from ocelot.model.checkpoint import Checkpoint, build
-from ocelot.model.visualized_bge import Network
+from ocelot.model.checkpoint import Checkpoint
+from ocelot.model.visualized_bge import Network, build
 
 __all__ = ["average"]
 
@@ -29,8 +31,8 @@ def average(
     if apart or first.tokenizer.tokenizer.to_str() != second.tokenizer.tokenizer.to_str():
         raise ConfigurationError("The two encoders are not of one build, so they have no mean.")
     state = {
-        name: value.float().lerp(second.state[name].float(), weight)
-        if value.is_floating_point()
+        name: (1 - weight) * value.astype(np.float32) + weight * second.state[name]
+        if value.dtype.kind == "f"
         else second.state[name]
         for name, value in first.state.items()
     }

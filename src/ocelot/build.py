@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ocelot.encoders.base import Encoder
 from ocelot.engine import Engine
-from ocelot.errors import CollectionNotFound, ConfigurationError
+from ocelot.errors import CollectionNotFound, ConfigurationError, requires_extra
 from ocelot.rerankers.base import Reranker
 from ocelot.settings import Settings, cache_folder, load_settings
 
@@ -389,13 +389,8 @@ def build_service(settings: Settings) -> Service:
             or the extra `serve` is not installed.
         EncoderError, CollectionError: As in `open`.
     """
-    try:
+    with requires_extra("serve", "Serving"):
         from ocelot.service import Limits, Metrics, Service
-    except ImportError as error:
-        raise ConfigurationError(
-            f"Serving needs more packages ({error.name} is missing): "
-            "pip install 'ocelot-search[serve]'."
-        ) from None
     from ocelot.encoders.batching import BatchingEncoder
     from ocelot.encoders.caching import CachingEncoder
     from ocelot.rerankers.fusion import FusionReranker

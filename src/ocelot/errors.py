@@ -27,6 +27,9 @@ Errors of other packages are mapped to these at the module that calls the packag
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "CheckpointError",
     "CollectionError",
@@ -48,6 +51,7 @@ __all__ = [
     "RerankError",
     "StorageError",
     "UnknownWords",
+    "requires_extra",
 ]
 
 
@@ -154,3 +158,23 @@ class Overloaded(OcelotError):
 
 class RequestTimeout(OcelotError):
     """A request took too long."""
+
+
+@contextmanager
+def requires_extra(extra: str, what: str) -> Iterator[None]:
+    """Say which extra of the package to install if an import in the block fails.
+
+    >>> with requires_extra("st", "The encoder st:clip"):  # doctest: +ELLIPSIS
+    ...     import not_there
+    Traceback (most recent call last):
+    ...
+    ocelot.errors.ConfigurationError: The encoder st:clip needs more packages (not_there ...
+    """
+    try:
+        yield
+    except ImportError as error:
+        package = str(error.name).partition(".")[0]
+        raise ConfigurationError(
+            f"{what} needs more packages ({package} is missing): "
+            f"pip install 'ocelot-search[{extra}]'."
+        ) from None

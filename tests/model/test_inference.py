@@ -10,7 +10,7 @@ from torch import nn
 from ocelot.encoders.runtime import PackedLinear, build_for_inference, can_pack, pack
 from ocelot.encoders.weights import load_checkpoint
 from ocelot.model.attention import attend
-from ocelot.model.checkpoint import build
+from ocelot.model.visualized_bge import build
 
 CPU = torch.device("cpu")
 

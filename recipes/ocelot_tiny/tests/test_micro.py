@@ -12,9 +12,9 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from ocelot.model.checkpoint import build, read_folder
+from ocelot.model.checkpoint import read_folder
 from ocelot.model.tokenizer import TextTokenizer
-from ocelot.model.visualized_bge import Network
+from ocelot.model.visualized_bge import Network, build
 from ocelot.training.batch import collate, embed
 from ocelot.training.config import DataConfig, NetworkConfig, OptimiserConfig
 from ocelot.training.loop import train

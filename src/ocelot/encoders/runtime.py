@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ocelot.errors import ConfigurationError
-from ocelot.model.checkpoint import Checkpoint, build
+from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.geometry import ConvolutionConfig, Geometry
-from ocelot.model.visualized_bge import Network
+from ocelot.model.visualized_bge import Network, build
 
 __all__ = [
     "DTYPE_NAMES", "DeviceCopier", "PackedLinear", "best_batch_size", "build_for_inference",

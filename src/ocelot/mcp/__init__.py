@@ -3,16 +3,10 @@
 It needs the extra `mcp`.
 """
 
-from ocelot.errors import ConfigurationError
+from ocelot.errors import requires_extra
 
-try:
+with requires_extra("mcp", "The MCP server"):
     from ocelot.mcp.server import create_server
     from ocelot.mcp.transports import add_mcp, serve_stdio
-except ImportError as error:
-    package = str(error.name).partition(".")[0]
-    raise ConfigurationError(
-        f"The MCP server needs more packages ({package} is missing): "
-        "pip install 'ocelot-search[mcp]'."
-    ) from None
 
 __all__ = ["add_mcp", "create_server", "serve_stdio"]

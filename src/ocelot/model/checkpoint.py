@@ -11,49 +11,34 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.numpy import load_file, save_file
 
 from ocelot.errors import CheckpointError, StorageError
 from ocelot.model.geometry import Geometry, ModelSpec
 from ocelot.model.knowledge import read_words
 from ocelot.model.tokenizer import TextTokenizer
-from ocelot.model.visualized_bge import Network
 from ocelot.score_calibration import read_score_calibration
 
-__all__ = ["FORMAT", "Checkpoint", "build", "read_folder", "sha256_of", "write_folder"]
+if TYPE_CHECKING:
+    from ocelot.model.visualized_bge import Network
+
+__all__ = ["FORMAT", "Array", "Checkpoint", "read_folder", "sha256_of", "write_folder"]
 
 FORMAT = "ocelot-visualized-bge/1"
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
 class Checkpoint(ModelSpec):
     """Everything that makes an encoder."""
 
-    state: Mapping[str, Tensor]  # by their names in `Network`
+    state: Mapping[str, Array]  # weights by their names in `Network`
     tokenizer: TextTokenizer
-
-
-def build(checkpoint: Checkpoint, dtype: torch.dtype = torch.float32) -> Network:
-    """Build the network with the checkpoint's weights as `dtype`, on the CPU, in eval mode."""
-    state = {
-        name: value.to(dtype) if value.is_floating_point() else value
-        for name, value in checkpoint.state.items()
-    }
-    try:
-        with torch.device("meta"):
-            network = Network(checkpoint.geometry)
-        network.load_state_dict(state, assign=True)
-    except (RuntimeError, TypeError, ValueError) as error:
-        cause = " ".join(str(error).split())[:300]
-        raise CheckpointError(
-            f"The weights of {checkpoint.name} do not fit its geometry: {cause}. "
-            "Check that weights and text model belong together."
-        ) from error
-    return network.eval()
 
 
 def read_folder(folder: Path) -> Checkpoint:
@@ -84,22 +69,15 @@ def read_folder(folder: Path) -> Checkpoint:
     )
 
 
-def write_folder(
-    folder: Path,
-    name: str,
-    network: Network,
-    tokenizer: TextTokenizer,
-    *,
-    dtype: torch.dtype = torch.float16,
-) -> Path:
-    """Write a network in Ocelot's format, its floating-point weights as `dtype`.
+def write_folder(folder: Path, name: str, network: Network, tokenizer: TextTokenizer) -> Path:
+    """Write a network in Ocelot's format, its weights in fp16.
 
     Raises:
         StorageError: The disk is full or read-only.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = {
-        key: (value.to(dtype) if value.is_floating_point() else value).detach().cpu().contiguous()
+        key: (value.half() if value.is_floating_point() else value).cpu().contiguous().numpy()
         for key, value in network.state_dict().items()
     }
     try:

@@ -20,6 +20,7 @@ from ocelot.errors import (
     DownloadError,
     ImageError,
     OcelotError,
+    requires_extra,
 )
 from ocelot.images.decode import hash_bytes
 from ocelot.model.checkpoint import sha256_of
@@ -151,14 +152,9 @@ def loading(what: str) -> Iterator[None]:
         ConfigurationError: The extra `st` is not installed.
         CheckpointError: The model cannot be loaded.
     """
-    try:
+    with requires_extra("st", what[0].upper() + what[1:]):
         import sentence_transformers  # noqa: F401
         from transformers.utils import logging
-    except ImportError as error:
-        raise ConfigurationError(
-            f"For {what} more packages are needed ({error.name} is missing): "
-            "pip install 'ocelot-search[st]'."
-        ) from None
     bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()

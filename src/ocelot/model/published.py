@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
-import torch
+import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.numpy import save_file
 
-from ocelot.errors import CheckpointError
+from ocelot.errors import CheckpointError, requires_extra
 from ocelot.files import atomic_path
 from ocelot.images.decode import hash_bytes
-from ocelot.model.checkpoint import FORMAT, Checkpoint, sha256_of
+from ocelot.model.checkpoint import FORMAT, Array, Checkpoint, sha256_of
 from ocelot.model.geometry import EvaConfig, Geometry, TextConfig
 from ocelot.model.tokenizer import TextTokenizer
 
@@ -90,9 +89,9 @@ def read_published(
     return Checkpoint(name, fingerprint, geometry, state, tokenizer)
 
 
-def _read_copy(copy: Path) -> tuple[str, Geometry, dict[str, Tensor]] | None:
+def _read_copy(copy: Path) -> tuple[str, Geometry, dict[str, Array]] | None:
     try:
-        with safe_open(copy, "pt") as file:
+        with safe_open(copy, "np") as file:
             notes = file.metadata()
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         return notes["sha256"], Geometry.from_dict(json.loads(notes["geometry"])), state
@@ -100,8 +99,10 @@ def _read_copy(copy: Path) -> tuple[str, Geometry, dict[str, Tensor]] | None:
         return None  # missing or damaged: it is made again
 
 
-def _load(weights: Path) -> dict[str, Tensor]:
+def _load(weights: Path) -> dict[str, Array]:
     """Read the tensors of a `.pth` without executing anything in it."""
+    with requires_extra("bge", f"Reading {weights}"):
+        import torch
     try:
         state = torch.load(weights, map_location="cpu", weights_only=True, mmap=is_zipfile(weights))
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
@@ -109,18 +110,18 @@ def _load(weights: Path) -> dict[str, Tensor]:
             f"Cannot read {weights} as weights ({type(error).__name__}): it is damaged or not a "
             "PyTorch checkpoint. Fetch it again."
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise CheckpointError(f"{weights} holds no table of tensors: it is not a checkpoint.")
     if "visual_proj.weight" not in state:
         raise CheckpointError(
             f"{weights} is not a Visualized BGE checkpoint: it has no visual_proj.weight."
         )
-    return state
+    return {name: value.numpy() for name, value in state.items()}
 
 
 def _convert(
-    state: Mapping[str, Tensor], text_config: Mapping[str, Any]
-) -> tuple[Geometry, dict[str, Tensor]]:
+    state: Mapping[str, Array], text_config: Mapping[str, Any]
+) -> tuple[Geometry, dict[str, Array]]:
     """Return the geometry, and the weights by their names in `Network`."""
     try:
         geometry = _geometry(state, text_config)
@@ -136,7 +137,7 @@ def _convert(
         ) from None
 
 
-def _geometry(state: Mapping[str, Tensor], text: Mapping[str, Any]) -> Geometry:
+def _geometry(state: Mapping[str, Array], text: Mapping[str, Any]) -> Geometry:
     width, _, patch, _ = state[_VISION + "patch_embed.proj.weight"].shape
     tokens = state[_VISION + "pos_embed"].shape[1] - 1
     vision = EvaConfig(
@@ -173,14 +174,14 @@ def _geometry(state: Mapping[str, Tensor], text: Mapping[str, Any]) -> Geometry:
     )
 
 
-def _count(state: Mapping[str, Tensor], pattern: str) -> int:
+def _count(state: Mapping[str, Array], pattern: str) -> int:
     numbers = [int(found[1]) for key in state if (found := re.match(pattern, key))]
     if not numbers:
         raise KeyError(pattern.replace("\\", ""))
     return 1 + max(numbers)
 
 
-def _rename(old: Mapping[str, Tensor], geometry: Geometry) -> dict[str, Tensor]:
+def _rename(old: Mapping[str, Array], geometry: Geometry) -> dict[str, Array]:
     new = {
         "vision.cls": old[_VISION + "cls_token"].flatten(),
         "vision.positions": old[_VISION + "pos_embed"][0],
@@ -200,7 +201,7 @@ def _rename(old: Mapping[str, Tensor], geometry: Geometry) -> dict[str, Tensor]:
     for number in range(geometry.vision.layers):
         there, here = f"{_VISION}blocks.{number}.", f"vision.blocks.{number}."
         copy(here, there, _VISION_BLOCK)
-        new[here + "attention.qkv.weight"] = torch.cat(
+        new[here + "attention.qkv.weight"] = np.concatenate(
             [old[f"{there}attn.{part}_proj.weight"] for part in "qkv"]
         )
         for part in ("q_bias", "v_bias"):
@@ -209,7 +210,7 @@ def _rename(old: Mapping[str, Tensor], geometry: Geometry) -> dict[str, Tensor]:
         there, here = f"bge_encoder.layer.{number}.", f"encoder.layers.{number}."
         copy(here, there, _TEXT_LAYER)
         for part in ("weight", "bias"):
-            new[f"{here}qkv.{part}"] = torch.cat(
+            new[f"{here}qkv.{part}"] = np.concatenate(
                 [old[f"{there}attention.self.{name}.{part}"] for name in ("query", "key", "value")]
             )
-    return {name: value.contiguous() for name, value in new.items()}  # as safetensors needs it
+    return {name: np.ascontiguousarray(value) for name, value in new.items()}  # for safetensors

@@ -12,16 +12,19 @@ a `picture_share`, that is added afterwards, by whoever runs the network.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ocelot.errors import CheckpointError
+from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.convolution import ConvolutionVision
 from ocelot.model.geometry import EvaConfig, Geometry
 from ocelot.model.text import TextEmbeddings, TextEncoder
 from ocelot.model.vision import EvaVision
 
-__all__ = ["Network"]
+__all__ = ["Network", "build"]
 
 
 class Network(nn.Module):
@@ -73,3 +76,22 @@ class Network(nn.Module):
     @staticmethod
     def _positions(ids: Tensor, first: int) -> Tensor:
         return torch.arange(first, first + ids.shape[1], device=ids.device)
+
+
+def build(checkpoint: Checkpoint, dtype: torch.dtype = torch.float32) -> Network:
+    """Build the network with the checkpoint's weights as `dtype`, on the CPU, in eval mode."""
+    state = {}
+    for name, value in checkpoint.state.items():
+        tensor = torch.from_numpy(np.require(value, requirements="W"))
+        state[name] = tensor.to(dtype) if tensor.is_floating_point() else tensor
+    try:
+        with torch.device("meta"):
+            network = Network(checkpoint.geometry)
+        network.load_state_dict(state, assign=True)
+    except (RuntimeError, TypeError, ValueError) as error:
+        cause = " ".join(str(error).split())[:300]
+        raise CheckpointError(
+            f"The weights of {checkpoint.name} do not fit its geometry: {cause}. "
+            "Check that weights and text model belong together."
+        ) from error
+    return network.eval()

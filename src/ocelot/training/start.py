@@ -6,14 +6,15 @@ import copy
 from dataclasses import replace
 from itertools import chain
 
-from torch import Tensor, nn
+import numpy as np
+from torch import nn
 
 from ocelot.errors import ConfigurationError
-from ocelot.model.checkpoint import Checkpoint, build
+from ocelot.model.checkpoint import Array, Checkpoint
 from ocelot.model.convolution import ConvolutionVision
 from ocelot.model.geometry import ConvolutionConfig, Geometry, TextConfig
 from ocelot.model.tokenizer import TextTokenizer
-from ocelot.model.visualized_bge import Network
+from ocelot.model.visualized_bge import Network, build
 from ocelot.training.batch import BatchSource
 from ocelot.training.config import LONGEST_TEXT, NetworkConfig, TrainConfig
 from ocelot.training.vocabulary import build_tokenizer
@@ -132,16 +133,17 @@ def deepened(initial: Checkpoint, depths: tuple[int, ...]) -> Checkpoint:
     for place in added:
         block = tower.blocks[place]
         nn.init.zeros_(block.norm2.weight)
-        state |= {f"vision.blocks.{place}.{name}": v for name, v in block.state_dict().items()}
+        for name, value in block.state_dict().items():
+            state[f"vision.blocks.{place}.{name}"] = value.numpy()
     return replace(initial, geometry=geometry, state=state)
 
 
-def _word_embeddings(words: Tensor, old: TextTokenizer, new: TextTokenizer) -> Tensor:
+def _word_embeddings(words: Array, old: TextTokenizer, new: TextTokenizer) -> Array:
     """The embeddings of a new tokenizer's sub-words, from those of the old one."""
     known, vocabulary = old.tokenizer.get_vocab(), new.tokenizer.get_vocab()
-    rows = words.new_empty(len(vocabulary), words.shape[1])
+    rows = np.empty((len(vocabulary), words.shape[1]), np.float32)
     for piece, row in vocabulary.items():
         spelled = old.tokenizer.encode(piece.lstrip("#")).ids[1:-1]
         ids = [known[piece]] if piece in known else spelled
-        rows[row] = (words[ids] if ids else words).float().mean(dim=0)
+        rows[row] = (words[ids] if ids else words).mean(axis=0, dtype=np.float32)
     return rows

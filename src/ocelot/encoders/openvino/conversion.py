@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ocelot.encoders.openvino.graphs import Graphs, mapped_errors, package
-from ocelot.model.checkpoint import Checkpoint, build
+from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD
-from ocelot.model.visualized_bge import Network
+from ocelot.model.visualized_bge import Network, build
 
 __all__ = ["convert"]
 

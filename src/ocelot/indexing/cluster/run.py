@@ -24,7 +24,13 @@ import pyarrow as pa
 
 from ocelot.collection import Collection, EncoderIdentity, clean_metadata
 from ocelot.encoders.base import Encoder
-from ocelot.errors import ConfigurationError, EncoderError, InputError, OcelotError
+from ocelot.errors import (
+    ConfigurationError,
+    EncoderError,
+    InputError,
+    OcelotError,
+    requires_extra,
+)
 from ocelot.files import write_atomic
 from ocelot.images.decode import hash_bytes
 from ocelot.images.store import ImageStore
@@ -192,15 +198,10 @@ def _new(listing: Listing, done: Keys) -> pa.Table:
 @contextmanager
 def _cluster(parts: Path) -> Iterator[Any]:
     """Ray, connected; its errors become Ocelot's."""
-    try:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    with requires_extra("ray", "--engine ray"):
         import ray
         import ray.data
-    except ImportError as error:
-        raise ConfigurationError(
-            f"--engine ray needs more packages ({error.name} is missing): "
-            "pip install 'ocelot-search[ray]'."
-        ) from None
     own = not ray.is_initialized()
     try:
         if own:
