@@ -51,7 +51,6 @@ __all__ = [
     "RerankError",
     "StorageError",
     "UnknownWords",
-    "requires_extra",
 ]
 
 
