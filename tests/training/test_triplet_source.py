@@ -16,7 +16,7 @@ from ocelot.model.preprocess import normalise
 from ocelot.training.config import DataConfig
 from ocelot.training.distributed import ProcessGroup
 from ocelot.training.loss import accepts
-from ocelot.training.source import PictureReader, TripletSource, arrange, sample
+from ocelot.training.source import TripletReader, TripletSource, arrange, sample
 from ocelot.training.triplets import Triplet, TripletFile, read_triplet_file
 from tests.training import made
 from tests.training.made import SIZE, triplet, write_triplets
@@ -24,7 +24,7 @@ from tests.training.made import SIZE, triplet, write_triplets
 CPU = torch.device("cpu")
 
 
-def chosen(reader: PictureReader, step: int, **place: int) -> list[Triplet]:
+def chosen(reader: TripletReader, step: int, **place: int) -> list[Triplet]:
     """Two triplets of a step."""
     return sample(reader, 2, step=step, **({"seed": 1, "rank": 0, "size": 1} | place))
 
@@ -37,12 +37,12 @@ def seven(tmp_path: Path) -> TripletFile:
 
 
 @pytest.fixture
-def reader(seven: TripletFile) -> PictureReader:
-    return PictureReader(seven, SIZE)
+def reader(seven: TripletFile) -> TripletReader:
+    return TripletReader(seven, SIZE)
 
 
 def test_each_epoch_takes_every_triplet_in_another_order(
-    seven: TripletFile, reader: PictureReader
+    seven: TripletFile, reader: TripletReader
 ) -> None:
     def targets(**place: int) -> list[int]:
         return [one.target for step in range(7) for one in chosen(reader, step, **place)]
@@ -53,19 +53,19 @@ def test_each_epoch_takes_every_triplet_in_another_order(
     assert targets() != targets(seed=2)
 
 
-def test_processes_take_different_triplets(seven: TripletFile, reader: PictureReader) -> None:
+def test_processes_take_different_triplets(seven: TripletFile, reader: TripletReader) -> None:
     targets = [one.target for rank in range(3) for one in chosen(reader, 0, rank=rank, size=3)]
     assert len(set(targets)) == len(targets) == 6
 
 
-def test_a_step_depends_on_its_place_alone(seven: TripletFile, reader: PictureReader) -> None:
+def test_a_step_depends_on_its_place_alone(seven: TripletFile, reader: TripletReader) -> None:
     once = [chosen(reader, step) for step in range(5)]
-    resumed = PictureReader(seven, SIZE)
+    resumed = TripletReader(seven, SIZE)
     assert [chosen(resumed, step) for step in (4, 3)] == [once[4], once[3]]
 
 
 def test_a_broken_picture_is_reported_once_and_replaced(
-    seven: TripletFile, reader: PictureReader, caplog: pytest.LogCaptureFixture
+    seven: TripletFile, reader: TripletReader, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = seven.pictures[seven.triplets[2].target]
     broken.write_bytes(broken.read_bytes()[:30])
@@ -74,12 +74,12 @@ def test_a_broken_picture_is_reported_once_and_replaced(
     assert seven.triplets[2] not in [one for triplets in steps for one in triplets]
     assert [len(triplets) for triplets in steps] == [2] * 7
     assert [str(broken) in record.getMessage() for record in caplog.records] == [True]
-    fresh = PictureReader(seven, SIZE)
+    fresh = TripletReader(seven, SIZE)
     assert [chosen(fresh, step) for step in reversed(range(7))] == steps[::-1]
     assert len(list(reader.usable(seven.triplets))) == 6
 
 
-def test_nothing_but_broken_pictures(seven: TripletFile, reader: PictureReader) -> None:
+def test_nothing_but_broken_pictures(seven: TripletFile, reader: TripletReader) -> None:
     (seven.path.parent / "h.png").write_bytes(b"broken")  # the reference of all
     for call in (lambda: chosen(reader, 0), lambda: list(reader.usable(seven.triplets))):
         with pytest.raises(ConfigurationError, match=r"triplets\.jsonl has a picture that cannot"):
@@ -90,7 +90,7 @@ def test_more_pictures_than_memory_holds(
     seven: TripletFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ocelot.training.source._CACHE_BYTES", 3 * SIZE * SIZE * 2)
-    reader = PictureReader(seven, SIZE)
+    reader = TripletReader(seven, SIZE)
     for _ in range(2):
         found = reader.read(range(8))
         for number, path in enumerate(seven.pictures):

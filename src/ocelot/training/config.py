@@ -128,6 +128,10 @@ class OptimiserConfig(Section):
         bf16: Compute in bfloat16 where it is safe.
         save_every: Steps from one saved state to the next.
         evaluate_every: Steps from one held-out R@1 to the next; 0 never measures it.
+        minutes: End after so much time, if that is before the last step: the learning rate
+            follows whichever of both is nearer to its end. 0 is no limit.
+        keep_best: Write the encoder of the best held-out R@1 (the mean of all searches) instead
+            of the last one.
     """
 
     steps: PositiveInt
@@ -143,6 +147,8 @@ class OptimiserConfig(Section):
     bf16: bool = True
     save_every: PositiveInt = 100
     evaluate_every: NonNegativeInt = 200
+    minutes: NonNegativeFloat = Field(default=0.0, repr=False)
+    keep_best: bool = Field(default=False, repr=False)
 
 
 class TrainConfig(Section):

@@ -66,6 +66,14 @@ class ProcessGroup:
                 parameter.grad = torch.zeros_like(parameter)
             dist.all_reduce(parameter.grad)
 
+    def agree(self, number: float) -> float:
+        """Return the number of the first process."""
+        if self.size == 1:
+            return number
+        value = torch.tensor([number], dtype=torch.float64, device=self.device)
+        dist.broadcast(value, 0)
+        return float(value)
+
     def barrier(self) -> None:
         """Wait for all processes."""
         if self.size > 1:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import fmean
 
 import torch
 
@@ -67,42 +68,60 @@ def train(
         trainer.resume()
         if group.is_main:
             report.forget_after(folder, trainer.step)
-        _run(trainer, source, progress)
-        if group.is_main:
+
+        def write() -> None:
             write_folder(folder / "encoder", config.name, trainer.averaged, tokenizer)
             if initial is None or initial.words:  # else it has seen more than anybody knows
                 write_words(folder / "encoder", source.texts(), initial.words if initial else ())
+
+        keeps_best = config.optimiser.keep_best
+        _run(trainer, source, progress, write if keeps_best else lambda: None)
+        if group.is_main and not (keeps_best and trainer.best):
+            write()
         group.barrier()
     return folder / "encoder"
 
 
-def _run(trainer: Trainer, source: BatchSource, progress: Callable[[StepReport], None]) -> None:
-    """Train until the last step; report and save on the way."""
+def _run(
+    trainer: Trainer,
+    source: BatchSource,
+    progress: Callable[[StepReport], None],
+    keep: Callable[[], None],
+) -> None:
+    """Train until the last step; report, save, and `keep` the best state on the way."""
     options, group = trainer.config.optimiser, trainer.group
     every = options.evaluate_every
     searches = source.held_out() if every and group.is_main else {}
     last = min(options.steps, options.stop or options.steps)
+    began = time.monotonic() - trainer.seconds
     started, queries = time.monotonic(), 0
     results: list[tuple[float, float]] = []  # loss and accuracy of each step since the last report
-    while trainer.step < last:
+    while trainer.step < last and trainer.spent < 1:
         batch = source.batch(trainer.step, group.rank)
         loss, accuracy = trainer.advance(batch)
         results.append((float(loss), float(accuracy)))
         queries += len(batch.ids) * group.size
         step = trainer.step
-        measure = every > 0 and (step % every == 0 or step == last)
+        trainer.seconds = time.monotonic() - began
+        if options.minutes:  # all processes end at the same step
+            trainer.seconds = group.agree(trainer.seconds)
+        ends = step == last or trainer.spent == 1
+        measure = every > 0 and (step % every == 0 or ends)
         if group.is_main and (step % _REPORT_EVERY == 0 or measure):
             steps, seconds = len(results), time.monotonic() - started
             losses, accuracies = zip(*results, strict=True)
+            left = (last - step) * seconds / steps
+            if options.minutes:
+                left = min(left, max(0.0, 60 * options.minutes - trainer.seconds))
             line = StepReport(
                 step=step,
-                steps=last,
+                steps=step + round(left * steps / seconds) if options.minutes else last,
                 loss=round(sum(losses) / steps, 4),
                 accuracy=round(sum(accuracies) / steps, 4),
                 temperature=round(trainer.temperature, 5),
                 learning_rate=trainer.learning_rate,
                 rate=round(queries / seconds, 1),
-                seconds_left=round((last - step) * seconds / steps),
+                seconds_left=round(left),
                 held_out={
                     name: round(recall(trainer.averaged, search), 4)
                     for name, search in searches.items()
@@ -111,9 +130,12 @@ def _run(trainer: Trainer, source: BatchSource, progress: Callable[[StepReport],
             )
             report.append(trainer.folder, line)
             progress(line)
+            if line.held_out and (mean := fmean(line.held_out.values())) > trainer.best:
+                trainer.best = mean
+                keep()
             started, queries = time.monotonic(), 0
             results.clear()
-        if step % options.save_every == 0 or step == last:
+        if step % options.save_every == 0 or ends:
             trainer.save()
             if group.is_main:
                 report.plot(trainer.folder)

@@ -15,7 +15,7 @@ import torch
 
 from ocelot.errors import ConfigurationError, ImageError
 from ocelot.images.file import ImageFile
-from ocelot.model.preprocess import Pixels, to_pixels
+from ocelot.model.preprocess import DECODE_MARGIN, Pixels, to_pixels
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.training.augment import Random, crop, relight
 from ocelot.training.batch import Batch, Query, collate
@@ -23,7 +23,7 @@ from ocelot.training.config import LONGEST_TEXT, TrainConfig
 from ocelot.training.distributed import ProcessGroup
 from ocelot.training.triplets import Triplet, TripletFile, cut_texts, read_triplet_file
 
-__all__ = ["PictureReader", "TripletSource", "arrange", "sample"]
+__all__ = ["PictureReader", "TripletReader", "TripletSource", "arrange", "sample"]
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +32,15 @@ _CACHE_BYTES = 2**29
 
 
 class PictureReader:
-    """Decodes the pictures of a file of triplets, `size` pixels wide; the last stay in memory."""
+    """Decodes pictures, `size` pixels wide; the last stay in memory.
 
-    def __init__(self, file: TripletFile, size: int) -> None:
-        self.file, self._size = file, size
+    Args:
+        reduced: Whether a large JPEG may be decoded at a smaller size, as for an index.
+    """
+
+    def __init__(self, pictures: Sequence[Path], size: int, *, reduced: bool = False) -> None:
+        self._pictures, self._size = pictures, size
+        self._shortest = DECODE_MARGIN * size if reduced else None
         self._broken: set[int] = set()
         self._read = lru_cache(max(1, _CACHE_BYTES // (3 * size * size)))(self._decode)
 
@@ -49,6 +54,24 @@ class PictureReader:
             found = zip(wanted, pool.map(self._read, wanted), strict=True)
         return {number: pixels for number, pixels in found if pixels is not None}
 
+    def _decode(self, number: int) -> Pixels | None:
+        try:
+            image = ImageFile.of(self._pictures[number]).rgb(self._shortest)
+            return to_pixels(image, self._size)
+        except ImageError as error:
+            if number not in self._broken:
+                log.warning("%s It is left out.", error)
+            self._broken.add(number)
+            return None
+
+
+class TripletReader(PictureReader):
+    """Decodes the pictures of a file of triplets."""
+
+    def __init__(self, file: TripletFile, size: int) -> None:
+        super().__init__(file.pictures, size)
+        self.file = file
+
     def usable(self, triplets: Iterable[Triplet]) -> Iterator[Triplet]:
         """Yield the triplets whose pictures can all be decoded; none at all is an error."""
         none = True
@@ -61,18 +84,9 @@ class PictureReader:
                 f"Every line of {self.file.path} has a picture that cannot be read: see the log."
             )
 
-    def _decode(self, number: int) -> Pixels | None:
-        try:
-            return to_pixels(ImageFile.of(self.file.pictures[number]).rgb(), self._size)
-        except ImageError as error:
-            if number not in self._broken:
-                log.warning("%s Its triplets are left out.", error)
-            self._broken.add(number)
-            return None
-
 
 def sample(
-    reader: PictureReader, count: int, *, seed: int, step: int, rank: int, size: int
+    reader: TripletReader, count: int, *, seed: int, step: int, rank: int, size: int
 ) -> list[Triplet]:
     """Choose `count` triplets for process `rank` of `size` at one step.
 
@@ -161,7 +175,7 @@ class TripletSource:
         """See `BatchSource`."""
         self._tokenizer, self._group = tokenizer, group
         self._readers = [
-            PictureReader(cut_texts(file, tokenizer, LONGEST_TEXT), size) for file in self._files
+            TripletReader(cut_texts(file, tokenizer, LONGEST_TEXT), size) for file in self._files
         ]
 
     def batch(self, step: int, rank: int) -> Batch:
@@ -183,7 +197,7 @@ class TripletSource:
         return searches
 
     def _collate(
-        self, triplets: list[Triplet], reader: PictureReader, rng: random.Random, strength: float
+        self, triplets: list[Triplet], reader: TripletReader, rng: random.Random, strength: float
     ) -> Batch:
         numbers, queries = arrange(triplets)
         found = reader.read(numbers)

@@ -19,7 +19,7 @@ from ocelot.training.batch import BatchSource
 from ocelot.training.config import LONGEST_TEXT, NetworkConfig, TrainConfig
 from ocelot.training.vocabulary import build_tokenizer
 
-__all__ = ["adapted_network", "deepened", "new_network", "starting_point"]
+__all__ = ["adapted_network", "deepened", "new_network", "starting_point", "with_words"]
 
 
 def starting_point(
@@ -73,7 +73,7 @@ def adapted_network(initial: Checkpoint, tokenizer: TextTokenizer, image_size: i
     Raises:
         ConfigurationError: The network cannot read such pictures beside a text.
     """
-    geometry, state = initial.geometry, dict(initial.state)
+    geometry = initial.geometry
     size = image_size or geometry.vision.image_size
     if size != geometry.vision.image_size:
         if not isinstance(geometry.vision, ConvolutionConfig):
@@ -89,13 +89,20 @@ def adapted_network(initial: Checkpoint, tokenizer: TextTokenizer, image_size: i
             f"image tokens, and its {geometry.text.positions} positions must hold at least one of "
             f"them and a text of {LONGEST_TEXT}; choose another image_size or encoder."
         )
-    if tokenizer is not initial.tokenizer:
-        words = state["embeddings.words.weight"]
-        state["embeddings.words.weight"] = _word_embeddings(words, initial.tokenizer, tokenizer)
-        vocabulary = tokenizer.tokenizer.get_vocab_size()
-        geometry = replace(geometry, text=replace(geometry.text, vocabulary=vocabulary))
     # A copy: the caller's tensors stay as they are.
-    return copy.deepcopy(build(replace(initial, geometry=geometry, state=state)))
+    return copy.deepcopy(build(with_words(replace(initial, geometry=geometry), tokenizer)))
+
+
+def with_words(initial: Checkpoint, tokenizer: TextTokenizer) -> Checkpoint:
+    """A checkpoint with another tokenizer, and embeddings for its sub-words."""
+    if tokenizer is initial.tokenizer:
+        return initial
+    state, geometry = dict(initial.state), initial.geometry
+    words = state["embeddings.words.weight"]
+    state["embeddings.words.weight"] = _word_embeddings(words, initial.tokenizer, tokenizer)
+    text = replace(geometry.text, vocabulary=tokenizer.tokenizer.get_vocab_size())
+    geometry = replace(geometry, text=text)
+    return replace(initial, geometry=geometry, state=state, tokenizer=tokenizer)
 
 
 def deepened(initial: Checkpoint, depths: tuple[int, ...]) -> Checkpoint:

@@ -22,11 +22,15 @@ __all__ = ["Trainer", "schedule"]
 _MAX_SCALE = 100.0  # 1 / temperature
 
 
-def schedule(step: int, options: OptimiserConfig) -> float:
-    """Learning rate at a step: linear warm-up, then half a cosine down to the final share."""
+def schedule(step: int, options: OptimiserConfig, spent: float = 0.0) -> float:
+    """Learning rate at a step: linear warm-up, then half a cosine down to the final share.
+
+    Args:
+        spent: Share of the time that is over, where time is limited.
+    """
     if step < options.warmup:
         return options.learning_rate * (step + 1) / options.warmup
-    done = (step - options.warmup) / max(1, options.steps - options.warmup)
+    done = max(spent, (step - options.warmup) / max(1, options.steps - options.warmup))
     left = options.final + (1 - options.final) * 0.5 * (1 + math.cos(math.pi * done))
     return options.learning_rate * left
 
@@ -40,6 +44,8 @@ class Trainer:
         averaged: The network with the moving average of the weights: it is measured and written.
         memory: Embeddings and labels of the last pictures, which stay as negatives.
         step: Number of steps done.
+        seconds: Time that the steps have taken, measurements included.
+        best: The highest mean of the held-out searches so far.
     """
 
     def __init__(
@@ -65,6 +71,13 @@ class Trainer:
             "labels": torch.empty(0, dtype=torch.long, device=device),
         }
         self.step = 0
+        self.seconds = self.best = 0.0
+
+    @property
+    def spent(self) -> float:
+        """Share of the time that is over, 0 to 1; 0 without a limit."""
+        minutes = self.config.optimiser.minutes
+        return min(1.0, self.seconds / 60 / minutes) if minutes else 0.0
 
     @property
     def temperature(self) -> float:
@@ -85,7 +98,7 @@ class Trainer:
         """
         options = self.config.optimiser
         for group in self.optimiser.param_groups:
-            group["lr"] = schedule(self.step, options)
+            group["lr"] = schedule(self.step, options, self.spent)
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
         autocast = torch.autocast(self.group.device.type, torch.bfloat16, enabled=options.bf16)
@@ -162,6 +175,8 @@ class Trainer:
         state = {
             "run": self.identity,
             "step": self.step,
+            "seconds": self.seconds,
+            "best": self.best,
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -196,6 +211,7 @@ class Trainer:
                 "number of processes: choose another --output, or delete it."
             )
         self.step, self.memory = state["step"], state["memory"]
+        self.seconds, self.best = state.get("seconds", 0.0), state.get("best", 0.0)
         for name in ("network", "averaged", "optimiser"):
             getattr(self, name).load_state_dict(state[name])
         with torch.no_grad():

@@ -6,10 +6,12 @@ import string
 from collections import Counter
 from collections.abc import Iterable
 
+from tokenizers import models
+
 from ocelot.errors import ConfigurationError
 from ocelot.model.tokenizer import TextTokenizer, word_piece
 
-__all__ = ["build_tokenizer"]
+__all__ = ["build_tokenizer", "extend_tokenizer"]
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 _CHARACTERS = string.ascii_lowercase + string.digits
@@ -41,13 +43,45 @@ def build_tokenizer(texts: Iterable[str], size: int) -> TextTokenizer:
     return TextTokenizer(word_piece(pieces[:size]))
 
 
+def extend_tokenizer(
+    tokenizer: TextTokenizer, texts: Iterable[str], *, most: int, least: int
+) -> TextTokenizer:
+    """Add the words that texts have `least` times, or that it cannot spell, `most` at most.
+
+    A tokenizer that is no lower-casing WordPiece is returned as it is.
+    """
+    old = tokenizer.tokenizer
+    lower_case = getattr(old.normalizer, "lowercase", False)
+    if not (lower_case and isinstance(old.model, models.WordPiece)):
+        return tokenizer
+    known = old.get_vocab()
+    unknown = known["[UNK]"]
+    counts = _counts(texts)
+    new = [
+        word
+        for word in _ordered(counts)
+        if word not in known and (counts[word] >= least or unknown in old.encode(word).ids)
+    ]
+    if not new:
+        return tokenizer
+    return TextTokenizer(word_piece([*sorted(known, key=known.__getitem__), *new[:most]]))
+
+
 def _words(texts: Iterable[str]) -> list[str]:
     """The words of texts as the tokenizer splits them, the most frequent and short ones first."""
+    return _ordered(_counts(texts))
+
+
+def _counts(texts: Iterable[str]) -> Counter[str]:
     splitter = word_piece(list(_SPECIAL))
     counts: Counter[str] = Counter()
     for text in texts:
         plain = splitter.normalizer.normalize_str(text)
         counts.update(word for word, _ in splitter.pre_tokenizer.pre_tokenize_str(plain))
+    return counts
+
+
+def _ordered(counts: Counter[str]) -> list[str]:
     return sorted(counts, key=lambda word: (-counts[word], len(word), word))
 
 

@@ -1,0 +1,147 @@
+"""Languages: the words for colours and the like, names of columns, and phrases, as data files."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ocelot.errors import ConfigurationError, InputError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["LANGUAGES", "Attribute", "Language", "detect", "read_language", "words_in"]
+
+LANGUAGES = ("en", "it", "es", "de", "fr", "zh", "ja")
+_WORD = re.compile(r"[\w'’-]+")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_TOLD_BY = 2000  # texts of a catalogue that tell its language
+
+
+class Attribute(BaseModel):
+    """Something that varies within a design.
+
+    Attributes:
+        columns: Parts of the names of its columns.
+        words: Its values; each entry holds forms and synonyms of one.
+        change, keep: Phrases that ask for another value, or for another kind with the same one;
+            without them, those of all attributes count.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    columns: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    change: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+    @property
+    def forms(self) -> Mapping[str, frozenset[str]]:
+        """Each word with all its forms."""
+        groups = [frozenset(entry.lower().split()) for entry in self.words]
+        return {word: group for group in groups for word in group}
+
+
+class Language(BaseModel):
+    """A language file.
+
+    Attributes:
+        common: Words that nearly every text of the language has.
+        unknown: Values that say nothing, such as "other".
+        columns: "title", "kind" and "group", each with its names of columns.
+        attributes: By a key that is the same in all languages, such as "colour".
+        phrases: "kind" and "both" (a value and a kind) alone; "change" and "keep" for a picture.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    common: str = ""
+    unknown: tuple[str, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = {}
+    attributes: Mapping[str, Attribute] = {}
+    phrases: Mapping[str, tuple[str, ...]]
+
+    def asked(self, phrase: str, attribute: str | None = None) -> Sequence[str]:
+        """The phrases of a kind of query, those of an attribute's own first."""
+        own = self.attributes.get(attribute or "")
+        return (own and getattr(own, phrase)) or self.phrases[phrase]
+
+
+def words_in(text: str) -> list[str]:
+    """The words of a text in lower case; a text without spaces between words is split by letters.
+
+    >>> words_in("Men's T-Shirt, navy"), words_in("红色T恤")
+    (["men's", 't-shirt', 'navy'], ['红', '色', 't', '恤'])
+    """
+    text = _CJK.sub(lambda letter: f" {letter[0]} ", text.lower())
+    return _WORD.findall(text)
+
+
+def read_language(name: str) -> Language:
+    """Read a language by its code (`LANGUAGES`), or from a file of your own.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or a value is missing, unknown or wrong.
+        InputError: There is no such language.
+    """
+    if name in LANGUAGES:
+        return _bundled(name)
+    if not Path(name).is_file():
+        raise InputError(
+            f"There is no language {name!r}: use {', '.join(LANGUAGES)}, or the path of a file of "
+            "your own (docs/adapt.md)."
+        )
+    try:
+        return _parsed(Path(name).read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ConfigurationError(f"{name}: {place}: {first['msg']}.") from None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"Cannot read {name}: {error}.") from None
+
+
+@cache
+def _bundled(name: str) -> Language:
+    file = files("ocelot.adapting") / "languages" / f"{name}.toml"
+    return _parsed(file.read_text(encoding="utf-8"))
+
+
+def _parsed(text: str) -> Language:
+    language = Language(**tomllib.loads(text))
+    if missing := {"kind", "both", "change", "keep"} - language.phrases.keys():
+        raise ValueError(f"[phrases] lacks {min(missing)}")
+    return language
+
+
+def detect(texts: Iterable[str], columns: Iterable[str]) -> Language:
+    """The language that the texts have most words of; English if none is told.
+
+    Args:
+        columns: Names of columns; they count as a few texts.
+    """
+    scores = dict.fromkeys(LANGUAGES, 0)
+    texts = [*texts][:_TOLD_BY] + [*columns] * 20
+    found = [(" ".join(words), set(words)) for words in map(words_in, texts)]
+    for code in LANGUAGES:
+        language = read_language(code)
+        known = set(language.common.split())
+        known |= {word for one in language.attributes.values() for word in one.forms}
+        known |= {name for names in language.columns.values() for name in names}
+        for text, words in found:
+            if code in ("zh", "ja"):
+                letters = text.replace(" ", "")
+                scores[code] += sum(word in letters for word in known if _CJK.search(word))
+            else:
+                scores[code] += len(words & known)
+    return read_language(max(scores, key=scores.__getitem__))
