@@ -42,6 +42,7 @@ FLOORS = (
     ("render",),
     ("batch_search",),
     ("engine", "evaluation"),
+    ("adapting",),
     ("service",),
     ("build",),
     ("web",),

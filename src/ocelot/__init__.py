@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ocelot.adapting.adapt import adapt
     from ocelot.build import open
     from ocelot.encoders.base import Encoder
     from ocelot.encoders.function import FunctionEncoder
@@ -77,6 +78,7 @@ __all__ = [
     "StorageError",
     "UnknownWords",
     "Usage",
+    "adapt",
     "open",
 ]
 
@@ -90,6 +92,7 @@ _MODULES = {
     "FunctionReranker": "rerankers.function",
     "ImageFile": "images.file",
     "Reranker": "rerankers.base",
+    "adapt": "adapting.adapt",
     "open": "build",
 } | dict.fromkeys(
     ("Hit", "IndexReport", "Input", "Item", "Query", "Ranking", "Result", "Usage"), "types"

@@ -18,7 +18,16 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["LANGUAGES", "Attribute", "Language", "detect", "read_language", "words_in"]
+__all__ = [
+    "LANGUAGES",
+    "Attribute",
+    "Language",
+    "detect",
+    "joined",
+    "pieces",
+    "read_language",
+    "words_in",
+]
 
 LANGUAGES = ("en", "it", "es", "de", "fr", "zh", "ja")
 _WORD = re.compile(r"[\w'’-]+")
@@ -74,7 +83,7 @@ class Language(BaseModel):
     def asked(self, phrase: str, attribute: str | None = None) -> Sequence[str]:
         """The phrases of a kind of query, those of an attribute's own first."""
         own = self.attributes.get(attribute or "")
-        return (own and getattr(own, phrase)) or self.phrases[phrase]
+        return getattr(own, phrase, ()) or self.phrases[phrase]
 
 
 def words_in(text: str) -> list[str]:
@@ -85,6 +94,16 @@ def words_in(text: str) -> list[str]:
     """
     text = _CJK.sub(lambda letter: f" {letter[0]} ", text.lower())
     return _WORD.findall(text)
+
+
+def pieces(title: str) -> list[str]:
+    """The words of a title, or its letters where a language has no spaces between words."""
+    return list(title) if _CJK.search(title) else title.split()
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Some of a title's `pieces` as a text."""
+    return ("" if any(map(_CJK.search, parts)) else " ").join(parts)
 
 
 def read_language(name: str) -> Language:

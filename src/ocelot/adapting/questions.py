@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ocelot.adapting.language import words_in
+from ocelot.adapting.language import joined, pieces, words_in
 from ocelot.adapting.understand import Catalogue, Row
 
 __all__ = ["Asker", "Question", "Wanted", "answers", "held_out_questions"]
@@ -17,6 +17,7 @@ Wanted = tuple[int, ...]
 
 _LEAST_OF_KIND, _LEAST_OF_BOTH, _LEAST_KEPT = 5, 3, 2  # pictures that must answer
 _TITLE_WORDS = 8
+_LEAST_OF_A_TASK = 8  # questions: fewer measure nothing
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Asker:
 
     def phrases(self, phrase: str, number: int | None = None) -> Sequence[str]:
         """The phrases of a task, for an attribute if its number is given."""
-        attribute = None if number is None else self.catalogue.attributes[number]
+        attribute = None if number is None else self.catalogue.columns.meanings[number]
         return self.catalogue.language.asked(phrase, attribute)
 
     def text(self, template: str, row: Row, number: int | None = None) -> str:
@@ -79,13 +80,13 @@ class Asker:
 
     def attribute_name(self, number: int) -> str:
         """An attribute's name in the language of the catalogue."""
-        key = self.catalogue.attributes[number]
+        key = self.catalogue.columns.meanings[number]
         known = self.catalogue.language.attributes.get(key)
         return known.name if known else key
 
     def titled(self, row: Row, words: Sequence[str]) -> Wanted:
         """What words of a title ask for: the design, with the values that they say."""
-        said = set(words_in(" ".join(words)))
+        said = set(words_in(joined(words)))
         values = [n for n, value in enumerate(row.values) if value and said >= {*words_in(value)}]
         return self.wanted(row, design=True, values=values)
 
@@ -103,8 +104,8 @@ def held_out_questions(asker: Asker, rows: Sequence[Row], most: int) -> list[Que
         for question in ask(asker, rows):
             tasks[question.task].append(question)
         for task, questions in tasks.items():
-            rng = random.Random(task)
-            found += rng.sample(questions, min(most, len(questions)))
+            if len(questions) >= _LEAST_OF_A_TASK:
+                found += random.Random(task).sample(questions, min(most, len(questions)))
     return found
 
 
@@ -121,7 +122,7 @@ def _grouped(
 
 def _changes(asker: Asker, rows: Sequence[Row]) -> Iterator[Question]:
     for members in _grouped(rows, lambda row: row.varies and row.design, 2).values():
-        for number, key in enumerate(asker.catalogue.attributes):
+        for number, key in enumerate(asker.catalogue.columns.meanings):
             for reference in members:
                 targets = {rows[m].values[number]: m for m in members}
                 for value, target in targets.items():
@@ -151,7 +152,7 @@ def _of_both(
 
 
 def _both(asker: Asker, rows: Sequence[Row]) -> Iterator[Question]:
-    for number, key in enumerate(asker.catalogue.attributes):
+    for number, key in enumerate(asker.catalogue.columns.meanings):
         for members in _of_both(asker, rows, number, _LEAST_OF_BOTH).values():
             row = rows[members[0]]
             text = asker.text(asker.phrases("both", number)[0], row, number)
@@ -161,7 +162,7 @@ def _both(asker: Asker, rows: Sequence[Row]) -> Iterator[Question]:
 
 def _kept(asker: Asker, rows: Sequence[Row]) -> Iterator[Question]:
     rng = random.Random(0)
-    for number, key in enumerate(asker.catalogue.attributes):
+    for number, key in enumerate(asker.catalogue.columns.meanings):
         groups = _of_both(asker, rows, number, _LEAST_KEPT)
         for members in groups.values():
             row = rows[members[0]]
@@ -181,9 +182,9 @@ def _kept(asker: Asker, rows: Sequence[Row]) -> Iterator[Question]:
 def _titles(asker: Asker, rows: Sequence[Row]) -> Iterator[Question]:
     for members in _grouped(rows, lambda row: row.title, 1).values():
         row = rows[members[0]]
-        words = row.title.split()[:_TITLE_WORDS]
+        words = pieces(row.title)[:_TITLE_WORDS]
         task, wanted = "first words of a title", asker.titled(row, words)
-        yield Question(task, "R@10", None, " ".join(words), members[0], wanted)
+        yield Question(task, "R@10", None, joined(words), members[0], wanted)
 
 
 def _views(asker: Asker, rows: Sequence[Row]) -> Iterator[Question]:

@@ -7,12 +7,15 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 import torch
 
+from ocelot.adapting.language import joined, pieces
 from ocelot.adapting.questions import Asker, Wanted, held_out_questions
 from ocelot.adapting.understand import Catalogue, Row
+from ocelot.model.preprocess import Pixels
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.training.augment import Random, crop, relight
 from ocelot.training.batch import Batch, Query, collate
@@ -27,6 +30,7 @@ _TOGETHER = 4  # designs, or pictures, of one kind that follow each other
 _DESIGNS, _VIEWS = 0.5, 0.1  # of a batch's pictures, where there are any
 _AUGMENTATION = 0.5
 
+One = TypeVar("One")
 Asked = tuple[int | None, str | None, int, Wanted]  # reference and target are rows
 
 
@@ -63,9 +67,12 @@ class CatalogueSource:
         """See `BatchSource`."""
         values = (value for row in self._rows for value in row.values)
         words = chain((row.title for row in self._rows), (row.kind for row in self._rows), values)
-        numbers = [None, *range(len(self._asker.catalogue.attributes))]
-        phrases = (self._asker.phrases(phrase, number)
-                   for phrase in ("kind", "both", "change", "keep") for number in numbers)  # fmt: skip
+        numbers = [None, *range(len(self._asker.catalogue.columns.meanings))]
+        phrases = [
+            self._asker.phrases(phrase, number)
+            for phrase in ("kind", "both", "change", "keep")
+            for number in numbers
+        ]
         plain = str.maketrans("{}", "  ")
         return [*filter(None, words), *(one.translate(plain) for one in chain(*phrases))]
 
@@ -108,7 +115,7 @@ class CatalogueSource:
         self,
         chosen: Sequence[int],
         rows: Sequence[Row],
-        pixels: Mapping[int, np.ndarray],  # type: ignore[type-arg]
+        pixels: Mapping[int, Pixels],
         asked: Sequence[Asked],
         rng: random.Random,
         strength: float = _AUGMENTATION,
@@ -200,8 +207,8 @@ class CatalogueSource:
             text = asker.text(rng.choice(asker.phrases("both", n)), row, n)
             yield None, text, number, asker.wanted(row, kind=True, values=[n])
         elif row.title:
-            words = _part(rng, row.title.split())
-            yield None, " ".join(words), number, asker.titled(row, words)
+            words = _part(rng, pieces(row.title))
+            yield None, joined(words), number, asker.titled(row, words)
 
 
 def _part(rng: random.Random, words: list[str]) -> list[str]:
@@ -224,5 +231,5 @@ def _by_root(rng: random.Random, groups: Mapping[str, Sequence[object]]) -> str:
     return rng.choices(list(groups), weights)[0]
 
 
-def _some(rng: random.Random, members: Sequence[object]) -> list[object]:
+def _some(rng: random.Random, members: Sequence[One]) -> list[One]:
     return rng.sample(members, min(_TOGETHER, len(members)))

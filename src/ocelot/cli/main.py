@@ -13,6 +13,7 @@ import typer
 
 from ocelot import __version__
 from ocelot.cli import (
+    adapt,
     adopt,
     backup,
     config,
@@ -64,7 +65,7 @@ for command in (
     index.index, search.search, similar.similar, adopt.adopt, copy.copy, serve.serve, mcp.mcp,
     info.info, tune.tune, verify.verify, repair.repair, reindex.reindex, backup.backup,
     backup.restore, export.export, import_.import_, duplicates.duplicates, train.train, demo.demo,
-    encoders.encoders,
+    encoders.encoders, adapt.adapt,
 ):  # fmt: skip
     add_command(app, command)
 app.add_typer(evaluate.app, name="evaluate")

@@ -122,6 +122,7 @@ def _run(
                 learning_rate=trainer.learning_rate,
                 rate=round(queries / seconds, 1),
                 seconds_left=round(left),
+                minutes=round(trainer.seconds / 60, 3),
                 held_out={
                     name: round(recall(trainer.averaged, search), 4)
                     for name, search in searches.items()

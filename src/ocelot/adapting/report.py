@@ -1,0 +1,69 @@
+"""The report of an adaptation as one page: figures, and held-out questions before and after."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from ocelot.adapting.measure import Answer
+from ocelot.evaluation.benchmarks.triplets import TripletQuery
+from ocelot.files import write_atomic
+from ocelot.images.file import ImageFile
+from ocelot.render.html import data_url, environment, sendable
+
+if TYPE_CHECKING:
+    from ocelot.adapting.adapt import Adaptation
+
+__all__ = ["write_page"]
+
+_EXAMPLES = 10
+_TILE = 160  # pixels
+
+
+def write_page(
+    result: Adaptation,
+    folder: Path,
+    queries: Sequence[TripletQuery],
+    before: Sequence[Answer],
+    after: Sequence[Answer],
+    initial: str,
+) -> None:
+    """Write the report of a result to its place."""
+
+    def read(name: str) -> Image.Image:
+        small = ImageFile.of(folder / name).rgb(_TILE).copy()
+        small.thumbnail((_TILE, _TILE))
+        return small
+
+    examples: list[dict[str, Any]] = [
+        {"query": queries[n], "before": before[n].names, "after": after[n].names}
+        for n in _drawn(queries)
+    ]
+    page = (
+        environment("ocelot.adapting")
+        .get_template("report.html")
+        .render(
+            result=result,
+            examples=examples,
+            initial=initial,
+            picture=lambda name: data_url(read, name),
+        )
+    )
+    assert result.report is not None
+    write_atomic(result.report, sendable(page).encode())
+
+
+def _drawn(queries: Sequence[TripletQuery]) -> list[int]:
+    """Numbers of questions, drawn at random, in turns from each task."""
+    tasks = defaultdict(list)
+    for number, query in enumerate(queries):
+        tasks[query.task].append(number)
+    rng = random.Random(0)
+    mixed = [rng.sample(numbers, min(_EXAMPLES, len(numbers))) for numbers in tasks.values()]
+    turns = [one[turn] for turn in range(_EXAMPLES) for one in mixed if turn < len(one)]
+    return turns[:_EXAMPLES]

@@ -1,0 +1,151 @@
+"""What is understood from the metadata of shops."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from ocelot.adapting.columns import Columns
+from ocelot.adapting.language import LANGUAGES, detect, read_language
+from ocelot.adapting.understand import Catalogue, understand
+from ocelot.errors import ConfigurationError, InputError, MetadataError
+from tests.adapting.made import Line, write_metadata, write_shop
+
+
+def shop_of(folder: Path, lines: list[Line]) -> Catalogue:
+    """Pictures of one pixel with these lines, which get their file names here."""
+    folder.mkdir()
+    named = [{"file_name": f"{number}.png"} | line for number, line in enumerate(lines)]
+    for line in named:
+        Image.new("RGB", (1, 1)).save(folder / line["file_name"])
+    write_metadata(folder, named)
+    return understand(folder)
+
+
+def test_a_shop_without_options(tmp_path: Path) -> None:
+    lines = write_shop(tmp_path / "shop")
+    found = understand(tmp_path / "shop")
+    assert found.columns == Columns("title", ("colour",), "kind", None, None, ("colour",))
+    assert found.language.name == "English" and found.unused == ()
+    assert len(found.rows) == len(lines) == 168
+    designs = defaultdict(list)
+    for row in found.rows:
+        designs[row.design].append(row)
+    assert len(designs) == 3 * 14
+    for rows in designs.values():
+        assert {row.values for row in rows} == {("red",), ("green",), ("blue",), ("black",)}
+        assert len({row.part for row in rows}) == 1 and all(row.varies for row in rows)
+    sizes = {part: len(found.part(part)) for part in ("train", "watch", "measure")}
+    assert sizes["train"] > 80 and sizes["watch"] >= 4 and sizes["measure"] >= 12
+
+
+def test_columns_by_their_contents(tmp_path: Path) -> None:
+    """Names that say nothing; a brand differs between equal titles and is no attribute."""
+    lines = [
+        {"a": f"{brand} {shape} sofa with {n} legs {colour}", "b": colour, "c": brand, "d": shape}
+        for n in range(6)
+        for shape in ("low", "corner", "deep", "wide")
+        for colour in ("navy blue", "grey")
+        for brand in ("Acme", "Zenith")
+    ]
+    columns = shop_of(tmp_path / "shop", lines).columns
+    assert (columns.title, columns.attributes, columns.meanings) == ("a", ("b",), ("colour",))
+    assert columns.kind == "d"
+
+
+def test_a_group_says_what_a_design_is_and_what_varies(tmp_path: Path) -> None:
+    lines = [
+        {
+            "title": f"no two titles alike {n} {k}",
+            "sku": f"S{n}",
+            "upholstery": fabric,
+            "origin": "x",
+        }
+        for n in range(8)
+        for k, fabric in enumerate(("bouclé", "chenille", "chenille"))
+    ]
+    found = shop_of(tmp_path / "shop", lines)
+    assert (found.columns.group, found.columns.attributes) == ("sku", ("upholstery",))
+    rows = [row for row in found.rows if row.design == "group S3"]
+    assert len(rows) == 3 and all(row.varies for row in rows)
+    assert len({row.product for row in rows}) == 2  # two photographs of the one in chenille
+
+
+def test_a_common_name_is_no_design(tmp_path: Path) -> None:
+    lines = [
+        {"title": f"printed cotton shirt {colour}", "colour": colour}
+        for colour in ("red", "blue")
+        for _ in range(10)
+    ]
+    assert not any(row.varies for row in shop_of(tmp_path / "shop", lines).rows)
+
+
+def test_forms_of_a_word_are_left_out_of_designs(tmp_path: Path) -> None:
+    lines = [
+        {"titolo": f"maglietta sportiva {n} {form}", "colore": colour, "categoria": "magliette"}
+        for n in range(5)
+        for form, colour in (("rossa", "rosso"), ("nera", "nero"))
+    ]
+    found = shop_of(tmp_path / "shop", lines)
+    assert found.language.name == "Italian" and len({row.design for row in found.rows}) == 5
+
+
+def test_a_split_of_the_shop_is_followed_and_na_is_unknown(tmp_path: Path) -> None:
+    lines = [
+        {"title": f"shirt number {n} {colour}", "colour": colour, "split": part}
+        for n, part in enumerate(("train", "test", "train"))
+        for colour in ("red", "blue", "NA")
+    ]
+    found = shop_of(tmp_path / "shop", lines)
+    assert {row.part for row in found.rows if "number 1" in row.title} == {"measure"}
+    assert {row.part for row in found.rows if "number 1" not in row.title} <= {"train", "watch"}
+    assert [row.values for row in found.rows][:3] == [("red",), ("blue",), ("",)]
+
+
+def test_corrections(tmp_path: Path) -> None:
+    write_shop(tmp_path / "shop")
+    given = Columns(title="kind", attributes=("title",), kind="colour")
+    columns = understand(tmp_path / "shop", given=given).columns
+    assert (columns.title, columns.attributes, columns.kind) == ("kind", ("title",), "colour")
+    with pytest.raises(MetadataError, match="'size': it has title, colour, kind"):
+        understand(tmp_path / "shop", given=Columns(kind="size"))
+
+
+def test_no_metadata(tmp_path: Path) -> None:
+    Image.new("RGB", (1, 1)).save(tmp_path / "a.png")
+    with pytest.raises(MetadataError, match=r"metadata\.csv with file_name and title"):
+        understand(tmp_path)
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_languages_are_told_and_complete(code: str) -> None:
+    language = read_language(code)
+    colours = language.attributes["colour"].words
+    texts = [f"{language.common.split()[n % 5]} {word}" for n, word in enumerate(colours)]
+    assert detect(texts, []).name == language.name
+    for phrase, slot in (("kind", "{kind}"), ("change", "{value}"), ("keep", "{kind}")):
+        for attribute in (None, "colour", "material", "pattern"):
+            assert any(slot in one for one in language.asked(phrase, attribute)[:1])
+    assert all("{kind}" in one and "{value}" in one for one in language.phrases["both"])
+    for phrases in language.phrases.values():
+        assert len(set(phrases)) == len(phrases)
+
+
+def test_a_language_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    page = (Path(__file__).parents[2] / "docs" / "adapt.md").read_text(encoding="utf-8")
+    file.write_text(page[page.index('name = "Dutch"') :].partition("```")[0], encoding="utf-8")
+    dutch = read_language(str(file))
+    assert dutch.asked("keep", "colour") == ("{kind} in deze kleur",)
+    assert dutch.asked("keep", "size") == ("{kind} met dezelfde {attribute}",)
+    file.write_text("name = 'x'\ncolour = 3\n[phrases]\n")
+    with pytest.raises(ConfigurationError, match=r"own\.toml: colour"):
+        read_language(str(file))
+    file.write_text("name = 'x'\n[phrases]\n")
+    with pytest.raises(ConfigurationError, match="lacks both"):
+        read_language(str(file))
+    with pytest.raises(InputError, match="no language 'nl'"):
+        read_language("nl")
