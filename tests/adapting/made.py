@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from ocelot.model.checkpoint import write_folder
 from ocelot.model.geometry import ConvolutionConfig, Geometry, TextConfig
+from ocelot.model.knowledge import write_words
 from ocelot.model.visualized_bge import Network
 from ocelot.training.vocabulary import build_tokenizer
 
@@ -64,17 +65,22 @@ def write_metadata(folder: Path, lines: list[Line]) -> None:
 
 
 def useless(lines: list[Line]) -> list[Line]:
-    """The same pictures with random titles and one colour."""
+    """The same pictures with random titles and one colour; a third is held out."""
     rng = random.Random(0)
     words = ["".join(rng.choices("abcdefghij", k=6)) for _ in range(300)]
     return [
-        {"file_name": line["file_name"], "title": " ".join(rng.sample(words, 4)), "colour": "red"}
-        for line in lines
+        {
+            "file_name": line["file_name"],
+            "title": " ".join(rng.sample(words, 4)),
+            "colour": "red",
+            "split": "train" if number % 3 else "test",
+        }
+        for number, line in enumerate(lines)
     ]
 
 
 def write_encoder(folder: Path) -> Path:
-    """Write a tiny network with random weights."""
+    """Write a tiny network with random weights, which says that it has seen four words."""
     tokenizer = build_tokenizer(["same item in red"], 300)
     text = TextConfig(
         vocabulary=tokenizer.tokenizer.get_vocab_size(), width=32, hidden=64, layers=2, heads=2,
@@ -82,4 +88,6 @@ def write_encoder(folder: Path) -> Path:
     )  # fmt: skip
     torch.manual_seed(0)
     network = Network(Geometry(ConvolutionConfig(16, (8, 32), (1, 1)), text, 0.5))
-    return write_folder(folder, "micro", network, tokenizer)
+    write_folder(folder, "micro", network, tokenizer)
+    write_words(folder, ["same item in red"])
+    return folder

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import ocelot as library
+from ocelot.adapting import adapt as adapting
 from ocelot.adapting.adapt import verdict
 from ocelot.adapting.measure import Figure
 from ocelot.encoders import VisualizedBGE
@@ -21,59 +24,64 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture
-def micro(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The encoder; a shop lies beside it, in the working folder."""
-    monkeypatch.chdir(tmp_path)
-    write_shop(tmp_path / "shop")
+def micro(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The encoder, which learns fast; a shop lies beside it, in the working folder."""
+    work = tmp_path / "work"
+    work.mkdir(exist_ok=True)
+    monkeypatch.chdir(work)
+    write_shop(work / "shop")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    monkeypatch.setattr(adapting, "_PICTURES_PER_CORE", (24, 8))
+    monkeypatch.setattr(adapting, "_LEARNING_RATES", (5e-3, 1e-5))
+    monkeypatch.setattr(adapting, "_CHECK_EVERY", 10)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
-    yield write_encoder(tmp_path / "micro")
+    yield write_encoder(work / "micro")
     torch.set_num_threads(threads)
 
 
-def test_a_shop_gets_a_better_encoder(micro: Path) -> None:
-    said: list[str] = []
-    found = library.adapt("shop", encoder=micro, steps=120, device="cpu", say=said.append)
+def test_a_shop_gets_a_better_encoder_by_the_example_of_the_docs(
+    micro: Path, bare_environment: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (DOCS / "adapt.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"<!-- run -->\n```python\n(.*?)```", page, re.S)
+    code = code.replace("minutes=10", "steps=80, encoder='micro', device='cpu'")
+    names: dict[str, Any] = {}
+    exec(compile(code, "adapt.md", "exec"), names)
+    assert "kind: kind, 3 values: " in capsys.readouterr().out
+    found = names["found"]
     assert found.encoder == Path("shop-encoder/encoder"), found.reason
-    assert "attribute: colour, 4 values: black, blue, green, red …" in "\n".join(said).replace(
-        "red, green, blue, black", "black, blue, green, red"
-    )
     figures = {figure.task: figure for figure in found.figures}
-    gain = figures["colour and kind"]
-    assert gain.after > gain.before and gain.gain_interval[0] > 0
+    gain = figures["same item in another colour"]
+    assert gain.after > 0.15 > gain.before and gain.gain_interval[0] > 0
     encoder = VisualizedBGE.load(found.encoder, device="cpu")
     assert encoder.name == "micro-shop" and {"red", "lamps"} <= encoder.words
+    assert Path("shop.db").exists()  # a collection of the adapted encoder
     report = json.loads(Path("shop-encoder/report.json").read_text())
     assert report["reason"] == found.reason
-    page = Path("shop-encoder/report.html").read_text()
-    assert page.count("<section>") == 10 and page.count("data:image/jpeg") > 80
-    assert 'class="right"' in page and "http" not in page.replace("http-equiv", "")
-    assert {path.name for path in Path("shop-encoder/training").iterdir()} <= {
-        "metrics.csv", "metrics.png",
-    }  # fmt: skip
+    html = Path("shop-encoder/report.html").read_text()
+    assert html.count("<section>") == 10 and html.count("data:image/jpeg") > 80
+    assert 'class="right"' in html and "http" not in html.replace("http-equiv", "")
+    left = {path.name for path in Path("shop-encoder/training").iterdir()}
+    assert left <= {"metrics.csv", "metrics.png"}
 
 
 def test_an_interrupted_run_goes_on(micro: Path) -> None:
-    def until_second_check(line: str) -> None:
-        if line.startswith("step 80"):
+    def interrupts(line: str) -> None:
+        if line.startswith("step 20"):
             raise KeyboardInterrupt
 
-    def encoder(output: str) -> bytes:
-        return Path(output, "training", "encoder", "model.safetensors").read_bytes()
-
-    options = {"encoder": micro, "steps": 90, "device": "cpu"}
+    options: dict[str, Any] = {"encoder": micro, "steps": 25, "device": "cpu"}
     with pytest.raises(KeyboardInterrupt):
-        library.adapt("shop", output="cut", say=until_second_check, **options)
+        library.adapt("shop", output="cut", say=interrupts, **options)
     assert not Path("cut/report.json").exists() and Path("cut/training/state.pt").exists()
     said: list[str] = []
     resumed = library.adapt("shop", output="cut", say=said.append, **options)
-    assert [line for line in said if line.startswith("step 40")] == []  # that was done
-    assert [line for line in said if line.startswith("asking micro ")] == []
+    assert not [line for line in said if re.match("step 10|asking micro ", line)]  # that was done
     whole = library.adapt("shop", output="whole", **options)
-    assert [vars(figure) for figure in resumed.figures] == [vars(f) for f in whole.figures]
+    assert resumed.figures == whole.figures
     with pytest.raises(ConfigurationError, match="other options"):
-        library.adapt("shop", output="cut", encoder=micro, steps=91)
+        library.adapt("shop", output="cut", encoder=micro, steps=26)
     Path("other").mkdir()
     Path("other/note.txt").touch()
     with pytest.raises(ConfigurationError, match="something else"):
@@ -81,19 +89,22 @@ def test_an_interrupted_run_goes_on(micro: Path) -> None:
 
 
 def test_useless_metadata_changes_nothing(micro: Path) -> None:
-    write_metadata(Path("shop"), useless(write_shop(Path("again"))))
-    found = library.adapt("shop", encoder=micro, steps=20, device="cpu")
+    lines = write_shop(Path("random"))
+    write_metadata(Path("random"), useless(lines))
+    found = library.adapt("random", encoder=micro, steps=30, device="cpu")
     assert found.encoder is None and "nothing is kept" in found.reason.lower()
     assert found.report and found.report.is_file()
-    assert not Path("shop-encoder/encoder").exists()
+    assert not Path("random-encoder/encoder").exists()
+    write_metadata(Path("random"), [{"file_name": line["file_name"], "a": "red"} for line in lines])
+    found = library.adapt("random", encoder=micro, output="one")
+    assert found.reason.endswith("Nothing was changed.") and not Path("one").exists()
 
 
-def test_thirty_pictures_are_too_few(micro: Path, ocelot: Command) -> None:  # noqa: F811
-    write_metadata(Path("shop"), write_shop(Path("few"), 3)[:30])
-    write_shop(Path("tiny"), 3)
-    outcome = ocelot("adapt", "tiny", "--encoder", micro)
+def test_thirty_pictures_are_too_few(ocelot: Command, micro: Path) -> None:  # noqa: F811
+    write_metadata(Path("shop"), write_shop(Path("again"))[:30])
+    outcome = ocelot("adapt", "shop", "--encoder", micro)
     assert outcome.code == 0 and "Nothing was changed." in outcome.out
-    assert not Path("tiny-encoder").exists()
+    assert "30 pictures with metadata" in outcome.out and not Path("shop-encoder").exists()
 
 
 def figure(task: str, gain: float, interval: tuple[float, float]) -> Figure:
@@ -111,8 +122,7 @@ def test_nothing_that_is_worse_is_kept() -> None:
     assert not verdict([good, unclear, figure("mean", 0.1, (-0.01, 0.2))])[1]
 
 
-def test_the_command_of_the_docs(micro: Path, ocelot: Command) -> None:  # noqa: F811
-    write_shop(Path("shop"))
+def test_the_command_of_the_docs(ocelot: Command, micro: Path) -> None:  # noqa: F811
     page = (DOCS / "adapt.md").read_text(encoding="utf-8")
     words = re.findall(r"^ocelot (adapt .+)$", page, re.M)[0].split()
     outcome = ocelot(*words, "--encoder", micro, "--minutes", "0.03", "--device", "cpu")
@@ -121,17 +131,6 @@ def test_the_command_of_the_docs(micro: Path, ocelot: Command) -> None:  # noqa:
     assert "The report is shop-encoder/report.html." in outcome.out
     kept = Path("shop-encoder/encoder").is_dir()
     assert kept == ("ocelot reindex --encoder shop-encoder/encoder" in outcome.out)
-
-
-def test_the_example_of_the_library_runs(
-    micro: Path, monkeypatch: pytest.MonkeyPatch, bare_environment: None
-) -> None:
-    page = (DOCS / "adapt.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"<!-- run -->\n```python\n(.*?)```", page, re.S)
-    code = code.replace("minutes=10", "steps=120, encoder='micro', device='cpu'")
-    names: dict[str, object] = {}
-    exec(compile(code, "adapt.md", "exec"), names)
-    assert Path("shop.db").exists()
 
 
 @pytest.mark.parametrize(

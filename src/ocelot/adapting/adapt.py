@@ -30,7 +30,9 @@ _MEASURED = 2000  # pictures, and
 _QUESTIONS = 400  # of each task, that are measured
 _CHECK_EVERY = 40  # steps from one look at the watched part to the next
 _NEW_WORDS, _LEAST_OF_A_WORD = 2000, 8
-_PICTURES_PER_CORE, _ON_GPU = (48, 16), (256, 128)  # of a batch: convolutional towers, others
+# Of small encoders with a convolutional tower, and of others.
+_PICTURES_PER_CORE, _PICTURES_ON_GPU = (48, 16), (256, 128)
+_LEARNING_RATES = 5e-4, 2e-5
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ def _config(
     options = OptimiserConfig(
         steps=steps or 10**6,
         minutes=0.0 if steps else minutes,
-        learning_rate=5e-4 if small else 2e-5,
+        learning_rate=_LEARNING_RATES[not small],
         warmup=min(20, steps or 20),
         temperature=0.04 if small else 0.02,
         weight_decay=0.05 if small else 0.01,
@@ -247,7 +249,7 @@ def _config(
     return TrainConfig(
         name=re.sub(r"\W+", "-", name).strip("-"),
         seed=seed,
-        data=DataConfig(batch_size=size if place.type == "cpu" else _ON_GPU[not small]),
+        data=DataConfig(batch_size=size if place.type == "cpu" else _PICTURES_ON_GPU[not small]),
         optimiser=options,
     )
 

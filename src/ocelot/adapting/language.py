@@ -149,18 +149,12 @@ def detect(texts: Iterable[str], columns: Iterable[str]) -> Language:
     Args:
         columns: Names of columns; they count as a few texts.
     """
-    scores = dict.fromkeys(LANGUAGES, 0)
-    texts = [*texts][:_TOLD_BY] + [*columns] * 20
-    found = [(" ".join(words), set(words)) for words in map(words_in, texts)]
+    found = [set(words_in(text)) for text in [*texts][:_TOLD_BY] + [*columns] * 20]
+    scores = {}
     for code in LANGUAGES:
         language = read_language(code)
-        known = set(language.common.split())
-        known |= {word for one in language.attributes.values() for word in one.forms}
-        known |= {name for names in language.columns.values() for name in names}
-        for text, words in found:
-            if code in ("zh", "ja"):
-                letters = text.replace(" ", "")
-                scores[code] += sum(word in letters for word in known if _CJK.search(word))
-            else:
-                scores[code] += len(words & known)
+        words = [language.common, *(word for names in language.columns.values() for word in names)]
+        words += [word for one in language.attributes.values() for word in one.words]
+        known = set(words_in(" ".join(words)))
+        scores[code] = sum(len(text & known) for text in found)
     return read_language(max(scores, key=scores.__getitem__))
