@@ -140,7 +140,7 @@ def _load_encoder(
 ) -> Encoder:
     """Load the encoder, unless its vectors are known to have another length than those stored."""
     from ocelot.collection import EncoderIdentity
-    from ocelot.encoders.weights import known_dimension
+    from ocelot.encoders.catalog import known_dimension
 
     if existing is not None:
         dimension = known_dimension(settings.encoder, settings.text_model)
