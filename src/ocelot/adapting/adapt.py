@@ -16,7 +16,7 @@ from ocelot.adapting.measure import Answer, Figure, answered, compare, triplets
 from ocelot.adapting.questions import Asker, held_out_questions
 from ocelot.adapting.report import write_page
 from ocelot.adapting.understand import understand
-from ocelot.errors import ConfigurationError, InputError
+from ocelot.errors import ConfigurationError, InputError, requires_extra
 from ocelot.files import remove, write_atomic
 
 if TYPE_CHECKING:
@@ -112,12 +112,12 @@ def adapt(
     if problem := _problem(len(catalogue.part("train")), len(questions)):
         return Adaptation(f"{problem} Nothing was changed.", understood=(*catalogue.lines(),))
 
-    from ocelot.adapting.source import CatalogueSource
-    from ocelot.encoders.visualized_bge import VisualizedBGE
-    from ocelot.encoders.weights import load_checkpoint
-    from ocelot.training.loop import train
-    from ocelot.training.report import read
-
+    with requires_extra("train", "ocelot adapt"):
+        from ocelot.adapting.source import CatalogueSource
+        from ocelot.encoders.visualized_bge import VisualizedBGE
+        from ocelot.encoders.weights import load_checkpoint
+        from ocelot.training.loop import train
+        from ocelot.training.report import read
     initial = load_checkpoint(encoder, text_model)
     _begin(output, repr([catalogue, initial.fingerprint, minutes, steps, seed]))
     queries = triplets(asker, rows, questions)
