@@ -31,8 +31,9 @@ _QUESTIONS = 400  # of each task, that are measured
 _CHECK_EVERY = 40  # steps from one look at the watched part to the next
 _NEW_WORDS, _LEAST_OF_A_WORD = 2000, 8
 # Of small encoders with a convolutional tower, and of others.
-_PICTURES_PER_CORE, _PICTURES_ON_GPU = (48, 16), (256, 128)
+_PICTURES_PER_CORE, _PICTURES_ON_GPU = (96, 16), (384, 128)
 _LEARNING_RATES = 5e-4, 2e-5
+_SHARE = 0.5  # of a picture's own vector, where the encoder has none
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,10 @@ def _config(
     return TrainConfig(
         name=re.sub(r"\W+", "-", name).strip("-"),
         seed=seed,
-        data=DataConfig(batch_size=size if place.type == "cpu" else _PICTURES_ON_GPU[not small]),
+        data=DataConfig(
+            batch_size=size if place.type == "cpu" else _PICTURES_ON_GPU[not small],
+            picture_share=initial.geometry.picture_share or _SHARE,
+        ),
         optimiser=options,
     )
 
