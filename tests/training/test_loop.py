@@ -147,3 +147,30 @@ def test_what_cannot_be_trained_is_refused(micro: TrainConfig, tmp_path: Path) -
     (tmp_path / "state.pt").write_bytes(b"not a state")
     with pytest.raises(ConfigurationError, match=r"state\.pt is damaged"):
         train(micro, Squares(), tmp_path, device="cpu")
+
+
+def test_the_best_state_is_kept(
+    micro: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = with_optimiser(micro, evaluate_every=2)
+    best = train(with_optimiser(config, stop=4), Squares(), tmp_path / "best", device="cpu")
+    recalls = iter([0.2, 0.7, 0.5])
+    monkeypatch.setattr("ocelot.training.loop.recall", lambda network, batch: next(recalls))
+    kept = train(with_optimiser(config, keep_best=True), Squares(), tmp_path / "kept", device="cpu")
+    assert next(recalls, None) is None  # the run went on to its end
+    last = torch.load(tmp_path / "kept" / "state.pt", weights_only=True)
+    assert (last["step"], last["best"]) == (6, 0.7)
+    weights = [read_folder(folder).state["projection.weight"] for folder in (best, kept)]
+    np.testing.assert_array_equal(*weights)
+
+
+def test_a_run_may_end_by_time(micro: TrainConfig, tmp_path: Path) -> None:
+    reports: list[report.StepReport] = []
+    config = with_optimiser(micro, steps=10**6, evaluate_every=500, minutes=0.001)
+    train(config, Squares(), tmp_path, progress=reports.append, device="cpu")
+    assert reports[-1].held_out and reports[-1].seconds_left == 0  # measured at its end
+    assert 0.001 <= reports[-1].minutes < 1
+    ended = torch.load(tmp_path / "state.pt", weights_only=True)["step"]
+    assert ended == reports[-1].step < 10**5
+    train(config, Squares(), tmp_path, progress=reports.append, device="cpu")
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == ended  # it is done

@@ -241,6 +241,13 @@ def test_schedule_warms_up_and_decays() -> None:
     assert schedule(0, OptimiserConfig(steps=3, learning_rate=1.0, warmup=0)) == 1.0
 
 
+def test_the_schedule_follows_the_time_where_that_ends_first() -> None:
+    options = OptimiserConfig(steps=1000, learning_rate=1.0, warmup=10, final=0.1)
+    assert schedule(20, options, 1.0) == pytest.approx(0.1)
+    assert schedule(20, options, 0.5) == pytest.approx(0.55)
+    assert schedule(900, options, 0.5) == schedule(900, options)
+
+
 def test_the_average_forgets_faster_at_first(words: TextTokenizer, tmp_path: Path) -> None:
     run = run_of(words, tmp_path, average=0.9)
     name, expected = "projection.weight", torch.empty(0)

@@ -6,7 +6,7 @@ import string
 import pytest
 
 from ocelot.errors import ConfigurationError
-from ocelot.training.vocabulary import build_tokenizer
+from ocelot.training.vocabulary import build_tokenizer, extend_tokenizer
 
 TEXTS = ["the same shirt in navy", "skating, skated and skates", "A shirt in turquoise", "shirt!"]
 
@@ -53,3 +53,17 @@ def test_the_same_texts_give_the_same_tokenizer() -> None:
 def test_a_size_without_room_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="at least"):
         build_tokenizer(TEXTS, 100)
+
+
+def test_words_are_added_behind_those_that_are_there() -> None:
+    old = build_tokenizer(["a red mug"], 300)
+    texts = ["kurta red"] * 3 + ["赤いカップ", "rare word"]
+    new = extend_tokenizer(old, texts, most=10, least=3)
+    known, more = old.tokenizer.get_vocab(), new.tokenizer.get_vocab()
+    assert known.items() <= more.items()
+    assert set(more) - set(known) == {"kurta", "赤", "いカッフ"}
+    assert new.tokenizer.encode("red kurta").tokens == ["[CLS]", "red", "kurta", "[SEP]"]
+    assert (
+        extend_tokenizer(old, texts, most=1, least=3).tokenizer.get_vocab_size() == len(known) + 1
+    )
+    assert extend_tokenizer(new, texts, most=10, least=3) is new
