@@ -32,8 +32,8 @@ class StepReport:
         temperature: Temperature of the softmax.
         rate: Queries per second since the last report.
         seconds_left: Until the last step, at the present rate.
-        minutes: Time that the run has taken.
         held_out: R@1 of each held-out search, if it was measured at this step.
+        minutes: Time that the run has taken.
     """
 
     step: int
@@ -44,8 +44,8 @@ class StepReport:
     learning_rate: float
     rate: float
     seconds_left: float
-    minutes: float = 0.0
     held_out: Mapping[str, float] = field(default_factory=dict)
+    minutes: float = 0.0
 
     def __str__(self) -> str:
         """One line for people."""
