@@ -142,17 +142,15 @@ def adapt(
         training,
         initial=_with_new_words(initial, source.texts()),
         device=device,
-        progress=lambda line: say(str(line)) if line.held_out else None,
+        progress=lambda line: say(str(line)),
     )
     after = ask(VisualizedBGE.load(written, device=device))
     figures = compare(questions, before, after)
     reason, better = verdict(figures)
-    remove(output / "encoder")
-    if better:
-        written.rename(output / "encoder")
+    kept = output / "encoder"
     result = Adaptation(
         reason,
-        output / "encoder" if better else None,
+        kept if better else None,
         output / "report.html",
         tuple(catalogue.lines()),
         tuple(figures),
@@ -160,6 +158,9 @@ def adapt(
     )
     write_page(result, folder, queries, before, after, initial.name)
     _write(output, "report", asdict(result))
+    remove(kept)  # that of an earlier run
+    if better:
+        written.rename(kept)
     remove(training / "state.pt")
     remove(training / "encoder")
     return result

@@ -29,6 +29,7 @@ _WATCHED_QUESTIONS = 40  # of each task, that choose the best state
 _TOGETHER = 4  # designs, or pictures, of one kind that follow each other
 _DESIGNS, _VIEWS = 0.5, 0.1  # of a batch's pictures, where there are any
 _AUGMENTATION = 0.5
+_LONGEST = 30  # words of a title: more than a training text holds are cut off anyway
 
 One = TypeVar("One")
 Asked = tuple[int | None, str | None, int, Wanted]  # reference and target are rows
@@ -221,8 +222,8 @@ def _part(rng: random.Random, words: list[str]) -> list[str]:
         first = rng.randrange(max(1, len(words) - length + 1))
         return words[first : first + length]
     if draw < 0.75 and len(words) > 2:
-        return rng.sample(words, max(2, round(len(words) * rng.uniform(0.4, 0.9))))
-    return words
+        words = rng.sample(words, max(2, round(len(words) * rng.uniform(0.4, 0.9))))
+    return words[:_LONGEST]
 
 
 def _by_root(rng: random.Random, groups: Mapping[str, Sequence[object]]) -> str:
