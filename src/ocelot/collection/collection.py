@@ -21,7 +21,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -29,9 +29,16 @@ import numpy as np
 from pymilvus import MilvusException
 from pymilvus.client.utils import SciPyHelper
 
-from ocelot.collection.connection import Access, Database, cause, failure, quiet, rpc_code
-from ocelot.collection.fields import SAMPLE, FieldNames
-from ocelot.collection.filters import checked_filter, shown
+from ocelot.collection.connection import (
+    Access,
+    Database,
+    cause,
+    failure,
+    in_order,
+    quiet,
+    rpc_code,
+)
+from ocelot.collection.filters import SAMPLE, check_fields, checked_filter, renamed_fields, shown
 from ocelot.collection.generations import (
     check_alias,
     generation_name,
@@ -105,10 +112,8 @@ class Collection:
         self.outage_timeout = 0.0 if database.deployment == "lite" else outage_timeout
         self._timeout = database.timeout
         self._searching = {"consistency_level": consistency, "timeout": database.timeout}
-        # Writers, and readers of what they have written, must see all of it.
-        self._reading = {"consistency_level": "Strong", "timeout": database.timeout}
         self._index = ""
-        self._field_names = FieldNames(self._exists, self.sample)
+        self._fields: set[str] = set()  # fields of metadata that some row is known to have
 
     def __repr__(self) -> str:
         return f"Collection({self.name!r}, uri={self.uri!r})"
@@ -325,7 +330,7 @@ class Collection:
                 break
             wanted = min(2 * wanted, MAX_RESULTS)  # several items have an excluded content
         if not found:
-            self._field_names.check(expression)
+            self._check_fields(expression)
         return tuple(
             hit_of(hit["entity"], hit["distance"], rank)
             for rank, hit in enumerate(kept[:limit], 1)
@@ -383,8 +388,8 @@ class Collection:
         """
         wanted = checked_ids(ids)
         with self._mapped("read"):
-            entities = list(self._by_ids(wanted, [*WITH_METADATA, "vector"]))
-        rows = {entity["id"]: row_of(entity) for entity in entities}
+            found = map(row_of, self._by_ids(wanted, [*WITH_METADATA, "vector"]))
+            rows = {row.id: row for row in found}
         return tuple(rows[id] for id in wanted if id in rows)
 
     def known(self, ids: str | Iterable[str]) -> set[str]:
@@ -406,9 +411,19 @@ class Collection:
             yield from self._query(f"id in {json.dumps(chunk)}", fields)
 
     def _query(self, expression: str, fields: list[str], limit: int | None = None) -> list[Any]:
-        options = self._reading if limit is None else {**self._reading, "limit": limit}
-        found = self._client.query(self.name, filter=expression, output_fields=fields, **options)
-        return list(found)
+        return self._database.query(self.name, expression, fields, limit)
+
+    def _in_order(
+        self, fields: list[str], window: int, filter: str, after: str = "", split: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Entities that a filter selects, in order of their ids; see `in_order`."""
+
+        def query(bounds: str) -> list[dict[str, Any]]:
+            expression = " and ".join(part for part in (bounds, filter and f"({filter})") if part)
+            with self._mapped("read", filter):
+                return self._query(expression, fields, window)
+
+        return chain.from_iterable(in_order(query, "id", window, after or None, split))
 
     def delete(self, ids: str | Iterable[str]) -> tuple[Row, ...]:
         """Remove rows; return those that there were, without vectors and metadata."""
@@ -429,7 +444,7 @@ class Collection:
             # A server's statistics miss rows in unsealed segments; a query does not.
             count = int(self._query(expression, ["count(*)"])[0]["count(*)"])
         if not count:
-            self._field_names.check(expression)
+            self._check_fields(expression)
         return count
 
     def iterate(self, *, metadata: bool = True, filter: str | None = None) -> Iterator[Row]:
@@ -445,28 +460,15 @@ class Collection:
             FilterError: As in `search`.
         """
         fields = WITH_METADATA if metadata else WITHOUT_METADATA
-        # Content hashes are evenly spread, so hex ranges of equal width are pages of about equal
-        # size. Large pages: each query costs Lite a pass over all rows, and a server a wait for
-        # strong consistency. A range with too many rows, as with own ids, is halved.
+        # Large pages: each query costs Lite a pass over all rows, and a server a wait for
+        # strong consistency.
         window = MAX_RESULTS if metadata or self.deployment != "lite" else 140_000
-        filter = checked_filter(filter)
-        depth, left = 0, self.count(filter)
-        while left > window * 3 // 4:
-            depth, left = depth + 1, left // 16
-        starts = ["", *(f"{number:0{depth}x}" for number in range(1, 16**depth))]
-        ranges = list(zip(starts, [*starts[1:], ""], strict=True))[::-1]
-        while ranges:
-            low, high = ranges.pop()
-            bounds = [f'id >= "{low}"', *([f'id < "{high}"'] if high else [])]
-            expression = " and ".join([*bounds, *([f"({filter})"] if filter else [])])
-            with self._mapped("read", filter):
-                page = self._query(expression, fields, window)
-            page.sort(key=lambda entity: str(entity["id"]))
-            if len(page) >= window:
-                middle = str(page[len(page) // 2]["id"])
-                ranges += [(middle, high), (low, middle)]
-                continue
-            yield from map(row_of, page)
+        expression = checked_filter(filter)
+        entity = None
+        for entity in self._in_order(fields, window, expression):
+            yield row_of(entity)
+        if entity is None:
+            self._check_fields(expression)
 
     def iterate_whole(self, *, filter: str | None = None) -> Iterator[Row]:
         """Every row with its vector; otherwise as `iterate`. 1,000 of them are read at once."""
@@ -496,24 +498,13 @@ class Collection:
         if after:
             check_id(after)
         expression = checked_filter(filter)
-        ids = self._ids_after(after, limit, expression)
+        following = self._in_order(["id"], max(4 * limit, _PAGE), expression, after, split=limit)
+        ids = [str(entity["id"]) for entity in islice(following, limit + 1)]
         with self._mapped("read", expression):
             rows = {row.id: row for row in map(row_of, self._by_ids(ids[:limit], WITH_METADATA))}
         if not ids and not after:
-            self._field_names.check(expression)
+            self._check_fields(expression)
         return tuple(rows[id] for id in ids[:limit] if id in rows), len(ids) > limit
-
-    def _ids_after(self, after: str, limit: int, filter: str) -> list[str]:
-        """The first `limit` + 1 ids after one, in order; Milvus returns any, not the first."""
-        window, last = max(4 * limit, _PAGE), ""
-        while True:
-            bounds = [f'id > "{after}"', *([f'id <= "{last}"'] if last else [])]
-            expression = " and ".join([*bounds, *([f"({filter})"] if filter else [])])
-            with self._mapped("read", filter):
-                found = sorted(str(one["id"]) for one in self._query(expression, ["id"], window))
-            if len(found) < window:
-                return found[: limit + 1]
-            last = found[limit]  # up to here there are enough
 
     def sample(self, limit: int = SAMPLE) -> tuple[Row, ...]:
         """Some rows without their vectors, at most `limit`; shows which metadata there is."""
@@ -529,12 +520,18 @@ class Collection:
                 page = list(by_id.values())[:limit]
         return tuple(row_of(entity) for entity in page)
 
+    def _check_fields(self, filter: str) -> None:
+        """Say if a filter, which selects nothing, names a field that no row has."""
+        check_fields(filter, self._exists, self.sample)
+
     def _exists(self, path: str) -> bool:
         try:
             with quiet:
-                return bool(self._query(f"exists {path}", ["id"], 1))
+                if path not in self._fields and self._query(f"exists {path}", ["id"], 1):
+                    self._fields.add(path)
         except MilvusException:
             return True
+        return path in self._fields
 
     def flush(self) -> None:
         """Seal what was written, for quicker reads after many writes."""
@@ -559,16 +556,8 @@ class Collection:
             built = built_index(self._database, self.name)
             version = str(self._client.get_server_version(timeout=self._timeout))
         index, metric = (str(built.get(key, "")) for key in ("index_type", "metric_type"))
-        return CollectionInfo(
-            self.uri,
-            self.name,
-            self.deployment,
-            version,
-            index,
-            metric,
-            self.count(),
-            self.identity,
-        )
+        count, place = self.count(), (self.uri, self.name, self.deployment)
+        return CollectionInfo(*place, version, index, metric, count, self.identity)
 
     def unindexed(self) -> int:
         """The number of rows that a server has not indexed yet; they are searched exactly."""
@@ -599,14 +588,18 @@ class Collection:
 
     def _checked(self, vectors: Sequence[Vector | Sequence[float] | None]) -> Matrix:
         """Vectors as a matrix, shape (n, dimension)."""
-        for vector in vectors:
-            shape = np.shape(vector) if vector is not None else ()
-            if shape != (self.identity.dimension,):
-                raise InputError(
-                    f"A vector of the collection {self.name!r} must have shape "
-                    f"({self.identity.dimension},), was: {shape}."
-                )
-        matrix = np.array(vectors, dtype=np.float32)
+        expected = (self.identity.dimension,)
+        try:
+            matrix = np.array(vectors, dtype=np.float32)
+        except (TypeError, ValueError):  # of several lengths, or no numbers
+            matrix = np.empty(0, np.float32)
+        if matrix.shape != (len(vectors), *expected):
+            shapes = [() if vector is None else np.shape(vector) for vector in vectors]
+            wrong = next((shape for shape in shapes if shape != expected), "not numbers")
+            raise InputError(
+                f"A vector of the collection {self.name!r} must have shape {expected}, "
+                f"was: {wrong}."
+            )
         if not np.isfinite(matrix).all() or not matrix.any(axis=1).all():
             raise InputError("A vector must be finite and not all zeros.")
         return matrix
@@ -628,7 +621,7 @@ class Collection:
                     self._query("", ["id"], 1)  # fails too if the filter is not the cause
                 raise FilterError(
                     f"The filter {shown(filter)} cannot be used: {cause(error)}"
-                    f"{self._field_names.renamed(filter)}."
+                    f"{renamed_fields(filter, self._exists)}."
                 ) from error
             if isinstance(error, ValueError):
                 raise

@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 from pymilvus import DataType, MilvusException
 
-from ocelot.collection.connection import Access, Database, failure, quiet
+from ocelot.collection.connection import Access, Database, failure, in_order, quiet
 from ocelot.collection.filters import literal
 from ocelot.collection.indexes import MAX_RESULTS
 from ocelot.errors import CollectionError, CollectionNotFound, InputError
@@ -120,27 +120,15 @@ class ForeignCollection:
 
     def rows(self) -> Iterator[ForeignRow]:
         """All rows, in order of their primary keys."""
-        for keys in self._keys():
-            for start in range(0, len(keys), _CHUNK):
-                chunk = literal(keys[start : start + _CHUNK])
-                found = self._query(f"{self._key} in {chunk}", ["*"])
-                yield from map(self._row, sorted(found, key=lambda entity: entity[self._key]))
 
-    def _keys(self) -> Iterator[list[Any]]:
-        """The primary keys, in order. A range with too many of them is halved."""
-        # pymilvus's own iterator finds nothing on servers that do not tell it their time.
-        ranges: list[tuple[Any, Any]] = [(None, None)]
-        while ranges:
-            low, high = ranges.pop()
-            bounds = [] if low is None else [f"{self._key} > {literal(low)}"]
-            bounds += [] if high is None else [f"{self._key} <= {literal(high)}"]
-            found = self._query(" and ".join(bounds), [self._key], MAX_RESULTS)
-            keys = sorted(entity[self._key] for entity in found)
-            if len(keys) >= MAX_RESULTS:
-                middle = keys[len(keys) // 2]
-                ranges += [(middle, high), (low, middle)]
-            else:
-                yield keys
+        def keys(bounds: str) -> list[dict[str, Any]]:
+            return self._query(bounds, [self._key], MAX_RESULTS)
+
+        for page in in_order(keys, self._key, MAX_RESULTS):
+            for start in range(0, len(page), _CHUNK):
+                chunk = [entity[self._key] for entity in page[start : start + _CHUNK]]
+                found = self._query(f"{self._key} in {literal(chunk)}", ["*"])
+                yield from map(self._row, sorted(found, key=lambda entity: entity[self._key]))
 
     def _row(self, entity: Mapping[str, Any]) -> ForeignRow:
         path = entity.get(self.path_field)
@@ -151,13 +139,8 @@ class ForeignCollection:
         )
 
     def _query(self, expression: str, fields: list[str], limit: int | None = None) -> list[Any]:
-        options = {"consistency_level": "Strong", "timeout": self._database.timeout}
-        options |= {} if limit is None else {"limit": limit}
         with self._mapped():
-            found = self._database.client.query(
-                self.name, filter=expression, output_fields=fields, **options
-            )
-        return list(found)
+            return self._database.query(self.name, expression, fields, limit)
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from pymilvus import DataType, MilvusClient, MilvusException
@@ -36,8 +35,9 @@ def load_collection(
 ) -> tuple[EncoderIdentity, str, dict[str, int]]:
     """Create the collection if it is missing, check it, build its index, and load it.
 
-    Arguments and errors are as of `Collection.open`. Returns the encoder whose vectors it holds,
-    the type of its index, and the search parameters that it keeps for this type.
+    Returns:
+        The encoder whose vectors it holds, the type of its index, and the search parameters that
+        it keeps for this type.
     """
     index = _index_type(index.upper(), database.deployment, database.shown)
     client, timeout = database.client, database.timeout
@@ -105,10 +105,7 @@ def built_index(database: Database, name: str) -> dict[str, Any]:
 
 
 def _create(database: Database, name: str, encoder: EncoderIdentity, consistency: str) -> None:
-    identity = encoder.properties
-    schema = MilvusClient.create_schema(
-        auto_id=False, enable_dynamic_field=True, description=json.dumps(identity)
-    )
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=True)
     schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=128)
     schema.add_field("paths", DataType.JSON)
     for number in ("size", "width", "height"):
@@ -119,7 +116,7 @@ def _create(database: Database, name: str, encoder: EncoderIdentity, consistency
             database.client.create_collection(
                 name,
                 schema=schema,
-                properties=identity,
+                properties=encoder.properties,
                 consistency_level=consistency,
                 timeout=database.timeout,
             )
@@ -158,11 +155,7 @@ def keep_search_params(
 
 def _properties(database: Database, name: str) -> dict[str, Any]:
     described = database.client.describe_collection(name, timeout=database.timeout)
-    stored = dict(described.get("properties") or {})
-    if "ocelot.schema" not in stored:
-        with suppress(TypeError, ValueError):  # a server may keep only the description
-            stored = {**json.loads(described.get("description") or "{}"), **stored}
-    return stored
+    return dict(described.get("properties") or {})
 
 
 def _identity(database: Database, name: str, stored: Mapping[str, Any]) -> EncoderIdentity:

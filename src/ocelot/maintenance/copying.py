@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from heapq import merge
+from itertools import groupby, islice
 
 import numpy as np
 
@@ -20,9 +21,8 @@ from ocelot.collection import Collection, Row
 from ocelot.errors import CollectionError, InputError
 from ocelot.indexing.patience import Patience
 from ocelot.indexing.pipeline import Progress
-from ocelot.maintenance.pairs import paired
 
-__all__ = ["CopyReport", "copy_collection"]
+__all__ = ["CopyReport", "copy_collection", "paired"]
 
 _BATCH = 1_000  # rows read and written at once
 _COMPARED = 500  # rows read back from both sides in the end
@@ -104,6 +104,20 @@ def copy_collection(
     compared = _compare(source, destination, sum(counts.values()))
     found = sum(counts.values()) - counts["extra"]
     return CopyReport(found, **counts, compared=compared, seconds=time.perf_counter() - started)
+
+
+def paired(left: Iterable[Row], right: Iterable[Row]) -> Iterator[tuple[Row | None, Row | None]]:
+    """Pairs of rows with the same id, of rows in order of ids; None where one side has none.
+
+    >>> rows = [Row(id, {"/a.jpg": 1}, 9) for id in "abc"]
+    >>> [(a and a.id, b and b.id) for a, b in paired(rows[:2], rows[1:])]
+    [('a', None), ('b', 'b'), (None, 'c')]
+    """
+    sides = (((row.id, side, row) for row in rows) for side, rows in enumerate((left, right)))
+    both = merge(*sides, key=lambda entry: entry[:2])
+    for _, group in groupby(both, key=lambda entry: entry[0]):
+        found = {side: row for _, side, row in group}
+        yield found.get(0), found.get(1)
 
 
 def _compare(source: Collection, destination: Collection, expected: int) -> int:

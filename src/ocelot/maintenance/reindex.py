@@ -18,7 +18,7 @@ from ocelot.encoders.base import Encoder
 from ocelot.images.store import ImageStore
 from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.indexing.writer import Change
-from ocelot.maintenance.pairs import paired
+from ocelot.maintenance.copying import paired
 from ocelot.types import Failure
 
 if TYPE_CHECKING:
@@ -51,15 +51,15 @@ class ReindexReport:
 
     collection: str
     found: int
-    encoded: int
-    unchanged: int
-    updated: int
-    failures: tuple[Failure, ...]
-    overlap: float | None
-    queries: int
-    switched: bool
-    dropped: tuple[str, ...]
-    seconds: float
+    encoded: int = 0
+    unchanged: int = 0
+    updated: int = 0
+    failures: tuple[Failure, ...] = ()
+    overlap: float | None = None
+    queries: int = 0
+    switched: bool = False
+    dropped: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 def reindex(
@@ -82,7 +82,9 @@ def reindex(
         if target.name == source.name:  # it was switched to already
             dropped = target.drop_older() if drop_old else ()
             total = target.count()
-            return ReindexReport(target.name, total, 0, total, 0, (), None, 0, True, dropped, 0.0)
+            return ReindexReport(
+                target.name, total, unchanged=total, switched=True, dropped=dropped
+            )
         passes = []
         for _ in range(2):
             run = _ReindexRun(target, encoder, images, batch_size, progress)
@@ -97,15 +99,15 @@ def reindex(
         return ReindexReport(
             target.name,
             last.found,
-            first.encoded + last.encoded,
-            first.unchanged,
-            first.updated + last.updated,
-            last.failures,
-            overlap,
-            queries,
-            switched,
-            target.drop_older() if switched and drop_old else (),
-            first.seconds + last.seconds,
+            encoded=first.encoded + last.encoded,
+            unchanged=first.unchanged,
+            updated=first.updated + last.updated,
+            failures=last.failures,
+            overlap=overlap,
+            queries=queries,
+            switched=switched,
+            dropped=target.drop_older() if switched and drop_old else (),
+            seconds=first.seconds + last.seconds,
         )
 
 

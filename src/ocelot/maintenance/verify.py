@@ -124,15 +124,16 @@ def verify(
         if similarity < LEAST:
             reason = f"cosine similarity {similarity:.3f}"
             findings.append(Finding("vector", next(iter(row.paths)), row.id, reason))
-    findings.extend(check.unindexed())
+    unindexed = list(check.unindexed())
+    differences = [float(np.abs(_unit(row) - vector).max()) for row, vector in vectors]
     return Verification(
-        check.count,
-        len(check.stored) + sum(finding.kind == "unindexed" for finding in findings),
-        check.lost,
-        tuple(findings),
-        len(vectors),
-        max((float(np.abs(_unit(row) - vector).max()) for row, vector in vectors), default=0.0),
-        min(cosines, default=1.0),
+        rows=check.count,
+        files=len(check.stored) + len(unindexed),
+        lost=check.lost,
+        findings=(*findings, *unindexed),
+        compared=len(vectors),
+        difference=max(differences, default=0.0),
+        cosine=min(cosines, default=1.0),
     )
 
 

@@ -37,12 +37,12 @@ class LocalDatabase:
     _open: dict[Path, LocalDatabase] = {}  # noqa: RUF012  (guarded by _lock)
 
     def __init__(self, path: Path, *, create: bool) -> None:
-        self.path = path
-        self.uri = path
+        self.path = self.uri = path
         self.read_only = False
         self.forgotten: set[str] = set()
         self._users = 0
-        self._is_ours = not _served_here(path)  # no program in this process has opened it itself
+        # Whether no program in this process has opened it itself.
+        self._is_ours = str(path) not in _manager()._servers
         self._seal = Seal(path)
         # Milvus Lite does not lock its log: two writes at once corrupt it.
         self._writing = threading.RLock()
@@ -53,10 +53,14 @@ class LocalDatabase:
                 self.check_writable()
             with self._held:
                 self._held.enter_context(locked(path, shared=self.read_only))
-                self._check()
+                if damages := self._seal.check():
+                    raise damaged(path, damages)
                 if self.read_only:
                     self.uri = self._view()
                     self._held = self._held.pop_all()  # the lock and the view last until `close`
+                else:
+                    with suppress(OSError):
+                        self._seal.remove_leftovers()
 
     @classmethod
     def open(cls, path: Path, *, create: bool) -> LocalDatabase:
@@ -68,16 +72,29 @@ class LocalDatabase:
         Raises:
             DatabaseUnavailable: It is damaged, in use by another process, or read-only and
                 `create` is set.
+            Exception: Milvus Lite does not start.
         """
         with cls._lock:
             self = cls._open.get(path) or cls(path, create=create)
             if create:
                 self.check_writable()
-            # Two threads that let pymilvus start it start two, of which one is refused.
-            _manager().start_and_get_uri(str(self.uri))
+            try:
+                self._start()
+            except BaseException:
+                if not self._users:
+                    self._held.close()
+                raise
             cls._open[path] = self
             self._users += 1
             return self
+
+    def _start(self) -> None:
+        """Start Milvus Lite as pymilvus does, which would not say why it fails."""
+        from milvus_lite.adapter.grpc.server import start_server_in_thread
+
+        servers, folder = _manager()._servers, str(self.uri)
+        if folder not in servers:
+            servers[folder] = start_server_in_thread(data_dir=folder, host="127.0.0.1", port=0)
 
     def close(self) -> None:
         """Stop Milvus Lite and seal the files when the last user closes."""
@@ -127,13 +144,6 @@ class LocalDatabase:
             with suppress(OSError, AttributeError):
                 sink.close()
         self.forgotten.add(collection)
-
-    def _check(self) -> None:
-        if damages := self._seal.check():
-            raise damaged(self.path, damages)
-        if not self.read_only:
-            with suppress(OSError):
-                self._seal.remove_leftovers()
 
     def _view(self) -> Path:
         """A folder of links to the files. Milvus Lite replaces or removes links, never files."""
@@ -198,11 +208,6 @@ def _manager() -> Any:
     from milvus_lite.server_manager import server_manager_instance
 
     return server_manager_instance
-
-
-def _served_here(path: Path) -> bool:
-    """Whether a program in this process has the database open by itself."""
-    return str(path) in _manager()._servers
 
 
 def _is_writable(path: Path) -> bool:

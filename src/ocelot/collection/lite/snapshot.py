@@ -72,7 +72,7 @@ def _copied(database: Path, copy: Path) -> bool:
             (copy / file).parent.mkdir(parents=True, exist_ok=True)
             (copy / file).write_bytes(text)
             if file.name == "manifest.json":
-                for segment in Manifest(text.decode()).files:
+                for segment in Manifest.parse(text.decode()).files:
                     link_or_copy(database / file.parent / segment, copy / file.parent / segment)
         for file in logs:
             (copy / file).parent.mkdir(parents=True, exist_ok=True)
