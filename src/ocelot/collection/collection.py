@@ -211,18 +211,15 @@ class Collection:
     def beside(self, encoder: EncoderIdentity) -> Collection:
         """Open the collection of the same name for another encoder; create it if it is missing.
 
-        `make_newest` lets the name stand for it.
-
-        Raises:
-            CollectionError: Milvus refused.
-            ConfigurationError: Another collection has the name that `make_newest` needs.
+        `make_newest` lets the name stand for it. Raises a `ConfigurationError` if another
+        collection has the name that this needs.
         """
         with self._mapped("open what is beside"):
             check_alias(self._database, self.opened_as)
             name = generation_name(self.opened_as, encoder)
             if self._client.has_collection(self.opened_as, timeout=self._timeout):
                 first = stored_identity(self._database, self.opened_as)
-                if (first.fingerprint, first.dimension) == (encoder.fingerprint, encoder.dimension):
+                if first.vectors == encoder.vectors:
                     name = self.opened_as
         return self._open(encoder, True, name)
 
@@ -235,15 +232,13 @@ class Collection:
         """Remove the collections of the same name for other encoders; return their names."""
         first, database = self.opened_as, self._database
         with self._mapped("drop what is beside"), database.writing(self.name):
-            names = tuple(
-                name
-                for name in generations(database, first)
-                if name != self.name
-                and name in (first, generation_name(first, stored_identity(database, name)))
-            )
-            for name in names:
-                self._client.drop_collection(name, timeout=self._timeout)
-        return names
+            dropped = []
+            for name in generations(database, first):
+                own = (first, generation_name(first, stored_identity(database, name)))
+                if name != self.name and name in own:
+                    self._client.drop_collection(name, timeout=self._timeout)
+                    dropped.append(name)
+        return tuple(dropped)
 
     def check(self, encoder: EncoderIdentity) -> None:
         """Raise an `EncoderMismatch` if vectors of this encoder differ from those stored."""
@@ -344,8 +339,11 @@ class Collection:
             # pymilvus runs a second copy of scipy.sparse, past Python's lock of imports, when it
             # first looks at a vector: of two first searches at once, one could fail.
             SciPyHelper.is_scipy_sparse(None)
-        about = {"db.system.name": "milvus", "db.operation.name": "search"}
-        about["db.collection.name"] = self.name
+        about = {
+            "db.system.name": "milvus",
+            "db.operation.name": "search",
+            "db.collection.name": self.name,
+        }
         with span(f"search {self.name}", about, kind="CLIENT"), self._mapped("search", expression):
             for thorough in (False, True):
                 params = search_params(
@@ -573,13 +571,12 @@ class Collection:
 
     def drop_other(self, name: str) -> None:
         """Remove another collection of this database, if there is one with this name."""
-        with self._mapped("drop one beside"), self._database.writing(name):
+        with self._mapped("drop"), self._database.writing(name):
             self._client.drop_collection(name, timeout=self._timeout)
 
     def drop(self) -> None:
         """Remove the collection with all its rows, and close."""
-        with self._mapped("drop"), self._database.writing(self.name):
-            self._client.drop_collection(self.name, timeout=self._timeout)
+        self.drop_other(self.name)
         self.close()
 
     def close(self) -> None:

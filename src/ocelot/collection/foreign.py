@@ -54,14 +54,14 @@ class ForeignCollection:
         self.name = name
         self._database = database
         self.path_field = path_field
+        client, timeout = database.client, database.timeout
         with self._mapped():
-            if not database.client.has_collection(name, timeout=database.timeout):
-                others = sorted(database.client.list_collections(timeout=database.timeout))
+            if not client.has_collection(name, timeout=timeout):
+                others = ", ".join(sorted(client.list_collections(timeout=timeout))) or "none"
                 raise CollectionNotFound(
-                    f"There is no collection {name!r} in {database.shown}; there are: "
-                    f"{', '.join(others) or 'none'}."
+                    f"There is no collection {name!r} in {database.shown}; there are: {others}."
                 )
-            fields = database.client.describe_collection(name)["fields"]
+            fields = client.describe_collection(name)["fields"]
             vectors = [field for field in fields if field["type"] is DataType.FLOAT_VECTOR]
             if len(vectors) != 1:
                 raise CollectionError(
@@ -74,7 +74,7 @@ class ForeignCollection:
             self._key = str(key["name"])
             self._left_out = {field["name"] for field in fields if field["type"] in _VECTORS}
             self._left_out |= {path_field} | ({self._key} if key.get("auto_id") else set())
-            database.client.load_collection(name, timeout=max(database.timeout, 120.0))
+            client.load_collection(name, timeout=max(timeout, 120.0))
             self.count = int(self._query("", ["count(*)"])[0]["count(*)"])
 
     @classmethod
@@ -88,10 +88,9 @@ class ForeignCollection:
         access: Access | None = None,
         timeout: float = 30.0,
     ) -> ForeignCollection:
-        """Open a collection; nothing in it is changed.
+        """Open a collection to read it; arguments as of `Collection.open`.
 
         Args:
-            uri, name, token, access, timeout: As of `Collection.open`.
             path_field: The field with the path of the picture.
 
         Raises:

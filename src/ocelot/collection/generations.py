@@ -25,7 +25,7 @@ __all__ = ["check_alias", "generation_name", "generations", "make_newest", "newe
 
 def generation_name(name: str, encoder: EncoderIdentity) -> str:
     """The name of the collection for an encoder beside the collection `name`."""
-    vectors = f"{encoder.fingerprint} {encoder.dimension}"
+    vectors = "{} {}".format(*encoder.vectors)
     return f"{name}_{hashlib.sha256(vectors.encode()).hexdigest()[:12]}"
 
 
@@ -34,11 +34,7 @@ def _alias(name: str) -> str:
 
 
 def check_alias(database: Database, name: str) -> None:
-    """Refuse a name whose alias cannot be made, since a collection has that name.
-
-    Raises:
-        ConfigurationError: There is such a collection.
-    """
+    """Raise a `ConfigurationError` if a collection has the name of the alias for `name`."""
     alias = _alias(name)
     if alias in database.client.list_collections(timeout=database.timeout):
         raise ConfigurationError(
@@ -52,9 +48,8 @@ def check_alias(database: Database, name: str) -> None:
 def generations(database: Database, name: str) -> tuple[str, ...]:
     """The collections that there are for a name."""
     found = database.client.list_collections(timeout=database.timeout)
-    return tuple(
-        sorted(one for one in found if re.fullmatch(rf"{re.escape(name)}(_[0-9a-f]{{12}})?", one))
-    )
+    pattern = re.compile(rf"{re.escape(name)}(_[0-9a-f]{{12}})?")
+    return tuple(sorted(filter(pattern.fullmatch, found)))
 
 
 def newest(database: Database, name: str) -> str:

@@ -81,9 +81,14 @@ class EncoderIdentity:
         known = f"{self.fingerprint[:12]}, " if self.fingerprint else ""
         return f"{self.name} ({known}{self.dimension} dimensions)"
 
+    @property
+    def vectors(self) -> tuple[str, int]:
+        """What two encoders have in common whose vectors can be compared."""
+        return self.fingerprint, self.dimension
+
     def check(self, other: EncoderIdentity, collection: str) -> None:
         """Raise an `EncoderMismatch` if vectors of both differ; names and runtimes may differ."""
-        if (self.fingerprint, self.dimension) != (other.fingerprint, other.dimension):
+        if self.vectors != other.vectors:
             raise EncoderMismatch(
                 f"The collection {collection} was made with the encoder {self}, not with {other}: "
                 "choose that encoder, or index into another collection or database."

@@ -105,7 +105,7 @@ def draw_trial(collection: Collection, count: int, report: Report) -> Trial:
     drawn = nsmallest(2 * count, ids, key=lambda id: hashlib.sha256(id.encode()).digest())
     found = collection.get(drawn)
     half = len(found) // 2
-    pairs = list(zip(found[:half], found[half:], strict=False))
+    pairs = zip(found[:half], found[half:], strict=False)
     left_out = [frozenset({one.id, other.id}) for one, other in pairs]
     stored = _vectors(found)
     queries = _unit(stored[:half] + stored[half : 2 * half] / 3)
@@ -184,7 +184,6 @@ def measure_copies(
     """Measure other indexes, on a copy of the collection, which is removed in every case.
 
     Args:
-        indexes: Types of index; one that is not there is refused before any row is copied.
         open: Opens a collection of the same database; takes options of `Collection.open`.
     """
     name = f"{collection.name[:200]}_ocelot_tune"

@@ -113,8 +113,9 @@ def paired(left: Iterable[Row], right: Iterable[Row]) -> Iterator[tuple[Row | No
     >>> [(a and a.id, b and b.id) for a, b in paired(rows[:2], rows[1:])]
     [('a', None), ('b', 'b'), (None, 'c')]
     """
-    sides = (((row.id, side, row) for row in rows) for side, rows in enumerate((left, right)))
-    both = merge(*sides, key=lambda entry: entry[:2])
+    first = ((row.id, 0, row) for row in left)
+    second = ((row.id, 1, row) for row in right)
+    both = merge(first, second, key=lambda entry: entry[:2])
     for _, group in groupby(both, key=lambda entry: entry[0]):
         found = {side: row for _, side, row in group}
         yield found.get(0), found.get(1)

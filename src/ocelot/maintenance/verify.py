@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -150,11 +151,8 @@ class _Check:
         self.findings: list[Finding] = []
         self.count = self.lost = 0
         self.stored: set[str] = set()  # paths of rows
-        self._collection = collection
-        self._roots = roots
-        self._full = full
+        self._collection, self._roots, self._full = collection, roots, full
         self._progress = progress
-        self._there: dict[str, bool] = {}  # by folder
 
     def rows(self) -> list[str]:
         """Compare each row with its files; return the ids of those whose picture is there."""
@@ -195,19 +193,12 @@ class _Check:
             if read_picture(path).id == row.sha256:
                 return None
         except (FileNotFoundError, NotADirectoryError):
-            there = self._is_there(os.path.dirname(file))
-            return Finding("gone" if there else "away", path, row.id)
+            return Finding("gone" if _has_any(os.path.dirname(file)) else "away", path, row.id)
         except OSError as error:
             return Finding("unreadable", path, row.id, error.strerror or str(error))
         except ImageError as error:
             return Finding("unreadable", path, row.id, error.reason)
         return Finding("damaged" if same else "changed", path, row.id)
-
-    def _is_there(self, folder: str) -> bool:
-        """Whether a folder has anything; the place where a disk is mounted is empty without it."""
-        if folder not in self._there:
-            self._there[folder] = bool(_names(folder))
-        return self._there[folder]
 
     def unindexed(self) -> Iterator[Finding]:
         """Picture files without a row; call `rows` first."""
@@ -219,10 +210,12 @@ class _Check:
 
     def _beside(self) -> Iterator[File | Failure]:
         for folder in sorted({os.path.dirname(path) for path in self.stored}):
-            names = [name for name in _names(folder) if not name.startswith(".")]
-            paths = [os.path.join(folder, name) for name in sorted(names)]
-            images = [path for path in paths if Path(path).suffix.lower() in SUFFIXES]
-            if files := list(filter(os.path.isfile, images)):
+            paths = [
+                os.path.join(folder, name)
+                for name in sorted(_names(folder))
+                if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+            ]
+            if files := list(filter(os.path.isfile, paths)):
                 yield from scan(files)
 
 
@@ -233,19 +226,25 @@ def compared(
 
     Rows whose pictures cannot be read or decoded are left out.
     """
-    ids = list(ids)
-    size = max(1, encoder.batch_size)
-    for start in range(0, len(ids), size):
+    waiting = iter(ids)
+    while some := list(islice(waiting, max(1, encoder.batch_size))):
         rows, inputs = [], []
-        for row in collection.get(ids[start : start + size]):
-            try:
+        for row in collection.get(some):
+            with suppress(ItemNotFound, ImageError):
                 image = images.original(row.item)
                 image.decoded(encoder.decode_side, keep=True)
-            except (ItemNotFound, ImageError):
-                continue
-            rows.append(row)
-            inputs.append(Input(image))
+                rows.append(row)
+                inputs.append(Input(image))
         yield from zip(rows, encoder.encode(inputs), strict=True)
+
+
+def _has_any(folder: str) -> bool:
+    """Whether a folder has anything; the place where a disk is mounted is empty without it."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(True for _ in entries)
+    except OSError:
+        return False
 
 
 def _names(folder: str) -> list[str]:
