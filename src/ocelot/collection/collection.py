@@ -39,13 +39,6 @@ from ocelot.collection.connection import (
     rpc_code,
 )
 from ocelot.collection.filters import SAMPLE, check_fields, checked_filter, renamed_fields, shown
-from ocelot.collection.generations import (
-    check_alias,
-    generation_name,
-    generations,
-    make_newest,
-    newest,
-)
 from ocelot.collection.indexes import MAX_RESULTS, search_params
 from ocelot.collection.rows import (
     CHUNK,
@@ -64,8 +57,13 @@ from ocelot.collection.rows import (
 )
 from ocelot.collection.schema import (
     built_index,
+    check_alias,
+    generation_name,
+    generations,
     keep_search_params,
     load_collection,
+    make_newest,
+    newest,
     stored_identity,
 )
 from ocelot.errors import (
@@ -146,9 +144,8 @@ class Collection:
         Args:
             uri: A local path that ends with .db, `http://host:19530`, or the `https://…`
                 endpoint of Zilliz Cloud.
-            name: Name of the collection: letters, digits and underscores. If it was encoded
-                again (`ocelot reindex`), the newest collection of this name is opened; it stays
-                the open one whatever becomes the newest later.
+            name: Letters, digits and underscores. If the collection was encoded again (`ocelot
+                reindex`), the newest one of this name is opened, and stays the open one.
             encoder: The encoder whose vectors it holds; an existing collection must have the
                 same. None accepts the encoder of an existing collection, and creates none.
             token: `user:password` or an API key, for a server that requires one.
@@ -157,8 +154,8 @@ class Collection:
                 IVF_SQ8, IVF_RABITQ, SCANN, DISKANN, AUTOINDEX. With `create`, an existing index of
                 another type is rebuilt.
             index_params: Build parameters of the index, e.g. {"M": 32}.
-            consistency: Consistency of searches: "Strong", "Session", "Bounded" or "Eventually".
-                All other reads are strongly consistent.
+            consistency: Of searches: "Strong", "Session", "Bounded" or "Eventually". All other
+                reads are strongly consistent.
             replicas: Copies in memory that a Milvus cluster answers from; by default as they are.
             create: Whether to create what is missing; False for readers.
             timeout: The most seconds that one call may take.
@@ -166,10 +163,7 @@ class Collection:
 
         Raises:
             ConfigurationError: An argument cannot be used.
-            DatabaseUnavailable: The database cannot be opened or reached.
-            EncoderMismatch: The collection was made with another encoder.
-            CollectionNotFound: There is no such collection.
-            CollectionError: Milvus refused.
+            CollectionNotFound, DatabaseUnavailable, EncoderMismatch, CollectionError: See there.
         """
         if not _NAME.fullmatch(name):
             raise ConfigurationError(
@@ -254,7 +248,6 @@ class Collection:
         """Add rows, or replace those with the same ids. They are durable once this returns.
 
         Args:
-            rows: Sent in messages of some 16 MB.
             fresh: Whether the caller knows that none of the ids is stored yet, which saves a
                 read; if one is, a local database may keep fields of its old metadata.
 
@@ -292,12 +285,11 @@ class Collection:
 
         Args:
             vector: Shape (dimension,); need not have length 1.
-            limit: The most hits to return; at most 16,384 together with the exclusions.
+            limit: The most hits; at most 16,384 together with the exclusions.
             filter: A Milvus expression over metadata, e.g. `price < 30 and category == "Toys"`.
             exclude: Ids to leave out.
             exclude_content: Content hashes to leave out, whatever the ids of their items.
-            min_score: Leave out hits with a lower cosine similarity.
-            with_vectors: Whether hits carry their stored vectors.
+            min_score: The lowest cosine similarity of a hit.
 
         Raises:
             InputError: The vector or the limit cannot be used.
@@ -367,12 +359,7 @@ class Collection:
     def similar(
         self, id: str, *, limit: int = 9, filter: str | None = None, min_score: float | None = None
     ) -> tuple[Hit, ...]:
-        """The rows nearest to a stored one, which is left out; arguments as of `search`.
-
-        Raises:
-            ItemNotFound: There is no such item.
-            InputError, FilterError, CollectionError: See `search`.
-        """
+        """The rows nearest to a stored one, which is left out; `ItemNotFound` if there is none."""
         for row in self.get([id]):
             assert row.vector is not None
             options: dict[str, Any] = {"filter": filter, "min_score": min_score}
@@ -432,11 +419,7 @@ class Collection:
             return rows
 
     def count(self, filter: str | None = None) -> int:
-        """How many rows are stored, or how many of them a filter selects.
-
-        Raises:
-            FilterError: As in `search`.
-        """
+        """How many rows are stored, or how many of them a filter selects; errors as in `search`."""
         expression = checked_filter(filter)
         with self._mapped("count", expression):
             # A server's statistics miss rows in unsealed segments; a query does not.
@@ -446,16 +429,12 @@ class Collection:
         return count
 
     def iterate(self, *, metadata: bool = True, filter: str | None = None) -> Iterator[Row]:
-        """Every row without its vector, in order of ids.
+        """Every row without its vector, in order of ids; errors as in `search`.
 
         Rows written or removed meanwhile may or may not be seen; all others are seen once.
 
         Args:
             metadata: Whether rows carry their metadata; False is quicker.
-            filter: A Milvus expression over the metadata, to select rows.
-
-        Raises:
-            FilterError: As in `search`.
         """
         fields = WITH_METADATA if metadata else WITHOUT_METADATA
         # Large pages: each query costs Lite a pass over all rows, and a server a wait for
@@ -477,15 +456,11 @@ class Collection:
     def page(
         self, *, after: str = "", limit: int = 100, filter: str | None = None
     ) -> tuple[tuple[Row, ...], bool]:
-        """The rows that follow an id in the order of ids, without their vectors.
+        """Rows after an id in the order of ids, without vectors, and whether there are more.
 
         Args:
             after: An id, which need not be stored; "" starts with the first.
             limit: The most rows to return, 1 to 1,000.
-            filter: A Milvus expression over the metadata, to select rows.
-
-        Returns:
-            The rows, and whether there are more.
 
         Raises:
             InputError: The id or the limit cannot be used.
@@ -539,10 +514,7 @@ class Collection:
     def keep_search_params(self, params: Mapping[str, int]) -> None:
         """Search with these parameters from now on, also after the collection is opened again.
 
-        They belong to the type of the index, and are not used with another one.
-
-        Raises:
-            CollectionError: Milvus refused, or does not keep them.
+        They belong to the type of the index. A `CollectionError` if Milvus does not keep them.
         """
         with self._mapped("change"), self._database.writing(self.name):
             keep_search_params(self._database, self.name, self._index, params)

@@ -100,11 +100,7 @@ class Access:
     key: Path | None = None
 
     def options(self, shown: str) -> dict[str, str]:
-        """The arguments of `MilvusClient` for the server at the address `shown`.
-
-        Raises:
-            ConfigurationError: They do not go together, or a file cannot be read.
-        """
+        """Arguments of `MilvusClient` for a server; `ConfigurationError` if they do not fit."""
         user = f"{self.user}:{self.password}" if self.user and self.password else ""
         login = {"token": self.token or user, "db_name": self.database}
         names = {"ca_pem_path": self.ca, "client_pem_path": self.certificate}

@@ -28,17 +28,11 @@ _VECTORS = {kind for kind in DataType if kind.name.endswith("_VECTOR")}
 
 @dataclass(frozen=True)
 class ForeignRow:
-    """One row of another program's collection.
+    """One row of another program's collection."""
 
-    Attributes:
-        path: Of the picture, as it is stored; "" if there is none.
-        vector: Shape (dimension,), as it is stored.
-        metadata: All other fields, without an automatic primary key.
-    """
-
-    path: str
-    vector: Vector
-    metadata: Mapping[str, Any]
+    path: str  # of the picture, as it is stored; "" if there is none
+    vector: Vector  # shape (dimension,), as it is stored
+    metadata: Mapping[str, Any]  # all other fields, without an automatic primary key
 
 
 class ForeignCollection:

@@ -30,24 +30,14 @@ _COMPARED = 500  # rows read back from both sides in the end
 
 @dataclass(frozen=True)
 class CopyReport:
-    """What a copy did, in rows.
+    """What a copy did, in rows."""
 
-    Attributes:
-        found: Rows of the source.
-        copied: That the destination did not have.
-        updated: That it had with other values.
-        unchanged: That it had as they are.
-        extra: Rows of the destination that the source does not have; they stay.
-        compared: Rows read back from both sides, whose vectors are equal bit for bit.
-        seconds: Wall time.
-    """
-
-    found: int
-    copied: int
-    updated: int
-    unchanged: int
-    extra: int
-    compared: int
+    found: int  # of the source
+    copied: int  # that the destination did not have
+    updated: int  # that it had with other values
+    unchanged: int  # that it had as they are
+    extra: int  # that the source does not have; they stay
+    compared: int  # read back from both sides, with vectors that are equal bit for bit
     seconds: float
 
 
@@ -60,12 +50,7 @@ def copy_collection(
     """Copy all rows of a collection, with their vectors; safe to interrupt and to run again.
 
     Rows that the destination has already are not sent again; those with the same id and other
-    values are replaced. Afterwards the counts and a sample of the rows are compared.
-
-    Args:
-        source: It is only read. What others write to it meanwhile may or may not be copied.
-        destination: A collection of the same encoder.
-        progress: Called now and then from the calling thread.
+    values are replaced. What others write to the source meanwhile may or may not be copied.
 
     Raises:
         InputError: Both are the same collection.

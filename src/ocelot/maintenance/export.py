@@ -192,4 +192,5 @@ def _row(record: dict[str, Any], vector: pa.ListScalar, dimension: int) -> Row:
     sha256 = metadata.pop("sha256", record["id"])
     if sha256 != record["id"] and not (isinstance(sha256, str) and _HASH.fullmatch(sha256)):
         raise InputError("its sha256 must be 64 hex digits")
-    return Row(record["id"], paths, *sizes, metadata, numbers, sha256)
+    size, width, height = sizes
+    return Row(record["id"], paths, size, width, height, metadata, numbers, sha256)

@@ -33,32 +33,18 @@ _AHEAD = 3  # batches loaded before they are needed
 
 @dataclass(frozen=True)
 class ReindexReport:
-    """What became of the rows of a collection that was encoded again.
+    """What became of the rows of a collection that was encoded again."""
 
-    Attributes:
-        collection: Name of the new collection.
-        found: Rows of the old one.
-        encoded: Pictures encoded in this run.
-        unchanged: That an earlier run had encoded.
-        updated: Of these, with new paths or metadata.
-        failures: Pictures that cannot be read any more.
-        overlap: How many of the first 9 hits are the same in both, 0 to 1, on average over
-            `queries` stored pictures; None if there are fewer than two.
-        switched: Whether the name stands for the new collection now.
-        dropped: Names of old collections that were removed.
-        seconds: Wall time.
-    """
-
-    collection: str
-    found: int
-    encoded: int = 0
-    unchanged: int = 0
-    updated: int = 0
-    failures: tuple[Failure, ...] = ()
-    overlap: float | None = None
-    queries: int = 0
-    switched: bool = False
-    dropped: tuple[str, ...] = ()
+    collection: str  # name of the new one
+    found: int  # rows of the old one
+    encoded: int = 0  # in this run
+    unchanged: int = 0  # that an earlier run had encoded
+    updated: int = 0  # of these, with new paths or metadata
+    failures: tuple[Failure, ...] = ()  # pictures that cannot be read any more
+    overlap: float | None = None  # share of equal first hits; None with fewer than two queries
+    queries: int = 0  # stored pictures that were searched with for it
+    switched: bool = False  # whether the name stands for the new collection now
+    dropped: tuple[str, ...] = ()  # names of old collections that were removed
     seconds: float = 0.0
 
 

@@ -39,43 +39,30 @@ Kind = Literal["gone", "away", "unreadable", "changed", "damaged", "unindexed", 
 class Finding:
     """One thing that is not as it should be.
 
-    Attributes:
-        kind: "gone": the file of a row is no longer in its folder. "away": the whole folder is
-            missing or empty, as that of a disk that is not mounted. "unreadable": the file of a
-            row cannot be read. "changed": it has other bytes than were indexed. "damaged": so it
-            has, with its old size and time. "unindexed": a picture has no row. "vector": a row
-            has another vector than its picture gets.
-        path: The file.
-        id: The item; "" for a picture without a row.
-        reason: Details.
+    The kinds: "gone": the file of a row is no longer in its folder. "away": the whole folder is
+    missing or empty, as that of a disk that is not mounted. "unreadable": the file of a row cannot
+    be read. "changed": it has other bytes than were indexed. "damaged": so it has, with its old
+    size and time. "unindexed": a picture has no row. "vector": a row has another vector than its
+    picture gets.
     """
 
     kind: Kind
-    path: str
-    id: str = ""
+    path: str  # of the file
+    id: str = ""  # of the item; "" for a picture without a row
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found.
+    """What `verify` found."""
 
-    Attributes:
-        rows, files: How many rows and picture files were compared.
-        lost: Rows of which no file has the picture.
-        findings: What is not as it should be; empty if all is well.
-        compared: Vectors that were computed again.
-        difference: The largest difference of one of their components; 0 to 2.
-        cosine: The lowest cosine similarity of such a vector with the stored one.
-    """
-
-    rows: int
-    files: int
-    lost: int
-    findings: tuple[Finding, ...]
-    compared: int
-    difference: float
-    cosine: float
+    rows: int  # that were compared
+    files: int  # that were compared
+    lost: int  # rows of which no file has the picture
+    findings: tuple[Finding, ...]  # what is not as it should be; empty if all is well
+    compared: int  # vectors that were computed again
+    difference: float  # the largest of one of their components; 0 to 2
+    cosine: float  # the lowest cosine similarity of such a vector with the stored one
 
     def of(self, *kinds: Kind) -> list[Finding]:
         """The findings of some kinds."""

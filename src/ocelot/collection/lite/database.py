@@ -64,14 +64,10 @@ class LocalDatabase:
 
     @classmethod
     def open(cls, path: Path, *, create: bool) -> LocalDatabase:
-        """Open a database, or use the one that is open.
-
-        Args:
-            create: Whether the caller wants to write.
+        """Open a database, or use the one that is open; `create` says whether to write.
 
         Raises:
-            DatabaseUnavailable: It is damaged, in use by another process, or read-only and
-                `create` is set.
+            DatabaseUnavailable: It is damaged, in use by another process, or read-only.
             Exception: Milvus Lite does not start.
         """
         with cls._lock:
@@ -147,22 +143,19 @@ class LocalDatabase:
 
     def _view(self) -> Path:
         """A folder of links to the files. Milvus Lite replaces or removes links, never files."""
+        files = [self.path / "aliases.json"]
+        for folder in collection_folders(self.path):
+            names = ("schema.json", "manifest.json", *folder.logs(), *folder.segments())
+            files += [folder.path / name for name in names]
         places = {Path(tempfile.gettempdir()), *filter(Path.is_dir, [Path("/dev/shm")])}
         roomiest = max(places, key=lambda place: shutil.disk_usage(place).free)
         try:
-            folder = self._held.enter_context(
-                tempfile.TemporaryDirectory(prefix="ocelot-", dir=roomiest)
-            )
-            view = Path(folder) / self.path.name
-            for collection in collection_folders(self.path):
-                files = ("schema.json", "manifest.json")
-                for file in (*files, *collection.logs(), *collection.segments()):
-                    link = view / "collections" / collection.name / file
-                    if (collection.path / file).exists():
-                        link.parent.mkdir(parents=True, exist_ok=True)
-                        link.symlink_to(collection.path / file)
-            if (aliases := self.path / "aliases.json").exists():
-                (view / aliases.name).symlink_to(aliases)
+            made = tempfile.TemporaryDirectory(prefix="ocelot-", dir=roomiest)
+            view = Path(self._held.enter_context(made)) / self.path.name
+            for file in filter(Path.exists, files):
+                link = view / file.relative_to(self.path)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(file)
         except OSError as error:
             raise DatabaseUnavailable(
                 f"The database {self.path} is read-only or its disk is full, and it cannot be "
@@ -229,11 +222,10 @@ def _is_full(path: Path) -> bool:
 def locked(database: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold the lock of Milvus Lite, so that no other process opens the database meanwhile.
 
+    Raises a `DatabaseUnavailable` if one has it open.
+
     Args:
         shared: Let other readers hold it at the same time; needs no permission to write.
-
-    Raises:
-        DatabaseUnavailable: Another process has the database open.
     """
     with _flock(database / "LOCK", shared=shared, wait=False):
         yield
@@ -244,13 +236,11 @@ def unwritten(database: Path, *, writes: bool = False) -> Iterator[None]:
     """Wait until nobody writes a row to a database, and keep it so; for a backup.
 
     The process that has the database open holds this lock only during each write. What Milvus
-    Lite does in the background, merging data files, goes on.
+    Lite does in the background, merging data files, goes on. Raises an `OSError` if the lock
+    cannot be taken, as on a full disk.
 
     Args:
         writes: Whether the caller is the one who writes.
-
-    Raises:
-        OSError: The lock cannot be taken, as on a full disk.
     """
     file = database / "WRITE"
     if not file.exists() and os.access(database, os.W_OK):

@@ -36,30 +36,18 @@ __all__ = ["Loss", "Repair", "repair"]
 
 @dataclass(frozen=True)
 class Loss:
-    """What could not be saved.
-
-    Attributes:
-        collection: Name of the collection.
-        reason: What was lost, as a sentence.
-        pictures: Paths of the pictures whose rows were lost, as far as they can be read.
-    """
+    """What could not be saved."""
 
     collection: str
-    reason: str
-    pictures: tuple[str, ...] = ()
+    reason: str  # a sentence
+    pictures: tuple[str, ...] = ()  # paths of lost rows, as far as they can be read
 
 
 @dataclass(frozen=True)
 class Repair:
-    """What `repair` did.
+    """What `repair` did."""
 
-    Attributes:
-        copy: Copy of the damaged database; None if there was no damage and nothing was done.
-        damages: What was damaged.
-        losses: What could not be saved.
-    """
-
-    copy: Path | None
+    copy: Path | None  # of the damaged database; None if nothing was damaged
     damages: tuple[Damage, ...] = ()
     losses: tuple[Loss, ...] = ()
 
@@ -67,11 +55,7 @@ class Repair:
 def repair(uri: str) -> Repair:
     """Repair a local database in its place, after a copy of it is made beside it.
 
-    Everything that the seal or the files themselves confirm is kept. Index files are removed;
-    Milvus Lite makes them again.
-
-    Args:
-        uri: The path of the database.
+    Everything that the seal or the files themselves confirm is kept.
 
     Raises:
         ConfigurationError: It is not a path.

@@ -59,18 +59,12 @@ class FileSeal:
 
 @dataclass(frozen=True)
 class CollectionSeal:
-    """The files of one collection.
+    """The files of one collection, by their paths in its folder."""
 
-    Attributes:
-        schema, manifest: Content of the files; "" if there is no manifest.
-        files: Data, delta and index files by their paths in the folder of the collection.
-        logs: The acknowledged beginning of each file of the log.
-    """
-
-    schema: str
-    manifest: str
-    files: dict[str, FileSeal]
-    logs: dict[str, FileSeal]
+    schema: str  # content of the file
+    manifest: str  # content of the file; "" if there is none
+    files: dict[str, FileSeal]  # data, delta and index files
+    logs: dict[str, FileSeal]  # the acknowledged beginning of each file of the log
 
 
 _CONTENT = TypeAdapter(dict[str, CollectionSeal])
@@ -78,19 +72,12 @@ _CONTENT = TypeAdapter(dict[str, CollectionSeal])
 
 @dataclass(frozen=True)
 class Damage:
-    """One file that is not what it should be.
+    """One file that is not what it should be."""
 
-    Attributes:
-        collection: Name of the collection; "" for the database.
-        file: Path in the folder of the collection.
-        reason: What is wrong, as the rest of a sentence.
-        rows: The rows that the file held, if that is known.
-    """
-
-    collection: str
-    file: str
-    reason: str
-    rows: int = 0
+    collection: str  # its name; "" for the database
+    file: str  # path in the folder of the collection
+    reason: str  # the rest of a sentence
+    rows: int = 0  # that the file held, if that is known
 
     def __str__(self) -> str:
         rows = f" ({self.rows:,} rows)" if self.rows else ""
@@ -112,8 +99,7 @@ class Seal:
     def read(self) -> dict[str, CollectionSeal] | None:
         """The sealed collections by name; None if there is no seal.
 
-        Raises:
-            OSError, ValueError: The seal cannot be read, or it has changed.
+        Raises `OSError` or `ValueError` if it cannot be read, or has changed.
         """
         if not self.path.exists():
             return None
@@ -136,11 +122,8 @@ class Seal:
         """Seal the files as they are now. Nobody may write to the database meanwhile.
 
         If that is not possible, as on a full disk, the old seal stays: it is older than the
-        files, which is allowed.
-
-        Raises:
-            OSError: There is no old seal. Without one, a log that a full disk has cut looks like
-                damage.
+        files, which is allowed. Without an old one, this raises the `OSError`: a log that a full
+        disk has cut would look like damage.
         """
         self._logs = {file: one for file, one in self._logs.items() if file.exists()}
         for _ in range(3):
