@@ -399,7 +399,7 @@ class Collection:
         return self._database.query(self.name, expression, fields, limit)
 
     def _in_order(
-        self, fields: list[str], window: int, filter: str, after: str = "", split: int | None = None
+        self, fields: list[str], window: int, filter: str, edges: Sequence[str | None], split: int
     ) -> Iterator[dict[str, Any]]:
         """Entities that a filter selects, in order of their ids; see `in_order`."""
 
@@ -408,7 +408,7 @@ class Collection:
             with self._mapped("read", filter):
                 return self._query(expression, fields, window)
 
-        return chain.from_iterable(in_order(query, "id", window, after or None, split))
+        return chain.from_iterable(in_order(query, "id", window, edges, split))
 
     def delete(self, ids: str | Iterable[str]) -> tuple[Row, ...]:
         """Remove rows; return those that there were, without vectors and metadata."""
@@ -437,15 +437,16 @@ class Collection:
             metadata: Whether rows carry their metadata; False is quicker.
         """
         fields = WITH_METADATA if metadata else WITHOUT_METADATA
-        # Large pages: each query costs Lite a pass over all rows, and a server a wait for
+        # Content hashes are evenly spread, so hex ranges of equal width are pages of about equal
+        # size. Large pages: each query costs Lite a pass over all rows, and a server a wait for
         # strong consistency.
         window = MAX_RESULTS if metadata or self.deployment != "lite" else 140_000
         expression = checked_filter(filter)
-        entity = None
-        for entity in self._in_order(fields, window, expression):
-            yield row_of(entity)
-        if entity is None:
-            self._check_fields(expression)
+        depth, left = 0, self.count(expression)
+        while left > window * 3 // 4:
+            depth, left = depth + 1, left // 16
+        edges = [None, *(f"{number:0{depth}x}" for number in range(1, 16**depth)), None]
+        yield from map(row_of, self._in_order(fields, window, expression, edges, window // 2))
 
     def iterate_whole(self, *, filter: str | None = None) -> Iterator[Row]:
         """Every row with its vector; otherwise as `iterate`. 1,000 of them are read at once."""
@@ -471,7 +472,8 @@ class Collection:
         if after:
             check_id(after)
         expression = checked_filter(filter)
-        following = self._in_order(["id"], max(4 * limit, _PAGE), expression, after, split=limit)
+        edges = (after or None, None)
+        following = self._in_order(["id"], max(4 * limit, _PAGE), expression, edges, split=limit)
         ids = [str(entity["id"]) for entity in islice(following, limit + 1)]
         with self._mapped("read", expression):
             rows = {row.id: row for row in map(row_of, self._by_ids(ids[:limit], WITH_METADATA))}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from ocelot.errors import (
     CollectionNotFound,
     ConfigurationError,
     DatabaseUnavailable,
+    OcelotError,
 )
 
 __all__ = [
@@ -246,7 +248,7 @@ def in_order(
     query: Callable[[str], list[dict[str, Any]]],
     key: str,
     window: int,
-    after: str | int | None = None,
+    edges: Sequence[str | int | None] = (None, None),
     split: int | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
     """Pages of entities in the order of a key; a range with too many of them is split.
@@ -256,10 +258,10 @@ def in_order(
 
     Args:
         query: Returns entities that an expression over the key selects, at most `window`.
-        after: Only entities with larger keys.
+        edges: Between which keys to look, in ascending order; None is open.
         split: How many of the entities found lie in the lower part; by default half of them.
     """
-    ranges: list[tuple[Any, Any]] = [(after, None)]
+    ranges = list(pairwise(edges))[::-1]
     while ranges:
         low, high = ranges.pop()
         bounds = [] if low is None else [f"{key} > {literal(low)}"]
@@ -289,7 +291,7 @@ def _opening(shown: str) -> Iterator[None]:
     try:
         with quiet:
             yield
-    except CollectionError:
+    except OcelotError:
         raise
     except Exception as error:
         raise failure(error, shown, "open") from error
