@@ -85,12 +85,13 @@ class LocalDatabase:
             return self
 
     def _start(self) -> None:
-        """Start Milvus Lite as pymilvus does, which would not say why it fails."""
-        from milvus_lite.adapter.grpc.server import start_server_in_thread
+        """Start Milvus Lite, unless it runs; raises whatever keeps it from that."""
+        folder = str(self.uri)
+        if _manager().start_and_get_uri(folder) is None:  # it does not say why
+            from milvus_lite.adapter.grpc.server import start_server_in_thread
 
-        servers, folder = _manager()._servers, str(self.uri)
-        if folder not in servers:
-            servers[folder] = start_server_in_thread(data_dir=folder, host="127.0.0.1", port=0)
+            server = start_server_in_thread(data_dir=folder, host="127.0.0.1", port=0)
+            _manager()._servers[folder] = server
 
     def close(self) -> None:
         """Stop Milvus Lite and seal the files when the last user closes."""
