@@ -23,8 +23,7 @@ from ocelot.score_calibration import LEAD_OVER
 from ocelot.service import MAX_TEXT, Service
 from ocelot.types import Hit
 from ocelot.web.api.dependencies import load_images
-from ocelot.web.api.requests import Base64, Filter, ImageData, ImageOfItem, ItemId
-from ocelot.web.api.requests.fields import Whole
+from ocelot.web.api.fields import Base64, Filter, ItemId, Whole
 
 __all__ = ["MAX_PICTURES", "TOOLS", "Tool"]
 
@@ -83,12 +82,9 @@ async def _search(service: Service, asked: SearchArguments) -> Content:
     the first hit fits at all: false means that nothing does and these are only the closest, null
     that it is not known. `score` is the cosine similarity, comparable within one answer only.
     """
-    images: list[ImageData | ImageOfItem] = []
     if asked.image is not None:
         _check_size(asked.image, service.limits.upload_bytes)
-        images.append(ImageData.model_construct(base64=asked.image))
-    if asked.image_id is not None:
-        images.append(ImageOfItem.model_construct(id=asked.image_id))
+    images = [one for one in (asked.image, asked.image_id) if one is not None]
     query = Query(await load_images(service, images), asked.text)
     answer = await service.search(
         query,

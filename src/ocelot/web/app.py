@@ -12,7 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from ocelot import __version__
 from ocelot.service import Service
 from ocelot.settings import Settings
-from ocelot.web.api import bulk, collection, encoding, health, items, more_search, search
+from ocelot.web.api import bulk, encoding, items, search, server
 from ocelot.web.api.openapi import complete
 from ocelot.web.api.problems import HANDLERS
 from ocelot.web.page import login
@@ -29,10 +29,8 @@ from ocelot.web.security.shutdown import Shutdown
 
 __all__ = ["create_app", "describe", "stop_streams"]
 
-# Forms first: the later one of two routes on a path is described.
 _ROUTERS = (
-    search.forms, search.router, more_search.router, items.forms, items.router, bulk.router,
-    encoding.router, collection.router, health.router, reference.router,
+    search.router, items.router, bulk.router, encoding.router, server.router, reference.router,
 )  # fmt: skip
 _TAGS = [
     {"name": "search", "description": "Find pictures by pictures and text."},

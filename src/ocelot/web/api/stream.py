@@ -25,40 +25,38 @@ async def events(
     found: Answer,
     rerank: Callable[[], Awaitable[Answer]] | None,
     *,
-    told: Callable[[Answer], SearchAnswer] = SearchAnswer.of,
-    name: str = "",
-    last: str = "",
+    told: Callable[[Answer], SearchAnswer],
+    name: str,
+    last: str | None = None,
 ) -> AsyncIterator[bytes]:
     """The events `hits`, `ranking` if `rerank` is given (`error` if it fails), and `done`.
 
     Args:
         told: Makes the data of an event.
-        name: Identifies the question; "" for events without ids.
-        last: Id of the last event that the client has; "" for none.
+        name: Identifies the question.
+        last: Id of the last event that the client has.
     """
-    ids = {n: f"{name}-{n}" if name else "" for n in (_HITS, _RANKING, _DONE)}
-    seen = next((n for n, id in ids.items() if last and last == id), 0)
-    hits = [_event("hits", told(found).model_dump_json(), ids[_HITS])]
-    if seen >= _HITS:
-        hits = []
-    if rerank is None or seen >= _RANKING:
-        for event in hits:
-            yield event
-    else:
+    ids = {number: f"{name}-{number}" for number in (_HITS, _RANKING, _DONE)}
+    seen = next((number for number, id in ids.items() if id == last), 0)
+    ranking = None
+    if rerank is not None and seen < _RANKING:
         ranking = asyncio.ensure_future(rerank())  # runs while the hits are sent
-        try:
-            for event in hits:
-                yield event
+    try:
+        if seen < _HITS:
+            yield _event("hits", told(found).model_dump_json(), ids[_HITS])
+        if ranking is not None:
             while not (await asyncio.wait({ranking}, timeout=_KEEP_ALIVE))[0]:
                 yield b": keep-alive\n\n"
-            ranked = told(ranking.result())
-        except Exception as error:  # without an id: it is worth another try
-            yield _event("error", json.dumps(problem_of(error).body()))
-        else:
-            yield _event("ranking", ranked.model_dump_json(), ids[_RANKING])
-        finally:
+            try:
+                ranked = told(ranking.result()).model_dump_json()
+            except Exception as error:  # without an id: it is worth another try
+                yield _event("error", json.dumps(problem_of(error).body()))
+            else:
+                yield _event("ranking", ranked, ids[_RANKING])
+        yield _event("done", "{}", ids[_DONE])
+    finally:
+        if ranking is not None:
             ranking.cancel()
-    yield _event("done", "{}", ids[_DONE])
 
 
 def _event(name: str, data: str, id: str = "") -> bytes:
