@@ -380,8 +380,7 @@ SURROGATE = WORDS_FORM.replace(b'"text"', rb'"\\ud800"')
         (SURROGATE, "multipart/form-data; boundary=x; charset=unicode_escape", 415),
         (SURROGATE, "multipart/form-data; boundary=x", 422),
         (WORDS_FORM, "multipart/form-data; boundary=x; charset=UTF-8", 200),
-        (WORDS_FORM[:-2], "multipart/form-data; boundary=x", 400),
-        (WORDS_FORM[:-5], "multipart/form-data; boundary=x", 400),
+        (WORDS_FORM[:-5], "multipart/form-data; boundary=x", 422),
         (b"", "multipart/form-data; boundary=x", 400),
     ],
 )  # fmt: skip

@@ -17,7 +17,7 @@ from ocelot.rerankers.llm.reranker import LLMReranker
 from ocelot.service import Answer, Service
 from ocelot.types import Query
 from ocelot.web.api.responses import SearchAnswer
-from ocelot.web.api.stream import events as told_events
+from ocelot.web.api.search import events as told_events
 from tests.rerankers.chat_server import ChatServer, Reply, ranking
 from tests.uvicorn_server import serve
 from tests.web.conftest import MakeService, app_of, client_of

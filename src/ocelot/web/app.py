@@ -87,7 +87,8 @@ def create_app(
     if keys is not None:
         app.state.keys, app.state.sessions, app.state.attempts = keys, sessions, Attempts()
         app.include_router(login.router)
-    _describe(app, service.rerankers, locked=keys is not None)
+    schema = complete(app.openapi(), service.rerankers, locked=keys is not None)
+    app.openapi = lambda: schema  # type: ignore[method-assign]
     if page:
         app.include_router(create_page(service, shutdown))
     return app
@@ -110,9 +111,7 @@ def describe(
         rerankers: Names of the rerankers.
         locked: Whether an API key is needed.
     """
-    app = _api()
-    _describe(app, rerankers, locked=locked)
-    return app.openapi()
+    return complete(_api().openapi(), tuple(rerankers), locked=locked)
 
 
 def _api(*middleware: Middleware) -> FastAPI:
@@ -133,8 +132,3 @@ def _api(*middleware: Middleware) -> FastAPI:
     for router in _ROUTERS:
         app.include_router(router)
     return app
-
-
-def _describe(app: FastAPI, rerankers: Iterable[str], *, locked: bool) -> None:
-    schema = complete(app.openapi(), tuple(rerankers), locked=locked)
-    app.openapi = lambda: schema  # type: ignore[method-assign]

@@ -8,8 +8,8 @@ from typing import Any, get_origin
 from fastapi.params import Form
 from fastapi.routing import APIRoute
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import FormData, Headers
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
@@ -53,8 +53,7 @@ class BodyRoute(APIRoute):
             else:
                 check_type(request, FORM)
                 check_charset(request)
-                request._form = form = await _read_form(request)  # FastAPI validates and closes it
-                _check_repeats(form, self._form.annotation)
+                await _read_form(request, self._form.annotation)
             return await handle(request)
 
         return checked
@@ -93,30 +92,16 @@ def _media_type(headers: Headers) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-class _Parser(MultiPartParser):
-    """Starlette's parser accepts forms that are cut off; this notes whether the end was there."""
+async def _read_form(request: Request, model: Any) -> None:
+    """Read a form, which FastAPI then validates; fields that are no lists may be given once.
 
-    ended = False
-
-    def on_end(self) -> None:
-        self.ended = True
-
-
-async def _read_form(request: Request) -> FormData:
-    limits: dict[str, Any] = {"max_files": _PARTS, "max_fields": _PARTS}
-    parser = _Parser(request.headers, request.stream(), **limits, max_part_size=_FIELD_BYTES)
+    Of several values FastAPI would take the last one.
+    """
+    limits: dict[str, int] = {"max_files": _PARTS, "max_fields": _PARTS}
     try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise Problem(400, f"The form cannot be read: {error.message.rstrip('.')}.") from None
-    if not parser.ended:
-        await form.close()
-        raise Problem(400, "The form is cut off: the boundary at its end is missing.")
-    return form
-
-
-def _check_repeats(form: FormData, model: Any) -> None:
-    """Check that fields which are no lists are given once; FastAPI would take the last value."""
+        form = await request.form(**limits, max_part_size=_FIELD_BYTES)
+    except HTTPException as error:
+        raise Problem(400, f"The form cannot be read: {error.detail.rstrip('.')}.") from None
     fields = model.model_fields
     for name in form:
         is_list = name in fields and get_origin(fields[name].annotation) is list

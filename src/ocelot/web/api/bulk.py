@@ -153,7 +153,7 @@ async def _stored(line: bytes | None, service: Service, locks: Locks) -> tuple[I
         raise invalid(error, "line") from None
     lock = locks.setdefault(request.id or str(hash(request.image.base64)), asyncio.Lock())
     async with lock:  # whoever asks first has it first
-        (image,) = await load_images(service, [request.image.source])
+        (image,) = await load_images(service, [request.image.base64])
         until = asyncio.get_running_loop().time() + service.limits.seconds
         while True:
             try:

@@ -64,5 +64,5 @@ def cursor_problem(
     "was, with the cursor `next` of its last answer.",
 ) -> Problem:
     """The answer to a cursor that leads nowhere."""
-    kind = {"type": "urn:ocelot:problem:cursor", "title": "The cursor cannot be used"}
-    return Problem(400, detail, **kind, field="cursor")
+    type, title = "urn:ocelot:problem:cursor", "The cursor cannot be used"
+    return Problem(400, detail, type=type, title=title, field="cursor")

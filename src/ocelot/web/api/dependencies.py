@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from ocelot.errors import ImageTooLarge
 from ocelot.images.file import ImageFile
 from ocelot.service import Service
 from ocelot.web.api.problems import stopping
@@ -35,7 +36,7 @@ async def load_images(
         names: What to call each picture in messages; by default "picture 1" and so on.
 
     Raises:
-        ImageError: What was sent is not a picture, or has too many pixels.
+        ImageError: What was sent is not a picture, or too large.
         ItemNotFound: There is no such item, or its file is gone.
     """
     if names is None:
@@ -46,6 +47,8 @@ async def load_images(
         if isinstance(image, str):
             found.append(ImageFile((await service.picture(image)).data, name))
             continue
+        if len(image) > (most := service.limits.upload_bytes):
+            raise ImageTooLarge(name, f"it is larger than {most / 2**20:g} MiB")
         sent = ImageFile(image, name)
         await run_in_threadpool(sent.probe, service.limits.pixels)
         found.append(sent)

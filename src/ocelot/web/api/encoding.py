@@ -33,7 +33,7 @@ MAX_EMBEDDED = 256
 _MAX_URI = 300_000_000  # characters; the limit of the request is smaller
 
 
-class EmbeddingItem(Body, strict=True):
+class EmbeddingItem(Body):
     """A picture, a text, or both, to encode into one vector."""
 
     image: fields.Image | None = None
@@ -46,10 +46,10 @@ class EmbeddingItem(Body, strict=True):
     @property
     def source(self) -> bytes | str | None:
         """The picture, as `load_images` takes it."""
-        return self.image and self.image.source
+        return None if self.image is None else fields.source_of(self.image)
 
 
-class RerankQuery(Body, strict=True):
+class RerankQuery(Body):
     """A text, a picture, or both."""
 
     text: Text = None
@@ -65,7 +65,7 @@ class RerankQuery(Body, strict=True):
         return self.image
 
 
-class RerankDocument(RerankQuery, strict=True):
+class RerankDocument(RerankQuery):
     """A text, a picture, both, or a stored item."""
 
     id: fields.ItemId | None = None
@@ -109,7 +109,6 @@ ModelName = Annotated[
 
 class EmbeddingRequest(
     Body,
-    strict=True,
     json_schema_extra={
         "examples": [
             {"items": [{"image": {"id": EXAMPLE_ID}, "text": "in blue"}, {"text": "a kettle"}]},
@@ -149,7 +148,6 @@ class EmbeddingRequest(
 
 class RerankRequest(
     Body,
-    strict=True,
     json_schema_extra={
         "examples": [
             {

@@ -122,7 +122,7 @@ File = Annotated[
 ]
 
 
-class Body(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class Body(BaseModel, extra="forbid", strict=True, use_attribute_docstrings=True):
     """A JSON object, described by its fields alone, so that any generator of clients reads it.
 
     Rules about several fields are checked, and said in the description: generators drop a schema
@@ -130,26 +130,16 @@ class Body(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """
 
 
-class ImageData(Body, strict=True):
+class ImageData(Body):
     """A picture in the request."""
 
     base64: Base64
 
-    @property
-    def source(self) -> bytes:
-        """As `load_images` takes it."""
-        return self.base64
 
-
-class ImageOfItem(Body, strict=True):
+class ImageOfItem(Body):
     """The picture of a stored item."""
 
     id: ItemId
-
-    @property
-    def source(self) -> str:
-        """As `load_images` takes it."""
-        return self.id
 
 
 class QueryImageData(ImageData):
@@ -179,6 +169,11 @@ QueryImage = Annotated[
     Annotated[QueryImageData, Tag(TAGS[0])] | Annotated[QueryImageOfItem, Tag(TAGS[1])],
     Discriminator(_alternative),
 ]
+
+
+def source_of(image: ImageData | ImageOfItem) -> bytes | str:
+    """A picture as `load_images` takes it."""
+    return image.id if isinstance(image, ImageOfItem) else image.base64
 
 
 def not_empty(model: Model, has_image: bool) -> Model:

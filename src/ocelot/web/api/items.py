@@ -38,7 +38,6 @@ _POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"  # a picture run
 
 class ItemRequest(
     Body,
-    strict=True,
     json_schema_extra={
         "examples": [
             {
@@ -71,7 +70,7 @@ def _json_object(value: Any) -> Json:
     raise PydanticCustomError("object", "it must be a JSON object ({cause})", {"cause": cause})
 
 
-class ItemForm(Body):
+class ItemForm(Body, strict=False):
     """An `ItemRequest` as a form."""
 
     image: fields.File
@@ -84,7 +83,6 @@ class ItemForm(Body):
 
 class ItemChanges(
     Body,
-    strict=True,
     json_schema_extra={
         "examples": [{"metadata": {"title": "Leopard case", "price": 9.5, "sale": None}}]
     },
@@ -125,7 +123,7 @@ async def add_item_form(
 )
 async def add_item(request: ItemRequest, service: CurrentService, response: Response) -> types.Item:
     """The picture can be found as soon as this is answered. The same content twice is one item."""
-    return await _add(request.image.source, request, service, response)
+    return await _add(request.image.base64, request, service, response)
 
 
 async def _add(

@@ -75,7 +75,6 @@ class _SearchOptions(Body):
 
 class SearchRequest(
     _SearchOptions,
-    strict=True,
     json_schema_extra={
         "examples": [
             {
@@ -116,7 +115,7 @@ def _describe_form(schema: dict[str, Any]) -> None:
             field |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
 
 
-class SearchForm(_SearchOptions, json_schema_extra=_describe_form):
+class SearchForm(_SearchOptions, strict=False, json_schema_extra=_describe_form):
     """A `SearchRequest` as a form."""
 
     image: Annotated[list[fields.File], Field(max_length=MAX_REFERENCES)] = Field([])
@@ -155,7 +154,6 @@ class SearchForm(_SearchOptions, json_schema_extra=_describe_form):
 
 class BatchRequest(
     Body,
-    strict=True,
     json_schema_extra={
         "examples": [{"queries": [{"text": "blue kettle", "limit": 3}, {"text": "red mug"}]}]
     },
@@ -166,9 +164,7 @@ class BatchRequest(
     """Each as for a search of its own, without `rerank`."""
 
 
-class VectorRequest(
-    Body, strict=True, json_schema_extra={"examples": [{"vector": [0.12, -0.4], "limit": 9}]}
-):
+class VectorRequest(Body, json_schema_extra={"examples": [{"vector": [0.12, -0.4], "limit": 9}]}):
     """A vector of the collection's encoder."""
 
     vector: Annotated[

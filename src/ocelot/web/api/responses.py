@@ -143,10 +143,11 @@ class SearchAnswer(Value):
     def of(cls, answer: Answer, next: str | None = None) -> Self:
         """The answer of a service, and the cursor of the next."""
         result = answer.result
+        hits = [RankedHit.model_validate(hit) for hit in result.hits]
         return cls.model_validate(
             {
-                "hits": result.hits,
-                "best": result.best,
+                "hits": hits,
+                "best": hits[0] if result.best else None,
                 "ranking": result.ranking,
                 "unknown_words": result.unknown_words,
                 "timings": result.timings,

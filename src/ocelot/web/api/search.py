@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -15,16 +18,18 @@ from ocelot.types import Query
 from ocelot.web.api.bodies import FORM, BodyRoute
 from ocelot.web.api.cursors import cursor_problem, digest_of, next_after, offset_of
 from ocelot.web.api.dependencies import CurrentService, load_images
+from ocelot.web.api.fields import source_of
 from ocelot.web.api.openapi import EVENTS, or_form, problems
 from ocelot.web.api.problems import Problem, problem_of
 from ocelot.web.api.queries import BatchRequest, SearchForm, SearchRequest, VectorRequest
 from ocelot.web.api.responses import BatchAnswer, HitPage, SearchAnswer
-from ocelot.web.api.stream import events
 
-__all__ = ["router"]
+__all__ = ["events", "router"]
 
 router = APIRouter(tags=["search"], route_class=BodyRoute)
 _STREAM = "text/event-stream"
+_KEEP_ALIVE = 15.0  # seconds; proxies close a connection that is silent for longer
+_HITS, _RANKING, _DONE = 1, 2, 3  # numbers of the events
 
 LastEventId = Annotated[
     str | None,
@@ -86,6 +91,55 @@ async def search(
     if rerank is not None:
         answer = await rerank()
     return Response(told(answer).model_dump_json(), media_type="application/json")
+
+
+async def events(
+    found: Answer,
+    rerank: Callable[[], Awaitable[Answer]] | None,
+    *,
+    told: Callable[[Answer], SearchAnswer],
+    name: str,
+    last: str | None = None,
+) -> AsyncIterator[bytes]:
+    """An answer as server-sent events: `hits`, `ranking` (`error` if it fails), and `done`.
+
+    The events of a question are always the same ones in the same order, so an id is the question's
+    name and a number. A client that has lost its connection repeats the question with the last id;
+    any server, also one that was started since, then sends the events after it.
+
+    Args:
+        rerank: Asks for the ranking; None for none.
+        told: Makes the data of an event.
+        name: Identifies the question.
+        last: Id of the last event that the client has.
+    """
+    ids = {number: f"{name}-{number}" for number in (_HITS, _RANKING, _DONE)}
+    seen = next((number for number, id in ids.items() if id == last), 0)
+    ranking = None
+    if rerank is not None and seen < _RANKING:
+        ranking = asyncio.ensure_future(rerank())  # runs while the hits are sent
+    try:
+        if seen < _HITS:
+            yield _event("hits", told(found).model_dump_json(), ids[_HITS])
+        if ranking is not None:
+            while not (await asyncio.wait({ranking}, timeout=_KEEP_ALIVE))[0]:
+                yield b": keep-alive\n\n"
+            try:
+                ranked = told(ranking.result()).model_dump_json()
+            except Exception as error:  # without an id: it is worth another try
+                yield _event("error", json.dumps(problem_of(error).body()))
+            else:
+                yield _event("ranking", ranked, ids[_RANKING])
+        yield _event("done", "{}", ids[_DONE])
+    finally:
+        if ranking is not None:
+            ranking.cancel()
+
+
+def _event(name: str, data: str, id: str = "") -> bytes:
+    # JSON text has no line breaks, so one data line holds it.
+    head = f"id: {id}\n" if id else ""
+    return f"{head}event: {name}\ndata: {data}\n\n".encode()
 
 
 @router.post(
@@ -168,9 +222,9 @@ class _Search:
 
 async def _prepared(request: SearchRequest, service: Service) -> _Search:
     """Load the pictures of a search and read its cursor."""
-    images = await load_images(service, [image.source for image in request.images])
-    names = [f"negative picture {n}" for n, _ in enumerate(request.negative_images, 1)]
-    unwanted = [image.source for image in request.negative_images]
+    images = await load_images(service, [source_of(image) for image in request.images])
+    unwanted = [source_of(image) for image in request.negative_images]
+    names = [f"negative picture {n}" for n, _ in enumerate(unwanted, 1)]
     query = request.to_query(images, await load_images(service, unwanted, names))
     if request.cursor is not None and query.diversity:
         raise cursor_problem(
