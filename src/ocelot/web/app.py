@@ -105,12 +105,7 @@ def stop_streams(app: FastAPI) -> None:
 def describe(
     *, rerankers: Iterable[str] = ("llm", "fusion"), locked: bool = True
 ) -> dict[str, Any]:
-    """The OpenAPI description, without a server.
-
-    Args:
-        rerankers: Names of the rerankers.
-        locked: Whether an API key is needed.
-    """
+    """The OpenAPI description of a server with these rerankers, and with API keys if locked."""
     return complete(_api().openapi(), tuple(rerankers), locked=locked)
 
 

@@ -20,7 +20,7 @@ from ocelot.types import Input
 from ocelot.web.api import fields
 from ocelot.web.api.bodies import BodyRoute
 from ocelot.web.api.dependencies import CurrentService, load_images
-from ocelot.web.api.fields import EXAMPLE_ID, Body, Text, Whole
+from ocelot.web.api.fields import EXAMPLE_ID, Body, Text, Whole, source_of
 from ocelot.web.api.openapi import problems
 from ocelot.web.api.problems import TAGS, Problem
 from ocelot.web.api.responses import Value
@@ -39,14 +39,7 @@ class EmbeddingItem(Body):
     image: fields.Image | None = None
     text: Text = None
 
-    @model_validator(mode="after")
-    def _is_not_empty(self) -> Self:
-        return fields.not_empty(self, self.image is not None)
-
-    @property
-    def source(self) -> bytes | str | None:
-        """The picture, as `load_images` takes it."""
-        return None if self.image is None else fields.source_of(self.image)
+    _is_not_empty = model_validator(mode="after")(fields.not_empty)
 
 
 class RerankQuery(Body):
@@ -55,14 +48,7 @@ class RerankQuery(Body):
     text: Text = None
     image: fields.Base64 | None = None
 
-    @model_validator(mode="after")
-    def _is_not_empty(self) -> Self:
-        return fields.not_empty(self, self.image is not None)
-
-    @property
-    def source(self) -> bytes | str | None:
-        """The picture, as `load_images` takes it."""
-        return self.image
+    _is_not_empty = model_validator(mode="after")(fields.not_empty)
 
 
 class RerankDocument(RerankQuery):
@@ -73,7 +59,7 @@ class RerankDocument(RerankQuery):
     @model_validator(mode="after")
     def _is_not_empty(self) -> Self:
         if self.id is None:
-            return fields.not_empty(self, self.image is not None)
+            return fields.not_empty(self)
         if self.text is not None or self.image is not None:
             raise PydanticCustomError("either", "give an id alone, or a text, a picture, or both")
         return self
@@ -310,8 +296,8 @@ def _check_model(model: str | None, service: Service) -> None:
 
 async def _inputs(items: Sequence[EmbeddingItem | RerankQuery], service: Service) -> list[Input]:
     """The items with their pictures loaded."""
-    sources = {place: item.source for place, item in enumerate(items) if item.source is not None}
+    sources = {place: item.image for place, item in enumerate(items) if item.image is not None}
     names = [f"the picture of item {place + 1}" for place in sources]
-    loaded = await load_images(service, list(sources.values()), names)
+    loaded = await load_images(service, [source_of(one) for one in sources.values()], names)
     found = dict(zip(sources, loaded, strict=True))
     return [Input(found.get(place), item.text) for place, item in enumerate(items)]

@@ -171,13 +171,16 @@ QueryImage = Annotated[
 ]
 
 
-def source_of(image: ImageData | ImageOfItem) -> bytes | str:
+def source_of(image: ImageData | ImageOfItem | bytes) -> bytes | str:
     """A picture as `load_images` takes it."""
-    return image.id if isinstance(image, ImageOfItem) else image.base64
+    if isinstance(image, ImageOfItem):
+        return image.id
+    return image if isinstance(image, bytes) else image.base64
 
 
-def not_empty(model: Model, has_image: bool) -> Model:
+def not_empty(model: Model) -> Model:
     """Return the model if it has a picture or a text."""
-    if not has_image and not (model.text or "").strip():
+    pictures = (getattr(model, name, None) for name in ("image", "images", "image_id"))
+    if not any(pictures) and not (model.text or "").strip():
         raise PydanticCustomError("empty", "give a picture, a text, or both")
     return model

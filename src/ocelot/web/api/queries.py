@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
-from typing_extensions import Self
 
 from ocelot.images.file import ImageFile
 from ocelot.query import MAX_ITEMS, MAX_REFERENCES, Query
@@ -95,9 +94,7 @@ class SearchRequest(
     negative_images: Annotated[list[fields.Image], Field(max_length=MAX_REFERENCES)] = Field([])
     """Pictures of what is not wanted."""
 
-    @model_validator(mode="after")
-    def _is_not_empty(self) -> Self:
-        return fields.not_empty(self, bool(self.images))
+    _is_not_empty = model_validator(mode="after")(fields.not_empty)
 
     def to_query(self, images: list[ImageFile], negative_images: list[ImageFile]) -> Query:
         """The query, with its pictures loaded."""
@@ -132,9 +129,7 @@ class SearchForm(_SearchOptions, strict=False, json_schema_extra=_describe_form)
     def _read_boolean(cls, value: Any) -> Any:
         return {"true": True, "false": False}.get(str(value).lower(), value)
 
-    @model_validator(mode="after")
-    def _is_not_empty(self) -> Self:
-        return fields.not_empty(self, bool(self.image or self.image_id))
+    _is_not_empty = model_validator(mode="after")(fields.not_empty)
 
     async def to_request(self) -> SearchRequest:
         """The same query: the files first, then the items."""

@@ -18,7 +18,7 @@ __all__ = [
 
 
 class Value(BaseModel, from_attributes=True, use_attribute_docstrings=True):
-    """What an answer is made of."""
+    """A part of an answer."""
 
 
 class Item(Value):
