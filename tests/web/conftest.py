@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from ocelot.build import build_collection, build_encoder
-from ocelot.encoders.base import Encoder, EncoderWrapper
+from ocelot.encoders.base import Encoder
 from ocelot.encoders.batching import BatchingEncoder
 from ocelot.engine import Engine
 from ocelot.images.store import ImageStore
@@ -39,19 +39,10 @@ def leopard(shop: Path) -> bytes:
     return (shop / "leopard.jpg").read_bytes()
 
 
-class Kept(EncoderWrapper):
-    """An encoder that outlives the services which use it."""
-
-    def close(self) -> None:
-        pass
-
-
 @pytest.fixture(scope="session")
-def encoder() -> Iterator[Encoder]:
+def encoder() -> Encoder:
     """The bundled one, loaded once for all services."""
-    found = build_encoder(Settings.model_construct(precision="fp32"))  # exact in any batch
-    yield Kept(found)
-    found.close()
+    return build_encoder(Settings.model_construct(precision="fp32"))  # exact in any batch
 
 
 def service_in(folder: Path, encoder: Encoder, **options: Any) -> Service:
