@@ -105,7 +105,7 @@ def test_names_that_are_not_in_the_gallery(gallery: Path, tmp_path: Path) -> Non
     with pytest.raises(MetadataError, match=r"nowhere\.png"):
         evaluate_triplets(ENCODER, [query], gallery, pictures(gallery))
     twice = TripletQuery("red.png", None, ("./red.png",))
-    with pytest.raises(MetadataError, match="only target"):
+    with pytest.raises(MetadataError, match="the only target is the reference"):
         evaluate_triplets(ENCODER, [twice], gallery, pictures(gallery))
     (gallery / "bad.png").write_text("no picture")
     bad = TripletQuery(None, "red", ("bad.png",))
@@ -121,10 +121,10 @@ def test_names_that_are_not_in_the_gallery(gallery: Path, tmp_path: Path) -> Non
         ("{", "line 2 is not JSON"),
         ("[1]", "line 2 is not a JSON object"),
         ('{"reference": null, "text": " ", "targets": ["a"]}', "neither a reference nor a text"),
-        ('{"reference": "a", "text": "b"}', "targets must be a list"),
+        ('{"reference": "a", "text": "b"}', "targets: Field required"),
         ('{"reference": "a", "text": "b", "targets": []}', "targets must be a list"),
-        ('{"reference": 3, "text": "b", "targets": ["a"]}', "reference must be text or null"),
-        ('{"text": "b", "targets": ["a"], "task": 1}', "task must be text or null"),
+        ('{"reference": 3, "text": "b", "targets": ["a"]}', "reference: Input should be a valid string, was: 3"),
+        ('{"text": "b", "targets": ["a"], "task": 1}', "task: Input should be a valid string, was: 1"),
         ('{"reference": "a", "text": "b", "targets": ["a"]}', "the only target is the reference"),
     ],
 )

@@ -76,12 +76,12 @@ def compare(a: Path, b: Path, *, row: str = "composed") -> list[Comparison]:
 def _scores(file: Path, row: str) -> tuple[Mapping[str, Mapping[str, float]], Any]:
     """Id -> metric -> score of a report, and what was measured."""
     file = file / "report.json" if file.is_dir() else file
-    report = read_json(file)
+    report = read_json(file, dict[str, Any])
     try:
         scores = {query["id"]: query["scores"][row] for query in report["per_query"]
                   if row in query["scores"]}  # fmt: skip
         measured = report["protocol"]
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         raise InputError(f"{file} is not a report of `ocelot evaluate … --out`.") from None
     if not scores:
         raise InputError(f"{file} has no scores of {row}.")

@@ -158,18 +158,17 @@ def read_trec_run(file: Path) -> dict[str, list[str]]:
     for number, line in enumerate(lines, 1):
         try:
             query, _, name, _, score, _ = line.split()
-            found.setdefault(query, []).append(
-                (-float(score), unquote(name, errors="surrogateescape"))
-            )
+            row = float(score), unquote(name, errors="surrogateescape")
         except ValueError:
             raise MetadataError(
                 f"{file}, line {number} is not of a TREC run: it needs query, Q0, picture, place, "
                 "score and name of the run."
             ) from None
+        found.setdefault(query, []).append(row)
     if not found:
         raise MetadataError(f"{file} holds no ranking.")
     return {
-        query: [name for _, name in sorted(rows, key=lambda row: row[0])]
+        query: [name for _, name in sorted(rows, key=lambda row: -row[0])]
         for query, rows in found.items()
     }
 
@@ -196,28 +195,18 @@ def _page(run: Run) -> str:
 
     images = GalleryImages(run.benchmark.pictures)
 
-    def picture(name: str) -> str | None:
-        return data_url(images.picture, Item(name, (name,)), _TILE)
-
     def place(ranked: Ranked) -> float:
         return ranked.places.targets[0] if ranked.places.targets else float("inf")
 
-    worst = sorted(run.final.items(), key=lambda entry: -place(entry[1]))[:_WORST]
-    failures = [
-        {
-            "query": run.benchmark.queries[number],
-            "place": ranked.places.targets[0] if ranked.places.targets else None,
-            "ranked": ranked.places.ranked,
-            "found": ranked.names[:_SHOWN],
-        }
-        for number, ranked in worst
-        if place(ranked) > 1
-    ]
-    template = environment("ocelot.evaluation").get_template("failures.html")
-    page = template.render(
-        benchmark=run.benchmark,
-        failures=failures,
-        total=len(run.final),
-        picture=picture,
+    failed = [(run.benchmark.queries[n], one) for n, one in run.final.items() if place(one) > 1]
+    failed.sort(key=lambda entry: -place(entry[1]))
+    page = environment("ocelot.evaluation").get_template("failures.html")
+    return sendable(
+        page.render(
+            benchmark=run.benchmark,
+            failures=failed[:_WORST],
+            shown=_SHOWN,
+            total=len(run.final),
+            picture=lambda name: data_url(images.picture, Item(name, (name,)), _TILE),
+        )
     )
-    return sendable(page)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple, TypeVar
 
 from PIL import Image
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from ocelot.errors import InputError, MetadataError
 from ocelot.images.file import ImageFile
 
 __all__ = [
-    "Benchmark", "BenchmarkQuery", "Box", "Picture", "Record",
-    "files_by_name", "filled", "first_folder", "read_json", "read_records", "template_of",
+    "Benchmark", "BenchmarkQuery", "Box", "Picture", "Text",
+    "files_by_name", "filled", "first_folder", "read_json", "template_of", "wrong_field",
 ]  # fmt: skip
+
+T = TypeVar("T")
+Text = Annotated[str, StringConstraints(pattern=r"\S")]  # not blank
 
 _DILATION = 0.7  # of a box's width and height, on the left and above
 
@@ -112,82 +115,46 @@ class Benchmark:
     def __post_init__(self) -> None:
         seen: set[str] = set()
         for query in self.queries:
+            where = f"The benchmark {self.name}, query {query.id}"
             if query.id in seen:
-                raise MetadataError(f"The benchmark {self.name} has two queries {query.id}.")
+                raise MetadataError(f"{where}: there are two with this id.")
             seen.add(query.id)
+            for name in (query.reference, *query.targets, *query.subset):
+                if name is not None and name not in self.pictures:
+                    raise MetadataError(f"{where} names {name}, which is not in the gallery.")
+            if not self.ranks_reference and query.targets == (query.reference,):
+                raise MetadataError(f"{where}: the only target is the reference itself.")
         if not self.queries:
             raise MetadataError(f"The benchmark {self.name} has no queries.")
 
 
-class Record:
-    """One object of a JSON file, which names the file and its number (from 1) in errors."""
-
-    def __init__(self, fields: Any, where: str) -> None:
-        if not isinstance(fields, dict):
-            raise MetadataError(f"{where} is not a JSON object.")
-        self.fields, self.where = fields, where
-
-    def wrong(self, key: str, wanted: str) -> MetadataError:
-        """An error that says what a field must be."""
-        return MetadataError(
-            f"{self.where}: {key} must be {wanted}, was: {self.fields.get(key)!r:.100}."
-        )
-
-    def text(self, key: str) -> str:
-        """A text that is not blank."""
-        value = self.fields.get(key)
-        if not isinstance(value, str) or not value.strip():
-            raise self.wrong(key, "text")
-        return value
-
-    def integer(self, key: str) -> int:
-        """A whole number."""
-        value = self.fields.get(key)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise self.wrong(key, "a whole number")
-        return value
-
-    def items(self, key: str, kind: type, *, least: int = 1) -> list[Any]:
-        """A list of values of one type."""
-        value = self.fields.get(key)
-        wanted = isinstance(value, list) and all(type(one) is kind for one in value)
-        if not isinstance(value, list) or not wanted or len(value) < least:
-            raise self.wrong(key, f"a list of {least} or more values of type {kind.__name__}")
-        return value
-
-    def part(self, key: str) -> Record:
-        """An object within this one."""
-        return Record(self.fields.get(key), f"{self.where}, {key}")
-
-    def known(self, key: str, name: str, names: Iterable[str]) -> str:
-        """The name, which must be one of the gallery's."""
-        if name not in names:
-            raise MetadataError(f"{self.where}: {key} names {name}, which is not in the gallery.")
-        return name
-
-
-def read_json(file: Path) -> Any:
-    """The content of a JSON file.
+def read_json(file: Path, kind: type[T]) -> T:
+    """The content of a JSON file as a type of pydantic's.
 
     Raises:
-        MetadataError: It cannot be read.
+        MetadataError: It cannot be read, or a record (named, from 1) is wrong.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8-sig"))
+        return TypeAdapter(kind).validate_json(file.read_bytes(), strict=True)
     except OSError as error:
         raise MetadataError(
             f"Cannot read {file}: {error.strerror}; docs/benchmarks.md says what belongs there."
         ) from None
-    except (ValueError, RecursionError):
-        raise MetadataError(f"{file} is not JSON.") from None
+    except ValidationError as error:
+        raise MetadataError(f"{file}{wrong_field(error)}") from None
 
 
-def read_records(file: Path) -> list[Record]:
-    """The objects of a JSON list."""
-    content = read_json(file)
-    if not isinstance(content, list):
-        raise MetadataError(f"{file} is not a JSON list.")
-    return [Record(one, f"{file}, record {number}") for number, one in enumerate(content, 1)]
+def wrong_field(error: ValidationError) -> str:
+    """Where the first error is, counted from 1, and what is wrong there."""
+    first = error.errors()[0]
+    where = ""
+    for part in first["loc"]:
+        if isinstance(part, str):
+            where += f": {part}"
+        else:
+            where += f" {part + 1}" if where else f", record {part + 1}"
+    given = "" if first["type"] == "missing" else f", was: {first['input']!r:.100}"
+    return f"{where}: {first['msg']}{given}."
 
 
 def first_folder(*folders: Path | None) -> Path:

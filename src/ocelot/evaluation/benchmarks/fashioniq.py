@@ -11,17 +11,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ocelot.errors import MetadataError
+from pydantic import BaseModel
+
 from ocelot.evaluation.benchmarks.base import (
     Benchmark,
     BenchmarkQuery,
     Picture,
-    Record,
     files_by_name,
     filled,
     first_folder,
     read_json,
-    read_records,
     template_of,
 )
 
@@ -40,6 +39,12 @@ TEMPLATES = {
 }
 _SUFFIXES = (".jpg", ".png", ".jpeg")
 _ENDS = ".?, "  # signs at the ends of captions, which the templates set anew
+
+
+class _Record(BaseModel):
+    candidate: str
+    target: str
+    captions: tuple[str, str]
 
 
 def read_fashioniq(
@@ -66,19 +71,27 @@ def read_fashioniq(
     pictures: dict[str, Picture] = {}
     queries: list[BenchmarkQuery] = []
     for category in CATEGORIES:
-        records = read_records(folder / "captions" / f"cap.{category}.{split}.json")
-        names = _names(folder, category, split)
+        records = read_json(folder / "captions" / f"cap.{category}.{split}.json", list[_Record])
+        names = read_json(folder / "image_splits" / f"split.{category}.{split}.json", list[str])
         if gallery == "captions":
-            named = {record.text(key) for record in records for key in ("candidate", "target")}
+            named = {name for record in records for name in (record.candidate, record.target)}
             names = [name for name in names if name in named]
-        ranked, known = tuple(names), set(names)
+        ranked = tuple(dict.fromkeys(names))
         for name in ranked:
             found = (files[name + end] for end in _SUFFIXES if name + end in files)
             pictures[name] = Picture(next(found, root / f"{name}.jpg"))
-        queries += [
-            _query(record, f"{category}-{number}", ranked, known, wording, category)
-            for number, record in enumerate(records)
-        ]
+        for number, record in enumerate(records):
+            first, second = (caption.strip(_ENDS) for caption in record.captions)
+            queries.append(
+                BenchmarkQuery(
+                    f"{category}-{number}",
+                    record.candidate,
+                    filled(wording, {"first": first, "second": second}),
+                    (record.target,),
+                    ranked,
+                    groups=(category,),
+                )
+            )
     return Benchmark(
         f"fashioniq {split}",
         f"FashionIQ with the gallery {gallery!r} ({GALLERIES[gallery]}), the reference ranked "
@@ -88,26 +101,4 @@ def read_fashioniq(
         tuple(queries),
         ("R@10", "R@50", "mean(R@10,R@50)"),
         averages_groups=True,
-    )
-
-
-def _names(folder: Path, category: str, split: str) -> list[str]:
-    file = folder / "image_splits" / f"split.{category}.{split}.json"
-    names = read_json(file)
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise MetadataError(f"{file} is not a JSON list of names.")
-    return list(dict.fromkeys(names))
-
-
-def _query(
-    record: Record, id: str, ranked: tuple[str, ...], known: set[str], wording: str, category: str
-) -> BenchmarkQuery:
-    first, second = (text.strip(_ENDS) for text in record.items("captions", str, least=2)[:2])
-    return BenchmarkQuery(
-        id,
-        record.known("candidate", record.text("candidate"), known),
-        filled(wording, {"first": first, "second": second}),
-        (record.known("target", record.text("target"), known),),
-        ranked,
-        groups=(category,),
     )

@@ -11,8 +11,10 @@ Attributes use crops of Visual Genome 1.2, objects whole pictures of COCO val201
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field
 
 from ocelot.errors import MetadataError
 from ocelot.evaluation.benchmarks.base import (
@@ -20,11 +22,11 @@ from ocelot.evaluation.benchmarks.base import (
     BenchmarkQuery,
     Box,
     Picture,
-    Record,
+    Text,
     files_by_name,
     filled,
     first_folder,
-    read_records,
+    read_json,
     template_of,
 )
 
@@ -43,6 +45,21 @@ _SENTENCES = {
 }
 _FOLDERS = ("", "VG_100K_all", "VG_100K", "VG_100K_2", "val2017", "COCO_val2017")
 
+Side = Annotated[float, Field(gt=0)]
+
+
+class _Named(BaseModel):
+    image_id: int | str | None = None
+    instance_bbox: tuple[float, float, Side, Side] | None = None
+    val_image_id: int | str | None = None
+
+
+class _Record(BaseModel):
+    reference: _Named
+    target: _Named
+    gallery: Annotated[list[_Named], Field(min_length=1)]
+    condition: Text
+
 
 def read_genecis(folder: Path, *, images: Path | None = None, template: str = "plain") -> Benchmark:
     """Read those of the four tasks whose files are there.
@@ -60,28 +77,37 @@ def read_genecis(folder: Path, *, images: Path | None = None, template: str = "p
     root = images or folder
     files = files_by_name(root / name for name in _FOLDERS)
     pictures: dict[str, Picture] = {}
+
+    def name_of(one: _Named) -> str:
+        """The name of a picture, which is added to `pictures`."""
+        box = None
+        if one.val_image_id is not None:
+            name = str(one.val_image_id).zfill(12)
+        else:
+            name = str(one.image_id)
+            box = one.instance_bbox and Box(*one.instance_bbox)
+        file = f"{name}.jpg"
+        if box is not None:
+            name += "@" + ",".join(f"{number:g}" for number in box)
+        pictures[name] = Picture(files.get(file, root / file), box)
+        return name
+
     queries = []
     for task in TASKS:
         file = place / f"{task}.json"
         if not file.is_file():
             continue
-        for number, record in enumerate(read_records(file)):
-            condition = record.text("condition")
-            sentence = filled(_SENTENCES[task], {"text": condition})
-            reference, target = (
-                _named(record.part(key), root, files, pictures) for key in ("reference", "target")
-            )
-            others = [
-                _named(Record(one, f"{record.where}, gallery"), root, files, pictures)
-                for one in record.items("gallery", dict)
-            ]
+        for number, record in enumerate(read_json(file, list[_Record])):
+            sentence = filled(_SENTENCES[task], {"text": record.condition})
+            target = name_of(record.target)
+            ranked = dict.fromkeys([target, *map(name_of, record.gallery)])
             queries.append(
                 BenchmarkQuery(
                     f"{task}-{number}",
-                    reference,
-                    filled(wording, {"text": condition, "sentence": sentence}),
+                    name_of(record.reference),
+                    filled(wording, {"text": record.condition, "sentence": sentence}),
                     (target,),
-                    tuple(dict.fromkeys([target, *others])),
+                    tuple(ranked),
                     groups=(task,),
                 )
             )
@@ -101,28 +127,3 @@ def read_genecis(folder: Path, *, images: Path | None = None, template: str = "p
         gap="R@1",
         averages_groups=True,
     )
-
-
-def _named(
-    record: Record, root: Path, files: Mapping[str, Path], pictures: dict[str, Picture]
-) -> str:
-    """The name of a picture, which is added to `pictures`."""
-    box = None
-    key = "val_image_id" if "val_image_id" in record.fields else "image_id"
-    name = str(record.fields.get(key))  # a number or its digits
-    if not name.isdecimal():
-        raise record.wrong(key, "a whole number")
-    if key == "val_image_id":
-        name = name.zfill(12)
-    else:
-        value = record.fields.get("instance_bbox")
-        numbers = isinstance(value, list) and all(isinstance(one, (int, float)) for one in value)
-        if value is not None:
-            if not numbers or len(value) != 4 or min(value[2:]) <= 0:
-                raise record.wrong("instance_bbox", "left, top, width and height")
-            box = Box(*value)
-    file = f"{name}.jpg"
-    if box is not None:
-        name += "@" + ",".join(f"{number:g}" for number in box)
-    pictures[name] = Picture(files.get(file, root / file), box)
-    return name

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeGuard
+
+from pydantic import TypeAdapter, ValidationError
 
 from ocelot.errors import MetadataError
 from ocelot.evaluation.benchmarks.base import (
@@ -16,6 +17,7 @@ from ocelot.evaluation.benchmarks.base import (
     Picture,
     filled,
     template_of,
+    wrong_field,
 )
 
 __all__ = ["TEMPLATES", "TripletQuery", "read_triplets", "triplets_benchmark"]
@@ -40,6 +42,9 @@ class TripletQuery:
     targets: tuple[str, ...]
     task: str | None = None
     candidates: tuple[str, ...] = ()
+
+
+_QUERY = TypeAdapter(TripletQuery)
 
 
 def read_triplets(file: Path) -> list[TripletQuery]:
@@ -67,32 +72,25 @@ def read_triplets(file: Path) -> list[TripletQuery]:
 
 def _query(line: str, where: str) -> TripletQuery:
     try:
-        entry: Any = json.loads(line)
+        entry = json.loads(line)
     except (ValueError, RecursionError):
         raise MetadataError(f"{where} is not JSON.") from None
     if not isinstance(entry, dict):
         raise MetadataError(f"{where} is not a JSON object.")
-    for name in ("reference", "text", "task"):
-        value = entry.get(name)
-        if value is not None and not isinstance(value, str):
-            raise MetadataError(f"{where}: {name} must be text or null, was: {value!r}.")
-    reference, targets, task = (entry.get(key) or None for key in ("reference", "targets", "task"))
-    text = entry.get("text")
-    text = text if text and text.strip() else None
-    if not (reference or text):
+    given = {name: value for name, value in entry.items() if value is not None and value != ""}
+    try:
+        query = _QUERY.validate_python({"reference": None, "text": None, **given})
+    except ValidationError as error:
+        raise MetadataError(f"{where}{wrong_field(error)}") from None
+    if query.text is not None and not query.text.strip():
+        query = replace(query, text=None)
+    if not (query.reference or query.text):
         raise MetadataError(f"{where} has neither a reference nor a text.")
-    if not _is_names(targets):
+    if not query.targets:
         raise MetadataError(f"{where}: targets must be a list of at least one file name.")
-    if reference and set(targets) == {reference}:
+    if {*query.targets} == {query.reference}:
         raise MetadataError(f"{where}: the only target is the reference itself.")
-    candidates = entry.get("candidates") or ()
-    if candidates and not _is_names(candidates):
-        raise MetadataError(f"{where}: candidates must be a list of file names.")
-    return TripletQuery(reference, text, tuple(targets), task, tuple(candidates))
-
-
-def _is_names(value: Any) -> TypeGuard[list[str]]:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+    return query
 
 
 def triplets_benchmark(
@@ -116,7 +114,7 @@ def triplets_benchmark(
     known = {os.path.relpath(path, folder): Picture(Path(path)) for path in pictures}
     everything = tuple(known)
 
-    def checked(name: str) -> str:
+    def path_of(name: str) -> str:
         path = os.path.normpath(name)
         if path not in known:
             raise MetadataError(
@@ -125,13 +123,12 @@ def triplets_benchmark(
         return path
 
     def query(number: int, triplet: TripletQuery) -> BenchmarkQuery:
-        reference = None if triplet.reference is None else checked(triplet.reference)
-        targets = tuple(dict.fromkeys(map(checked, triplet.targets)))
-        if targets == (reference,):
-            raise MetadataError(f"The only target of a query is its reference: {reference}.")
-        targets = tuple(target for target in targets if target != reference)
-        gallery = tuple(dict.fromkeys(map(checked, triplet.candidates))) or everything
-        if triplet.candidates and not set(targets) <= set(gallery):
+        reference = None if triplet.reference is None else path_of(triplet.reference)
+        targets = tuple(dict.fromkeys(map(path_of, triplet.targets)))
+        if len(targets) > 1:
+            targets = tuple(target for target in targets if target != reference)
+        gallery = tuple(dict.fromkeys(map(path_of, triplet.candidates))) or everything
+        if triplet.candidates and not {*targets} <= {*gallery}:
             raise MetadataError(f"Query {number} has a target that is not among its candidates.")
         text = triplet.text and filled(wording, {"text": triplet.text})
         groups = (triplet.task or "other",)
