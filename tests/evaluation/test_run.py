@@ -123,8 +123,8 @@ def test_names_that_are_not_in_the_gallery(gallery: Path, tmp_path: Path) -> Non
         ('{"reference": null, "text": " ", "targets": ["a"]}', "neither a reference nor a text"),
         ('{"reference": "a", "text": "b"}', "targets: Field required"),
         ('{"reference": "a", "text": "b", "targets": []}', "targets must be a list"),
-        ('{"reference": 3, "text": "b", "targets": ["a"]}', "reference: Input should be a valid string, was: 3"),
-        ('{"text": "b", "targets": ["a"], "task": 1}', "task: Input should be a valid string, was: 1"),
+        ('{"reference": 3, "text": "b", "targets": ["a"]}', "reference: Input should be a"),
+        ('{"text": "b", "targets": ["a"], "task": 1}', "task: Input should be a"),
         ('{"reference": "a", "text": "b", "targets": ["a"]}', "the only target is the reference"),
     ],
 )

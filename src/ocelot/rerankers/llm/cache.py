@@ -26,19 +26,15 @@ def cache_key(*parts: Any) -> str:
 
 
 class RankingCache:
-    """A folder of rankings. Its errors never fail a search.
-
-    Args:
-        directory: Made at the first `put`.
-    """
+    """A folder of rankings, made at the first `put`. Its errors never fail a search."""
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
 
     def get(self, key: str, count: int) -> Ranking | None:
-        """The ranking of `count` hits for `key`, marked as cached and without usage.
+        """The ranking of `count` hits, marked as cached and without usage; None if there is none.
 
-        None if there is none, the file is damaged, or it ranks another number of hits.
+        A damaged file, or one that ranks another number of hits, counts as none.
         """
         try:
             data = (self.directory / f"{key}.json").read_bytes()

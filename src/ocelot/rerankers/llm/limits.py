@@ -63,7 +63,7 @@ class Budget:
 
     def refusal(self) -> str:
         """See `Limit`."""
-        tokens, dollars = self._add(Usage())
+        tokens, dollars = self._sums(Usage())
         if self._tokens is not None and tokens >= self._tokens:
             spent = f"{tokens:,} of {self._tokens:,} tokens"
         elif self._dollars is not None and dollars >= self._dollars:
@@ -74,24 +74,24 @@ class Budget:
 
     def asked(self, usage: Usage, error: ChatError | None = None) -> None:
         """See `Limit`."""
-        self._add(usage)
+        self._sums(usage)
 
-    def _add(self, usage: Usage) -> tuple[int, float]:
-        """Add to the sums of today, and return them: tokens and dollars."""
+    def _sums(self, more: Usage) -> tuple[int, float]:
+        """Tokens and dollars of today, after more was added to them."""
         day = time.strftime("%Y-%m-%d", time.gmtime(self._clock()))
         with self._lock:
             if day != self._day:
                 self._day, self._unwritten = day, Usage(cost=0.0)
-            new = self._unwritten = self._unwritten + usage
+            new = self._unwritten = self._unwritten + more
             sums = new.prompt_tokens + new.completion_tokens, new.cost or 0.0
             try:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                connection = sqlite3.connect(self._path, _BUSY_SECONDS, isolation_level="IMMEDIATE")
-                with closing(connection) as database, database:
+                with closing(sqlite3.connect(self._path, _BUSY_SECONDS)) as database, database:
                     database.execute(_TABLE)
-                    database.execute(_ADD, (day, *sums))
+                    if any(sums):
+                        database.execute(_ADD, (day, *sums))
                     query = "SELECT tokens, dollars FROM days WHERE day = ?"
-                    tokens, dollars = database.execute(query, (day,)).fetchone()
+                    tokens, dollars = database.execute(query, (day,)).fetchone() or (0, 0.0)
             except (OSError, sqlite3.Error) as problem:
                 _log.warning(
                     "Cannot count tokens in %s (%s): this process counts its own only.",

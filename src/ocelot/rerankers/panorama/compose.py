@@ -18,16 +18,15 @@ count from 1, as people do.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
 
 from PIL import Image, ImageDraw
 
 from ocelot.errors import InputError
 from ocelot.images.store import ImageStore
 from ocelot.rerankers.panorama import lettering
-from ocelot.rerankers.panorama.tiles import TILE, Box, load_tile, paste, query_picture, threads
+from ocelot.rerankers.panorama.tiles import TILE, Box, load_tiles, paste, query_picture
 from ocelot.types import Hit, Query
 
 __all__ = ["MAX_CANDIDATES", "compose_panorama", "panorama_layout", "panorama_of_hits"]
@@ -101,8 +100,7 @@ def panorama_layout(count: int, text_lines: int = 0) -> Layout:
 
 def compose_panorama(
     query_image: Image.Image | None,
-    candidates: Iterable[Image.Image | None],
-    count: int,
+    candidates: Sequence[Image.Image | None],
     text: str | None = None,
 ) -> Image.Image:
     """Draw the query and its candidates into one picture.
@@ -110,9 +108,7 @@ def compose_panorama(
     Args:
         query_image: The query's RGB picture, as returned by `query_picture`; without one its
             tile holds the text.
-        candidates: RGB pictures in order; None draws a grey tile with "no picture". They may
-            still be on their way: what needs no pictures is drawn first.
-        count: Number of candidates, 1 to 25.
+        candidates: 1 to 25 RGB pictures in order; None draws a grey tile with "no picture".
         text: The query's text, drawn under its picture, up to 6 lines; not drawn if it has
             letters that the built-in font lacks.
 
@@ -123,15 +119,18 @@ def compose_panorama(
         InputError: There are no candidates, or more than 25.
     """
     words, lines = lettering.drawable(text), list[str]()
-    layout = panorama_layout(count)
+    layout = panorama_layout(len(candidates))
     if query_image is not None and words:
         lines = lettering.wrap(words, _TEXT_SIZE, layout.text[2] - layout.text[0])
-        layout = panorama_layout(count, min(len(lines), _TEXT_LINES))
+        layout = panorama_layout(len(candidates), min(len(lines), _TEXT_LINES))
     canvas = Image.new("RGB", layout.size, "white")
     draw = ImageDraw.Draw(canvas)
 
-    side = layout.picture[2] - layout.picture[0]
-    canvas.paste(_query_frame(side), layout.query[:2])
+    left, top, right, _ = layout.query
+    draw.rectangle(_inside(layout.query), fill=_BLUE)
+    draw.rectangle(_inside(layout.picture), fill="white")
+    label = (left + _BORDER, top, right - _BORDER, layout.picture[1])
+    lettering.centred(draw, label, "query", 26, "white")
     if query_image is not None:
         paste(canvas, query_image, layout.picture)
         lettering.write(draw, layout.text, lines, _TEXT_SIZE)
@@ -149,8 +148,7 @@ def compose_panorama(
         else:
             paste(canvas, picture, box)
         draw.rectangle(_inside(box), outline=_LINE)
-        plate, shape = _number(number, (box[2] - box[0]) // 6)
-        canvas.paste(plate, (box[0] + 3, box[1] + 3), shape)
+        _write_number(draw, number, box)
     return canvas
 
 
@@ -164,38 +162,19 @@ def panorama_of_hits(query: Query, hits: Sequence[Hit], images: ImageStore) -> I
         InputError: There are no hits, or more than 25.
         ImageError: A picture of the query cannot be read.
     """
-    with threads() as pool:
-        tiles = pool.map(partial(load_tile, images=images), hits)
-        return compose_panorama(query_picture(query), tiles, len(hits), query.text)
+    return compose_panorama(query_picture(query), load_tiles(hits, images), query.text)
 
 
-@lru_cache(maxsize=4)
-def _query_frame(side: int) -> Image.Image:
-    """The blue border and label of a query's tile; `side` is that of its inside."""
-    width, height = side + 2 * _BORDER, side + 2 * _BORDER + _LABEL
-    frame = Image.new("RGB", (width, height), _BLUE)
-    draw = ImageDraw.Draw(frame)
-    top = _BORDER + _LABEL
-    draw.rectangle((_BORDER, top, _BORDER + side - 1, top + side - 1), fill="white")
-    lettering.centred(draw, (_BORDER, 0, _BORDER + side, top), "query", 26, "white")
-    return frame
-
-
-@lru_cache(maxsize=64)
-def _number(number: int, size: int) -> tuple[Image.Image, Image.Image]:
-    """A number on its plate, in this font size, and the plate's shape as a mask."""
+def _write_number(draw: ImageDraw.ImageDraw, number: int, cell: Box) -> None:
     # Red on white: the plate is visible on dark and red pictures, its red rim on white ones.
+    size = (cell[2] - cell[0]) // 6
     left, top, right, bottom = lettering.font_of(size).getbbox(str(number))
     height = round(bottom - top) + 18
     width = max(round(right - left) + 22, height)
-    plate = (2, 2, 2 + width, 2 + height)
-    picture = Image.new("RGB", (width + 5, height + 5), "white")
-    draw = ImageDraw.Draw(picture)
+    plate = (cell[0] + 5, cell[1] + 5, cell[0] + 5 + width, cell[1] + 5 + height)
+    draw.rounded_rectangle(_shrink(plate, -2), radius=11, fill="white")
     draw.rounded_rectangle(plate, radius=9, fill="white", outline=_RED, width=3)
     lettering.centred(draw, plate, str(number), size, _RED, weight=1)
-    shape = Image.new("L", picture.size)
-    ImageDraw.Draw(shape).rounded_rectangle(_shrink(plate, -2), radius=11, fill=255)
-    return picture, shape
 
 
 def _inside(box: Box) -> Box:

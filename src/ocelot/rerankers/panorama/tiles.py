@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from PIL import Image, ImageDraw
 
@@ -14,7 +13,7 @@ from ocelot.errors import ImageError, ItemNotFound
 from ocelot.images.store import ImageStore
 from ocelot.types import Hit, Query
 
-__all__ = ["TILE", "Box", "load_tile", "load_tiles", "paste", "query_picture", "threads"]
+__all__ = ["TILE", "Box", "load_tiles", "paste", "query_picture"]
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
@@ -26,23 +25,17 @@ _GAP = 20
 _SMALLER, _LARGER = Image.Resampling.BOX, Image.Resampling.BILINEAR
 
 
-def threads() -> ThreadPoolExecutor:
-    """Threads that read pictures; starting them takes little of a panorama's time."""
-    return ThreadPoolExecutor(min(8, os.cpu_count() or 1), "ocelot-tiles")
-
-
 def load_tiles(hits: Sequence[Hit], images: ImageStore) -> list[Image.Image | None]:
     """The picture of each hit, `TILE` pixels at its longer side; None if it cannot be read."""
-    with threads() as pool:
-        return list(pool.map(partial(load_tile, images=images), hits))
 
+    def load(hit: Hit) -> Image.Image | None:
+        try:
+            return fitted(images.picture(hit, TILE, _SMALLER), (TILE, TILE))
+        except (ImageError, ItemNotFound):
+            return None
 
-def load_tile(hit: Hit, images: ImageStore) -> Image.Image | None:
-    """A hit's picture, `TILE` pixels at its longer side; None if it cannot be read."""
-    try:
-        return fitted(images.picture(hit, TILE, _SMALLER), (TILE, TILE))
-    except (ImageError, ItemNotFound):
-        return None
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "ocelot-tiles") as threads:
+        return list(threads.map(load, hits))
 
 
 def fitted(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
