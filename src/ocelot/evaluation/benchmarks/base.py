@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, NamedTuple, TypeVar
 
 from PIL import Image
@@ -17,7 +17,7 @@ from ocelot.images.file import ImageFile
 
 __all__ = [
     "Benchmark", "BenchmarkQuery", "Box", "Picture", "Text",
-    "files_by_name", "filled", "first_folder", "read_json", "template_of", "wrong_field",
+    "files_by_name", "read_json", "template_of", "wrong_field",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ class Benchmark:
         template: How the text of a query was made.
         pictures: Name -> picture, of all galleries and references.
         metrics: Names of `ocelot.evaluation.metrics.measure`.
-        gap: The metric of the composition gap.
+        gap: The metric of the composition gap, one of these.
         ranks_reference: Whether a query's own reference is ranked, too.
         averages_groups: Whether the figures are the unweighted mean of those of the groups.
         strict: Whether a picture that a query names must be readable; else it counts as a miss.
@@ -129,7 +129,7 @@ class Benchmark:
 
 
 def read_json(file: Path, kind: type[T]) -> T:
-    """The content of a JSON file as a type of pydantic's.
+    """The content of a JSON file, checked against a type by pydantic.
 
     Raises:
         MetadataError: It cannot be read, or a record (named, from 1) is wrong.
@@ -157,12 +157,6 @@ def wrong_field(error: ValidationError) -> str:
     return f"{where}: {first['msg']}{given}."
 
 
-def first_folder(*folders: Path | None) -> Path:
-    """The first of the folders that exists, or the last that is given."""
-    given = [folder for folder in folders if folder is not None]
-    return next((folder for folder in given if folder.is_dir()), given[-1])
-
-
 def files_by_name(folders: Iterable[Path]) -> dict[str, Path]:
     """The files of those folders that exist, by name; a file in an earlier folder counts."""
     found: dict[str, Path] = {}
@@ -174,7 +168,7 @@ def files_by_name(folders: Iterable[Path]) -> dict[str, Path]:
 
 
 def template_of(chosen: str, named: Mapping[str, str], fields: Iterable[str]) -> str:
-    """The template with a name, or one that is written out and has a field such as `{text}`.
+    """The template with a name, or one that is written out: a format string of the fields.
 
     >>> template_of("but", {"but": "the same, but {text}"}, ["text"])
     'the same, but {text}'
@@ -183,19 +177,13 @@ def template_of(chosen: str, named: Mapping[str, str], fields: Iterable[str]) ->
         InputError: There is no such template, or it has an unknown field or none.
     """
     template = named.get(chosen, chosen)
-    used = set(re.findall(r"\{(\w*)\}", template))
+    try:
+        used = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    except ValueError:  # a brace without the other one
+        used = set()
     if not used or not used <= {*fields}:
         known = ", ".join(f"{{{field}}}" for field in fields)
         raise InputError(
             f"There is no template {chosen!r}: use {', '.join(named)}, or a text with {known}."
         )
     return template
-
-
-def filled(template: str, fields: Mapping[str, str]) -> str:
-    """The template with its fields.
-
-    >>> filled("{concept} that {text}", {"text": "is asleep", "concept": "a cat"})
-    'a cat that is asleep'
-    """
-    return re.sub(r"\{(\w+)\}", lambda found: fields[found[1]], template)

@@ -17,16 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ocelot.evaluation.benchmarks.base import (
-    Benchmark,
-    BenchmarkQuery,
-    Picture,
-    Text,
-    filled,
-    first_folder,
-    read_json,
-    template_of,
-)
+from ocelot.evaluation.benchmarks import base
 
 __all__ = ["TEMPLATES", "read_circo"]
 
@@ -41,8 +32,8 @@ _INFO = Path("annotations", "image_info_unlabeled2017.json")
 class _TestRecord(BaseModel):
     id: int
     reference_img_id: int
-    relative_caption: Text
-    shared_concept: Text
+    relative_caption: base.Text
+    shared_concept: base.Text
 
 
 class _Record(_TestRecord):
@@ -53,7 +44,7 @@ class _Record(_TestRecord):
 
 class _CocoImage(BaseModel):
     id: int
-    file_name: Text
+    file_name: base.Text
 
 
 class _Coco(BaseModel):
@@ -62,7 +53,7 @@ class _Coco(BaseModel):
 
 def read_circo(
     folder: Path, *, split: str = "val", images: Path | None = None, template: str = "plain"
-) -> Benchmark:
+) -> base.Benchmark:
     """Read a split of CIRCO.
 
     Args:
@@ -74,35 +65,33 @@ def read_circo(
         MetadataError: A file cannot be read, or a record (named) is wrong.
         InputError: There is no such template.
     """
-    wording = template_of(template, TEMPLATES, ["text", "concept"])
+    wording = base.template_of(template, TEMPLATES, ["text", "concept"])
     coco = folder / "COCO2017_unlabeled"
-    root = images or first_folder(coco / "unlabeled2017", folder / "unlabeled2017")
+    root = images or coco / "unlabeled2017"
     near = (coco / _INFO, root.parent / _INFO)
     info = next((file for file in near if file.is_file()), near[0])
-    pictures = {
-        str(image.id): Picture(root / image.file_name) for image in read_json(info, _Coco).images
-    }
+    listed = base.read_json(info, _Coco).images
+    pictures = {str(image.id): base.Picture(root / image.file_name) for image in listed}
     gallery = tuple(pictures)
     kind: Any = list[_TestRecord] if split == "test" else list[_Record]
     queries = []
-    for record in read_json(folder / "annotations" / f"{split}.json", kind):
+    for record in base.read_json(folder / "annotations" / f"{split}.json", kind):
         targets: tuple[str, ...] = ()
         groups: tuple[str, ...] = ()
         if isinstance(record, _Record):
             answers = dict.fromkeys([record.target_img_id, *record.gt_img_ids])
             targets, groups = tuple(map(str, answers)), tuple(record.semantic_aspects)
-        fields = {"text": record.relative_caption, "concept": record.shared_concept}
         queries.append(
-            BenchmarkQuery(
+            base.BenchmarkQuery(
                 str(record.id),
                 str(record.reference_img_id),
-                filled(wording, fields),
+                wording.format(text=record.relative_caption, concept=record.shared_concept),
                 targets,
                 gallery,
                 groups=groups,
             )
         )
-    return Benchmark(
+    return base.Benchmark(
         f"circo {split}",
         "CIRCO over all of COCO unlabeled2017, the reference ranked too; mAP@k divides by "
         "min(answers, k), Rt@k is the recall of the picture that the text was written for.",

@@ -16,16 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ocelot.evaluation.benchmarks.base import (
-    Benchmark,
-    BenchmarkQuery,
-    Picture,
-    Text,
-    filled,
-    first_folder,
-    read_json,
-    template_of,
-)
+from ocelot.evaluation.benchmarks import base
 
 __all__ = ["TEMPLATES", "read_cirr"]
 
@@ -43,7 +34,7 @@ class _Set(BaseModel):
 class _TestRecord(BaseModel):
     pairid: int
     reference: str
-    caption: Text
+    caption: base.Text
     img_set: _Set
 
 
@@ -53,7 +44,7 @@ class _Record(_TestRecord):
 
 def read_cirr(
     folder: Path, *, split: str = "val", images: Path | None = None, template: str = "plain"
-) -> Benchmark:
+) -> base.Benchmark:
     """Read a split of CIRR, version rc2.
 
     Args:
@@ -64,24 +55,24 @@ def read_cirr(
         MetadataError: A file cannot be read, or a record (named) is wrong.
         InputError: There is no such template.
     """
-    wording = template_of(template, TEMPLATES, ["text"])
-    root = images or first_folder(folder / "img_raw", folder)
-    paths = read_json(folder / "image_splits" / f"split.rc2.{split}.json", dict[str, str])
-    pictures = {name: Picture(root / path) for name, path in paths.items()}
+    wording = base.template_of(template, TEMPLATES, ["text"])
+    root = images or folder / "img_raw"
+    paths = base.read_json(folder / "image_splits" / f"split.rc2.{split}.json", dict[str, str])
+    pictures = {name: base.Picture(root / path) for name, path in paths.items()}
     gallery = tuple(pictures)
     kind: Any = list[_TestRecord] if split == "test1" else list[_Record]
     queries = tuple(
-        BenchmarkQuery(
+        base.BenchmarkQuery(
             str(record.pairid),
             record.reference,
-            filled(wording, {"text": record.caption}),
+            wording.format(text=record.caption),
             (record.target_hard,) if isinstance(record, _Record) else (),
             gallery,
             tuple(name for name in record.img_set.members if name != record.reference),
         )
-        for record in read_json(folder / "captions" / f"cap.rc2.{split}.json", kind)
+        for record in base.read_json(folder / "captions" / f"cap.rc2.{split}.json", kind)
     )
-    return Benchmark(
+    return base.Benchmark(
         f"cirr {split}",
         "CIRR rc2: all pictures of the split are ranked without the reference; R@k on "
         "target_hard, Rs@k among the other members of the query's set.",

@@ -13,16 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from ocelot.evaluation.benchmarks.base import (
-    Benchmark,
-    BenchmarkQuery,
-    Picture,
-    files_by_name,
-    filled,
-    first_folder,
-    read_json,
-    template_of,
-)
+from ocelot.evaluation.benchmarks import base
 
 __all__ = ["CATEGORIES", "GALLERIES", "TEMPLATES", "read_fashioniq"]
 
@@ -54,7 +45,7 @@ def read_fashioniq(
     images: Path | None = None,
     gallery: str = "original",
     template: str = "and",
-) -> Benchmark:
+) -> base.Benchmark:
     """Read a split of FashionIQ.
 
     Args:
@@ -66,33 +57,35 @@ def read_fashioniq(
         MetadataError: A file cannot be read, or a record (named) is wrong.
         InputError: There is no such template.
     """
-    wording = template_of(template, TEMPLATES, ["first", "second"])
-    files = files_by_name([root := images or first_folder(folder / "images", folder)])
-    pictures: dict[str, Picture] = {}
-    queries: list[BenchmarkQuery] = []
+    wording = base.template_of(template, TEMPLATES, ["first", "second"])
+    root = images or folder / "images"
+    files = base.files_by_name([root])
+    pictures: dict[str, base.Picture] = {}
+    queries: list[base.BenchmarkQuery] = []
     for category in CATEGORIES:
-        records = read_json(folder / "captions" / f"cap.{category}.{split}.json", list[_Record])
-        names = read_json(folder / "image_splits" / f"split.{category}.{split}.json", list[str])
+        captions = folder / "captions" / f"cap.{category}.{split}.json"
+        splits = folder / "image_splits" / f"split.{category}.{split}.json"
+        records, names = base.read_json(captions, list[_Record]), base.read_json(splits, list[str])
         if gallery == "captions":
             named = {name for record in records for name in (record.candidate, record.target)}
             names = [name for name in names if name in named]
         ranked = tuple(dict.fromkeys(names))
         for name in ranked:
             found = (files[name + end] for end in _SUFFIXES if name + end in files)
-            pictures[name] = Picture(next(found, root / f"{name}.jpg"))
+            pictures[name] = base.Picture(next(found, root / f"{name}.jpg"))
         for number, record in enumerate(records):
             first, second = (caption.strip(_ENDS) for caption in record.captions)
             queries.append(
-                BenchmarkQuery(
+                base.BenchmarkQuery(
                     f"{category}-{number}",
                     record.candidate,
-                    filled(wording, {"first": first, "second": second}),
+                    wording.format(first=first, second=second),
                     (record.target,),
                     ranked,
                     groups=(category,),
                 )
             )
-    return Benchmark(
+    return base.Benchmark(
         f"fashioniq {split}",
         f"FashionIQ with the gallery {gallery!r} ({GALLERIES[gallery]}), the reference ranked "
         "too; R@k in each category, and their unweighted mean.",

@@ -17,18 +17,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from ocelot.errors import MetadataError
-from ocelot.evaluation.benchmarks.base import (
-    Benchmark,
-    BenchmarkQuery,
-    Box,
-    Picture,
-    Text,
-    files_by_name,
-    filled,
-    first_folder,
-    read_json,
-    template_of,
-)
+from ocelot.evaluation.benchmarks import base
 
 __all__ = ["TASKS", "TEMPLATES", "read_genecis"]
 
@@ -58,10 +47,12 @@ class _Record(BaseModel):
     reference: _Named
     target: _Named
     gallery: Annotated[list[_Named], Field(min_length=1)]
-    condition: Text
+    condition: base.Text
 
 
-def read_genecis(folder: Path, *, images: Path | None = None, template: str = "plain") -> Benchmark:
+def read_genecis(
+    folder: Path, *, images: Path | None = None, template: str = "plain"
+) -> base.Benchmark:
     """Read those of the four tasks whose files are there.
 
     Args:
@@ -72,11 +63,10 @@ def read_genecis(folder: Path, *, images: Path | None = None, template: str = "p
         MetadataError: There is no task, or a record (named) is wrong.
         InputError: There is no such template.
     """
-    wording = template_of(template, TEMPLATES, ["text", "sentence"])
-    place = first_folder(folder / "genecis", folder)
+    wording = base.template_of(template, TEMPLATES, ["text", "sentence"])
     root = images or folder
-    files = files_by_name(root / name for name in _FOLDERS)
-    pictures: dict[str, Picture] = {}
+    files = base.files_by_name(root / name for name in _FOLDERS)
+    pictures: dict[str, base.Picture] = {}
 
     def name_of(one: _Named) -> str:
         """The name of a picture, which is added to `pictures`."""
@@ -85,27 +75,27 @@ def read_genecis(folder: Path, *, images: Path | None = None, template: str = "p
             name = str(one.val_image_id).zfill(12)
         else:
             name = str(one.image_id)
-            box = one.instance_bbox and Box(*one.instance_bbox)
+            box = one.instance_bbox and base.Box(*one.instance_bbox)
         file = f"{name}.jpg"
         if box is not None:
             name += "@" + ",".join(f"{number:g}" for number in box)
-        pictures[name] = Picture(files.get(file, root / file), box)
+        pictures[name] = base.Picture(files.get(file, root / file), box)
         return name
 
     queries = []
     for task in TASKS:
-        file = place / f"{task}.json"
+        file = folder / f"{task}.json"
         if not file.is_file():
             continue
-        for number, record in enumerate(read_json(file, list[_Record])):
-            sentence = filled(_SENTENCES[task], {"text": record.condition})
+        for number, record in enumerate(base.read_json(file, list[_Record])):
+            sentence = _SENTENCES[task].format(text=record.condition)
             target = name_of(record.target)
             ranked = dict.fromkeys([target, *map(name_of, record.gallery)])
             queries.append(
-                BenchmarkQuery(
+                base.BenchmarkQuery(
                     f"{task}-{number}",
                     name_of(record.reference),
-                    filled(wording, {"text": record.condition, "sentence": sentence}),
+                    wording.format(text=record.condition, sentence=sentence),
                     (target,),
                     tuple(ranked),
                     groups=(task,),
@@ -113,9 +103,9 @@ def read_genecis(folder: Path, *, images: Path | None = None, template: str = "p
             )
     if not queries:
         raise MetadataError(
-            f"{place} has no file of GeneCIS: {', '.join(f'{task}.json' for task in TASKS)}."
+            f"{folder} has no file of GeneCIS: {', '.join(f'{task}.json' for task in TASKS)}."
         )
-    return Benchmark(
+    return base.Benchmark(
         "genecis",
         "GeneCIS: the target and its own gallery are ranked; boxes are cropped with a margin and "
         "squared; R@k in each task, and their unweighted mean. The gap is of R@1, as a gallery "

@@ -11,14 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ocelot.errors import MetadataError
-from ocelot.evaluation.benchmarks.base import (
-    Benchmark,
-    BenchmarkQuery,
-    Picture,
-    filled,
-    template_of,
-    wrong_field,
-)
+from ocelot.evaluation.benchmarks import base
 
 __all__ = ["TEMPLATES", "TripletQuery", "read_triplets", "triplets_benchmark"]
 
@@ -81,7 +74,7 @@ def _query(line: str, where: str) -> TripletQuery:
     try:
         query = _QUERY.validate_python({"reference": None, "text": None, **given})
     except ValidationError as error:
-        raise MetadataError(f"{where}{wrong_field(error)}") from None
+        raise MetadataError(f"{where}{base.wrong_field(error)}") from None
     if query.text is not None and not query.text.strip():
         query = replace(query, text=None)
     if not (query.reference or query.text):
@@ -98,7 +91,7 @@ def triplets_benchmark(
     folder: Path,
     pictures: Iterable[Path],
     template: str = "plain",
-) -> Benchmark:
+) -> base.Benchmark:
     """Your own queries over your own pictures.
 
     Args:
@@ -110,8 +103,8 @@ def triplets_benchmark(
             among what is ranked for it.
         InputError: There is no such template.
     """
-    wording = template_of(template, TEMPLATES, ["text"])
-    known = {os.path.relpath(path, folder): Picture(Path(path)) for path in pictures}
+    wording = base.template_of(template, TEMPLATES, ["text"])
+    known = {os.path.relpath(path, folder): base.Picture(Path(path)) for path in pictures}
     everything = tuple(known)
 
     def path_of(name: str) -> str:
@@ -122,7 +115,7 @@ def triplets_benchmark(
             )
         return path
 
-    def query(number: int, triplet: TripletQuery) -> BenchmarkQuery:
+    def query(number: int, triplet: TripletQuery) -> base.BenchmarkQuery:
         reference = None if triplet.reference is None else path_of(triplet.reference)
         targets = tuple(dict.fromkeys(map(path_of, triplet.targets)))
         if len(targets) > 1:
@@ -130,11 +123,11 @@ def triplets_benchmark(
         gallery = tuple(dict.fromkeys(map(path_of, triplet.candidates))) or everything
         if triplet.candidates and not {*targets} <= {*gallery}:
             raise MetadataError(f"Query {number} has a target that is not among its candidates.")
-        text = triplet.text and filled(wording, {"text": triplet.text})
+        text = triplet.text and wording.format(text=triplet.text)
         groups = (triplet.task or "other",)
-        return BenchmarkQuery(str(number), reference, text, targets, gallery, groups=groups)
+        return base.BenchmarkQuery(str(number), reference, text, targets, gallery, groups=groups)
 
-    return Benchmark(
+    return base.Benchmark(
         "triplets",
         "Own queries: all pictures, or the query's candidates, are ranked without the reference.",
         wording,
