@@ -25,30 +25,25 @@ Groups = Sequence[list[int]]  # numbers of queries
 
 @dataclass(frozen=True)
 class Gain:
-    """A difference of two figures of the same queries.
-
-    Attributes:
-        interval: Of 95 %, by paired bootstrap.
-        queries: How many were compared.
-    """
+    """A difference of two figures of the same queries."""
 
     metric: str
     value: float
-    interval: Interval
-    queries: int
+    interval: Interval  # of 95 %, by paired bootstrap
+    queries: int  # how many were compared
 
 
 @dataclass(frozen=True)
 class Figures:
-    """How well queries find their targets.
+    """How well queries find their targets: metric -> value.
 
     Attributes:
         queries: The number of queries.
-        composed: Metrics of the whole queries.
-        image_only, text_only: Metrics of the same queries with only their reference, or only
-            their text, over those that have it; "queries" is their number.
-        chance: The expected metrics of a random order; empty where it was not computed.
-        reranked: Metrics of the whole queries after reranking; empty without a reranker.
+        composed: The whole queries.
+        image_only, text_only: The same queries with only their reference, or only their text,
+            over those that have it; "queries" is their number.
+        chance: A random order; empty where it was not computed.
+        reranked: The whole queries after reranking; empty without a reranker.
         intervals: Of 95 %, by bootstrap over the queries: row -> metric -> low and high.
     """
 
@@ -92,21 +87,11 @@ class Evaluation(Figures):
 
 
 def evaluate_triplets(
-    encoder: Encoder,
-    queries: Sequence[TripletQuery],
-    folder: Path,
-    pictures: Iterable[Path],
+    encoder: Encoder, queries: Sequence[TripletQuery], folder: Path, pictures: Iterable[Path]
 ) -> Evaluation:
-    """Rank every picture for every query, and measure where the targets are.
+    """Measure your own queries over your own pictures.
 
-    Args:
-        folder: The folder that the names in the queries are relative to.
-        pictures: The gallery: all pictures to rank.
-
-    Raises:
-        MetadataError: A query names a picture that is not in the gallery or cannot be read, or
-            its only target is its reference.
-        InputError: No picture can be read.
+    Arguments and errors: see `triplets_benchmark` and `rank`.
     """
     return evaluate(rank(encoder, triplets_benchmark(queries, folder, pictures)))
 
@@ -134,29 +119,22 @@ def evaluate(run: Run) -> Evaluation:
     )
 
 
-def scores_of(ranked: Ranked, metrics: Sequence[str]) -> list[float]:
-    """The metrics of one query."""
-    return [measure(name, ranked.places) for name in metrics]
-
-
 def _scores(run: Run, ranked: Mapping[int, Ranked]) -> Floats:
     """The metrics of each query, shape (queries, metrics); NaN for queries without a ranking."""
     metrics = run.benchmark.metrics
     scores = np.full((len(run.benchmark.queries), len(metrics)), np.nan)
     for number, one in ranked.items():
-        scores[number] = scores_of(one, metrics)
+        scores[number] = [measure(name, one.places) for name in metrics]
     return scores
 
 
 def _averaged(scores: Floats, groups: Groups) -> tuple[Floats, Floats, int]:
     """The unweighted mean of the means of groups, the same as often resampled, and of how many.
 
-    Args:
-        scores: Shape (queries, columns); a query with NaN is left out.
+    A query with NaN is left out.
     """
-    parts = [scores[group] for group in groups]
-    parts = [part[~np.isnan(part).any(axis=1)] for part in parts]
-    parts = [part for part in parts if len(part)]
+    known = ~np.isnan(scores).any(axis=1)
+    parts = [scores[group][known[group]] for group in groups if known[group].any()]
     if not parts:
         return np.zeros(scores.shape[1]), np.empty((0, scores.shape[1])), 0
     means = np.mean([part.mean(axis=0) for part in parts], axis=0)

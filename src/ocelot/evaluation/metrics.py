@@ -24,21 +24,13 @@ Columns = Sequence[AbstractSet[int]]
 
 @dataclass(frozen=True)
 class Places:
-    """Where the targets of one query stand in its ranking, from 1.
+    """Where the targets of one query stand in its ranking, from 1."""
 
-    Attributes:
-        targets: Of the targets that are ranked, ascending.
-        relevant: The number of targets, ranked or not.
-        ranked: The number of pictures that are ranked.
-        first: Of the target that the text was written for; None if it is not ranked.
-        subset: Of that target among the query's subset; None if there is no subset.
-    """
-
-    targets: tuple[int, ...] = ()
-    relevant: int = 1
-    ranked: int = 0
-    first: int | None = None
-    subset: int | None = None
+    targets: tuple[int, ...] = ()  # of those that are ranked, ascending
+    relevant: int = 1  # number of targets, ranked or not
+    ranked: int = 0  # number of pictures that are ranked
+    first: int | None = None  # of the target that the text was written for, if it is ranked
+    subset: int | None = None  # of that target among the query's subset, if there is one
 
 
 def measure(name: str, places: Places) -> float:
@@ -77,10 +69,6 @@ def average_precision(places: Sequence[int], relevant: int, k: int) -> float:
 
     >>> average_precision([1, 3], 3, 5)  # (1/1 + 2/3) / 3
     0.5555555555555555
-
-    Args:
-        places: Of the targets that are ranked, ascending, from 1.
-        relevant: The number of targets, ranked or not.
     """
     hits = [place for place in places if place <= k]
     return sum(number / place for number, place in enumerate(hits, 1)) / min(relevant, k)
@@ -97,15 +85,10 @@ def ndcg(places: Sequence[int], relevant: int, k: int) -> float:
 
 
 def best_first(scores: Floats, targets: Iterable[int], left_out: Iterable[int]) -> Any:
-    """The columns in the order of their scores; of equal scores, targets come last.
+    """The numbers of scores, highest first; of equal scores, those of targets come last.
 
-    >>> best_first(np.array([0.9, 0.5, 0.7, 0.7]), [2], [0]).tolist()
+    >>> best_first(np.array([0.9, 0.5, 0.7, 0.7]), targets=[2], left_out=[0]).tolist()
     [3, 2, 1]
-
-    Args:
-        scores: Higher is better, shape (gallery,).
-        targets: The columns of the targets.
-        left_out: The columns that are not ranked, such as that of the query's reference.
     """
     wanted = np.isin(np.arange(len(scores)), list(targets))
     order = np.lexsort((wanted, -scores))
@@ -123,8 +106,8 @@ def summary(scores: Floats, targets: Columns, left_out: Columns) -> dict[str, fl
     1.0
 
     Args:
-        scores: Higher is better, shape (queries, gallery).
-        targets, left_out: For each query, see `best_first`.
+        scores: Shape (queries, gallery).
+        targets, left_out: For each query the columns of its targets, and of what is not ranked.
     """
     rows = []
     for row, wanted, out in zip(scores, targets, left_out, strict=True):
@@ -142,8 +125,7 @@ def chance(targets: Sequence[int], ranked: Sequence[int]) -> dict[str, float]:
     (0.15, 0.15)
 
     Args:
-        targets: The number of targets of each query.
-        ranked: The number of pictures that are ranked for each query.
+        targets, ranked: The number of targets and of ranked pictures of each query.
     """
     rows = []
     for wanted, total in zip(targets, ranked, strict=True):
@@ -157,7 +139,6 @@ def chance(targets: Sequence[int], ranked: Sequence[int]) -> dict[str, float]:
 
 
 def _means(rows: list[list[Any]]) -> dict[str, float]:
-    """Name and average the figures of single queries."""
     means = np.mean(rows, axis=0) if rows else np.zeros(len(_SUMMARY))
     return {name: round(float(mean), 4) for name, mean in zip(_SUMMARY, means, strict=True)}
 
@@ -165,13 +146,8 @@ def _means(rows: list[list[Any]]) -> dict[str, float]:
 def resampled_means(scores: Floats, resamples: int = 1000, seed: int = 0) -> Floats:
     """Means over queries drawn with replacement, for bootstrap intervals.
 
-    The same seed draws the same queries, so that differences of two results are paired.
-
-    Args:
-        scores: Shape (queries, metrics).
-
-    Returns:
-        Shape (resamples, metrics).
+    The same seed draws the same queries, so that differences of two results are paired. Shape:
+    scores (queries, metrics) -> (resamples, metrics).
     """
     count = len(scores)
     draw = np.random.default_rng(seed)

@@ -17,7 +17,8 @@ import numpy as np
 from ocelot import __version__
 from ocelot.encoders.base import Encoder
 from ocelot.errors import MetadataError
-from ocelot.evaluation.figures import Evaluation, scores_of
+from ocelot.evaluation.figures import Evaluation
+from ocelot.evaluation.metrics import measure
 from ocelot.evaluation.run import GalleryImages, Ranked, Run
 from ocelot.files import write_atomic
 from ocelot.types import Item
@@ -58,7 +59,6 @@ def report(run: Run, evaluation: Evaluation, encoder: Encoder | None = None) -> 
 
 def per_query(run: Run) -> Iterator[dict[str, Any]]:
     """For each query its parts, and the scores and the first picture of each kind of ranking."""
-    metrics = run.benchmark.metrics
     for number, query in enumerate(run.benchmark.queries):
         kinds = {kind: ranked[number] for kind, ranked in run.kinds.items() if number in ranked}
         yield {
@@ -69,7 +69,7 @@ def per_query(run: Run) -> Iterator[dict[str, Any]]:
             "targets": list(query.targets),
             "first": {kind: next(iter(one.names), None) for kind, one in kinds.items()},
             "scores": {
-                kind: dict(zip(metrics, scores_of(one, metrics), strict=True))
+                kind: {metric: measure(metric, one.places) for metric in run.benchmark.metrics}
                 for kind, one in kinds.items()
                 if query.targets
             },

@@ -29,37 +29,24 @@ _BLOCK = 64  # queries whose scores are computed at once
 
 @dataclass(frozen=True)
 class Ranked:
-    """The ranking of one query.
+    """The ranking of one query."""
 
-    Attributes:
-        names: The first pictures.
-        scores: Their cosine similarities, in the same order.
-        subset: The query's subset in its order.
-        places: Where the targets are.
-    """
-
-    names: tuple[str, ...] = ()
-    scores: tuple[float, ...] = ()
-    subset: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # of the first pictures
+    scores: tuple[float, ...] = ()  # their cosine similarities
+    subset: tuple[str, ...] = ()  # the query's subset in its order
     places: Places = field(default_factory=Places)
 
 
 @dataclass(frozen=True)
 class Reranking:
-    """What reranking cost.
-
-    Attributes:
-        depth: How many hits of each query the reranker was given.
-        cached: Answers that came from its cache, without tokens.
-        fallbacks: Queries that it could not rank.
-    """
+    """What reranking cost."""
 
     reranker: str
-    depth: int
+    depth: int  # hits of each query that it was given
     seconds: float
     usage: Usage
-    cached: int
-    fallbacks: int
+    cached: int  # answers that came from its cache, without tokens
+    fallbacks: int  # queries that it could not rank
 
 
 @dataclass(frozen=True)
@@ -117,59 +104,57 @@ def rank(
     """
     if benchmark.strict:  # before hours of encoding
         _check_named(benchmark, {n for n, one in benchmark.pictures.items() if one.path.is_file()})
-    started = time.perf_counter()
+    times = [time.perf_counter()]
     rows, vectors, failures = _encode_pictures(encoder, benchmark.pictures)
     if benchmark.strict:
         _check_named(benchmark, rows.keys(), failures)
-    encoded = time.perf_counter()
+    times.append(time.perf_counter())
     asked = _encode_queries(encoder, benchmark, rows, vectors)
-    ranking = time.perf_counter()
-    kinds: dict[str, dict[int, Ranked]] = {kind: {} for kind in asked}
-    for kind, queries in asked.items():
-        for n, names, scores in _rankings(benchmark, rows, vectors, queries):
-            kinds[kind][n] = _ranked(benchmark.queries[n], names, scores, len(names))
+    times.append(time.perf_counter())
+    kinds = {
+        kind: {
+            n: _ranked(benchmark.queries[n], names, scores, len(names))
+            for n, names, scores in _rankings(benchmark, rows, vectors, queries)
+        }
+        for kind, queries in asked.items()
+    }
     unasked = [n for n in range(len(benchmark.queries)) if n not in kinds["composed"]]
     for n in unasked:
         miss = Ranked(places=Places(relevant=len(benchmark.queries[n].targets)))
         kinds["composed"][n] = kinds["image_only"][n] = miss
-    done = time.perf_counter()
+    times.append(time.perf_counter())
     reranking = None
     if reranker is not None:
         found = _rankings(benchmark, rows, vectors, asked["composed"])
-        moved, reranking = _rerank(benchmark, rows, vectors, found, reranker, depth)
+        moved, reranking = _rerank(benchmark, found, reranker, depth, rows, vectors)
         kinds["reranked"] = kinds["composed"] | moved
     return Run(
         benchmark,
-        {kind: dict(sorted(found.items())) for kind, found in kinds.items()},
+        {kind: dict(sorted(ranked.items())) for kind, ranked in kinds.items()},
         len(rows),
         failures,
         tuple(benchmark.queries[n].id for n in unasked),
-        {"pictures": encoded - started, "queries": ranking - encoded, "ranking": done - ranking},
+        dict(zip(("pictures", "queries", "ranking"), np.diff(times).tolist(), strict=True)),
         reranking,
     )
 
 
 def _rerank(
     benchmark: Benchmark,
-    rows: Mapping[str, int],
-    vectors: Matrix,
     rankings: Iterable[tuple[int, list[str], Floats]],
     reranker: Reranker,
     depth: int,
+    rows: Mapping[str, int],
+    vectors: Matrix,
 ) -> tuple[dict[int, Ranked], Reranking]:
     moved, verdicts, seconds = {}, [], 0.0
     for n, names, scores in rankings:
         query = benchmark.queries[n]
-        hits = [
-            Hit(
-                name,
-                (str(benchmark.pictures[name].path),),
-                score=float(scores[place - 1]),
-                rank=place,
-                vector=vectors[rows[name]],
-            )
-            for place, name in enumerate(names[:depth], 1)
-        ]
+        hits = []
+        for rank, name in enumerate(names[:depth], 1):
+            path, vector = str(benchmark.pictures[name].path), vectors[rows[name]]
+            score = float(scores[rank - 1])
+            hits.append(Hit(name, (path,), score=score, rank=rank, vector=vector))
         image = None if query.reference is None else benchmark.pictures[query.reference].file()
         started = time.perf_counter()
         verdict = reranker.rerank(Query(image, query.text), hits)
@@ -231,7 +216,7 @@ def _ranked(query: BenchmarkQuery, names: Sequence[str], scores: Floats, ranked:
 def _rankings(
     benchmark: Benchmark, rows: Mapping[str, int], vectors: Matrix, asked: Mapping[int, Any]
 ) -> Iterator[tuple[int, list[str], Floats]]:
-    """For each query its number, the names of its gallery, best first, and their scores."""
+    """The number of each query, the names of its gallery, best first, and their scores."""
 
     @cache  # queries share their galleries
     def members(gallery: tuple[str, ...]) -> tuple[list[str], Any, dict[str, int]]:
@@ -293,11 +278,7 @@ def _encode_pictures(
 def _encode_queries(
     encoder: Encoder, benchmark: Benchmark, rows: Mapping[str, int], vectors: Matrix
 ) -> dict[str, dict[int, Any]]:
-    """Kind -> number of a query -> vector; without the queries that lack a part of the kind.
-
-    Args:
-        rows, vectors: Of the pictures, which are not encoded again.
-    """
+    """Kind -> number of a query -> vector; without the queries that lack a part of the kind."""
     queries = dict(enumerate(benchmark.queries))
     texts = {n: query.text for n, query in queries.items() if query.text is not None}
     images = {n: query.reference for n, query in queries.items() if query.reference is not None}

@@ -21,34 +21,19 @@ _WEIGHTS = tuple(step / 20 for step in range(21))
 
 @dataclass(frozen=True)
 class TextWeight:
-    """The weight of words that finds the targets best, by mean reciprocal rank (MRR).
+    """The weight of words that finds the targets best, by mean reciprocal rank (MRR)."""
 
-    Attributes:
-        weight: The best of those tried.
-        queries: The number of queries with a picture and a text.
-        mrr: The MRR at each weight.
-        held_out: The MRR at weights that were chosen on the other half of the queries: what the
-            choice is worth on new ones.
-        as_set: The MRR at the encoder's present weight.
-    """
-
-    weight: float
-    queries: int
-    mrr: dict[float, float]
-    held_out: float
-    as_set: float
+    weight: float  # the best of those tried
+    queries: int  # with a picture and a text
+    mrr: dict[float, float]  # at each weight
+    held_out: float  # chosen on one half of the queries, measured on the other
+    as_set: float  # at the encoder's present weight
 
 
 def choose_text_weight(
     encoder: Encoder, queries: Sequence[TripletQuery], folder: Path, pictures: Sequence[Path]
 ) -> TextWeight:
     """Try weights from 0 to 1 on the queries that have a reference and a text.
-
-    Each picture and each text is encoded once.
-
-    Args:
-        folder: The folder that the names in the queries are relative to.
-        pictures: The gallery: all pictures to rank.
 
     Raises:
         ConfigurationError: The encoder does not combine both by a weighted sum.

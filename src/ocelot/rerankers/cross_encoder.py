@@ -12,6 +12,7 @@ import numpy as np
 from ocelot.errors import ConfigurationError, ImageError, ItemNotFound
 from ocelot.images.store import ImageStore
 from ocelot.model.pretrained import bounded, first_sentence, loading, locate, plain, refuse_code
+from ocelot.rerankers.base import not_judged
 from ocelot.types import Hit, Query, Ranking
 from ocelot.words import count
 
@@ -104,20 +105,24 @@ class CrossEncoderReranker:
         """Order `hits` by score; see `ocelot.rerankers.base.Reranker`."""
         if not hits:
             return Ranking((), "There was nothing to rank.", self.name)
+
+        def failed(cause: str) -> Ranking:
+            return not_judged(hits, self.name, f"{self.name} failed: {cause}.")
+
         pictures: dict[int, Image.Image] = {}
         for number, hit in enumerate(hits):
             with suppress(ImageError, ItemNotFound):
                 pictures[number] = bounded(self._images.picture(hit, _SIDE), hit.path)
         if not pictures:
-            return self._fallback(hits, "no picture of the hits can be read")
+            return failed("no picture of the hits can be read")
         try:
             scores = self._scores(query, list(pictures.values()))
         except ImageError as error:
-            return self._fallback(hits, str(error).rstrip("."))
+            return failed(str(error).rstrip("."))
         except Exception as error:
-            return self._fallback(hits, f"{type(error).__name__}: {first_sentence(error)}")
+            return failed(f"{type(error).__name__}: {first_sentence(error)}")
         if not np.isfinite(scores).all():
-            return self._fallback(hits, "it gave scores that are not numbers")
+            return failed("it gave scores that are not numbers")
         ranked = np.argsort(-scores, kind="stable")  # equal scores keep retrieval order
         order = [list(pictures)[place] for place in ranked]
         unseen = [number for number in range(len(hits)) if number not in pictures]
@@ -149,10 +154,3 @@ class CrossEncoderReranker:
             found = self._model.predict(pairs, batch_size=self._batch_size, show_progress_bar=False)
         scores = np.asarray(found, dtype=np.float32).reshape(len(asked), len(pictures))
         return np.asarray(scores.mean(axis=0))
-
-    def _fallback(self, hits: Sequence[Hit], cause: str) -> Ranking:
-        similarity = f"similarity {hits[0].score:.2f}"
-        reason = f"Kept from the search ({similarity}): {self.name} did not judge it."
-        cause = f"{self.name} failed: {cause}."
-        order = tuple(range(len(hits)))
-        return Ranking(order, reason, self.name, status="fallback", detail=cause)

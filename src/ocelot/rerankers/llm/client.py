@@ -56,45 +56,43 @@ class ChatReply:
 
 
 class Chat:
-    """A chat model at OpenAI, at Azure OpenAI, or at a compatible base URL.
+    """A chat model at OpenAI, at Azure OpenAI (address and API version), or at a base URL.
 
-    Arguments and errors: see `LLMReranker`.
+    Other arguments and errors: see `LLMReranker`.
     """
 
     def __init__(
         self,
         model: str,
-        *,
         api_key: str | SecretStr | None,
         base_url: str | None,
-        azure_endpoint: str | None,
-        azure_api_version: str,
+        azure: tuple[str, str] | None,
         timeout: float,
         retries: int,
         max_tokens: int,
     ) -> None:
-        if azure_endpoint and base_url:
+        if azure and base_url:
             raise ConfigurationError(
                 "Both an Azure endpoint and a base URL are set for the reranker; keep one of them."
             )
         self.model, self.timeout, self.max_tokens = model, timeout, max_tokens
-        self.endpoint = _checked_address(azure_endpoint or base_url or _OPENAI)
+        self.endpoint = _checked_address(azure[0] if azure else base_url or _OPENAI)
         key = _checked_key(api_key, model, needed=not base_url)
         self.redact = redactor(key)
         address = urlsplit(self.endpoint)
         who = f"{model} at {address.scheme}://{address.netloc}"
         self._failures = Failures(model, who, timeout, self.redact)
         self._retries = retries
-        newer = azure_endpoint or ".openai." in address.netloc
+        newer = azure or ".openai." in address.netloc
         tokens = "max_completion_tokens" if newer else "max_tokens"
         self._options = {"response_format": _FORMAT, tokens: max_tokens, "temperature": 0.0}
         # All options are given, so that the SDK reads none of its own environment variables.
         sdk: dict[str, Any] = {"api_key": key or "none", "max_retries": 0}
-        if azure_endpoint:
-            sdk |= {"azure_endpoint": self.endpoint, "api_version": azure_api_version}
+        if azure:
+            sdk |= {"azure_endpoint": self.endpoint, "api_version": azure[1]}
         else:
             sdk["base_url"] = self.endpoint
-        kind = openai.AzureOpenAI if azure_endpoint else openai.OpenAI
+        kind = openai.AzureOpenAI if azure else openai.OpenAI
         # A function, as a partial would show the key.
         self._connect: Callable[[], openai.OpenAI] = lambda: kind(**sdk)
 

@@ -37,16 +37,11 @@ class Limit(Protocol):
 
 
 class Budget:
-    """Tokens and US dollars that may be spent in a day (UTC).
+    """Tokens and US dollars that may be spent in a day (UTC); None for no limit.
 
-    All threads and processes with the same file share the budget. A question that was sent is
-    paid, so questions that are asked at the same time may spend a little more. Where the file
+    All threads and processes with the same SQLite file share the budget. A question that was sent
+    is paid, so questions that are asked at the same time may spend a little more. Where the file
     cannot be used, each process counts for itself, and the log says so.
-
-    Args:
-        path: An SQLite file; the sums of earlier days stay in it.
-        tokens, dollars: None for no limit.
-        clock: Seconds since 1970.
     """
 
     def __init__(
@@ -93,11 +88,8 @@ class Budget:
                     query = "SELECT tokens, dollars FROM days WHERE day = ?"
                     tokens, dollars = database.execute(query, (day,)).fetchone() or (0, 0.0)
             except (OSError, sqlite3.Error) as problem:
-                _log.warning(
-                    "Cannot count tokens in %s (%s): this process counts its own only.",
-                    self._path,
-                    problem,
-                )
+                said = "Cannot count tokens in %s (%s): this process counts its own only."
+                _log.warning(said, self._path, problem)
                 return sums
             self._unwritten = Usage(cost=0.0)
             return tokens, dollars
@@ -109,9 +101,7 @@ class Breaker:
     Only failures of the endpoint count, not those of one question, such as a content filter's.
 
     Args:
-        pause: Seconds without a question, after these and after each attempt that failed.
-        failures: In a row.
-        clock: Seconds.
+        pause: Seconds without a question, after so many failures and each attempt that failed.
     """
 
     def __init__(

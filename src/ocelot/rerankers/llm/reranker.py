@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from ocelot.errors import ConfigurationError, ImageError
 from ocelot.images.decode import encode_jpeg
 from ocelot.images.store import ImageStore
-from ocelot.rerankers.base import Reranker
+from ocelot.rerankers.base import Reranker, kept_reason, not_judged
 from ocelot.rerankers.llm.cache import RankingCache, cache_key
 from ocelot.rerankers.llm.client import Chat, Messages
 from ocelot.rerankers.llm.failures import ChatError
@@ -90,16 +90,8 @@ class LLMReranker:
             raise ConfigurationError(
                 f"The reranker's votes must be 1 to {MAX_VOTES}, was: {votes}."
             )
-        self._chat = Chat(
-            model,
-            api_key=api_key,
-            base_url=base_url,
-            azure_endpoint=azure_endpoint,
-            azure_api_version=azure_api_version,
-            timeout=timeout,
-            retries=retries,
-            max_tokens=max_tokens,
-        )
+        azure = (azure_endpoint, azure_api_version) if azure_endpoint else None
+        self._chat = Chat(model, api_key, base_url, azure, timeout, retries, max_tokens)
         self._detail: Detail = detail
         self._window, self._votes = window, votes
         self._prices = prices
@@ -128,13 +120,14 @@ class LLMReranker:
         try:
             image = query_picture(query)
         except ImageError as error:
-            return self._fallback(hits, str(error), Usage())
+            return not_judged(hits, self.name, str(error))
         run = _Run(self, query, image, hits, time.monotonic() + self._chat.timeout)
         order, replies = sweep(len(hits), self._window, run.judge)
-        ranking = self._conclude(run, order, replies)
+        ranking = replace(
+            self._concluded(run, order, replies), usage=run.usage.priced(self._prices)
+        )
         # An answer that may be better next time is not kept.
-        incomplete = ranking.status == "fallback" or run.causes or None in run.tiles
-        if self._cache and not incomplete:
+        if self._cache and not run.causes and None not in run.tiles:
             self._cache.put(key, ranking)
         return ranking
 
@@ -147,17 +140,17 @@ class LLMReranker:
         wanted = (query.reference_ids(), query.text, query.extras())
         return cache_key(PROMPT_VERSION, asked, *wanted, candidates)
 
-    def _conclude(self, run: _Run, order: tuple[int, ...], replies: list[Ranking]) -> Ranking:
-        usage = run.usage.priced(self._prices)
+    def _concluded(self, run: _Run, order: tuple[int, ...], replies: list[Ranking]) -> Ranking:
+        """One ranking from the replies about each window, from the tail to the head."""
         total = len(window_starts(len(order), self._window))
         failed = total - sum(reply.status != "fallback" for reply in replies)
-        if failed == total and run.is_refused and self._substitute is not None:
-            made = self._substitute.rerank(run.query, run.hits)
-            status = "replaced" if made.status == "ok" else made.status
-            detail = " ".join(filter(None, [run.causes[-1], made.detail]))
-            return replace(made, status=status, detail=detail, usage=usage)
         if failed == total:
-            return self._fallback(run.hits, run.causes[0], usage)
+            if run.is_refused and self._substitute is not None:
+                made = self._substitute.rerank(run.query, run.hits)
+                status = "replaced" if made.status == "ok" else made.status
+                detail = " ".join(filter(None, [run.causes[-1], made.detail]))
+                return replace(made, status=status, detail=detail)
+            return not_judged(run.hits, self.name, run.causes[0])
         notes = [
             reply.detail if total == 1 else f"window {number} of {total}: {reply.detail}"
             for number, reply in enumerate(replies, 1)
@@ -168,23 +161,10 @@ class LLMReranker:
                 f"{failed} of {total} windows kept retrieval order, because: {run.causes[0]}"
             )
         head = replies[-1]
-        judged = len(replies) == total and head.status != "fallback"
-        return Ranking(
-            order,
-            head.reason if judged else self._not_judged(run.hits[order[0]]),
-            self.name,
-            status="repaired" if notes else "ok",
-            detail="; ".join(notes),
-            match=head.match if judged else None,
-            usage=usage,
-        )
-
-    def _fallback(self, hits: Sequence[Hit], cause: str, usage: Usage) -> Ranking:
-        order, reason = tuple(range(len(hits))), self._not_judged(hits[0])
-        return Ranking(order, reason, self.name, status="fallback", detail=cause, usage=usage)
-
-    def _not_judged(self, first: Hit) -> str:
-        return f"Kept from the search (similarity {first.score:.2f}): {self.name} did not judge it."
+        if len(replies) < total or head.status == "fallback":
+            head = replace(head, reason=kept_reason(run.hits[order[0]], self.name), match=None)
+        status = "repaired" if notes else "ok"
+        return replace(head, order=order, status=status, detail="; ".join(notes))
 
 
 @dataclass
