@@ -77,12 +77,10 @@ def redactor(key: str) -> Callable[[str], str]:
 
 
 class ChatError(RerankError):
-    """There is no usable answer.
+    """There is no usable answer; `usage` is what the attempt cost.
 
-    Attributes:
-        kind: What failed: "question", only this one; "temporary", the endpoint, which may
-            recover; "permanent", the endpoint, and the next question will fail as well.
-        usage: What the attempt cost.
+    Its kind says what failed: "question", only this one; "temporary", the endpoint, which may
+    recover; "permanent", the endpoint, and the next question will fail as well.
     """
 
     def __init__(self, message: str, kind: Kind, usage: Usage | None = None) -> None:
@@ -93,19 +91,12 @@ class ChatError(RerankError):
 
 @dataclass(frozen=True)
 class Failures:
-    """Explains the failures of one endpoint.
-
-    Attributes:
-        model: The model's name.
-        who: How sentences name the endpoint: the model and its host.
-        timeout: Seconds that an answer may take.
-        redact: Hides the API key.
-    """
+    """Explains the failures of one endpoint."""
 
     model: str
-    who: str
-    timeout: float
-    redact: Callable[[str], str]
+    who: str  # how sentences name the endpoint: the model and its host
+    timeout: float  # seconds that an answer may take
+    redact: Callable[[str], str]  # hides the API key
 
     def error(self, cause: str, kind: Kind, usage: Usage | None = None) -> ChatError:
         """The error whose sentence begins with the endpoint."""

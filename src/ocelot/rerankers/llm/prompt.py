@@ -115,12 +115,16 @@ def build_prompt(query: Query, hits: Sequence[Hit], *, structured: bool = True) 
     """
     count = len(query.images)
     ask = _ASK[min(count, 2), query.text is not None].format(text=_quoted(query.text), count=count)
-    ask = " ".join([ask, *_wishes(query)])
-    lines = (f"{number}. {_describe(hit.metadata)}" for number, hit in enumerate(hits, 1))
-    items = "\n".join(lines)
-    request = _RETURN.format(count=len(hits))
-    form = _AS_JSON if structured else _AS_TEXT
-    parts = (_ROLE, _EXAMPLE, _PANORAMA, ask, f"{_DETAILS}\n{items}", request, form)
+    items = (f"{number}. {_describe(hit.metadata)}" for number, hit in enumerate(hits, 1))
+    parts = (
+        _ROLE,
+        _EXAMPLE,
+        _PANORAMA,
+        " ".join([ask, *_wishes(query)]),
+        "\n".join([_DETAILS, *items]),
+        _RETURN.format(count=len(hits)),
+        _AS_JSON if structured else _AS_TEXT,
+    )
     return "\n\n".join(parts)
 
 

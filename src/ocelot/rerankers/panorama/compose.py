@@ -10,14 +10,12 @@
                │4    ││5    │
                └─────┘└─────┘
 
-It follows the panorama of the Milvus tutorial "Multimodal RAG with Milvus", but pictures keep
-their shape, the query's label is inside the canvas, and numbers are readable on any picture and
-count from 1, as people do.
+It follows the panorama of the Milvus tutorial "Multimodal RAG with Milvus". New here: pictures keep
+their shape, and numbers are readable on any picture and count from 1.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,7 +24,14 @@ from PIL import Image, ImageDraw
 from ocelot.errors import InputError
 from ocelot.images.store import ImageStore
 from ocelot.rerankers.panorama import lettering
-from ocelot.rerankers.panorama.tiles import TILE, Box, load_tiles, paste, query_picture
+from ocelot.rerankers.panorama.tiles import (
+    TILE,
+    Box,
+    columns_and_rows,
+    load_tiles,
+    paste,
+    query_picture,
+)
 from ocelot.types import Hit, Query
 
 __all__ = ["MAX_CANDIDATES", "compose_panorama", "panorama_layout", "panorama_of_hits"]
@@ -46,31 +51,19 @@ _TEXT_SIZE = 22
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the parts of a panorama are, in pixels; boxes are (left, top, right, bottom).
+    """Where the parts of a panorama are, in pixels; boxes are (left, top, right, bottom)."""
 
-    Attributes:
-        size: Width and height of the panorama.
-        query: The query's tile, including its blue border.
-        picture: The inside of the query's tile, under its label.
-        text: The space for the query's text under its tile.
-        cells: One box for each candidate, row by row.
-    """
-
-    size: tuple[int, int]
-    query: Box
-    picture: Box
-    text: Box
-    cells: tuple[Box, ...]
+    size: tuple[int, int]  # width and height
+    query: Box  # the query's tile, including its blue border
+    picture: Box  # the inside of that tile, under its label
+    text: Box  # the space for the query's text under its tile
+    cells: tuple[Box, ...]  # one for each candidate, row by row
 
 
 def panorama_layout(count: int, text_lines: int = 0) -> Layout:
-    """The layout of a query and `count` candidates in a nearly square grid.
+    """The layout of a query, lines of text under it, and candidates in a nearly square grid.
 
     Columns by rows: 1 → 1 x 1, 2 → 2 x 1, 4 → 2 x 2, 5 → 3 x 2, 9 → 3 x 3, 12 → 4 x 3, 25 → 5 x 5.
-
-    Args:
-        count: Number of candidates, 1 to 25.
-        text_lines: Lines of text under the query; only the height depends on them.
 
     Raises:
         InputError: `count` is not from 1 to 25.
@@ -80,8 +73,7 @@ def panorama_layout(count: int, text_lines: int = 0) -> Layout:
             f"A panorama holds 1 to {MAX_CANDIDATES} candidates, was: {count}; "
             "rank more of them in windows."
         )
-    columns = math.ceil(math.sqrt(count))
-    rows = math.ceil(count / columns)
+    columns, rows = columns_and_rows(count)
     cell = TILE if count <= 9 else 256
     side = cell if rows < 3 else cell * 4 // 3  # a larger query if the grid is high enough
     left = top = _GAP
@@ -89,11 +81,11 @@ def panorama_layout(count: int, text_lines: int = 0) -> Layout:
     picture = (left + _BORDER, top + _BORDER + _LABEL, query[2] - _BORDER, query[3] - _BORDER)
     below = query[3] + _GAP
     text = (left, below, query[2], below + text_lines * lettering.line_height(_TEXT_SIZE))
-    grid = query[2] + 2 * _GAP
+    start = query[2] + 2 * _GAP
     places = (divmod(i, columns) for i in range(count))
-    corners = ((grid + x * (cell + _GAP), top + y * (cell + _GAP)) for y, x in places)
+    corners = ((start + x * (cell + _GAP), top + y * (cell + _GAP)) for y, x in places)
     cells = tuple((x, y, x + cell, y + cell) for x, y in corners)
-    width = grid + columns * (cell + _GAP)
+    width = start + columns * (cell + _GAP)
     height = max(text[3] + _GAP, top + rows * (cell + _GAP))
     return Layout((width, height), query, picture, text, cells)
 
@@ -103,17 +95,13 @@ def compose_panorama(
     candidates: Sequence[Image.Image | None],
     text: str | None = None,
 ) -> Image.Image:
-    """Draw the query and its candidates into one picture.
+    """Draw the query and its candidates into one RGB picture, at most 2048 pixels a side.
 
     Args:
-        query_image: The query's RGB picture, as returned by `query_picture`; without one its
-            tile holds the text.
+        query_image: As returned by `query_picture`; without one its tile holds the text.
         candidates: 1 to 25 RGB pictures in order; None draws a grey tile with "no picture".
-        text: The query's text, drawn under its picture, up to 6 lines; not drawn if it has
-            letters that the built-in font lacks.
-
-    Returns:
-        RGB image, at most 2048 pixels a side.
+        text: Drawn under the query's picture, up to 6 lines; not drawn if it has letters that the
+            built-in font lacks.
 
     Raises:
         InputError: There are no candidates, or more than 25.
@@ -153,10 +141,7 @@ def compose_panorama(
 
 
 def panorama_of_hits(query: Query, hits: Sequence[Hit], images: ImageStore) -> Image.Image:
-    """The panorama of a query and 1 to 25 hits.
-
-    Args:
-        images: Where the hits' pictures are read from.
+    """The panorama of a query and 1 to 25 hits, whose pictures are read from `images`.
 
     Raises:
         InputError: There are no hits, or more than 25.

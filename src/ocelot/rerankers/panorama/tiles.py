@@ -13,7 +13,7 @@ from ocelot.errors import ImageError, ItemNotFound
 from ocelot.images.store import ImageStore
 from ocelot.types import Hit, Query
 
-__all__ = ["TILE", "Box", "load_tiles", "paste", "query_picture"]
+__all__ = ["TILE", "Box", "columns_and_rows", "load_tiles", "paste", "query_picture"]
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
@@ -48,6 +48,12 @@ def fitted(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
     return picture if size == picture.size else picture.resize(size, _LARGER)
 
 
+def columns_and_rows(count: int) -> tuple[int, int]:
+    """Columns and rows of a nearly square grid."""
+    columns = math.ceil(math.sqrt(count))
+    return columns, math.ceil(count / columns)
+
+
 def query_picture(query: Query) -> Image.Image | None:
     """The query's picture; a contact sheet of several; None if it has none.
 
@@ -65,18 +71,12 @@ def query_picture(query: Query) -> Image.Image | None:
 
 
 def contact_sheet(pictures: Sequence[Image.Image], side: int = _SIDE) -> Image.Image:
-    """Pictures in a nearly square grid, in reading order, on a white square.
+    """RGB pictures in a nearly square grid, in reading order, on a white square of this side.
 
-    Columns by rows: 2 → 2 x 1, 3 and 4 → 2 x 2, 5 and 6 → 3 x 2, 7 to 9 → 3 x 3. Each picture
-    keeps its shape and has a thin line around it, as many have white edges; a last row that is
-    not full is centred.
-
-    Args:
-        pictures: One or more RGB images.
-        side: Width and height of the result, in pixels.
+    Each keeps its shape and has a thin line around it, as many have white edges; a last row that
+    is not full is centred.
     """
-    columns = math.ceil(math.sqrt(len(pictures)))
-    rows = math.ceil(len(pictures) / columns)
+    columns, rows = columns_and_rows(len(pictures))
     width = (side - (columns - 1) * _GAP) // columns
     height = (side - (rows - 1) * _GAP) // rows
     sheet = Image.new("RGB", (side, side), "white")
