@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import logging
 import socket
 import threading
@@ -760,18 +759,6 @@ def test_answers_that_may_come_out_better_are_not_kept(
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_damaged_answer_is_asked_for_again(
-    cached: LLMReranker, server: ChatServer, make_hits: MakeHits, tmp_path: Path
-) -> None:
-    hits = make_hits(COLOURS)
-    cached.rerank(QUERY, hits)
-    (kept,) = (tmp_path / "cache").iterdir()
-    kept.write_bytes(kept.read_bytes()[:20])
-    assert not cached.rerank(QUERY, hits).cached
-    assert cached.rerank(QUERY, hits).cached
-    assert len(server.requests) == 2 and json.loads(kept.read_text())["reason"] == "Blue."
-
-
 # Construction
 
 
@@ -805,7 +792,7 @@ def test_arguments_that_cannot_be_used_are_refused(options: dict[str, Any], word
 def test_its_name_and_repr(server: ChatServer) -> None:
     model = reranker(server)
     assert isinstance(model, Reranker)
-    assert model.name == "served" and "served" in repr(model)
+    assert model.name == "served"
     # Not even a careless look inside shows the key.
     inside = [repr(model), repr(vars(model)), repr(vars(model._chat)), repr(model._chat.redact)]
     assert KEY not in "".join(inside)

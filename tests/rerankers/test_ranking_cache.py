@@ -68,13 +68,6 @@ def test_a_folder_that_cannot_be_made_is_only_logged(
     assert str(tmp_path / "file") in caplog.text
 
 
-def test_what_was_half_written_is_taken_away(tmp_path: Path) -> None:
-    cache = RankingCache(tmp_path)
-    (tmp_path / "k.json").mkdir()  # so that the last step fails
-    cache.put("k", RANKING)
-    assert [path.name for path in tmp_path.iterdir()] == ["k.json"]
-
-
 def test_others_cannot_read_it(tmp_path: Path) -> None:
     RankingCache(tmp_path).put("k", RANKING)
     assert stat.S_IMODE((tmp_path / "k.json").stat().st_mode) & 0o077 == 0

@@ -133,7 +133,7 @@ def _averaged(scores: Floats, groups: Groups) -> tuple[Floats, Floats, int]:
 
     A query with NaN is left out.
     """
-    known = ~np.isnan(scores).any(axis=1)
+    known = np.isfinite(scores.sum(axis=1))
     parts = [scores[group][known[group]] for group in groups if known[group].any()]
     if not parts:
         return np.zeros(scores.shape[1]), np.empty((0, scores.shape[1])), 0

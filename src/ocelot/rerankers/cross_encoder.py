@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["CrossEncoderReranker"]
 
 _SIDE = 1024  # pixels that the model sees of a picture's longer side
+_BATCH = 8  # pairs that are scored at once
 _HALF = {"bf16": "bfloat16", "fp16": "float16"}
 
 
@@ -35,19 +36,10 @@ class CrossEncoderReranker:
 
     Args:
         model: One that takes pictures and gives one score.
-        name: For people.
         images: Where the hits' pictures are read from.
-        batch_size: Pairs that are scored at once.
     """
 
-    def __init__(
-        self,
-        model: CrossEncoder,
-        *,
-        name: str,
-        images: ImageStore | None = None,
-        batch_size: int = 8,
-    ) -> None:
+    def __init__(self, model: CrossEncoder, *, name: str, images: ImageStore | None = None) -> None:
         if not model.supports(("image", "text")):
             raise ConfigurationError(
                 f"The reranker {name} takes no picture together with words: choose a cross-encoder "
@@ -58,10 +50,8 @@ class CrossEncoderReranker:
                 f"The reranker {name} gives {model.num_labels} numbers for a pair, not one score: "
                 "choose another cross-encoder."
             )
-        self.name = name
+        self.name, self._images = name, images or ImageStore()
         self._model, self._lock = model, threading.Lock()
-        self._images = images or ImageStore()
-        self._batch_size = batch_size
 
     @classmethod
     def load(
@@ -89,17 +79,10 @@ class CrossEncoderReranker:
 
             found = locate(name_or_path, "cross-encoder")
             refuse_code(found, what)
-            kind = _HALF.get(dtype or "", "float32")
-            model = CrossEncoder(
-                str(found.folder),
-                device=device,
-                local_files_only=True,
-                model_kwargs={"dtype": kind, "use_safetensors": True},
-            )
+            kwargs = {"dtype": _HALF.get(dtype or "", "float32"), "use_safetensors": True}
+            folder = str(found.folder)
+            model = CrossEncoder(folder, device=device, local_files_only=True, model_kwargs=kwargs)
         return cls(model.eval(), name=found.name.rpartition("/")[2], images=images)
-
-    def __repr__(self) -> str:
-        return f"CrossEncoderReranker(name={self.name!r})"
 
     def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
         """Order `hits` by score; see `ocelot.rerankers.base.Reranker`."""
@@ -151,6 +134,6 @@ class CrossEncoderReranker:
             asked.append(content)
         pairs = [(one, {"image": picture}) for one in asked for picture in pictures]
         with self._lock:
-            found = self._model.predict(pairs, batch_size=self._batch_size, show_progress_bar=False)
+            found = self._model.predict(pairs, batch_size=_BATCH, show_progress_bar=False)
         scores = np.asarray(found, dtype=np.float32).reshape(len(asked), len(pictures))
         return np.asarray(scores.mean(axis=0))

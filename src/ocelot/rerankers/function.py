@@ -38,9 +38,6 @@ class FunctionReranker:
         self._function = function
         self.name = name
 
-    def __repr__(self) -> str:
-        return f"FunctionReranker(name={self.name!r})"
-
     def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
         """Call the function; its exceptions are not caught."""
         given: Any = self._function(query, hits)

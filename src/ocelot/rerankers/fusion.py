@@ -71,9 +71,6 @@ class FusionReranker:
         self._encoder = encoder
         self._images = images or ImageStore()
 
-    def __repr__(self) -> str:
-        return f"FusionReranker(encoder={self._encoder.name!r})"
-
     def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
         """Order `hits` and judge the first; see `ocelot.rerankers.base.Reranker`."""
         if not hits:
@@ -144,18 +141,17 @@ class FusionReranker:
         rows = np.stack([self._vector(hit) for hit in hits])
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         # Rounded, so that noise in the last bits cannot break a tie.
-        cosines = np.round(rows @ parts.astype(np.float64).T, 6).T
+        cosines: Scores = np.round(rows @ parts.astype(np.float64).T, 6).T
         unknown = np.isnan(cosines[0])
         cosines[0, unknown] = np.array([hit.score for hit in hits])[unknown]
         return cosines
 
     def _vector(self, hit: Hit) -> Scores:
-        """The hit's vector, shape (dimension,); NaN if its picture cannot be read."""
+        if hit.vector is not None:
+            return np.asarray(hit.vector, dtype=np.float64)
         try:
-            vector = hit.vector
-            if vector is None:
-                vector = self._encoder.encode([Input(self._images.original(hit))])[0]
-            return np.asarray(vector, dtype=np.float64)
+            encoded = self._encoder.encode([Input(self._images.original(hit))])
+            return np.asarray(encoded[0], dtype=np.float64)
         except (ImageError, ItemNotFound):
             return np.full(self._encoder.dimension, np.nan)
 

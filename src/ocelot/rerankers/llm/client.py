@@ -96,9 +96,6 @@ class Chat:
         # A function, as a partial would show the key.
         self._connect: Callable[[], openai.OpenAI] = lambda: kind(**sdk)
 
-    def __repr__(self) -> str:
-        return f"Chat(model={self.model!r}, endpoint={self.endpoint!r})"
-
     def ask(self, build: Callable[[bool], Messages], deadline: float) -> ChatReply:
         """Send one question and return the answer, over a connection that then ends.
 

@@ -57,7 +57,6 @@ class Budget:
         self._day, self._unwritten = "", Usage(cost=0.0)
 
     def refusal(self) -> str:
-        """See `Limit`."""
         tokens, dollars = self._sums(Usage())
         if self._tokens is not None and tokens >= self._tokens:
             spent = f"{tokens:,} of {self._tokens:,} tokens"
@@ -68,7 +67,6 @@ class Budget:
         return f"the budget of today is spent ({spent}; the day ends at midnight UTC)"
 
     def asked(self, usage: Usage, error: ChatError | None = None) -> None:
-        """See `Limit`."""
         self._sums(usage)
 
     def _sums(self, more: Usage) -> tuple[int, float]:
@@ -112,7 +110,6 @@ class Breaker:
         self._failed, self._until, self._cause = 0, 0.0, ""
 
     def refusal(self) -> str:
-        """See `Limit`."""
         with self._lock:
             now = self._clock()
             if self._failed < self._most or now >= self._until:
@@ -124,7 +121,6 @@ class Breaker:
             )
 
     def asked(self, usage: Usage, error: ChatError | None = None) -> None:
-        """See `Limit`."""
         with self._lock:
             if error is None or error.kind == "question":
                 self._failed = 0

@@ -99,9 +99,6 @@ class LLMReranker:
         self._images = images or ImageStore()
         self._limits, self._substitute = limits, substitute
 
-    def __repr__(self) -> str:
-        return f"LLMReranker(model={self.name!r}, endpoint={self._chat.endpoint!r})"
-
     @property
     def name(self) -> str:
         """The model's name."""
@@ -163,8 +160,8 @@ class LLMReranker:
         head = replies[-1]
         if len(replies) < total or head.status == "fallback":
             head = replace(head, reason=kept_reason(run.hits[order[0]], self.name), match=None)
-        status = "repaired" if notes else "ok"
-        return replace(head, order=order, status=status, detail="; ".join(notes))
+        detail = "; ".join(notes)
+        return replace(head, order=order, status="repaired" if notes else "ok", detail=detail)
 
 
 @dataclass
