@@ -12,7 +12,7 @@ import pytest
 
 from ocelot.errors import InputError, MetadataError
 from ocelot.evaluation import evaluate, rank
-from ocelot.evaluation.benchmarks.base import Benchmark, Box, Picture
+from ocelot.evaluation.benchmarks.base import Benchmark, Picture
 from ocelot.evaluation.benchmarks.circo import read_circo
 from ocelot.evaluation.benchmarks.cirr import read_cirr
 from ocelot.evaluation.benchmarks.fashioniq import read_fashioniq
@@ -119,11 +119,11 @@ def test_genecis(tmp_path: Path) -> None:
 def test_a_box_is_cropped_with_a_margin_and_squared(tmp_path: Path) -> None:
     path = official.genecis(tmp_path) / "VG_100K_all" / "7.jpg"
     # 0.7 of the box on the left and above, but within the picture: 66 to 100, 6 to 40.
-    blue = Picture(path, Box(80, 20, 20, 20)).file().rgb()
+    blue = Picture(path, (80, 20, 20, 20)).file().rgb()
     assert blue.size == (34, 34)
     assert np.asarray(blue).mean((0, 1)) == pytest.approx((0, 0, 255), abs=4)
     # 0 to 17, 0 to 51: black on both sides makes it square.
-    tall = np.asarray(Picture(path, Box(0, 0, 10, 30)).file().rgb())
+    tall = np.asarray(Picture(path, (0, 0, 10, 30)).file().rgb())
     assert tall.shape == (51, 51, 3)
     assert tall[25, 5].max() < 5 and tall[25, 45].max() < 5 and tall[25, 25, 0] > 250
 

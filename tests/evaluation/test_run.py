@@ -118,11 +118,11 @@ def test_names_that_are_not_in_the_gallery(gallery: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 2 is not JSON"),
-        ("[1]", "line 2 is not a JSON object"),
+        ("{", "line 2: Invalid JSON"),
+        ("[1]", "line 2: Input should be an object"),
         ('{"reference": null, "text": " ", "targets": ["a"]}', "neither a reference nor a text"),
-        ('{"reference": "a", "text": "b"}', "targets: Field required"),
-        ('{"reference": "a", "text": "b", "targets": []}', "targets must be a list"),
+        ('{"reference": "a", "text": "b"}', "line 2 has no targets"),
+        ('{"reference": "a", "text": "b", "targets": [1]}', "line 2: targets 1: Input"),
         ('{"reference": 3, "text": "b", "targets": ["a"]}', "reference: Input should be a"),
         ('{"text": "b", "targets": ["a"], "task": 1}', "task: Input should be a"),
         ('{"reference": "a", "text": "b", "targets": ["a"]}', "the only target is the reference"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, TypeVar
 
 from PIL import Image
 from pydantic import StringConstraints, TypeAdapter, ValidationError
@@ -17,22 +16,14 @@ from ocelot.images.file import ImageFile
 
 __all__ = [
     "Benchmark", "BenchmarkQuery", "Box", "Picture", "Text",
-    "files_by_name", "read_json", "template_of", "wrong_field",
+    "first_file", "read_json", "template_of", "wrong_field",
 ]  # fmt: skip
 
 T = TypeVar("T")
+Box = tuple[float, float, float, float]  # of a part of a picture: left, top, width and height
 Text = Annotated[str, StringConstraints(pattern=r"\S")]  # not blank
 
 _DILATION = 0.7  # of a box's width and height, on the left and above
-
-
-class Box(NamedTuple):
-    """A part of a picture, in pixels."""
-
-    left: float
-    top: float
-    width: float
-    height: float
 
 
 @dataclass(frozen=True)
@@ -157,14 +148,10 @@ def wrong_field(error: ValidationError) -> str:
     return f"{where}: {first['msg']}{given}."
 
 
-def files_by_name(folders: Iterable[Path]) -> dict[str, Path]:
-    """The files of those folders that exist, by name; a file in an earlier folder counts."""
-    found: dict[str, Path] = {}
-    for folder in folders:
-        if folder.is_dir():
-            for entry in os.scandir(folder):
-                found.setdefault(entry.name, Path(entry.path))
-    return found
+def first_file(files: Iterable[Path]) -> Path:
+    """The first of the files that exists, or else the first."""
+    first, *others = files
+    return next((file for file in (first, *others) if file.is_file()), first)
 
 
 def template_of(chosen: str, named: Mapping[str, str], fields: Iterable[str]) -> str:

@@ -68,8 +68,7 @@ def read_circo(
     wording = base.template_of(template, TEMPLATES, ["text", "concept"])
     coco = folder / "COCO2017_unlabeled"
     root = images or coco / "unlabeled2017"
-    near = (coco / _INFO, root.parent / _INFO)
-    info = next((file for file in near if file.is_file()), near[0])
+    info = base.first_file([coco / _INFO, root.parent / _INFO])
     listed = base.read_json(info, _Coco).images
     pictures = {str(image.id): base.Picture(root / image.file_name) for image in listed}
     gallery = tuple(pictures)

@@ -59,7 +59,6 @@ def read_fashioniq(
     """
     wording = base.template_of(template, TEMPLATES, ["first", "second"])
     root = images or folder / "images"
-    files = base.files_by_name([root])
     pictures: dict[str, base.Picture] = {}
     queries: list[base.BenchmarkQuery] = []
     for category in CATEGORIES:
@@ -71,8 +70,8 @@ def read_fashioniq(
             names = [name for name in names if name in named]
         ranked = tuple(dict.fromkeys(names))
         for name in ranked:
-            found = (files[name + end] for end in _SUFFIXES if name + end in files)
-            pictures[name] = base.Picture(next(found, root / f"{name}.jpg"))
+            file = base.first_file(root / f"{name}{suffix}" for suffix in _SUFFIXES)
+            pictures[name] = base.Picture(file)
         for number, record in enumerate(records):
             first, second = (caption.strip(_ENDS) for caption in record.captions)
             queries.append(

@@ -65,21 +65,18 @@ def read_genecis(
     """
     wording = base.template_of(template, TEMPLATES, ["text", "sentence"])
     root = images or folder
-    files = base.files_by_name(root / name for name in _FOLDERS)
     pictures: dict[str, base.Picture] = {}
 
     def name_of(one: _Named) -> str:
         """The name of a picture, which is added to `pictures`."""
-        box = None
         if one.val_image_id is not None:
-            name = str(one.val_image_id).zfill(12)
+            file, box = str(one.val_image_id).zfill(12), None
         else:
-            name = str(one.image_id)
-            box = one.instance_bbox and base.Box(*one.instance_bbox)
-        file = f"{name}.jpg"
-        if box is not None:
-            name += "@" + ",".join(f"{number:g}" for number in box)
-        pictures[name] = base.Picture(files.get(file, root / file), box)
+            file, box = str(one.image_id), one.instance_bbox
+        name = file if box is None else f"{file}@" + ",".join(f"{number:g}" for number in box)
+        if name not in pictures:
+            path = base.first_file(root / place / f"{file}.jpg" for place in _FOLDERS)
+            pictures[name] = base.Picture(path, box)
         return name
 
     queries = []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
 
 from ocelot.errors import MetadataError
 from ocelot.evaluation.benchmarks import base
@@ -17,24 +17,19 @@ __all__ = ["TEMPLATES", "TripletQuery", "read_triplets", "triplets_benchmark"]
 
 TEMPLATES = {"plain": "{text}"}
 
+Names = tuple[str, ...]
+Given = Annotated[str | None, AfterValidator(lambda text: text if text and text.strip() else None)]
+
 
 @dataclass(frozen=True)
 class TripletQuery:
-    """A query with its answers. File names are relative to the folder of the gallery.
+    """A query with its answers. File names are relative to the folder of the gallery."""
 
-    Attributes:
-        reference: The reference picture, or None.
-        text: The text, or None.
-        targets: The pictures that answer the query; never empty.
-        task: The kind of query, where kinds are measured separately; or None.
-        candidates: The pictures that are ranked; empty for all.
-    """
-
-    reference: str | None
-    text: str | None
-    targets: tuple[str, ...]
-    task: str | None = None
-    candidates: tuple[str, ...] = ()
+    reference: Given = None
+    text: Given = None
+    targets: Names = ()  # never empty
+    task: Given = None  # the kind of query, where kinds are measured separately
+    candidates: Annotated[Names, BeforeValidator(lambda names: names or ())] = ()  # () for all
 
 
 _QUERY = TypeAdapter(TripletQuery)
@@ -65,22 +60,13 @@ def read_triplets(file: Path) -> list[TripletQuery]:
 
 def _query(line: str, where: str) -> TripletQuery:
     try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        raise MetadataError(f"{where} is not JSON.") from None
-    if not isinstance(entry, dict):
-        raise MetadataError(f"{where} is not a JSON object.")
-    given = {name: value for name, value in entry.items() if value is not None and value != ""}
-    try:
-        query = _QUERY.validate_python({"reference": None, "text": None, **given})
+        query = _QUERY.validate_json(line)
     except ValidationError as error:
         raise MetadataError(f"{where}{base.wrong_field(error)}") from None
-    if query.text is not None and not query.text.strip():
-        query = replace(query, text=None)
     if not (query.reference or query.text):
         raise MetadataError(f"{where} has neither a reference nor a text.")
     if not query.targets:
-        raise MetadataError(f"{where}: targets must be a list of at least one file name.")
+        raise MetadataError(f"{where} has no targets: list the names of the pictures that fit.")
     if {*query.targets} == {query.reference}:
         raise MetadataError(f"{where}: the only target is the reference itself.")
     return query
