@@ -31,11 +31,7 @@ _TILE = 240  # pixels
 
 
 def report(run: Run, evaluation: Evaluation, encoder: Encoder | None = None) -> dict[str, Any]:
-    """The figures with all that they depend on; plain values for JSON.
-
-    Args:
-        encoder: None if another program ranked.
-    """
+    """The figures with all that they depend on, for JSON; no encoder if another program ranked."""
     benchmark = run.benchmark
     found = {
         "benchmark": benchmark.name,
@@ -77,10 +73,7 @@ def per_query(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def write_report(folder: Path, run: Run, found: Mapping[str, Any]) -> list[Path]:
-    """Write all that belongs to a run; return the files.
-
-    Args:
-        found: What `report` returned.
+    """Write all that belongs to a run and its `report`; return the files.
 
     Raises:
         OSError: A file cannot be written.

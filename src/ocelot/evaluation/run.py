@@ -53,21 +53,16 @@ class Reranking:
 class Run:
     """The rankings of a benchmark.
 
-    Attributes:
-        kinds: "composed", "image_only", "text_only" and perhaps "reranked" -> number of a query
-            -> its ranking. A query is missing where it has no such part.
-        gallery: The number of pictures that were read.
-        failures: Pictures that could not be read.
-        unasked: Queries whose reference could not be read: they count as misses.
-        seconds: Of each step.
+    Its kinds are "composed", "image_only", "text_only" and perhaps "reranked" -> number of a query
+    -> its ranking. A query is missing where it has no such part.
     """
 
     benchmark: Benchmark
     kinds: Mapping[str, Mapping[int, Ranked]]
-    gallery: int
-    failures: tuple[Failure, ...] = ()
-    unasked: tuple[str, ...] = ()
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    gallery: int  # number of pictures that were read
+    failures: tuple[Failure, ...] = ()  # pictures that could not be read
+    unasked: tuple[str, ...] = ()  # queries whose reference could not be read: misses
+    seconds: Mapping[str, float] = field(default_factory=dict)  # of each step
     reranking: Reranking | None = None
 
     @property

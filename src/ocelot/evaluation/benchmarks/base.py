@@ -55,26 +55,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class BenchmarkQuery:
-    """A query with its answers. Pictures are named as in `Benchmark.pictures`.
+    """A query with its answers. Pictures are named as in `Benchmark.pictures`."""
 
-    Attributes:
-        id: Its id in the official files, or a number.
-        reference: The reference picture, or None.
-        text: The text as it is encoded, or None.
-        targets: What answers it, first the one that the text was written for; empty if the
-            answers are not published.
-        gallery: What is ranked. Queries share one tuple where they can.
-        subset: Pictures that are also ranked among themselves, without the reference.
-        groups: Names of the groups that it counts for: a category, aspects, a task.
-    """
-
-    id: str
+    id: str  # in the official files, or a number
     reference: str | None
-    text: str | None
-    targets: tuple[str, ...]
-    gallery: tuple[str, ...]
-    subset: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
+    text: str | None  # as it is encoded
+    targets: tuple[str, ...]  # first the one that the text was written for; () if not published
+    gallery: tuple[str, ...]  # what is ranked; queries share one tuple where they can
+    subset: tuple[str, ...] = ()  # also ranked among themselves, without the reference
+    groups: tuple[str, ...] = ()  # that it counts for: a category, aspects, a task
 
 
 @dataclass(frozen=True)

@@ -90,25 +90,17 @@ class LLMReranker:
             raise ConfigurationError(
                 f"The reranker's votes must be 1 to {MAX_VOTES}, was: {votes}."
             )
+        self.name = model
         azure = (azure_endpoint, azure_api_version) if azure_endpoint else None
         self._chat = Chat(model, api_key, base_url, azure, timeout, retries, max_tokens)
         self._detail: Detail = detail
-        self._window, self._votes = window, votes
-        self._prices = prices
+        self._window, self._votes, self._prices = window, votes, prices
         self._cache = None if cache is None else RankingCache(cache)
         self._images = images or ImageStore()
         self._limits, self._substitute = limits, substitute
 
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self._chat.model
-
     def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
-        """Ask the model to rank `hits`; see `ocelot.rerankers.base.Reranker`.
-
-        The calls in the ranking's usage are the requests that were answered.
-        """
+        """Ask the model to rank `hits`; see `ocelot.rerankers.base.Reranker`."""
         if not hits:
             return Ranking((), "There was nothing to rank.", self.name)
         key = self._key(query, hits)
@@ -129,13 +121,10 @@ class LLMReranker:
         return ranking
 
     def _key(self, query: Query, hits: Sequence[Hit]) -> str:
-        chat = self._chat
-        asked = (
-            chat.model, chat.endpoint, chat.max_tokens, self._detail, self._window, self._votes,
-        )  # fmt: skip
+        how = (self._chat.endpoint, self._chat.max_tokens, self._detail, self._window, self._votes)
         candidates = [(hit.sha256, dict(hit.metadata)) for hit in hits]
         wanted = (query.reference_ids(), query.text, query.extras())
-        return cache_key(PROMPT_VERSION, asked, *wanted, candidates)
+        return cache_key(PROMPT_VERSION, (self.name, *how), *wanted, candidates)
 
     def _concluded(self, run: _Run, order: tuple[int, ...], replies: list[Ranking]) -> Ranking:
         """One ranking from the replies about each window, from the tail to the head."""

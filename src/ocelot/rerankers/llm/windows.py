@@ -22,13 +22,10 @@ __all__ = ["arrangements", "merge", "sweep", "window_starts"]
 def window_starts(count: int, window: int) -> list[int]:
     """Where each window starts, from the tail to the head; the last one is 0.
 
-    There are as few windows as possible with steps of at most half a window (rounded up), and
-    they are spread evenly.
+    As few windows as possible, spread evenly, with steps of at most half a window (rounded up).
 
-    >>> window_starts(20, 9)
-    [11, 7, 4, 0]
-    >>> window_starts(9, 9)
-    [0]
+    >>> window_starts(20, 9), window_starts(9, 9)
+    ([11, 7, 4, 0], [0])
     """
     span = max(0, count - window)
     steps = math.ceil(span / ((window + 1) // 2))
@@ -38,15 +35,11 @@ def window_starts(count: int, window: int) -> list[int]:
 def sweep(
     count: int, window: int, judge: Callable[[tuple[int, ...]], Ranking | None]
 ) -> tuple[tuple[int, ...], list[Ranking]]:
-    """Rank positions 0 … count-1 window by window.
+    """Rank positions 0 … count-1 window by window: their order, and the judge's replies.
 
     Args:
         judge: Takes the positions in a window in their current order, and returns their new
             order as a permutation of places in the window; None ends the sweep.
-
-    Returns:
-        The order, always a complete permutation, and the judge's replies: as many as windows,
-        unless the judge ended the sweep.
     """
     order = list(range(count))
     replies: list[Ranking] = []
