@@ -118,8 +118,8 @@ def test_names_that_are_not_in_the_gallery(gallery: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 2: Invalid JSON"),
-        ("[1]", "line 2: Input should be an object"),
+        ("{", "line 2 is not JSON"),
+        ("[1]", "line 2: Input should be a dictionary"),
         ('{"reference": null, "text": " ", "targets": ["a"]}', "neither a reference nor a text"),
         ('{"reference": "a", "text": "b"}', "line 2 has no targets"),
         ('{"reference": "a", "text": "b", "targets": [1]}', "line 2: targets 1: Input"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,13 +116,16 @@ def read_json(file: Path, kind: type[T]) -> T:
         MetadataError: It cannot be read, or a record (named, from 1) is wrong.
     """
     try:
-        return TypeAdapter(kind).validate_json(file.read_bytes(), strict=True)
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+        return TypeAdapter(kind).validate_python(content)
     except OSError as error:
         raise MetadataError(
             f"Cannot read {file}: {error.strerror}; docs/benchmarks.md says what belongs there."
         ) from None
     except ValidationError as error:
         raise MetadataError(f"{file}{wrong_field(error)}") from None
+    except (ValueError, RecursionError):
+        raise MetadataError(f"{file} is not JSON.") from None
 
 
 def wrong_field(error: ValidationError) -> str:

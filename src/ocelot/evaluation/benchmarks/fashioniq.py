@@ -10,8 +10,9 @@ Files, in the layout of the repository XiaoxiaoGuo/fashion-iq, for dress, shirt 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from ocelot.evaluation.benchmarks import base
 
@@ -35,7 +36,7 @@ _ENDS = ".?, "  # signs at the ends of captions, which the templates set anew
 class _Record(BaseModel):
     candidate: str
     target: str
-    captions: tuple[str, str]
+    captions: Annotated[list[str], Field(min_length=2)]
 
 
 def read_fashioniq(
@@ -73,7 +74,7 @@ def read_fashioniq(
             file = base.first_file(root / f"{name}{suffix}" for suffix in _SUFFIXES)
             pictures[name] = base.Picture(file)
         for number, record in enumerate(records):
-            first, second = (caption.strip(_ENDS) for caption in record.captions)
+            first, second = (caption.strip(_ENDS) for caption in record.captions[:2])
             queries.append(
                 base.BenchmarkQuery(
                     f"{category}-{number}",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, InstanceOf, TypeAdapter, ValidationError
 
 from ocelot.errors import MetadataError
 from ocelot.evaluation.benchmarks import base
@@ -17,8 +18,11 @@ __all__ = ["TEMPLATES", "TripletQuery", "read_triplets", "triplets_benchmark"]
 
 TEMPLATES = {"plain": "{text}"}
 
-Names = tuple[str, ...]
-Given = Annotated[str | None, AfterValidator(lambda text: text if text and text.strip() else None)]
+# File names may hold other bytes than text, kept as surrogates, which pydantic's str refuses.
+Names = tuple[InstanceOf[str], ...]
+Given = Annotated[
+    InstanceOf[str] | None, AfterValidator(lambda text: text if text and text.strip() else None)
+]
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,11 @@ def read_triplets(file: Path) -> list[TripletQuery]:
 
 def _query(line: str, where: str) -> TripletQuery:
     try:
-        query = _QUERY.validate_json(line)
+        query = _QUERY.validate_python(json.loads(line))
     except ValidationError as error:
         raise MetadataError(f"{where}{base.wrong_field(error)}") from None
+    except (ValueError, RecursionError):
+        raise MetadataError(f"{where} is not JSON.") from None
     if not (query.reference or query.text):
         raise MetadataError(f"{where} has neither a reference nor a text.")
     if not query.targets:
