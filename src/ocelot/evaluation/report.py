@@ -17,6 +17,7 @@ import numpy as np
 from ocelot import __version__
 from ocelot.encoders.base import Encoder
 from ocelot.errors import MetadataError
+from ocelot.evaluation.benchmarks.base import read_lines
 from ocelot.evaluation.figures import Evaluation
 from ocelot.evaluation.metrics import measure
 from ocelot.evaluation.run import GalleryImages, Ranked, Run
@@ -142,20 +143,15 @@ def read_trec_run(file: Path) -> dict[str, list[str]]:
     Raises:
         MetadataError: It cannot be read, or a line (named) is wrong.
     """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        cause = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise MetadataError(f"Cannot read {file}: {cause}.") from None
     found: dict[str, list[tuple[float, str]]] = {}
-    for number, line in enumerate(lines, 1):
+    for where, line in read_lines(file):
         try:
             query, _, name, _, score, _ = line.split()
             row = float(score), unquote(name, errors="surrogateescape")
         except ValueError:
             raise MetadataError(
-                f"{file}, line {number} is not of a TREC run: it needs query, Q0, picture, place, "
-                "score and name of the run."
+                f"{where} is not of a TREC run: it needs query, Q0, picture, place, score and name "
+                "of the run."
             ) from None
         found.setdefault(query, []).append(row)
     if not found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
@@ -17,7 +17,7 @@ from ocelot.images.file import ImageFile
 
 __all__ = [
     "Benchmark", "BenchmarkQuery", "Box", "Picture", "Text",
-    "first_file", "read_json", "template_of", "wrong_field",
+    "first_file", "read_json", "read_lines", "template_of", "wrong_field",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -126,6 +126,22 @@ def read_json(file: Path, kind: type[T]) -> T:
         raise MetadataError(f"{file}{wrong_field(error)}") from None
     except (ValueError, RecursionError):
         raise MetadataError(f"{file} is not JSON.") from None
+
+
+def read_lines(file: Path) -> Iterator[tuple[str, str]]:
+    """The lines of a text file that are not blank, each after its name for messages.
+
+    Raises:
+        MetadataError: It cannot be read.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # JSON may hold other line ends
+    except (OSError, UnicodeDecodeError) as error:
+        cause = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise MetadataError(f"Cannot read {file}: {cause}.") from None
+    return (
+        (f"{file}, line {number}", line) for number, line in enumerate(lines, 1) if line.strip()
+    )
 
 
 def wrong_field(error: ValidationError) -> str:

@@ -47,16 +47,7 @@ def read_triplets(file: Path) -> list[TripletQuery]:
     Raises:
         MetadataError: The file cannot be read, or a line (the message has its number) is wrong.
     """
-    try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")  # JSON may hold other line ends
-    except (OSError, UnicodeDecodeError) as error:
-        cause = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise MetadataError(f"Cannot read {file}: {cause}.") from None
-    queries = [
-        _query(line, f"{file}, line {number}")
-        for number, line in enumerate(lines, 1)
-        if line.strip()
-    ]
+    queries = [_query(line, where) for where, line in base.read_lines(file)]
     if not queries:
         raise MetadataError(f"{file} holds no queries: write one JSON object on each line.")
     return queries
