@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter
 
 from ocelot.errors import ConfigurationError, ImageError
-from ocelot.images.decode import encode_jpeg
+from ocelot.files import atomic_path
+from ocelot.images.decode import encode_jpeg, hash_bytes
 from ocelot.images.store import ImageStore
 from ocelot.rerankers.base import Reranker, kept_reason, not_judged
-from ocelot.rerankers.llm.cache import RankingCache, cache_key
 from ocelot.rerankers.llm.client import Chat, Messages
 from ocelot.rerankers.llm.failures import ChatError
 from ocelot.rerankers.llm.limits import Limit
@@ -25,7 +28,10 @@ from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, compose_panorama
 from ocelot.rerankers.panorama.tiles import load_tiles, query_picture
 from ocelot.types import Hit, Query, Ranking, Usage
 
-__all__ = ["LLMReranker"]
+__all__ = ["LLMReranker", "RankingCache", "cache_key"]
+
+_log = logging.getLogger(__name__)
+_RANKING = TypeAdapter(Ranking)
 
 MAX_VOTES = 9
 
@@ -223,3 +229,38 @@ class _Run:
         self.usage += usage
         for limit in self.by._limits:
             limit.asked(usage.priced(self.by._prices), error)
+
+
+def cache_key(*parts: Any) -> str:
+    """SHA-256, 64 hex digits, of everything that the answer depends on."""
+    return hash_bytes(json.dumps(parts, sort_keys=True, default=str).encode("ascii"))
+
+
+class RankingCache:
+    """A folder of rankings, made at the first `put`. Its errors never fail a search."""
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+
+    def get(self, key: str, count: int) -> Ranking | None:
+        """The ranking of `count` hits, marked as cached and without usage; None if there is none.
+
+        A damaged file, or one that ranks another number of hits, counts as none.
+        """
+        try:
+            data = (self.directory / f"{key}.json").read_bytes()
+            ranking = _RANKING.validate_json(data, strict=True)
+        except (OSError, ValueError):
+            return None
+        if len(ranking.order) != count or ranking.status == "fallback":
+            return None
+        return replace(ranking, usage=Usage(), cached=True)
+
+    def put(self, key: str, ranking: Ranking) -> None:
+        """Keep a ranking; failures are logged."""
+        try:
+            with atomic_path(self.directory / f"{key}.json") as partial:
+                partial.touch(mode=0o600)
+                partial.write_bytes(_RANKING.dump_json(ranking))
+        except OSError as error:
+            _log.warning("Cannot keep the ranking in %s: %s", self.directory, error.strerror)
