@@ -105,6 +105,15 @@ def test_thirty_pictures_are_too_few(ocelot: Command, micro: Path) -> None:  # n
     outcome = ocelot("adapt", "shop", "--encoder", micro)
     assert outcome.code == 0 and "Nothing was changed." in outcome.out
     assert "30 pictures with metadata" in outcome.out and not Path("shop-encoder").exists()
+    corrected = ("--title", "kind", "--attributes", "colour,title", "--kind", "colour", "--json")
+    outcome = ocelot("adapt", "shop", "--encoder", micro, *corrected)
+    found = json.loads(outcome.out)
+    assert found["encoder"] is None and found["understood"][1].startswith("title: kind")
+    columns = [line.partition(",")[0] for line in found["understood"]]
+    assert columns[2:5] == ["kind: colour", "attribute: colour", "attribute: title"]
+    assert outcome.err.splitlines() == found["understood"]
+    outcome = ocelot("adapt", "shop", "--kind", "size")
+    assert outcome.code == 2 and "no column 'size': it has title, colour, kind." in outcome.err
 
 
 def figure(task: str, gain: float, interval: tuple[float, float]) -> Figure:
