@@ -10,6 +10,7 @@ from PIL import Image
 
 from ocelot.adapting.columns import Columns
 from ocelot.adapting.language import LANGUAGES, detect, read_language
+from ocelot.adapting.questions import Asker, held_out_questions
 from ocelot.adapting.understand import Catalogue, understand
 from ocelot.errors import ConfigurationError, InputError, MetadataError
 from tests.adapting.made import Line, write_metadata, write_shop
@@ -91,6 +92,21 @@ def test_forms_of_a_word_are_left_out_of_designs(tmp_path: Path) -> None:
     ]
     found = shop_of(tmp_path / "shop", lines)
     assert found.language.name == "Italian" and len({row.design for row in found.rows}) == 5
+
+
+def test_a_chinese_shop_is_asked_in_chinese(tmp_path: Path) -> None:
+    lines = [
+        {"标题": f"北欧{style}陶瓷{kind}{colour}", "颜色": colour, "类别": kind}
+        for style in ("简约", "复古", "手绘", "大号", "迷你", "高脚")
+        for kind in ("马克杯", "茶壶")
+        for colour in ("红色", "黑色", "蓝色")
+    ]
+    found = shop_of(tmp_path / "shop", lines)
+    assert (found.language.name, found.columns.title) == ("Chinese", "标题")
+    assert (found.columns.attributes, found.columns.kind) == (("颜色",), "类别")
+    assert len({row.design for row in found.rows if row.varies}) == 12
+    texts = {one.text for one in held_out_questions(Asker(found), found.rows, 999)}
+    assert {"同款红色", "这个颜色的茶壶", "北欧简约陶瓷茶壶"} <= texts
 
 
 def test_a_split_of_the_shop_is_followed_and_na_is_unknown(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def build_tokenizer(texts: Iterable[str], size: int) -> TextTokenizer:
         raise ConfigurationError(
             f"[data] vocabulary must be at least {len(pieces)} to build a tokenizer, was: {size}."
         )
-    words = _words(texts)
+    words = _ordered(_counts(texts))
     pieces = list(dict.fromkeys([*pieces, *words, *_frequent_pieces(words)]))
     return TextTokenizer(word_piece(pieces[:size]))
 
@@ -67,12 +67,8 @@ def extend_tokenizer(
     return TextTokenizer(word_piece([*sorted(known, key=known.__getitem__), *new[:most]]))
 
 
-def _words(texts: Iterable[str]) -> list[str]:
-    """The words of texts as the tokenizer splits them, the most frequent and short ones first."""
-    return _ordered(_counts(texts))
-
-
 def _counts(texts: Iterable[str]) -> Counter[str]:
+    """How often each word comes, as the tokenizer splits them."""
     splitter = word_piece(list(_SPECIAL))
     counts: Counter[str] = Counter()
     for text in texts:
@@ -82,6 +78,7 @@ def _counts(texts: Iterable[str]) -> Counter[str]:
 
 
 def _ordered(counts: Counter[str]) -> list[str]:
+    """The words, the most frequent and short ones first."""
     return sorted(counts, key=lambda word: (-counts[word], len(word), word))
 
 
