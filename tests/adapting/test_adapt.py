@@ -20,6 +20,7 @@ from ocelot.errors import ConfigurationError, InputError
 from tests.adapting.made import useless, write_encoder, write_metadata, write_shop
 from tests.cli.conftest import Command, ocelot  # noqa: F401
 
+GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "tiny-base"
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -98,6 +99,12 @@ def test_useless_metadata_changes_nothing(micro: Path) -> None:
     write_metadata(Path("random"), [{"file_name": line["file_name"], "a": "red"} for line in lines])
     found = library.adapt("random", encoder=micro, output="one")
     assert found.reason.endswith("Nothing was changed.") and not Path("one").exists()
+
+
+def test_an_encoder_in_the_published_format(micro: Path) -> None:
+    options = {"encoder": GOLDEN / "weights.pth", "text_model": GOLDEN, "device": "cpu"}
+    found = library.adapt("shop", steps=2, **options)
+    assert len(found.figures) == 5 and found.report and found.report.is_file()
 
 
 def test_thirty_pictures_are_too_few(ocelot: Command, micro: Path) -> None:  # noqa: F811
