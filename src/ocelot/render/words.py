@@ -29,11 +29,7 @@ __all__ = [
 ]
 
 # The names of rerankers on pages.
-RERANKERS = {
-    "llm": "Language model",
-    "fusion": "Fusion",
-    "cross-encoder": "Cross-encoder",
-}
+RERANKERS = {"llm": "Language model", "fusion": "Fusion", "cross-encoder": "Cross-encoder"}
 
 _FIRST = ("category", "kind", "type", "brand", "store", "colour", "color", "pattern", "material")
 _NOT_SHOWN = frozenset({*TITLE_KEYS, "price", "file_name", "description"})
