@@ -4,6 +4,8 @@
 
     files ─ scan ─ decode ─ encode ─▶ Milvus                                  (index)
     image and/or text ─ encode ─▶ Milvus ─ hits ─ panorama ─ rerank ─▶ answer (search)
+
+What only writes need is imported by the methods that write: a search starts without it.
 """
 
 from __future__ import annotations
@@ -18,17 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ocelot.collection.foreign import ForeignCollection
-from ocelot.collection.rows import changed_metadata
 from ocelot.encoders.base import encode_query
 from ocelot.encoders.caching import CachingEncoder
 from ocelot.errors import ConfigurationError, InputError, ItemNotFound, OcelotError, UnknownWords
 from ocelot.hybrid import word_scores
 from ocelot.images.store import ImageStore
-from ocelot.indexing import Progress, add_record, add_records, index_images
-from ocelot.indexing.adopt import AdoptReport, adopt_rows, check_vectors
-from ocelot.indexing.writer import forget_images
-from ocelot.maintenance.reindex import ReindexReport, reindex
 from ocelot.model.knowledge import words_of
 from ocelot.query_vector import unwanted_inputs, wanted_inputs
 from ocelot.render import ResultRenderer
@@ -42,6 +38,9 @@ if TYPE_CHECKING:
     from ocelot.collection import Collection, Row
     from ocelot.encoders.base import Encoder, Matrix
     from ocelot.images.file import ImageSource
+    from ocelot.indexing import Progress
+    from ocelot.indexing.adopt import AdoptReport
+    from ocelot.maintenance.reindex import ReindexReport
     from ocelot.types import Vector
 
 __all__ = ["Engine"]
@@ -117,6 +116,8 @@ class Engine:
             InputError: None of the paths exists, or the batch size is below 1.
             MetadataError: The metadata file cannot be used, or is given and names no picture.
         """
+        from ocelot.indexing import index_images
+
         return index_images(
             paths, *self._parts, metadata=metadata, prune=prune, video=video,
             batch_size=batch_size, progress=progress,
@@ -148,6 +149,8 @@ class Engine:
             InputError: The id cannot be used.
             MetadataError: The metadata cannot be stored.
         """
+        from ocelot.indexing import add_record
+
         return self.get(add_record(image, *self._parts, metadata=metadata, id=id))
 
     def add_many(
@@ -174,6 +177,8 @@ class Engine:
         Raises:
             InputError: The records are of another type, or the batch size is below 1.
         """
+        from ocelot.indexing import add_records
+
         keys = {"image": image, "id": id}
         return add_records(records, *self._parts, batch_size=batch_size, progress=progress, **keys)
 
@@ -206,6 +211,9 @@ class Engine:
             InputError: There is no such database, or no picture to compare.
             CollectionNotFound: There is no such collection.
         """
+        from ocelot.collection.foreign import ForeignCollection
+        from ocelot.indexing.adopt import adopt_rows, check_vectors
+
         with ForeignCollection.open(uri, collection, path_field=path_field, token=token) as source:
             check_vectors(source, self.encoder, root)
             return adopt_rows(source, *self._parts, root=root, progress=progress)
@@ -234,6 +242,8 @@ class Engine:
                 such as this one, then fail.
             batch_size, progress: As of `index`.
         """
+        from ocelot.maintenance.reindex import reindex
+
         return reindex(
             self.collection, encoder, self.images, skip_unreadable=skip_unreadable,
             drop_old=drop_old, batch_size=batch_size, progress=progress,
@@ -432,6 +442,8 @@ class Engine:
             ItemNotFound: There is no item with this id.
             MetadataError: The metadata cannot be stored.
         """
+        from ocelot.collection.rows import changed_metadata
+
         row = self._row(id)
         changed = replace(row, metadata=changed_metadata(row.metadata, metadata))
         self.collection.upsert([changed])
@@ -460,6 +472,8 @@ class Engine:
 
         Files stay, except those that `add` wrote to the folder for uploads.
         """
+        from ocelot.indexing.writer import forget_images
+
         rows = self.collection.delete(ids)
         forget_images(self.collection, self.images, [row.item for row in rows])
         return len(rows)

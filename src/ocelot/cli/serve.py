@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import errno
 import ipaddress
@@ -150,6 +149,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _announcement(listener: socket.socket, service: Service, settings: Settings) -> str:
+    import asyncio  # 16 ms that other commands need not spend
+
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     db, held = settings.db, asyncio.run(service.count())
