@@ -179,8 +179,9 @@ class Engine:
         """
         from ocelot.indexing import add_records
 
-        keys = {"image": image, "id": id}
-        return add_records(records, *self._parts, batch_size=batch_size, progress=progress, **keys)
+        return add_records(
+            records, *self._parts, image=image, id=id, batch_size=batch_size, progress=progress
+        )
 
     def adopt(
         self,

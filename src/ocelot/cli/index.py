@@ -17,7 +17,15 @@ import typer
 from ocelot import __version__
 from ocelot.cli.logs import write_logs_as
 from ocelot.cli.options import BATCH, DATABASE, ENCODER, INDEX, Json, Settings, flag, option, takes
-from ocelot.cli.terminal import print_json, print_list, progress_bar, resumable, say, warn_if_large
+from ocelot.cli.terminal import (
+    print_failures,
+    print_json,
+    print_list,
+    progress_bar,
+    resumable,
+    say,
+    warn_if_large,
+)
 from ocelot.errors import InputError, OcelotError
 from ocelot.words import count
 
@@ -223,5 +231,5 @@ def print_report(report: IndexReport, total: int, db: str) -> None:
     for path, named in report.metadata.items():
         say(f"Metadata: {path} names {named:,} of them.")
     typer.echo(f"{db} now holds {count(total)}.")
-    print_list(f"{count(len(report.failures), 'file')} could not be used", report.failures)
+    print_failures(report.failures, "file")
     print_list(f"{count(len(report.remarks), 'remark')} on metadata", report.remarks, 5)

@@ -23,8 +23,8 @@ from ocelot.cli.options import (
 )
 from ocelot.cli.terminal import (
     check_writable,
+    print_failures,
     print_json,
-    print_list,
     progress_bar,
     resumable,
     say,
@@ -117,7 +117,7 @@ def verify(
                 f"or copied, {count(mended.dropped, 'path')} and {count(mended.removed, 'row')} "
                 f"removed, {count(mended.vectors, 'vector')} replaced."
             )
-            print_list(f"{count(len(mended.failures), 'file')} could not be used", mended.failures)
+            print_failures(mended.failures, "file")
         _print_found(found, settings.db)
     if found.findings:
         raise typer.Exit(1)
@@ -223,13 +223,13 @@ def reindex(
                 old, encoder, build_images(settings), drop_old=drop_old,
                 skip_unreadable=skip_unreadable, batch_size=settings.batch_size, progress=show,
             )  # fmt: skip
-    failed = len(report.failures)
     if as_json:
         print_json({**vars(report), "db": settings.db})
     else:
         typer.echo(
             f"{count(report.found)}: {report.encoded:,} encoded, {report.unchanged:,} were there, "
-            f"{report.updated:,} of them updated, {failed:,} failed ({report.seconds:.1f} s)."
+            f"{report.updated:,} of them updated, {len(report.failures):,} failed "
+            f"({report.seconds:.1f} s)."
         )
         if report.overlap is not None:
             typer.echo(
@@ -243,7 +243,7 @@ def reindex(
             )
         if report.dropped:
             typer.echo(f"Removed: {', '.join(report.dropped)}.")
-        print_list(f"{count(failed)} cannot be read", report.failures)
+        print_failures(report.failures, "picture")
     if not report.switched:
         leave_out = "" if skip_unreadable else ", or add --skip-unreadable"
         typer.echo(

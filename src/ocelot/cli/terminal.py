@@ -16,14 +16,15 @@ from unicodedata import east_asian_width
 import typer
 
 from ocelot.errors import ConfigurationError
+from ocelot.words import count
 
 if TYPE_CHECKING:
     from ocelot.indexing import Progress as Done
     from ocelot.types import Failure, Remark
 
 __all__ = [
-    "check_writable", "print_json", "print_list", "print_table", "printable", "progress_bar",
-    "resumable", "say", "waiting", "warn_if_large", "writing",
+    "check_writable", "print_failures", "print_json", "print_list", "print_table", "printable",
+    "progress_bar", "resumable", "say", "waiting", "warn_if_large", "writing",
 ]  # fmt: skip
 
 LITE_ROWS = 100_000  # more pictures are better kept on a server: measured in docs/scale.md
@@ -89,6 +90,11 @@ def print_list(title: str, entries: Sequence[Failure | Remark], shown: int = 20)
         say(f"  {entry.path}: {entry.reason}", err=True)
     if len(entries) > shown:
         typer.echo(f"  … and {len(entries) - shown} more (--json lists all)", err=True)
+
+
+def print_failures(failures: Sequence[Failure], word: str) -> None:
+    """Print the first files, rows or pictures that could not be used, if there are any."""
+    print_list(f"{count(len(failures), word)} could not be used", failures)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from ocelot.cli.options import (
     option,
     takes,
 )
-from ocelot.cli.terminal import print_json, print_list, progress_bar, resumable, waiting
+from ocelot.cli.terminal import print_failures, print_json, progress_bar, resumable, waiting
 from ocelot.words import count
 
 __all__ = ["adopt", "backup", "copy", "export", "import_", "restore"]
@@ -84,7 +84,7 @@ def adopt(
             f"({report.seconds:.1f} s)."
         )
         typer.echo(f"{settings.db} now holds {count(total)}.")
-        print_list(f"{count(len(failures), 'row')} left out", failures)
+        print_failures(failures, "row")
     if failures and not report.adopted + report.duplicates:
         raise typer.Exit(1)
 
@@ -216,7 +216,7 @@ def import_(
     else:
         typer.echo(f"{count(report.found, 'row')} found: {report.stored:,} stored.")
         typer.echo(f"{settings.db} now holds {count(total)}.")
-        print_list(f"{count(len(report.failures), 'row')} left out", report.failures)
+        print_failures(report.failures, "row")
     if report.failures and not report.stored:
         raise typer.Exit(1)
 
