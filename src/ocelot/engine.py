@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from ocelot.types import Vector
 
 __all__ = ["Engine"]
+
+_T = TypeVar("_T")
 
 
 class Engine:
@@ -361,28 +363,17 @@ class Engine:
         Returns:
             For each search its result, or the error that it has raised.
         """
-        asked: list[tuple[Query, dict[str, Any]] | OcelotError] = []
+        asked: list[tuple[Query | OcelotError, dict[str, Any]]] = []
         for options in map(dict, searches):
-            try:
-                parts = (options.pop(name, None) for name in ("query", "image", "text"))
-                asked.append((self._with_stored_images(_query_of(*parts)), options))
-            except OcelotError as error:
-                asked.append(error)
-        queries = [one[0] for one in asked if not isinstance(one, OcelotError)]
-        engine = Engine(
-            _encoded_together(self.encoder, queries), self.collection, None, self.images
+            parts = [options.pop(name, None) for name in ("query", "image", "text")]
+            asked.append((_or_error(self._query, *parts), options))
+        queries = [query for query, _ in asked if isinstance(query, Query)]
+        encoder = _encoded_together(self.encoder, queries)
+        engine = Engine(encoder, self.collection, images=self.images)
+        return tuple(
+            _or_error(engine.search, query, **options) if isinstance(query, Query) else query
+            for query, options in asked
         )
-
-        def answer(one: tuple[Query, dict[str, Any]] | OcelotError) -> Result | OcelotError:
-            if isinstance(one, OcelotError):
-                return one
-            query, options = one
-            try:
-                return engine.search(query, **options)
-            except OcelotError as error:
-                return error
-
-        return tuple(map(answer, asked))
 
     def nearest(
         self,
@@ -506,6 +497,9 @@ class Engine:
             raise ItemNotFound(f"There is no item with the id {min(missing)}.")
         return rows
 
+    def _query(self, query: Any, image: Any, text: Any) -> Query:
+        return self._with_stored_images(_query_of(query, image, text))
+
     def _with_stored_images(self, query: Query) -> Query:
         """The query with the pictures of its items among its images."""
         if not query.items:
@@ -536,6 +530,13 @@ class Engine:
                 f"function), was: {type(wanted).__name__}."
             )
         return wanted
+
+
+def _or_error(call: Callable[..., _T], *arguments: Any, **options: Any) -> _T | OcelotError:
+    try:
+        return call(*arguments, **options)
+    except OcelotError as error:
+        return error
 
 
 def _encoded_together(encoder: Encoder, queries: Iterable[Query]) -> Encoder:
