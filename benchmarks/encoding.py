@@ -2,7 +2,8 @@
 
     python benchmarks/encoding.py [--models base tiny] [--pictures DIR] [--device cuda] [--quick]
 
-"base" has the published model's geometry with random weights, "tiny" is the bundled encoder.
+"base" and "m3" have the published models' geometry with random weights, "tiny" is the bundled
+encoder.
 Times include decoding and resizing. The network's matrix products are counted (FLOP) and compared
 with the rate that the machine reaches in one large product.
 """
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from models import random_checkpoint
+from models import BASE, M3, random_checkpoint
 from shop import write_catalogue
 from torch.utils.flop_counter import FlopCounterMode
 from turns import Side, compared, in_turns, report
@@ -34,7 +35,7 @@ from ocelot.model.visualized_bge import build
 from ocelot.settings import load_settings
 
 # Model -> pictures and counted rounds, and the same with --quick.
-SIZES = {"base": ((24, 3), (8, 1)), "tiny": ((256, 5), (96, 2))}
+SIZES = {"base": ((24, 4), (8, 1)), "m3": ((16, 3), (4, 1)), "tiny": ((256, 5), (96, 2))}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -58,14 +59,12 @@ def work(encoder: VisualizedBGE, picture: Path) -> int:
     return int(counter.get_total_flops())
 
 
-def encoders(
-    folder: str, device: str, backends: Sequence[str], pictures: Sequence[Path]
-) -> Iterator[tuple[str, Encoder]]:
+def encoders(folder: str, device: str, pictures: Sequence[Path]) -> Iterator[tuple[str, Encoder]]:
     """Yield every precision of every backend; print which cannot be used."""
     for precision in ("fp32", "bf16"):
         loaded = VisualizedBGE.load(folder, device=device, dtype=precision)
         yield loaded.runtime, loaded
-    if device != "cpu" or "openvino" not in backends:
+    if device != "cpu":
         return
     for precision in ("fp32", "bf16", "int8"):
         settings = load_settings(encoder=folder, backend="openvino", precision=precision)
@@ -88,7 +87,7 @@ def measure(
         network, tokenizer = build(checkpoint), checkpoint.tokenizer
         folder = write_folder(Path(kept, name), checkpoint.name, network, tokenizer)
         exact: np.ndarray | None = None
-        for label, encoder in encoders(str(folder), args.device, args.backends, pictures):
+        for label, encoder in encoders(str(folder), args.device, pictures):
             sides.append(Side(label, partial(encoder.encode, items)))
             vectors = encoder.encode(items)
             if exact is None:
@@ -115,12 +114,11 @@ def measure(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", choices=list(SIZES), default=list(SIZES))
+    parser.add_argument("--models", nargs="+", choices=list(SIZES), default=["base", "tiny"])
     parser.add_argument("--pictures", type=Path, help="a folder; drawn when not given")
     parser.add_argument("--count", type=int, help="pictures of each model")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--backends", nargs="*", choices=["openvino"], default=["openvino"])
     parser.add_argument("--quick", action="store_true", help="a minute instead of five")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +130,11 @@ def main() -> None:
         files = sorted(file for file in source.iterdir() if file.is_file())
         for name in args.models:
             count, rounds = SIZES[name][args.quick]
-            checkpoint = load_checkpoint("ocelot-tiny") if name == "tiny" else random_checkpoint()
+            checkpoint = (
+                load_checkpoint("ocelot-tiny")
+                if name == "tiny"
+                else random_checkpoint(BASE if name == "base" else M3)
+            )
             pictures = files[: args.count or count]
             measure(name, checkpoint, pictures, args.rounds or rounds, args)
 

@@ -57,19 +57,17 @@ class Queries:
         )
 
 
-def load(runtime: str, args: argparse.Namespace, pictures: Sequence[Path]) -> Encoder:
+def load(runtime: str, name: str, pictures: Sequence[Path]) -> Encoder:
     backend, precision = runtime.split()
     if backend == "torch":
         return VisualizedBGE.load(
-            args.encoder,
-            text_model=args.text_model,
+            name,
             dtype=precision,
             device="cpu",
             reduced_decoding=False,
         )
     return OpenVINOEncoder.load(
-        args.encoder,
-        text_model=args.text_model,
+        name,
         precision=precision,
         calibration=Calibration(lambda: pictures, chosen=True),
         reduced_decoding=False,
@@ -84,11 +82,9 @@ def cosines(ours: Matrix, theirs: Matrix) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--encoder", default="ocelot-tiny")
-    parser.add_argument("--text-model")
     parser.add_argument("--queries", type=Path, help="see `ocelot evaluate triplets`")
     parser.add_argument("--images", type=Path, help="folder of --queries")
     parser.add_argument("--seed", type=int, default=1, help="for drawing the set")
-    parser.add_argument("--calibrate", type=Path, help="a folder of pictures; else the gallery")
     parser.add_argument(
         "--runtimes", nargs="+", default=RUNTIMES, help="the first is the reference"
     )
@@ -109,12 +105,9 @@ def main() -> None:
 
 def quality(args: argparse.Namespace, queries: Queries) -> Iterator[Row]:
     """Yield the row of each runtime."""
-    calibration = queries.pictures
-    if args.calibrate is not None:
-        calibration = sorted(path for path in args.calibrate.iterdir() if path.is_file())
     gallery_fp32 = queries_fp32 = None
     for runtime in args.runtimes:
-        encoder = load(runtime, args, calibration)
+        encoder = load(runtime, args.encoder, queries.pictures)
         gallery = encoder.encode([Input(path) for path in queries.pictures])
         vectors = encoder.encode(queries.items)
         if gallery_fp32 is None or queries_fp32 is None:
