@@ -1,6 +1,6 @@
 """Installing: size, packages and time of fresh environments, and what a start costs in them.
 
-    python benchmarks/install.py [--extras "" serve] [--quick]
+    python benchmarks/install.py [--extras "" bge] [--quick]
 
 Environments are made by `make install`, with the versions of constraints.txt and without
 `--editable`: once to fill pip's cache, once more to be timed. `--quick` makes one, once.
@@ -58,7 +58,7 @@ def measure(venv: Path, package: str, seconds: float | None, rounds: int) -> Row
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--extras", nargs="+", default=["", "serve"])
+    parser.add_argument("--extras", nargs="+", default=[""], help="an environment for each")
     parser.add_argument("--rounds", type=int, default=7, help="of starts")
     parser.add_argument("--quick", action="store_true", help="one environment, not timed")
     arguments = parser.parse_args()

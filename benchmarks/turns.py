@@ -32,7 +32,7 @@ if not os.environ.get("BENCH_CACHE"):  # else named by the user, or set by the p
     atexit.register(shutil.rmtree, os.environ["BENCH_CACHE"], ignore_errors=True)
 os.environ["OCELOT_CACHE"] = os.environ["BENCH_CACHE"]
 
-_PACKAGES = ("torch", "openvino", "numpy", "pillow", "pymilvus", "milvus-lite")
+_PACKAGES = ("torch", "openvino", "numpy", "pillow", "pymilvus", "milvus-lite", "milvus")
 
 Row = dict[str, object]
 
