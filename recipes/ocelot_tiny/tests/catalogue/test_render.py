@@ -56,7 +56,7 @@ def test_plain_products_show_their_colour() -> None:
     names = list(COLOURS)
     palette = np.array([COLOURS[name] for name in names], np.float64)
     right = []
-    for kind in KINDS:
+    for kind in list(KINDS)[::4]:
         for number, colour in enumerate(names):
             seed = 10 + number
             picture = pixels(render_product(Product(kind, 0, "plain", colour), seed, 64))
