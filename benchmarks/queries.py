@@ -133,18 +133,18 @@ def weighted(shop: Shop, **part: float | str) -> Iterator[Case]:
 
 def selections(shop: Shop) -> Iterator[Row]:
     """Grouping, difference, and a least share of the best score."""
-    for part in ({"group_by": "kind"}, {"diversity": 0.3}):
+    for name, part in (("group by kind", {"group_by": "kind"}), ("diversity", {"diversity": 0.3})):
         cases = []
         for pattern in shop.patterns:
             plain = Query(text=f"{pattern} print")
             measures = {"different kinds": distinct("kind"), "right print": share(pattern=pattern)}
             cases.append((plain, plain.refined(**part), measures))
-        yield from shop.compare(f"{part}, a print", cases)
+        yield from shop.compare(f"{name}, a print", cases)
     cases = []
     for kind in shop.kinds:
         measures = {"different colours": distinct("colour"), "right kind": share(kind=kind)}
         cases.append((Query(text=kind), Query(text=kind, diversity=0.3), measures))
-    yield from shop.compare("diversity 0.3, a kind", cases)
+    yield from shop.compare("diversity, a kind", cases)
     cases = []
     for kind, pattern in shop.pairs:
         plain = Query(text=f"{pattern} {kind}")
