@@ -16,7 +16,7 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PAGES", "page", "record", "table"]
+__all__ = ["PAGES", "page", "record", "shown", "table"]
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -62,13 +62,14 @@ def table(rows: Sequence[Mapping[str, object]]) -> str:
     """Write rows as a table in Markdown; each has the columns of the first."""
     columns = list(rows[0])
     cells = [columns, ["---"] * len(columns)]
-    cells += [[_shown(row[column]) for column in columns] for row in rows]
+    cells += [[shown(row[column]) for column in columns] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Write a value as a cell has it."""
     if isinstance(value, (list, tuple)):
-        median, low, high = map(_shown, value)
+        median, low, high = map(shown, value)
         return f"{median} ({low}-{high})"
     if isinstance(value, float):
         return f"{value:,.6g}"
@@ -84,9 +85,9 @@ def page(text: str, folder: Path = RESULTS) -> str:
         KeyError: No result has a title that the page names.
     """
     results = newest(folder)
-    shown = [results[found[3]] for found in _BLOCK.finditer(text) if found[2] == "results"]
+    named = [results[found[3]] for found in _BLOCK.finditer(text) if found[2] == "results"]
     machines: list[dict[str, Any]] = []
-    for result in shown:
+    for result in named:
         if result["machine"] not in machines:
             machines.append(result["machine"])
 
@@ -109,7 +110,7 @@ def _described(machine: Mapping[str, Any]) -> str:
 
 
 def _origin(result: Mapping[str, Any], machines: Sequence[Mapping[str, Any]]) -> str:
-    facts = [f"{name}: {_shown(value)}" for name, value in result["notes"].items()]
+    facts = [f"{name}: {shown(value)}" for name, value in result["notes"].items()]
     day = date.fromisoformat(result["date"])
     where = machines.index(result["machine"]) + 1
     facts.append(f"machine {where}, {day.day} {day:%B %Y}, commit {result['commit'] or 'unknown'}")

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from results import record, table
+from results import record, shown, table
 
 __all__ = ["Row", "Side", "compared", "in_turns", "machine", "report", "spread"]
 
@@ -94,7 +94,7 @@ def report(title: str, rows: Sequence[Row], notes: Mapping[str, object] | None =
     """Print a result, and add it to benchmarks/results/ unless the run was a quick trial."""
     print(f"\n{title}\n\n{table(rows)}")
     for name, value in (notes or {}).items():
-        print(f"{name}: {value}")
+        print(f"{name}: {shown(value)}")
     sys.stdout.flush()
     if "--quick" not in sys.argv:
         record(Path(sys.argv[0]).stem, title, machine(), rows, notes or {})
