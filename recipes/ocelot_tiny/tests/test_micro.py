@@ -129,7 +129,7 @@ def config(photographs: Path) -> RecipeConfig:
         ),
         groups=GroupsConfig(recolourings=8, views=6),
         optimiser=OptimiserConfig(
-            steps=240, learning_rate=4e-3, warmup=20, average=0.97, bf16=False, save_every=1000,
+            steps=200, learning_rate=4e-3, warmup=20, average=0.97, bf16=False, save_every=1000,
             evaluate_every=0,
         ),
     )  # fmt: skip
