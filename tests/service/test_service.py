@@ -32,7 +32,7 @@ from ocelot.images.store import ImageStore
 from ocelot.rerankers.fusion import FusionReranker
 from ocelot.rerankers.panorama.compose import panorama_layout, panorama_of_hits
 from ocelot.service import Limits, Service
-from ocelot.service.images import small
+from ocelot.service.pictures import small
 from ocelot.settings import load_settings
 from ocelot.types import Hit, Query, Ranking
 from tests.rerankers.chat_server import ChatServer, Reply, Request, ranking
