@@ -86,18 +86,14 @@ class Service:
         )
         self._samples: TTLCache[Any, Any] = TTLCache(1, _OVERVIEW_SECONDS)
         self._id_locks = [threading.Lock() for _ in range(64)]
-        self._filling = threading.Lock()
-
-        def workers(name: str, threads: int, queue: int, **seconds: float) -> Workers:
-            return Workers(name, threads=threads, queue=queue, metrics=self.metrics, **seconds)
 
         seconds, threads, queue = self.limits.seconds, self.limits.threads, self.limits.queue
-        self._search = workers("search", threads, queue, timeout=seconds)
-        self._items = workers("items", 4, 4 * queue, timeout=seconds)
-        self._checks = workers("checks", 4, 4 * queue, timeout=min(seconds, 5.0))
+        self._search = Workers("search", threads, queue, seconds, self.metrics)
+        self._items = Workers("items", 4, 4 * queue, seconds, self.metrics)
+        self._checks = Workers("checks", 4, 4 * queue, min(seconds, 5.0), self.metrics)
         # Reranking that waits for a thread longer than a request may take is left out.
-        self._reranking = workers(
-            "rerank", threads, queue, timeout=_RERANK_SECONDS, patience=seconds
+        self._reranking = Workers(
+            "rerank", threads, queue, _RERANK_SECONDS, self.metrics, patience=seconds
         )
 
     # Searching
@@ -142,11 +138,9 @@ class Service:
         hits = answer.result.hits
         head = replace(answer.result, hits=hits[:MAX_RERANKED])
         try:
-            result = await self._reranking.run(self._engine.rerank, head, reranker)
+            result = redacted(await self._reranking.run(self._engine.rerank, head, reranker))
         except (Overloaded, RequestTimeout) as error:
             result = unranked(head, reranker.name, error)
-        else:
-            result = redacted(result)
         if result.ranking is not None:
             self.metrics.ranked(result.ranking, result.timings.get("rerank", 0.0))
         result = replace(result, hits=(*result.hits, *hits[MAX_RERANKED:]))
@@ -288,12 +282,9 @@ class Service:
             ItemNotFound: There is no such item, or neither its file nor a small copy that is
                 large enough is left.
         """
-        if size is not None:
-            with self._lock:
-                cached = self._small.get((id, size))
-            if cached is not None:
-                return cached
-        return await self._items.run(self._picture, id, size)
+        with self._lock:
+            cached = self._small.get((id, size or 0))
+        return cached or await self._items.run(self._picture, id, size)
 
     def _picture(self, id: str, size: int | None) -> Picture:
         item = self._engine.get(id)
@@ -341,15 +332,9 @@ class Service:
         await self._checks.run(self._engine.count)
 
     def fill_with_demo(self, progress: Callable[[Progress], None] | None = None) -> IndexReport:
-        """Copy the demo shop beside the uploads and index it. Blocks; call it in a thread.
-
-        Raises:
-            Overloaded: It is being filled already.
-        """
-        if not self._filling.acquire(blocking=False):
-            raise Overloaded("The demo shop is being indexed already; wait for it.", 10)
+        """Copy the demo shop beside the uploads and index it. Blocks; call it in a thread."""
         try:
-            shop = copy_demo_shop(self._engine.images.uploads.folder / "demo")
+            shop = copy_demo_shop(self.uploads / "demo")
             report = self._engine.index(
                 shop / "images",
                 metadata=shop / "metadata.csv",
@@ -361,7 +346,6 @@ class Service:
             return report
         finally:
             self._forget("")
-            self._filling.release()
 
     @property
     def uploads(self) -> Path:

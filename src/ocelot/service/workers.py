@@ -29,8 +29,8 @@ class Workers:
         threads: Functions that run at once.
         queue: Functions that may wait.
         timeout: Seconds that a caller waits, including the time in the queue.
-        patience: Seconds that a function may wait for a thread; by default the timeout.
         metrics: Counts refusals and reports the length of the queue.
+        patience: Seconds that a function may wait for a thread; by default the timeout.
 
     Attributes:
         held: Functions that run or wait.
@@ -39,11 +39,11 @@ class Workers:
     def __init__(
         self,
         name: str,
-        *,
         threads: int,
         queue: int,
         timeout: float,
         metrics: Metrics,
+        *,
         patience: float | None = None,
     ) -> None:
         self.held = 0

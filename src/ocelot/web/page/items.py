@@ -174,23 +174,18 @@ def _value(key: str, old: Any, text: str) -> Any:
 
 def _number(key: str, text: str, *, whole: bool) -> int | float:
     """The number that a text says; a whole one as an int if `whole`."""
-    said = f"was: {text[:40]!r}."
-    if _THOUSANDS.search(text):
-        raise InputError(
-            f"The field {key} must be a number without commas between thousands and with a point "
-            f"before decimals, {said}"
-        )
-    number: int | float
-    try:
+    number: int | float = math.nan
+    with suppress(ValueError):
         number = float(text.replace(",", "."))
-    except ValueError:
-        raise InputError(f"The field {key} must be a number, {said}") from None
     if whole and number.is_integer():
         number = int(number)
         with suppress(ValueError):  # as of 3.0; the float has lost all beyond 53 bits
             number = int(text)
-    if not math.isfinite(number) or abs(number) >= 2**63:
-        raise InputError(f"The field {key} must be a number between -2^63 and 2^63, {said}")
+    if _THOUSANDS.search(text) or not abs(number) < 2**63:  # also what is not a number
+        raise InputError(
+            f"The field {key} must be a number between -2^63 and 2^63 with a point before "
+            f"decimals and nothing between thousands, was: {text[:40]!r}."
+        )
     return number
 
 

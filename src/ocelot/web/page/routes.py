@@ -25,7 +25,7 @@ from ocelot.web.page.pictures import HASH, QueryPictures
 from ocelot.web.page.question import FIRST, STEP, Question, question_of
 from ocelot.web.page.rendering import form_of, render, send, static, texts_of
 from ocelot.web.page.shop import Demo, Found, Shop
-from ocelot.web.page.views import answer_view, ask_view, more_view
+from ocelot.web.page.views import answer_view, ask_view, more_url
 from ocelot.web.paths import shows_pages
 from ocelot.web.security.body_limits import Shutdown
 
@@ -158,7 +158,7 @@ class _Page:
         liked = []
         if problem is None:
             try:
-                liked = await self._shop.items(question.like)
+                liked = [await service.get(id) for id in question.like]
                 if question.asks:
                     wait = "wait" in request.query_params and not _is_foreign(request)
                     found = await self._shop.find(question, overview, wait=wait)
@@ -207,7 +207,8 @@ class _Page:
     ) -> AsyncIterator[bytes]:
         yield b"retry: 1000\n\n"
         if found.pending is not None:
-            judging = asyncio.ensure_future(self._shop.judge(question, found.first, found.pending))
+            verdict = self._shop.judge(question, found.answer, found.pending)
+            judging = asyncio.ensure_future(verdict)
             try:
                 with self._shutdown.calling(judging.cancel):
                     while not judging.done():
@@ -218,8 +219,7 @@ class _Page:
                 judging.cancel()
             if judging.cancelled():  # the server stops; the browser comes back when it does
                 return
-            first = judging.result()
-            found = Found(first, first, None, found.has_more)
+            found = Found(judging.result(), None, found.has_more)
         values = answer_view(texts_of(request), question, found)
         html = render(request, "answer.html", **values)
         data = json.dumps({"question": question.url(), "html": html})
@@ -230,15 +230,13 @@ class _Page:
         question = question_of(request)
         found = await self._shop.find(question, await self._service.overview())
         hits = found.answer.result.hits[max(FIRST, question.limit - STEP) :]
-        values = more_view(question, found) | {"hits": hits, "q": question}
-        return send(request, "more.html", **values)
+        return send(request, "more.html", hits=hits, q=question, more=more_url(question, found))
 
     async def show_crop(self, request: Request) -> Response:
         """A picture of the question, to choose a part of it."""
         question, (kind, id) = question_of(request), _part_of(request)
         source = f"pictures/{id}" if kind == "image" else f"v1/items/{quote(id)}/image?size=1024"
-        values: dict[str, Any] = {"q": question, "of": f"{kind}:{id}", "src": source}
-        return send(request, "crop.html", **values)
+        return send(request, "crop.html", q=question, of=f"{kind}:{id}", src=source)
 
     async def crop(self, request: Request) -> Response:
         """Search with a part of a picture in its place."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from cachetools import TTLCache
@@ -14,7 +15,7 @@ from ocelot.errors import InputError
 from ocelot.images.file import ImageFile
 from ocelot.indexing import Progress
 from ocelot.service import Answer, Overview, Service
-from ocelot.types import Item, Query, Result
+from ocelot.types import Query, Result
 from ocelot.web.api.problems import Problem, problem_of
 from ocelot.web.page.pictures import NAME, QueryPictures, cropped
 from ocelot.web.page.question import FIRST, MOST, NO_RERANKER, Question
@@ -31,13 +32,10 @@ class Found:
     """An answer, perhaps without its verdict.
 
     Attributes:
-        first: The answer to the first hits, which a reranker orders.
-        answer: The same with all hits that were asked for.
         pending: Name of the reranker whose verdict is to come.
         has_more: Whether more could be found.
     """
 
-    first: Answer
     answer: Answer
     pending: str | None
     has_more: bool
@@ -81,38 +79,32 @@ class Shop:
                 reranked=name is not None,
             )
         hits = answer.result.hits
-        first = replace(answer, result=replace(answer.result, hits=hits[:FIRST]))
-        pending = name if hits else None
-        if pending is not None:
-            verdict = self.verdicts.known(_key(question, first))
-            if verdict is None and (pending in _FAST or wait):
-                verdict = await self.judge(question, first, pending)
-            if verdict is not None:
-                first, pending = verdict, None
-        result = replace(first.result, hits=(*first.result.hits, *hits[FIRST:]))
         has_more = question.limit <= len(hits) and question.limit < MOST
-        return Found(first, replace(first, result=result), pending, has_more)
+        if name is None or not hits:
+            return Found(answer, None, has_more)
+        verdict = self.verdicts.known(_key(question, answer))
+        if verdict is None and (name in _FAST or wait):
+            verdict = await self.judge(question, answer, name)
+        if verdict is None:
+            return Found(answer, name, has_more)
+        result = replace(verdict.result, hits=(*verdict.result.hits, *hits[FIRST:]))
+        return Found(replace(verdict, result=result), None, has_more)
 
-    async def judge(self, question: Question, first: Answer, name: str) -> Answer:
+    async def judge(self, question: Question, answer: Answer, name: str) -> Answer:
         """The verdict on the first hits; it is reached once for all who wait for it."""
-        start = lambda: self.service.rerank(first, name)  # noqa: E731
-        return await self.verdicts.reached(_key(question, first), start)
-
-    async def items(self, ids: Sequence[str]) -> list[Item]:
-        """Stored items; `ItemNotFound` if one is not stored."""
-        return [await self.service.get(id) for id in ids]
+        first = replace(answer, result=replace(answer.result, hits=answer.result.hits[:FIRST]))
+        start = partial(self.service.rerank, first, name)
+        return await self.verdicts.reached(_key(question, answer), start)
 
     async def crop(self, kind: str, id: str, box: Sequence[float]) -> str:
         """Keep a part of a picture as a query picture; returns its content hash.
 
         Args:
             kind: "image" for a query picture, "like" for that of a stored item.
-            id: Its content hash, or the item's id.
             box: Left, top, width and height in percent of the picture's sides.
 
         Raises:
-            ItemNotFound, ImageError, StorageError: There is no such picture, or the part cannot
-                be used.
+            ItemNotFound, ImageError: There is no such picture, or the part cannot be used.
         """
         data = await self.service.work(cropped, await self._picture(kind, id), *box)
         return await self.service.work(self.pictures.keep, data)
@@ -124,8 +116,9 @@ class Shop:
 
 
 def _key(question: Question, answer: Answer) -> Hashable:
-    """What a verdict depends on: the question, and the pictures that were found for it."""
-    return question.but(), tuple((hit.id, repr(hit.metadata)) for hit in answer.result.hits)
+    """What a verdict depends on: the question, and the first pictures that were found for it."""
+    first = answer.result.hits[:FIRST]
+    return question.but(), tuple((hit.id, repr(hit.metadata)) for hit in first)
 
 
 class Verdicts:

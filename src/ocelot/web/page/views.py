@@ -12,7 +12,7 @@ from ocelot.web.page.question import FIRST, MOST, NO_RERANKER, STEP, Question, R
 from ocelot.web.page.shop import Found
 from ocelot.web.page.texts import Texts
 
-__all__ = ["Chip", "answer_view", "ask_view", "groups", "more_view", "ranges", "suggestions"]
+__all__ = ["Chip", "answer_view", "ask_view", "groups", "more_url", "ranges", "suggestions"]
 
 _ACCEPT = "image/*,.heic,.heif,.avif,.tif,.tiff"  # picture files, for browsers
 _GROUPS, _RANGES = 6, 3  # fields of each kind on the page
@@ -46,14 +46,16 @@ def answer_view(t: Texts, question: Question, found: Found, title: str = "") -> 
         "said": _said(t, question, found),
         "notes": _notes(t, result),
         "title": t("hits.like", title=title) if title else t("hits.similar"),
-        "more": more_view(question, found)["more"],
+        "more": more_url(question, found),
     }
 
 
-def more_view(question: Question, found: Found) -> dict[str, Any]:
-    """The link to more results."""
-    url = question.but(limit=min(question.limit + STEP, MOST)).url() if found.has_more else ""
-    return {"more": url and f"{url}#r{question.limit + 1}", "after": question.limit}
+def more_url(question: Question, found: Found) -> str:
+    """The link to more results; "" if there are none."""
+    if not found.has_more:
+        return ""
+    more = question.but(limit=min(question.limit + STEP, MOST))
+    return f"{more.url()}#r{question.limit + 1}"
 
 
 def _said(t: Texts, question: Question, found: Found) -> str:
