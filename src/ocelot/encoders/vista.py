@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ocelot.encoders.base import Encoder, Matrix
-from ocelot.model.geometry import ModelSpec
+from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.knowledge import unknown_words
 from ocelot.model.preprocess import DECODE_MARGIN, Pixels, to_pixels
-from ocelot.model.tokenizer import TextTokenizer, chunks
+from ocelot.model.tokenizer import chunks
 from ocelot.types import Input
 
 __all__ = ["Prepared", "VistaEncoder"]
@@ -28,16 +28,12 @@ class Prepared(NamedTuple):
 class VistaEncoder(Encoder):
     """A network of VISTA's design (arXiv 2406.04292); subclasses run it."""
 
-    exact_resizing = True  # see `to_pixels`
-
-    def __init__(self, spec: ModelSpec, tokenizer: TextTokenizer, reduced_decoding: bool) -> None:
-        self.name = spec.name
-        self.fingerprint = spec.fingerprint
-        self.geometry = spec.geometry
-        self.tokenizer = tokenizer
-        self.words, self.score_calibration = spec.words, spec.score_calibration
-        self.dimension = spec.geometry.dimension
-        side = spec.geometry.vision.image_size
+    def __init__(self, checkpoint: Checkpoint, reduced_decoding: bool) -> None:
+        self.name, self.fingerprint = checkpoint.name, checkpoint.fingerprint
+        self.geometry, self.tokenizer = checkpoint.geometry, checkpoint.tokenizer
+        self.words, self.score_calibration = checkpoint.words, checkpoint.score_calibration
+        self.dimension = self.geometry.dimension
+        side = self.geometry.vision.image_size
         self.decode_side = DECODE_MARGIN * side if reduced_decoding else None
 
     def prepare(self, input: Input) -> Prepared:
@@ -45,7 +41,7 @@ class VistaEncoder(Encoder):
         if input.image is None:
             return Prepared(None, self.tokenizer(input.text, self.geometry.longest_text))
         image = input.image.rgb(self.decode_side)
-        pixels = to_pixels(image, self.geometry.vision.image_size, exact=self.exact_resizing)
+        pixels = to_pixels(image, self.geometry.vision.image_size)
         return Prepared(pixels, self.tokenizer(input.text, self.geometry.longest_caption))
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
@@ -71,28 +67,24 @@ class VistaEncoder(Encoder):
 
     def _embed(self, batch: Sequence[Prepared]) -> Matrix:
         """The network's own embeddings of a batch, images without their share."""
-        places: list[int] = []
-        rows: list[Any] = []
+        runs: list[list[int]] = []  # places in the batch of those that run together
         for with_image in (True, False):
             kind = [n for n, one in enumerate(batch) if (one.pixels is not None) == with_image]
             tokens = self.geometry.vision.tokens if with_image else 0
             lengths = [tokens + len(batch[n].ids) for n in kind]
-            items, most = self._chunk_limits(with_image)
+            items, most = self._chunk_limits(with_image, len(kind))
             for chunk in chunks(lengths, items=items, tokens=most):
-                places.extend(kind[n] for n in chunk)
-                rows.append(self._run([batch[kind[n]] for n in chunk]))
+                runs.append([kind[n] for n in chunk])
         vectors = np.empty((len(batch), self.dimension), dtype=np.float32)
-        if rows:
-            vectors[places] = self._join(rows)
+        if runs:
+            places = [place for run in runs for place in run]
+            vectors[places] = self._run_all([[batch[place] for place in run] for run in runs])
         return vectors
 
     @abstractmethod
-    def _chunk_limits(self, with_image: bool) -> tuple[int, int]:
-        """Return the most inputs and the most tokens that run at once."""
+    def _chunk_limits(self, with_image: bool, count: int) -> tuple[int, int]:
+        """Return the most inputs, of so many, and the most tokens that run together."""
 
     @abstractmethod
-    def _run(self, chunk: Sequence[Prepared]) -> Any:
-        """Run the network on inputs that all have an image, or all have none; one row each."""
-
-    def _join(self, rows: Sequence[Any]) -> Matrix:
-        return np.concatenate(rows)
+    def _run_all(self, runs: Sequence[Sequence[Prepared]]) -> Matrix:
+        """Run the network on groups of inputs that all have an image, or all have none."""
