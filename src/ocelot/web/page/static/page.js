@@ -166,21 +166,21 @@ if (ask) {
   });
   // Without pictures the answer needs no redirect, and its link holds no empty parts.
   ask.addEventListener("submit", (event) => {
-    ask.method = "post";
-    ask.enctype = "multipart/form-data";
     const pictures = files.flatMap((one) => [...one.files]), most = Number(ask.dataset.most);
     if (pictures.reduce((sum, one) => sum + one.size, 0) > most) {
       event.preventDefault();
       for (const one of files) one.value = "";
       complain(`${pictures.map((one) => one.name).join(", ")}: ${large(most)}`);
     }
-    if (pictures.length) return;
-    const given = all("input[name], textarea[name]", ask);
-    if (!given.some((one) => one.value && one.type !== "file")) return;  // the server says what to give
-    ask.method = "get";
-    ask.enctype = "application/x-www-form-urlencoded";
-    for (const one of given) one.disabled = !one.value || one.type === "file" || (one.name === "weight" && one.value === "50");
-    setTimeout(() => { for (const one of given) one.disabled = false; });
+    // Where nothing is given, the server says what to give.
+    const asks = all("input[name], textarea", ask).some((one) => one.value && one.type !== "file");
+    ask.method = asks && !pictures.length ? "get" : "post";
+  });
+  ask.addEventListener("formdata", ({ formData }) => {
+    if (ask.method === "post") return;
+    for (const [name, value] of [...formData]) {
+      if (!value || value instanceof File || (name === "weight" && value === "50")) formData.delete(name);
+    }
   });
   // Words that were typed and not sent yet go along with a filter.
   ask.addEventListener("click", (event) => {
