@@ -94,7 +94,7 @@ class BatchingEncoder(EncoderWrapper):
             Abandoned: The caller was `cancellable` and gave up.
         """
         size = min(batch_size or self.batch_size, self.batch_size)
-        jobs = (self._prepared(batch) for batch in _batches(map(as_input, inputs), size))
+        jobs = (self._job_of(batch) for batch in _batches(map(as_input, inputs), size))
         return self._all_rows(jobs)
 
     def embed_checked(self, batch: Sequence[Any]) -> Matrix:
@@ -129,7 +129,7 @@ class BatchingEncoder(EncoderWrapper):
         rows += [self._run(job) for job in jobs]
         return np.concatenate(rows)
 
-    def _prepared(self, inputs: Sequence[Any]) -> _Job:
+    def _job_of(self, inputs: Sequence[Any]) -> _Job:
         stop_if_cancelled()
         job = _Job()
         with self._changed:

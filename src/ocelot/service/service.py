@@ -284,7 +284,9 @@ class Service:
         """
         with self._lock:
             cached = self._small.get((id, size or 0))
-        return cached or await self._items.run(self._picture, id, size)
+        if cached is not None:
+            return cached
+        return await self._items.run(self._picture, id, size)
 
     def _picture(self, id: str, size: int | None) -> Picture:
         item = self._engine.get(id)

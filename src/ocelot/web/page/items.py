@@ -174,11 +174,12 @@ def _value(key: str, old: Any, text: str) -> Any:
 
 def _number(key: str, text: str, *, whole: bool) -> int | float:
     """The number that a text says; a whole one as an int if `whole`."""
-    number: int | float = math.nan
+    given = math.nan
     with suppress(ValueError):
-        number = float(text.replace(",", "."))
-    if whole and number.is_integer():
-        number = int(number)
+        given = float(text.replace(",", "."))
+    number: int | float = given
+    if whole and given.is_integer():
+        number = int(given)
         with suppress(ValueError):  # as of 3.0; the float has lost all beyond 53 bits
             number = int(text)
     if _THOUSANDS.search(text) or not abs(number) < 2**63:  # also what is not a number

@@ -155,8 +155,9 @@ class Question:
 
     def only(self, *like: str) -> Question:
         """Another question about these items, with the filters of this one."""
-        kept = {"where": self.where, "ranges": self.ranges, "filter": self.filter}
-        return Question(like=like, rank=self.rank, **kept)
+        return Question(
+            like=like, where=self.where, ranges=self.ranges, filter=self.filter, rank=self.rank
+        )
 
     @property
     def asks(self) -> bool:
