@@ -123,6 +123,8 @@ class _Exchange:
                 await self._guard.app(self._scope, self._next, self._watched)
         finally:
             listening.cancel()
+        if self._work.cancelled_caught and self._refused is None:
+            self._guard.metrics.abandoned.inc()
         return self._refused
 
     def _most(self, content_type: str) -> int:
@@ -165,7 +167,6 @@ class _Exchange:
         while message["type"] != "http.disconnect":
             message = await self._receive()
         if not self._finished:
-            self._guard.metrics.abandoned.inc()
             self._work.cancel()
 
     async def _refuse(self, problem: Problem) -> None:
