@@ -135,9 +135,6 @@ class OpenVINOEncoder(VistaEncoder):
         graphs = _int8(checkpoint, calibration) if chosen == "int8" else build_graphs(checkpoint)
         return cls(checkpoint, graphs, chosen, reduced_decoding)
 
-    def close(self) -> None:
-        self._threads.shutdown()
-
     def _chunk_limits(self, with_image: bool, count: int) -> tuple[int, int]:
         most = min(self._largest, self.batch_size, -(-count // self._streams))
         return most, self._largest * (self.geometry.vision.tokens + _TEXT_TOKENS)
