@@ -432,7 +432,9 @@ def build_service(settings: Settings) -> Service:
     metrics = Metrics()
     with _existing_collection(settings, create=not settings.read_only) as existing:
         loaded = _load_encoder(settings, None, existing)
-        batching = BatchingEncoder(loaded, window=settings.batch_window, observe=metrics.batch)
+        batching = BatchingEncoder(
+            loaded, window=settings.batch_window, observe=metrics.batches.observe
+        )
         encoder = CachingEncoder(batching, observe=metrics.remembered)
         images = build_images(settings)
         if not settings.read_only:
