@@ -17,7 +17,8 @@ TORCH := torch==2.13.0
 TORCH_CPU := sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
 
 # What is measured, and how large: `make bench QUICK=` for the figures of docs/performance.md.
-BENCHMARKS ?= encoding precision index milvus reindex scale search queries panorama startup serve
+BENCHMARKS ?= encoding precision index milvus reindex scale search queries panorama startup serve \
+	install
 QUICK ?= --quick
 
 # What builds and checks releases, and files that are not Python: in environments below build/.
@@ -49,8 +50,9 @@ docs: $(VENV)/installed-for-tests  ## write the pages that come from the code, a
 	$(BIN)/python docs/generate.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
-bench: $(VENV)/installed-for-tests  ## every benchmark, one after the other
+bench: $(VENV)/installed-for-tests  ## every benchmark; the page is written from the results
 	@for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py $(QUICK) || exit 1; done
+	$(BIN)/python benchmarks/results.py
 
 install: $(VENV)/installed
 

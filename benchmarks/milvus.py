@@ -3,8 +3,7 @@
     python benchmarks/milvus.py [--server URI --token TOKEN | --lite-only] [--quick]
 
 The same schema, the same index, the same messages, into new collections, in turns: on Milvus Lite
-and on a server, by default the one that the package `milvus` carries. With `--index-after` also
-whether a server is sooner done where the index is made after the rows instead of before.
+and on a server, by default the one that the package `milvus` carries.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from typing import Any
 import numpy as np
 import server
 from pymilvus import MilvusClient
-from turns import Side, in_turns, report
+from turns import report, spread
 
 from ocelot.collection import Collection, EncoderIdentity, Row
 
@@ -66,41 +65,24 @@ def groups(entities: list[dict[str, Any]], size: int) -> Iterator[list[dict[str,
         yield entities[start : start + size]
 
 
-def compare(place: dict[str, Any], where: str, rows: int, dimension: int, rounds: int) -> None:
-    """One table: plain upserts, plain inserts, ours; making the rows is part of each."""
+def writing(
+    place: dict[str, Any], where: str, dimension: int, rows: int, rounds: int
+) -> dict[str, object]:
+    """One row of the table: plain upserts, plain inserts, ours; making the rows is part of each."""
     size = 8 * 2**20 // (4 * dimension + 400)  # what the indexing pipeline sends at once
     entities = drawn(rows, dimension)
-    took: dict[str, list[float]] = {
-        "pymilvus, upsert": [],
-        "pymilvus, insert": [],
-        "Collection": [],
-    }
+    groups = [entities[start : start + size] for start in range(0, rows, size)]
 
     def plain(method: str, collection: Collection, client: MilvusClient) -> None:
-        for group in groups(entities, size):
+        for group in groups:
             getattr(client, method)(collection.name, [dict(entity) for entity in group])
 
     def ours(collection: Collection, client: MilvusClient) -> None:
-        for group in groups(entities, size):
-            collection.upsert(
-                [
-                    Row(
-                        one["id"],
-                        one["paths"],
-                        one["size"],
-                        one["width"],
-                        one["height"],
-                        {name: one[name] for name in ("title", "price", "category")},
-                        one["vector"],
-                    )
-                    for one in group
-                ],
-                fresh=True,
-            )
+        for group in groups:
+            collection.upsert([_row(entity) for entity in group], fresh=True)
 
-    writers = dict(
-        zip(took, (partial(plain, "upsert"), partial(plain, "insert"), ours), strict=True)
-    )
+    writers = {"upsert": partial(plain, "upsert"), "insert": partial(plain, "insert"), "ours": ours}
+    took: dict[str, list[float]] = {name: [] for name in writers}
     for number in range(rounds + 1):
         for name in took if number % 2 else reversed(list(took)):
             with emptied(place, dimension) as collection:
@@ -110,35 +92,21 @@ def compare(place: dict[str, Any], where: str, rows: int, dimension: int, rounds
                 if number:
                     took[name].append(time.perf_counter() - started)
                 client.close()
-    report(f"Writing {dimension} dimensions, {where}", took, items=rows, what="rows")
+    ratios = [one / other for one, other in zip(took["upsert"], took["ours"], strict=True)]
+    return {
+        "": f"{where}, {dimension} dimensions",
+        "rows": rows,
+        "plain upsert, s": spread(took["upsert"]),
+        "plain insert, s": spread(took["insert"]),
+        "`Collection`, s": spread(took["ours"]),
+        "ratio to upsert": spread(ratios),
+    }
 
 
-def index_order(place: dict[str, Any], rows: int, dimension: int, rounds: int) -> None:
-    """Until all rows are indexed and can be searched: the index made before them, or after."""
-    entities = drawn(rows, dimension)
-
-    def run(after: bool) -> None:
-        with emptied(place, dimension) as collection:
-            client = MilvusClient(uri=place["uri"], token=place.get("token", ""))
-            name = collection.name
-            index = MilvusClient.prepare_index_params()
-            index.add_index("vector", index_type="AUTOINDEX", metric_type="COSINE")
-            if after:
-                client.release_collection(name)
-                client.drop_index(name, "vector")
-            for group in groups(entities, 2_000):
-                client.upsert(name, group)
-            client.flush(name, timeout=600)
-            if after:
-                client.create_index(name, index, timeout=600)
-                client.load_collection(name, timeout=600)
-            while int(client.describe_index(name, "vector")["indexed_rows"]) < rows:
-                time.sleep(0.1)
-            client.close()
-
-    sides = [Side("index first", partial(run, False)), Side("index last", partial(run, True))]
-    seconds = in_turns(sides, rounds)
-    report(f"Index before or after {rows} rows", seconds, items=rows, what="rows")
+def _row(entity: dict[str, Any]) -> Row:
+    fixed = [entity[name] for name in ("id", "paths", "size", "width", "height")]
+    metadata = {name: entity[name] for name in ("title", "price", "category")}
+    return Row(*fixed, metadata, entity["vector"])
 
 
 def main() -> None:
@@ -149,25 +117,21 @@ def main() -> None:
     parser.add_argument("--server", help="address of a server; the packaged one by default")
     parser.add_argument("--token", default="")
     parser.add_argument("--lite-only", action="store_true")
-    parser.add_argument("--index-after", action="store_true")
     parser.add_argument("--quick", action="store_true", help="2,000 rows of 256 dimensions")
     args = parser.parse_args()
     if args.quick:
         args.rows, args.dimensions, args.rounds = 2_000, [256], 2
 
     with tempfile.TemporaryDirectory() as folder:
-        for dimension in args.dimensions:
-            place = {"uri": f"{folder}/{dimension}.db"}
-            compare(place, "Milvus Lite", args.rows, dimension, args.rounds)
-        if args.lite_only:
-            return
-        with server.milvus(Path(folder), args.server, args.token) as place:
-            if place is None:
-                return
-            for dimension in args.dimensions:
-                compare(place, "Milvus server", args.rows, dimension, args.rounds)
-            if args.index_after:
-                index_order(place, args.rows, args.dimensions[0], args.rounds)
+        rows = [
+            writing({"uri": f"{folder}/{n}.db"}, "Milvus Lite", n, args.rows, args.rounds)
+            for n in args.dimensions
+        ]
+        if not args.lite_only:
+            with server.milvus(Path(folder), args.server, args.token) as place:
+                for dimension in args.dimensions if place else ():
+                    rows.append(writing(place, "server", dimension, args.rows, args.rounds))
+        report("Writing to Milvus", rows)
 
 
 if __name__ == "__main__":

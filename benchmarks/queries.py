@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
-from turns import machine
+from turns import Row, report
 
 import ocelot
 from ocelot.assets import demo_shop
@@ -25,30 +23,24 @@ from ocelot.types import Hit, Item, Query
 
 COPIES = 60  # near duplicates that are added to the shop
 
-Hits = Sequence[Hit]
-Measure = Callable[[Hits], float]
+Measure = Callable[[Sequence[Hit]], float]
+Case = tuple[Query, Query, dict[str, Measure]]  # without the part, with it, what to look at
 
 
-def share(key: str, *values: Any) -> Measure:
-    """The share of hits that have one of these values."""
-    return lambda hits: float(np.mean([hit.metadata[key] in values for hit in hits] or [0]))
-
-
-def right_kind(kind: str) -> dict[str, Measure]:
-    return {"right kind": share("kind", kind)}
-
-
-def both(kind: str, pattern: str) -> Measure:
-    """The share of hits of this kind with this pattern."""
-    wanted = (kind, pattern)
+def share(**wanted: str) -> Measure:
+    """The share of hits that have all these values."""
     return lambda hits: float(
-        np.mean([(hit.metadata["kind"], hit.metadata["pattern"]) == wanted for hit in hits])
+        np.mean([wanted.items() <= dict(hit.metadata).items() for hit in hits] or [0])
     )
 
 
+def first(measure: Measure) -> Measure:
+    return lambda hits: measure(hits[:1])
+
+
 def distinct(key: str) -> Measure:
-    """The number of different values."""
-    return lambda hits: float(len({hit.metadata[key] for hit in hits}))
+    """The number of different values; hits without one count by themselves."""
+    return lambda hits: float(len({hit.metadata.get(key, hit.id) for hit in hits}))
 
 
 class Shop:
@@ -58,219 +50,162 @@ class Shop:
         self.engine = engine
         self.items = list(engine.items())
         self.kinds = sorted({item.metadata["kind"] for item in self.items})
-        self.patterns = sorted({item.metadata["pattern"] for item in self.items} - {"plain"})
-        pairs = {(item.metadata["kind"], item.metadata["pattern"]) for item in self.items}
-        self.pairs = [pair for pair in sorted(pairs) if pair[1] != "plain"][::step]
+        patterned = [item for item in self.items if item.metadata["pattern"] != "plain"]
+        self.patterns = sorted({item.metadata["pattern"] for item in patterned})
+        pairs = {(item.metadata["kind"], item.metadata["pattern"]) for item in patterned}
+        self.pairs = sorted(pairs)[::step]
+        self.patterned, self.step = patterned[:: 3 * step], step
 
-    def of(self, kind: str | None, pattern: str, other: str = "") -> list[Item]:
-        """Items with a pattern, of a kind or of any but one."""
+    def of(self, kind: str, pattern: str) -> list[Item]:
+        return [item for item in self.items if has(item, kind, pattern)]
+
+    def elsewhere(self, kind: str, pattern: str) -> list[Item]:
+        """Items of any other kind with a pattern."""
         return [
             item
             for item in self.items
-            if item.metadata["pattern"] == pattern
-            and item.metadata["kind"] in ([kind] if kind else set(self.kinds) - {other})
+            if item.metadata["pattern"] == pattern and item.metadata["kind"] != kind
         ]
 
-    def hits(self, query: Query, limit: int = 9) -> Hits:
-        return self.engine.search(query, limit=limit).hits
-
-    def compare(
-        self, name: str, cases: Iterable[tuple[Query, Query, dict[str, Measure]]], limit: int = 9
-    ) -> None:
-        """Print the mean of each measure, before and after."""
-        before: dict[str, list[float]] = {}
-        after: dict[str, list[float]] = {}
+    def compare(self, part: str, cases: Iterable[Case], limit: int = 9) -> Iterator[Row]:
+        """Yield the mean of each measure, without the part and with it."""
+        found: dict[str, list[tuple[float, float]]] = {}
         for plain, richer, measures in cases:
-            found = self.hits(plain, limit), self.hits(richer, limit)
-            for what, measure in measures.items():
-                before.setdefault(what, []).append(measure(found[0]))
-                after.setdefault(what, []).append(measure(found[1]))
-        number = len(next(iter(before.values())))
-        for what in before:
-            change = f"{np.mean(before[what]):7.3f} -> {np.mean(after[what]):.3f}"
-            print(f"{name:34} {what:34} {change}   {number} queries")
-
-
-def negatives(shop: Shop) -> None:
-    def of_text(kind: str, pattern: str) -> tuple[Query, Query, dict[str, Measure]]:
-        plain = Query(text=kind)
-        return (
-            plain,
-            plain.refined(negative_text=f"{pattern} print"),
-            {
-                "with the unwanted print": share("pattern", pattern),
-                "right kind": share("kind", kind),
-            },
-        )
-
-    shop.compare("negative text", (of_text(*pair) for pair in shop.pairs))
-
-    def of_picture(kind: str, pattern: str) -> tuple[Query, Query, dict[str, Measure]]:
-        plain, _, measures = of_text(kind, pattern)
-        (shown,) = shop.of(None, pattern, other=kind)[:1]
-        picture = shop.engine.images.original(shown)
-        return plain, plain.refined(negative_images=picture), measures
-
-    shop.compare("negative picture", (of_picture(*pair) for pair in shop.pairs))
-
-    def of_two(kind: str, one: str, two: str) -> tuple[Query, Query, dict[str, Measure]]:
-        plain = Query(text=kind)
-        text = f"{one} print, {two} print"
-        measures = {"with one of two prints": share("pattern", one, two)}
-        return (
-            plain,
-            plain.refined(negative_text=text),
-            measures | {"right kind": share("kind", kind)},
-        )
-
-    found = [(one, other[1]) for one, other in pairwise(shop.pairs) if one[0] == other[0]]
-    shop.compare("two negatives in one text", (of_two(*one, two) for one, two in found))
-
-
-def stored_items(shop: Shop) -> None:
-    def liked(kind: str, pattern: str) -> tuple[Query, Query, dict[str, Measure]]:
-        plain = Query(text=kind)
-        ids = [item.id for item in shop.of(None, pattern, other=kind)[:3]]
-        measures = {
-            "with the liked print": share("pattern", pattern),
-            "right kind": share("kind", kind),
-        }
-        return plain, plain.refined(like=ids), measures
-
-    shop.compare("like three of another kind", (liked(*pair) for pair in shop.pairs))
-
-    def unliked(kind: str, pattern: str) -> tuple[Query, Query, dict[str, Measure]]:
-        plain = Query(text=kind)
-        (item,) = shop.of(kind, pattern)[:1]
-        colour = share("colour", item.metadata["colour"])
-        measures = right_kind(kind) | {"of the unliked one's colour": colour}
-        return plain, plain.refined(unlike=item.id), measures
-
-    shop.compare("unlike one", (unliked(*pair) for pair in shop.pairs))
-
-    def refined(kind: str, pattern: str) -> tuple[Query, Query, dict[str, Measure]]:
-        plain = Query(text=kind)
-        measures = {"right kind and print": both(kind, pattern)}
-        return plain, plain.refined(f"{pattern} print"), measures
-
-    shop.compare("refined by a second text", (refined(*pair) for pair in shop.pairs))
-
-
-def weights(shop: Shop, step: int) -> None:
-    patterned = [item for item in shop.items if item.metadata["pattern"] != "plain"][::step]
-
-    def weighted(**parts: Any) -> Iterable[tuple[Query, Query, dict[str, Measure]]]:
-        for number, item in enumerate(patterned):
-            pattern = item.metadata["pattern"]
-            fitting = shop.of(None, pattern, other=item.metadata["kind"])
-            kind = fitting[number % len(fitting)].metadata["kind"]
-            measures = {
-                "kind of the text": share("kind", kind),
-                "print of the picture": share("pattern", pattern),
-                "first is both": lambda hits, k=kind, p=pattern: both(k, p)(hits[:1]),
+            without, with_it = (
+                self.engine.search(query, limit=limit).hits for query in (plain, richer)
+            )
+            for name, measure in measures.items():
+                found.setdefault(name, []).append((measure(without), measure(with_it)))
+        for name, values in found.items():
+            before, after = np.mean(values, axis=0).round(3).tolist()
+            yield {
+                "part": part,
+                "queries": len(values),
+                "measure": name,
+                "without": before,
+                "with": after,
             }
-            plain = Query(text=kind, items=item.id)
-            yield plain, plain.refined(**parts), measures
-
-    shop.compare("text weight 2", weighted(text_weight=2))
-    shop.compare("picture weight 1.5", weighted(image_weights=1.5))
-    shop.compare("hybrid, a picture and a kind", weighted(hybrid="title"))
 
 
-def selections(shop: Shop) -> None:
-    def of_print(pattern: str, **wish: Any) -> tuple[Query, Query, dict[str, Measure]]:
-        plain = Query(text=f"{pattern} print")
-        measures = {"different kinds": distinct("kind"), "right print": share("pattern", pattern)}
-        return plain, plain.refined(**wish), measures
+def has(item: Item, kind: str, pattern: str) -> bool:
+    return (item.metadata["kind"], item.metadata["pattern"]) == (kind, pattern)
 
-    shop.compare("group by kind", (of_print(p, group_by="kind") for p in shop.patterns))
-    for amount in (0.2, 0.3, 0.4):
-        found = (of_print(p, diversity=amount) for p in shop.patterns)
-        shop.compare(f"diversity {amount}", found)
 
-    def of_kind(kind: str, **wish: Any) -> tuple[Query, Query, dict[str, Measure]]:
-        measures = right_kind(kind) | {"different colours": distinct("colour")}
-        return Query(text=kind), Query(text=kind, **wish), measures
+def negatives(shop: Shop, kind: str, pattern: str) -> dict[str, Case]:
+    """Cases of one kind and print: what is not wanted, liked, and asked for in a second text."""
+    plain = Query(text=kind)
+    others = shop.elsewhere(kind, pattern)
+    of_print = {"with the print": share(pattern=pattern), "right kind": share(kind=kind)}
+    (unliked, *_) = shop.of(kind, pattern)
+    of_colour = {"of its colour": share(colour=unliked.metadata["colour"])}
+    picture = shop.engine.images.original(others[0])
+    return {
+        "negative text": (plain, plain.refined(negative_text=f"{pattern} print"), of_print),
+        "negative picture": (plain, plain.refined(negative_images=picture), of_print),
+        "like three": (plain, plain.refined(like=[one.id for one in others[:3]]), of_print),
+        "unlike one": (
+            plain,
+            plain.refined(unlike=unliked.id),
+            of_colour | {"right kind": share(kind=kind)},
+        ),
+        "refined by a text": (
+            plain,
+            plain.refined(f"{pattern} print"),
+            {"right kind and print": share(kind=kind, pattern=pattern)},
+        ),
+    }
 
-    shop.compare("diversity 0.3", (of_kind(kind, diversity=0.3) for kind in shop.kinds))
 
-    def cut(kind: str, pattern: str, least: float) -> tuple[Query, Query, dict[str, Measure]]:
-        all_of_them = len(shop.of(kind, pattern))
-        precision = both(kind, pattern)
-        measures: dict[str, Measure] = {
-            "precision": precision,
-            "recall": lambda hits: precision(hits) * len(hits) / all_of_them,
+def weighted(shop: Shop, **part: float | str) -> Iterator[Case]:
+    """A stored picture and the name of another kind."""
+    for number, item in enumerate(shop.patterned):
+        pattern = item.metadata["pattern"]
+        fitting = shop.elsewhere(item.metadata["kind"], pattern)
+        kind = fitting[number % len(fitting)].metadata["kind"]
+        measures = {
+            "kind of the text": share(kind=kind),
+            "print of the picture": share(pattern=pattern),
+            "first is both": first(share(kind=kind, pattern=pattern)),
         }
+        plain = Query(text=kind, items=item.id)
+        yield plain, plain.refined(**part), measures
+
+
+def selections(shop: Shop) -> Iterator[Row]:
+    """Grouping, difference, and a least share of the best score."""
+    for name, part in (("group by kind", {"group_by": "kind"}), ("diversity", {"diversity": 0.3})):
+        cases = []
+        for pattern in shop.patterns:
+            plain = Query(text=f"{pattern} print")
+            measures = {"different kinds": distinct("kind"), "right print": share(pattern=pattern)}
+            cases.append((plain, plain.refined(**part), measures))
+        yield from shop.compare(f"{name}, a print", cases)
+    cases = []
+    for kind in shop.kinds:
+        measures = {"different colours": distinct("colour"), "right kind": share(kind=kind)}
+        cases.append((Query(text=kind), Query(text=kind, diversity=0.3), measures))
+    yield from shop.compare("diversity, a kind", cases)
+    cases = []
+    for kind, pattern in shop.pairs:
         plain = Query(text=f"{pattern} {kind}")
-        return plain, plain.refined(min_share=least), measures
-
-    for least in (0.9, 0.92):
-        found = (cut(*pair, least) for pair in shop.pairs)
-        shop.compare(f"at least {least} of the best score", found, limit=30)
+        measures = found_of(kind, pattern, len(shop.of(kind, pattern)))
+        cases.append((plain, plain.refined(min_share=0.92), measures))
+    yield from shop.compare("at least 0.92 of the best score", cases, limit=30)
 
 
-def hybrid(shop: Shop, step: int) -> None:
-    def with_titles(
-        query: Query, measures: dict[str, Measure]
-    ) -> tuple[Query, Query, dict[str, Measure]]:
+def found_of(kind: str, pattern: str, there: int) -> dict[str, Measure]:
+    precision = share(kind=kind, pattern=pattern)
+    return {"precision": precision, "recall": lambda hits: precision(hits) * len(hits) / there}
+
+
+def hybrid(shop: Shop) -> Iterator[Row]:
+    """Titles joined to the vectors, for a print, a print with a kind, and a picture in a colour."""
+
+    def with_titles(query: Query, measures: dict[str, Measure]) -> Case:
         return query, query.refined(hybrid="title"), measures
 
-    def of_print(pattern: str) -> tuple[Query, Query, dict[str, Measure]]:
-        right = share("pattern", pattern)
-        measures = {"right print": right, "first has it": lambda hits: right(hits[:1])}
-        return with_titles(Query(text=pattern), measures)
-
-    shop.compare("hybrid, a print", map(of_print, shop.patterns))
-
-    def of_pair(kind: str, pattern: str) -> tuple[Query, Query, dict[str, Measure]]:
-        right, there = both(kind, pattern), len(shop.of(kind, pattern))
-        measures: dict[str, Measure] = {
-            "found of its kind and print": lambda hits: right(hits) * len(hits) / min(there, 9),
-            "first is both": lambda hits: right(hits[:1]),
-            "right kind": share("kind", kind),
-        }
-        return with_titles(Query(text=f"{pattern} {kind}"), measures)
-
-    shop.compare("hybrid, print and kind", (of_pair(*pair) for pair in shop.pairs))
-
-    def in_colour(item: Item, colour: str) -> tuple[Query, Query, dict[str, Measure]]:
-        kind = item.metadata["kind"]
-
-        def fits(hits: Hits) -> float:
-            first = hits[0].metadata
-            return float((first["kind"], first["colour"]) == (kind, colour))
-
-        query = Query(text=f"the same in {colour}", items=item.id)
-        return with_titles(query, {"first has kind and colour": fits})
-
-    there = {(item.metadata["kind"], item.metadata["colour"]) for item in shop.items}
+    prints = [
+        with_titles(
+            Query(text=pattern),
+            {"right print": share(pattern=pattern), "first has it": first(share(pattern=pattern))},
+        )
+        for pattern in shop.patterns
+    ]
+    yield from shop.compare("hybrid, a print", prints)
+    pairs = [
+        with_titles(
+            Query(text=f"{pattern} {kind}"),
+            {
+                "right kind": share(kind=kind),
+                "first is both": first(share(kind=kind, pattern=pattern)),
+            },
+        )
+        for kind, pattern in shop.pairs
+    ]
+    yield from shop.compare("hybrid, print and kind", pairs)
+    there = sorted({(item.metadata["kind"], item.metadata["colour"]) for item in shop.items})
     asked = [
-        (item, colour)
+        with_titles(
+            Query(text=f"the same in {colour}", items=item.id),
+            {"first has kind and colour": first(share(kind=kind, colour=colour))},
+        )
         for item in shop.items
-        for kind, colour in sorted(there)
+        for kind, colour in there
         if kind == item.metadata["kind"] and colour != item.metadata["colour"]
     ]
-    found = (in_colour(*pair) for pair in asked[:: 10 * step])
-    shop.compare("hybrid, a picture in a colour", found)
+    yield from shop.compare("hybrid, a picture in a colour", asked[:: 10 * shop.step])
 
 
-def folding(shop: Shop, folder: Path) -> None:
+def folding(shop: Shop, folder: Path) -> Iterator[Row]:
     """Add smaller, harder compressed copies of some pictures, and count them among the hits."""
-
-    def folded(what: str, measure: Measure) -> None:
-        for threshold in (0.95, 0.98):
-            queries = [(Query(text=kind), Query(text=kind, fold=threshold)) for kind in shop.kinds]
-            found = ((plain, folding, {what: measure}) for plain, folding in queries)
-            shop.compare(f"fold {threshold}", found)
-
-    folded("folded without copies", lambda hits: float(sum(hit.folded for hit in hits)))
     for item in shop.items[:: len(shop.items) // COPIES]:
         with Image.open(item.path) as picture:
             small = picture.convert("RGB").resize([side * 4 // 5 for side in picture.size])
         small.save(folder / f"{item.id}.jpg", quality=60)
         shop.engine.add(folder / f"{item.id}.jpg", metadata={**item.metadata, "copy_of": item.id})
-    names = "different pictures, with copies"
-    folded(names, lambda hits: float(len({hit.metadata.get("copy_of", hit.id) for hit in hits})))
+    measures = {"different pictures": distinct("copy_of")}
+    cases = [(Query(text=kind), Query(text=kind, fold=0.98), measures) for kind in shop.kinds]
+    yield from shop.compare(f"fold 0.98, {COPIES} copies", cases)
 
 
 def main() -> None:
@@ -278,20 +213,23 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a quarter of the queries")
     parser.add_argument("--encoder", default="ocelot-tiny")
     options = parser.parse_args()
-    step = 4 if options.quick else 1
-    shop = demo_shop()
-    with tempfile.TemporaryDirectory() as work:
-        place = Path(work)
-        with ocelot.open(place / "shop.db", encoder=options.encoder, reranker=None) as engine:
-            engine.index(shop / "images", metadata=shop / "metadata.csv")
-            print(f"{engine.encoder.name}, {engine.count()} pictures; {machine()['processor']}\n")
-            indexed = Shop(engine, step)
-            weights(indexed, 3 * step)
-            negatives(indexed)
-            stored_items(indexed)
-            selections(indexed)
-            hybrid(indexed, step)
-            folding(indexed, place)
+    folder = demo_shop()
+    with (
+        tempfile.TemporaryDirectory() as work,
+        ocelot.open(f"{work}/shop.db", encoder=options.encoder, reranker=None) as engine,
+    ):
+        engine.index(folder / "images", metadata=folder / "metadata.csv")
+        shop = Shop(engine, 4 if options.quick else 1)
+        rows = [
+            *shop.compare("text weight 2", weighted(shop, text_weight=2)),
+            *shop.compare("picture weight 1.5", weighted(shop, image_weights=1.5)),
+            *shop.compare("hybrid, a picture and a kind", weighted(shop, hybrid="title")),
+        ]
+        cases = [negatives(shop, *pair) for pair in shop.pairs]
+        for part in cases[0]:
+            rows += shop.compare(part, (case[part] for case in cases))
+        rows += [*selections(shop), *hybrid(shop), *folding(shop, Path(work))]
+    report("Parts of queries", rows, {"encoder": options.encoder})
 
 
 if __name__ == "__main__":

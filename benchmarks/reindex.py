@@ -11,20 +11,20 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import multiprocessing
 import os
 import shutil
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import zlib
 from pathlib import Path
 
 import numpy as np
-from turns import Side, in_turns, report
+from PIL import Image
+from turns import Side, compared, in_turns, report
 
 from ocelot.build import build_encoder
 from ocelot.collection import Collection, EncoderIdentity, Row
@@ -35,16 +35,9 @@ FOLDER = 1_000  # files in one
 
 def tiny(number: int) -> bytes:
     """A PNG of one pixel, whose colour is the number."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    head = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
-    pixel = zlib.compress(b"\0" + number.to_bytes(3, "big"))
-    parts = (("IHDR", head), ("IDAT", pixel), ("IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind.encode(), data) for kind, data in parts)
+    file = io.BytesIO()
+    Image.new("RGB", (1, 1), tuple(number.to_bytes(3, "big"))).save(file, "PNG")
+    return file.getvalue()
 
 
 def fill(folder: Path, db: Path, files: int) -> None:
@@ -67,10 +60,13 @@ def fill(folder: Path, db: Path, files: int) -> None:
         collection.flush()
 
 
+def command(folder: Path, db: Path) -> list[str]:
+    return [sys.executable, "-m", "ocelot", "index", str(folder), "--db", str(db)]
+
+
 def index(folder: Path, db: Path, peaks: list[int]) -> None:
     """One run; adds its peak of resident memory in MB."""
-    command = [sys.executable, "-m", "ocelot", "index", str(folder), "--db", str(db)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command(folder, db), stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -80,8 +76,8 @@ def index(folder: Path, db: Path, peaks: list[int]) -> None:
 
 def check(folder: Path, db: Path, files: int) -> None:
     """Check that a run finds all files, all of them unchanged."""
-    command = [sys.executable, "-m", "ocelot", "index", str(folder), "--db", str(db), "--json"]
-    said = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    asked = [*command(folder, db), "--json"]
+    said = json.loads(subprocess.run(asked, stdout=subprocess.PIPE, check=True).stdout)
     assert said["found"] == said["unchanged"] == said["total"] == files, said
 
 
@@ -115,11 +111,10 @@ def main() -> None:
             Side("as the last run left it", lambda: index(folder, db, quick)),
         ]
         seconds = in_turns(sides, arguments.rounds)
-        notes = {
-            "peak MB, reads all rows": statistics.median(whole),
-            "peak MB, as the last run left it": statistics.median(quick),
-        }
-        report("Nothing to index", seconds, items=arguments.files, what="files", notes=notes)
+        rows = compared(seconds, arguments.files, "files")
+        for row, peaks in zip(rows, (whole, quick), strict=True):
+            row["peak MB"] = statistics.median(peaks)
+        report("Nothing new to index", rows, {"files": arguments.files})
 
 
 if __name__ == "__main__":

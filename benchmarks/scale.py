@@ -8,48 +8,32 @@ cluster; queries are drawn in the same way and none is stored. Rows are inserted
 then each index is built in its turn. Every step is a process of its own, so that a collection is
 opened by a process that did not write it, and memory is that of what searches. Recall is against
 brute force over the same vectors. A server's searches do not wait for consistency.
-
-Each collection is a row of the table, and a line of JSON above it.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import multiprocessing
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import server
-from turns import machine
+from turns import report
 
 from ocelot.collection import Collection, EncoderIdentity, Row
 from ocelot.collection.tuning import LIMIT, exact
 
 BLOCK = 2_000  # rows in one message
 SPREAD = 0.7  # length of what is added to a centre of length 1; within a cluster cosines are 0.67
-COLUMNS = {
-    "place": "where",
-    "rows": "rows",
-    "index": "index",
-    "insert_s": "insert s",
-    "build_s": "build s",
-    "reopen_s": "reopen s",
-    "p50_ms": "p50 ms",
-    "p95_ms": "p95 ms",
-    "recall": "recall@9",
-    "memory_mb": "memory MB",
-    "disk_mb": "disk MB",
-}
 
 
 def drawn(count: int, rows: int, dimension: int, seed: tuple[int, ...]) -> np.ndarray:
@@ -89,7 +73,7 @@ def insert(place: dict[str, Any], rows: int, dimension: int) -> dict[str, Any]:
         started = time.perf_counter()
         collection.flush()
         spent += time.perf_counter() - started
-    return {"insert_s": round(spent, 2), "insert_peak_mb": own_memory("VmHWM")}
+    return {"insert s": round(spent, 2)}
 
 
 def build(place: dict[str, Any], index: str) -> dict[str, Any]:
@@ -97,7 +81,7 @@ def build(place: dict[str, Any], index: str) -> dict[str, Any]:
     with Collection.open(**place, index=index) as collection:
         spent = time.perf_counter() - started
         assert collection.describe().index == index
-    return {"build_s": round(spent, 2), "build_peak_mb": own_memory("VmHWM")}
+    return {"build s": round(spent, 2)}
 
 
 def search(place: dict[str, Any], rows: int, dimension: int, queries: int) -> dict[str, Any]:
@@ -112,40 +96,44 @@ def search(place: dict[str, Any], rows: int, dimension: int, queries: int) -> di
             if number >= 0:
                 seconds.append(time.perf_counter() - started)
                 found.append({hit.id for hit in hits})
-        memory = own_memory("VmRSS")
+        memory = memory_of({os.getpid()})
     nearest = exact(wanted, blocks(rows, dimension), [frozenset()] * queries)
     hit = sum(len(ids & near) for ids, near in zip(found, nearest, strict=True))
     p50, p95 = 1000 * np.percentile(seconds, (50, 95))
     return {
-        "reopen_s": round(reopen, 2),
-        "p50_ms": round(p50, 1),
-        "p95_ms": round(p95, 1),
-        "recall": round(hit / (LIMIT * queries), 4),
-        "memory_mb": memory,
+        "reopen s": round(reopen, 2),
+        "p50 ms": round(p50, 1),
+        "p95 ms": round(p95, 1),
+        "recall@9": round(hit / (LIMIT * queries), 4),
+        "memory MB": memory,
     }
 
 
-def own_memory(field: str) -> int | None:
-    """MB of this process now (VmRSS) or at most (VmHWM); None where the system does not tell."""
-    status = Path("/proc/self/status")
-    found = re.search(rf"{field}:\s+(\d+)", status.read_text()) if status.is_file() else None
-    return int(found[1]) // 1024 if found else None
+def memory_of(processes: set[int]) -> int | None:
+    """MB of processes now; None where the system does not tell."""
+    pages = 0
+    for process in processes:
+        try:
+            pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        except FileNotFoundError:
+            continue  # it has ended
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20 if pages else None
 
 
-def memory_below() -> int | None:
-    """MB of the processes that this one has started, and of theirs."""
-    sizes: dict[int, tuple[int, int]] = {}  # parent, resident pages
+def below() -> set[int]:
+    """The processes that this one has started, and theirs."""
+    parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = stat.read_text().rpartition(")")[2].split()
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue  # it has ended
-        sizes[int(stat.parent.name)] = int(fields[1]), int(fields[21])
-    below, pages = {os.getpid()}, 0
-    while some := {pid for pid, (parent, _) in sizes.items() if parent in below} - below:
-        below |= some
-        pages += sum(sizes[pid][1] for pid in some)
-    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20 if sizes else None
+    found: set[int] = set()
+    while (
+        some := {pid for pid, parent in parents.items() if parent in found | {os.getpid()}} - found
+    ):
+        found |= some
+    return found
 
 
 def disk(folder: Path) -> int:
@@ -178,18 +166,9 @@ def measure(
         built = alone(build, place, index)
         searched = alone(search, place, rows, args.dimension, args.queries)
         if name != "Lite":
-            searched["memory_mb"] = memory_below() if data else None
-        result = {"place": name, "rows": rows, "index": index, **inserted, **built, **searched}
-        yield {**result, "disk_mb": disk(data) if data else None}
-
-
-def show(result: dict[str, Any], args: argparse.Namespace, first: bool) -> None:
-    line = {"benchmark": "scale", "machine": machine(), "dimension": args.dimension, **result}
-    print(json.dumps({**line, "queries": args.queries}))
-    if first:
-        print("| " + " | ".join(COLUMNS.values()) + " |\n" + "|---" * len(COLUMNS) + "|")
-    shown = ("" if result[key] is None else result[key] for key in COLUMNS)
-    print("| " + " | ".join(map(str, shown)) + " |", flush=True)
+            searched["memory MB"] = memory_of(below()) if data else None
+        result = {"where": name, "rows": rows, "index": index, **inserted, **built, **searched}
+        yield {**result, "disk MB": disk(data) if data else None}
 
 
 def main() -> None:
@@ -209,24 +188,21 @@ def main() -> None:
         args.rows, args.queries, args.lite_only = [1_000], 50, True
     if args.million:
         args.rows.append(1_000_000)
-    first = True
-    for rows in args.rows:
-        for name in ("Lite",) if args.lite_only else ("Lite", "server"):
-            with tempfile.TemporaryDirectory() as folder:
-                data = Path(folder) / "data"
-                data.mkdir()
-                local = {"uri": f"{data}/scale.db"}
-                place = (
-                    nullcontext(local)
-                    if name == "Lite"
-                    else server.milvus(data, args.server, args.token)
-                )
-                indexes = args.lite if name == "Lite" else args.on_server
-                with place as where:
-                    kept = None if name != "Lite" and args.server else data
-                    for result in measure(name, where, kept, args, rows, indexes) if where else ():
-                        show(result, args, first)
-                        first = False
+    results = []
+    for rows, name in product(args.rows, ("Lite",) if args.lite_only else ("Lite", "server")):
+        with tempfile.TemporaryDirectory() as folder:
+            data = Path(folder) / "data"
+            data.mkdir()
+            if name == "Lite":
+                place, indexes = nullcontext({"uri": f"{data}/scale.db"}), args.lite
+            else:
+                place, indexes = server.milvus(data, args.server, args.token), args.on_server
+            kept = None if name != "Lite" and args.server else data
+            with place as where:
+                for result in measure(name, where, kept, args, rows, indexes) if where else ():
+                    print(result, flush=True)
+                    results.append(result)
+    report("Collections of growing size", results, {"dimensions": args.dimension})
 
 
 if __name__ == "__main__":

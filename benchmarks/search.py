@@ -16,25 +16,22 @@ import base64
 import hashlib
 import http.client
 import json
-import socket
-import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import server
 from shop import write_catalogue
-from turns import report
+from turns import Row, report, spread
 
-import ocelot
 from ocelot.build import build_encoder
-from ocelot.collection import Collection, EncoderIdentity, Row
-from ocelot.encoders.base import Encoder, EncoderWrapper
+from ocelot.collection import Collection, EncoderIdentity
+from ocelot.collection import Row as CollectionRow
+from ocelot.encoders.base import Encoder
 from ocelot.encoders.batching import BatchingEncoder
 from ocelot.encoders.caching import CachingEncoder
 from ocelot.engine import Engine
@@ -42,9 +39,10 @@ from ocelot.images.store import ImageStore
 from ocelot.service import Service
 from ocelot.settings import load_settings
 from ocelot.types import Input
+from ocelot.web.app import create_app
+from tests.uvicorn_server import serve
 
-GOAL = 0.005  # seconds
-PARTS = ("whole search", "encoder", "Milvus", "overhead")
+Spent = dict[str, list[float]]  # milliseconds of each search, by part
 
 
 class Clock:
@@ -65,21 +63,6 @@ class Clock:
         return timed
 
 
-class TimedEncoder(EncoderWrapper):
-    """An encoder whose calls are timed."""
-
-    def __init__(self, encoder: Encoder, clock: Clock) -> None:
-        super().__init__(encoder)
-        self._prepare = clock.around("encoder", encoder.prepare)
-        self._embed_checked = clock.around("encoder", encoder.embed_checked)
-
-    def prepare(self, input: Input) -> Any:
-        return self._prepare(input)
-
-    def embed_checked(self, batch: Sequence[Any]) -> Any:
-        return self._embed_checked(batch)
-
-
 def fill(collection: Collection, encoder: Encoder, shop: Path, count: int) -> None:
     """Store `count` rows: the vectors of the drawn pictures with noise."""
     rng = np.random.default_rng(3)
@@ -91,7 +74,7 @@ def fill(collection: Collection, encoder: Encoder, shop: Path, count: int) -> No
             file, near = files[number % len(files)], real[number % len(files)]
             far = near + rng.normal(0, 0.5 / np.sqrt(len(near)), len(near))
             rows.append(
-                Row(
+                CollectionRow(
                     hashlib.sha256(str(number).encode()).hexdigest(),
                     {f"{file}": 1_700_000_000_000_000_000 + number},
                     30_000,
@@ -114,105 +97,67 @@ def queries(shop: Path, count: int, first: int) -> Iterator[tuple[bytes, str]]:
         yield data, f"the same in colour number {number}"
 
 
-def in_library(
-    engine: Engine, clock: Clock, queries: Iterator[tuple[bytes, str]]
-) -> dict[str, list[float]]:
-    spent: dict[str, list[float]] = {name: [] for name in PARTS}
+def timed(
+    ask: Callable[[bytes, str], int], clock: Clock, queries: Iterator[tuple[bytes, str]]
+) -> Spent:
+    """Ask one query after the other; `ask` returns the number of hits."""
+    spent: Spent = {"whole": [], "encoder": [], "Milvus": [], "ours": []}
     for picture, text in queries:
         clock.seconds.clear()
         started = time.perf_counter()
-        result = engine.search(image=picture, text=text)
-        note(spent, time.perf_counter() - started, clock)
-        assert len(result.hits) == 9
+        count = ask(picture, text)
+        whole = time.perf_counter() - started
+        assert count == 9
+        encoder, milvus = clock.seconds["encoder"], clock.seconds["Milvus"]
+        parts = (whole, encoder, milvus, whole - encoder - milvus)
+        for name, seconds in zip(spent, parts, strict=True):
+            spent[name].append(1000 * seconds)
     return spent
 
 
-def over_http(
-    port: int, clock: Clock, queries: Iterator[tuple[bytes, str]]
-) -> dict[str, list[float]]:
-    spent: dict[str, list[float]] = {name: [] for name in PARTS}
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    for picture, text in queries:
-        sent = {"images": [{"base64": base64.b64encode(picture).decode()}], "text": text}
-        body = json.dumps({**sent, "rerank": False})
-        clock.seconds.clear()
-        started = time.perf_counter()
-        connection.request("POST", "/v1/search", body, {"Content-Type": "application/json"})
-        answer = connection.getresponse().read()
-        note(spent, time.perf_counter() - started, clock)
-        assert len(json.loads(answer)["hits"]) == 9
-    connection.close()
-    return spent
+def asking(connection: http.client.HTTPConnection, picture: bytes, text: str) -> int:
+    sent = {"images": [{"base64": base64.b64encode(picture).decode()}], "text": text}
+    body = json.dumps({**sent, "rerank": False})
+    connection.request("POST", "/v1/search", body, {"Content-Type": "application/json"})
+    return len(json.loads(connection.getresponse().read())["hits"])
 
 
-def note(spent: dict[str, list[float]], whole: float, clock: Clock) -> None:
-    encoder, milvus = clock.seconds["encoder"], clock.seconds["Milvus"]
-    for name, seconds in zip(
-        PARTS, (whole, encoder, milvus, whole - encoder - milvus), strict=True
-    ):
-        spent[name].append(seconds)
-
-
-@contextmanager
-def served(service: Service, uploads: Path) -> Iterator[int]:
-    """Run a server in a thread, as `ocelot serve --no-page` does; give its port."""
-    import uvicorn
-
-    from ocelot.web.app import create_app
-
-    app = create_app(service, load_settings(uploads=uploads), page=False)
-    # With the protocol named, as in `ocelot serve`, asyncio sends without delay.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        config = uvicorn.Config(app, log_level="warning", access_log=False)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        try:
-            yield int(listener.getsockname()[1])
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-def measure(place: dict[str, str], count: int, shop: Path, folder: Path, rounds: int) -> None:
+def measure(place: dict[str, str], count: int, shop: Path, folder: Path, rounds: int) -> Row:
+    """Return a row of the table."""
     clock = Clock()
     inner = build_encoder(load_settings())
-    encoder = CachingEncoder(BatchingEncoder(TimedEncoder(inner, clock)))
+    encoder = CachingEncoder(BatchingEncoder(inner))
     name = f"bench_{count}"
     collection = Collection.open(encoder=EncoderIdentity.of(encoder), name=name, **place)
-    images = ImageStore(uploads=folder / "uploads")
-    engine = Engine(encoder, collection, images=images)
+    engine = Engine(encoder, collection, images=ImageStore(uploads=folder / "uploads"))
     service = Service(engine, {})
     try:
         fill(collection, inner, shop, count)
+        for step in ("prepare", "embed_checked"):
+            setattr(inner, step, clock.around("encoder", getattr(inner, step)))
         client = collection._client  # not public: only its own time is to be subtracted
         client.search = clock.around("Milvus", client.search)
-        where = f"{collection.deployment}, {count:,} items"
-        in_library(engine, clock, queries(shop, 10, 0))
-        spent = in_library(engine, clock, queries(shop, rounds, 100))
-        tell(f"Search in the library: {where}", spent)
-        with served(service, folder / "uploads") as port:
-            over_http(port, clock, queries(shop, 10, 10_000))
-            tell(
-                f"Search over HTTP: {where}", over_http(port, clock, queries(shop, rounds, 20_000))
-            )
+
+        def in_library(picture: bytes, text: str) -> int:
+            return len(engine.search(image=picture, text=text).hits)
+
+        timed(in_library, clock, queries(shop, 10, 0))
+        library = timed(in_library, clock, queries(shop, rounds, 100))
+        settings = load_settings(uploads=folder / "uploads")
+        with serve(create_app(service, settings, page=False)) as url:
+            over_http = partial(asking, http.client.HTTPConnection(url.removeprefix("http://")))
+            timed(over_http, clock, queries(shop, 10, 10_000))
+            served_too = timed(over_http, clock, queries(shop, rounds, 20_000))
     finally:
         service.close()
         if collection.deployment != "lite":
             Collection.open(name=name, create=False, **place).drop()
-
-
-def tell(title: str, spent: dict[str, list[float]]) -> None:
-    overhead = spent["overhead"]
-    median = statistics.median(overhead)
-    notes = {
-        "overhead, median ms": round(1000 * median, 2),
-        f"at most {1000 * GOAL:g} ms": median <= GOAL,
-        "overhead, 90th percentile ms": round(1000 * statistics.quantiles(overhead, n=10)[-1], 2),
+    return {
+        "": f"{collection.deployment}, {count:,} items",
+        **{f"{part}, ms": spread(spent) for part, spent in library.items() if part != "ours"},
+        "ours in the library, ms": spread(library["ours"]),
+        "ours over HTTP, ms": spread(served_too["ours"]),
     }
-    report(title, spent, what="searches", notes=notes)
 
 
 def main() -> None:
@@ -229,15 +174,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shop = write_catalogue(folder / "shop", 120).directory
-        for count in counts:
+        rows = [
             measure({"uri": str(folder / f"{count}.db")}, count, shop, folder, rounds)
-        if arguments.quick and not arguments.server:
-            return
-        with server.milvus(folder, arguments.server, arguments.token) as place:
-            for count in counts if place else ():
-                measure(place, count, shop, folder, rounds)
+            for count in counts
+        ]
+        if arguments.server or not arguments.quick:
+            with server.milvus(folder, arguments.server, arguments.token) as place:
+                for count in counts if place else ():
+                    rows.append(measure(place, count, shop, folder, rounds))
+    report("Searching", rows)
 
 
 if __name__ == "__main__":
-    print(f"ocelot {ocelot.__version__}")
     main()

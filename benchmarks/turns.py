@@ -10,12 +10,12 @@ neither uses nor changes the user's cache. BENCH_CACHE names a folder to keep in
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import platform
 import re
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,14 +23,18 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["Side", "in_turns", "machine", "ratios", "report"]
+from results import record, shown, table
+
+__all__ = ["Row", "Side", "compared", "in_turns", "machine", "report", "spread"]
 
 if not os.environ.get("BENCH_CACHE"):  # else named by the user, or set by the parent process
     os.environ["BENCH_CACHE"] = tempfile.mkdtemp(prefix="ocelot-bench-")
     atexit.register(shutil.rmtree, os.environ["BENCH_CACHE"], ignore_errors=True)
 os.environ["OCELOT_CACHE"] = os.environ["BENCH_CACHE"]
 
-_PACKAGES = ("torch", "openvino", "numpy", "pillow", "pymilvus", "milvus-lite")
+_PACKAGES = ("torch", "openvino", "numpy", "pillow", "pymilvus", "milvus-lite", "milvus")
+
+Row = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -54,75 +58,56 @@ def in_turns(sides: Sequence[Side], rounds: int = 5) -> dict[str, list[float]]:
     return seconds
 
 
-def ratios(baseline: Sequence[float], other: Sequence[float]) -> list[float]:
-    """Return for each round how many times as fast as the baseline `other` was."""
-    return [before / after for before, after in zip(baseline, other, strict=True)]
+def spread(values: Sequence[float]) -> list[float]:
+    """Return the median, the least and the most, to three digits."""
+    return [_short(value) for value in (statistics.median(values), min(values), max(values))]
 
 
-def report(
-    title: str,
-    seconds: Mapping[str, Sequence[float]],
-    *,
-    items: int = 1,
-    what: str = "pictures",
-    notes: Mapping[str, object] | None = None,
-) -> None:
-    """Print the results as a table and as one line of JSON.
+def _short(value: float) -> float:
+    rounded = float(f"{value:.3g}")
+    return int(rounded) if rounded >= 100 else rounded
+
+
+def compared(
+    seconds: Mapping[str, Sequence[float]], items: int = 1, what: str = "pictures"
+) -> list[Row]:
+    """Return a row for each side: seconds a round, items a second, and speed against the first.
 
     Args:
         seconds: For each round, by side; the first side is the baseline.
         items: The number of items in one round.
         what: What an item is called.
-        notes: Other results, printed below.
     """
     baseline = next(iter(seconds.values()))
-    rows = []
-    for name, spent in seconds.items():
-        times = ratios(baseline, spent)
-        rows.append(
-            {
-                "side": name,
-                "median_s": round(statistics.median(spent), 4),
-                "min_s": round(min(spent), 4),
-                "max_s": round(max(spent), 4),
-                f"{what}_per_s": round(items / statistics.median(spent), 2),
-                "ratio": round(statistics.median(times), 2),
-                "ratio_min": round(min(times), 2),
-                "ratio_max": round(max(times), 2),
-            }
-        )
-    here = machine()
-    wide = max(len(str(row["side"])) for row in rows)
-    print(f"\n{title}")
-    print(
-        f"{here['processor']}, {here['cores']} cores, {len(baseline)} rounds, {items} {what} each"
-    )
-    print(f"{'':{wide}} {'median s':>10}{'min - max s':>20}{what + '/s':>14}{'ratio':>8}  spread")
-    for row in rows:
-        span = f"{row['min_s']:.3f} - {row['max_s']:.3f}"
-        spread = f"{row['ratio_min']:.2f} - {row['ratio_max']:.2f}"
-        rate = row[f"{what}_per_s"]
-        print(
-            f"{row['side']:{wide}} {row['median_s']:>10.3f}{span:>20}{rate:>14}"
-            f"{row['ratio']:>8.2f}  {spread}"
-        )
+    return [
+        {
+            "": name,
+            "seconds": spread(spent),
+            f"{what}/s": _short(items / statistics.median(spent)),
+            "ratio": spread([one / other for one, other in zip(baseline, spent, strict=True)]),
+        }
+        for name, spent in seconds.items()
+    ]
+
+
+def report(title: str, rows: Sequence[Row], notes: Mapping[str, object] | None = None) -> None:
+    """Print a result, and add it to benchmarks/results/ unless the run was a quick trial."""
+    print(f"\n{title}\n\n{table(rows)}")
     for name, value in (notes or {}).items():
-        print(f"{name}: {value}")
-    line = {"benchmark": title, "machine": here, "rounds": len(baseline), "sides": rows}
-    print(json.dumps({**line, "notes": dict(notes or {})}, default=str), flush=True)
+        print(f"{name}: {shown(value)}")
+    sys.stdout.flush()
+    if "--quick" not in sys.argv:
+        record(Path(sys.argv[0]).stem, title, machine(), rows, notes or {})
 
 
 def machine() -> dict[str, object]:
     """Return what the figures were measured on."""
-    found = None
     info = Path("/proc/cpuinfo")
-    if info.is_file():
-        found = re.search(r"model name\s*: (.+)", info.read_text())
+    found = re.search(r"model name\s*: (.+)", info.read_text()) if info.is_file() else None
+    counted = hasattr(os, "sched_getaffinity")
     return {
         "processor": found[1] if found else platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)) if counted else os.cpu_count(),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},

@@ -4,13 +4,10 @@ One picture at a time, in fp32, in one thread: Pillow decodes, resizes and crops
 is tokenised for each picture; attention is softmax(QK^T)V in plain operations; every row of the
 last layer is computed; the vector becomes a list of Python numbers. `check` compares the vectors
 with those of `VisualizedBGE`.
-
-    python benchmarks/tutorial.py
 """
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +17,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ocelot.encoders import VisualizedBGE
-from ocelot.encoders.weights import load_checkpoint
 from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD
 from ocelot.model.vision import EvaVision
 from ocelot.model.visualized_bge import build
 
-__all__ = ["Tutorial", "main"]
+__all__ = ["Tutorial", "check"]
 
 
 class Tutorial:
@@ -157,17 +153,3 @@ def check(checkpoint: Checkpoint, pictures: list[Path]) -> float:
     difference = float(np.abs(found - np.array(expected)).max())
     assert difference < 1e-4, f"The vectors differ by {difference:.2g}."
     return difference
-
-
-def main() -> None:
-    """Check that both compute the same vectors."""
-    from shop import write_catalogue
-
-    with tempfile.TemporaryDirectory() as folder:
-        write_catalogue(Path(folder), 4)
-        pictures = sorted(Path(folder, "images").iterdir())
-        print(f"largest difference: {check(load_checkpoint('ocelot-tiny'), pictures):.1e}")
-
-
-if __name__ == "__main__":
-    main()

@@ -18,6 +18,12 @@ from pymilvus import MilvusClient, MilvusException
 
 TOKEN = "root:Milvus"
 _START_SECONDS = 120
+# A strongly consistent read waits for the next tick, and a collection to be loaded for the next
+# checks: 0.2 to 1 s by default, most of the time of a test.
+_INTERVALS = (  # in milliseconds, as the server reads its settings from the environment
+    "PROXY_TIMETICKINTERVAL", "QUERYCOORD_CHECKCHANNELINTERVAL", "QUERYCOORD_CHECKSEGMENTINTERVAL",
+    "QUERYCOORD_DISTPULLINTERVAL",
+)  # fmt: skip
 
 
 def is_installed() -> bool:
@@ -39,6 +45,7 @@ def start(data: Path) -> tuple[subprocess.Popen[bytes], str]:
             [*command, "--authorization-enabled", "true"],
             stdout=out,
             stderr=subprocess.STDOUT,
+            env={**os.environ, **dict.fromkeys(_INTERVALS, "50")},
             start_new_session=True,
         )
     uri = f"http://127.0.0.1:{port}"

@@ -40,7 +40,6 @@ FLOORS = (
     ("encoders", "rerankers", "indexing", "training"),
     ("maintenance",),
     ("render",),
-    ("batch_search",),
     ("engine", "evaluation"),
     ("adapting",),
     ("service",),

@@ -1,4 +1,4 @@
-"""The plain reference that the benchmarks measure against computes what the encoder computes."""
+"""What the benchmarks compare with, where they keep results, and the pages made from these."""
 
 from __future__ import annotations
 
@@ -70,9 +70,35 @@ def test_benchmarks_keep_out_of_the_users_cache(tmp_path: Path) -> None:
 
 def test_every_benchmark_imports_that_cache() -> None:
     scripts = {file.stem: file.read_text() for file in BENCHMARKS.glob("*.py")}
-    measuring = {name for name, text in scripts.items() if "--quick" in text}
+    measuring = {name for name, text in scripts.items() if "ArgumentParser(" in text}
     assert {"encoding", "precision", "serve"} <= measuring
     assert measuring == {name for name, text in scripts.items() if "\nfrom turns import" in text}
+
+
+def test_the_pages_are_what_the_results_say() -> None:
+    results = load("results")
+    for page in results.PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert text == results.page(text), "run `python benchmarks/results.py`"
+
+
+def test_a_page_shows_the_newest_result_of_a_title(tmp_path: Path) -> None:
+    results = load("results")
+    machine = {"processor": "One", "cores": 2, "system": "Linux", "python": "3.11", "torch": None}
+    for seconds in (3.5, [1.25, 1, 2000]):
+        rows = [{"": "ours", "seconds": seconds}]
+        results.record("speed", "Speed", machine, rows, {"pictures": 9}, tmp_path)
+    first, last = map(json.loads, (tmp_path / "speed.jsonl").read_text().splitlines())
+    assert first["rows"][0]["seconds"] == 3.5
+    assert {"date", "commit"} <= set(last)
+    text = "<!-- machines -->\n<!-- end -->\nWords.\n<!-- results: Speed -->\nold\n<!-- end -->\n"
+    written = results.page(text, tmp_path)
+    assert "- Machine 1: One, 2 cores, Linux, Python 3.11.\n" in written
+    assert "| ours | 1.25 (1-2,000) |\n\n*pictures: 9; machine 1, " in written
+    assert "old" not in written and "Words." in written
+    assert results.page(written, tmp_path) == written
+    with pytest.raises(KeyError, match="Other"):
+        results.page("<!-- results: Other -->\n<!-- end -->", tmp_path)
 
 
 def test_a_random_model_has_the_published_geometry() -> None:
@@ -86,17 +112,17 @@ def test_a_random_model_has_the_published_geometry() -> None:
 
 def test_a_collection_is_measured_in_processes_of_their_own() -> None:
     path = os.pathsep.join([str(BENCHMARKS), *(entry for entry in sys.path if entry)])
-    sizes = ["--rows", "300", "--dimension", "16", "--queries", "20"]
+    options = ["--quick", "--dimension", "16", "--lite", "FLAT"]
     done = subprocess.run(
-        [sys.executable, BENCHMARKS / "scale.py", *sizes, "--lite", "FLAT", "--lite-only"],
+        [sys.executable, BENCHMARKS / "scale.py", *options],
         env={**os.environ, "PYTHONPATH": path, "BENCH_CACHE": ""},
         check=True,
         stdout=subprocess.PIPE,
         text=True,
     )
-    line, *table = done.stdout.splitlines()
-    flat = json.loads(line)
-    assert (flat["index"], flat["rows"], flat["recall"]) == ("FLAT", 300, 1)
-    assert flat["insert_s"] > 0 and 0 < flat["p50_ms"] <= flat["p95_ms"]
-    cells = [row.strip("| ").split(" | ") for row in table if row.startswith("| ")]
-    assert cells[1][:3] == ["Lite", "300", "FLAT"] and len(cells[0]) == len(cells[1])
+    head, _, row = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    flat = dict(zip(head.strip("| ").split(" | "), row.strip("| ").split(" | "), strict=True))
+    assert (flat["where"], flat["rows"], flat["index"], flat["recall@9"]) == (
+        "Lite", "1,000", "FLAT", "1",
+    )  # fmt: skip
+    assert float(flat["insert s"]) > 0 and 0 < float(flat["p50 ms"]) <= float(flat["p95 ms"])

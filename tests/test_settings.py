@@ -161,7 +161,6 @@ def test_every_setting_is_described() -> None:
     ("given", "named"),
     [
         ({"no_such_setting": 1}, "no_such_setting"),
-        ({"reranker": "magic"}, "reranker"),
         ({"reranker": 3}, "reranker must be"),
         ({"encoder": 3}, "encoder must be"),
         ({"precision": "fp64"}, "precision"),

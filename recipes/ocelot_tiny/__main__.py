@@ -64,7 +64,7 @@ def write_average(
 def catalogue(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it.")],
     count: Annotated[int, typer.Option(help="Pictures.", min=1, max=1_000_000)] = 900,
-    seed: Annotated[int, typer.Option(help="Another seed gives another shop.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed gives another shop.", min=0)] = 0,
     held_out: Annotated[
         bool,
         typer.Option(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,9 +15,8 @@ from ocelot.model.preprocess import Pixels
 from ocelot.training.augment import Random, relight
 from recipes.ocelot_tiny import edits
 from recipes.ocelot_tiny.batch_plan import PictureSpec
-from recipes.ocelot_tiny.catalogue.vocabulary import Product
-from recipes.ocelot_tiny.drawings import Theme
 from recipes.ocelot_tiny.photographs import Joined, PhotoSet
+from recipes.ocelot_tiny.pictures import number_in_pool
 from recipes.ocelot_tiny.pools import GAIN, DrawingPool, StencilPool
 
 __all__ = ["Augmenter"]
@@ -27,8 +25,6 @@ _WORN = frozenset(
     {"t-shirt", "longsleeve", "shirt", "dress", "outwear", "polo", "undershirt", "blazer"}
     | {"hoodie", "body", "top", "blouse"}
 )
-
-Pool = TypeVar("Pool")
 
 
 class Augmenter:
@@ -70,8 +66,9 @@ class Augmenter:
         return relight(source, made, self.strength)
 
     def _photographs(self, specs: list[PictureSpec], source: Random, rng: random.Random) -> Tensor:
-        photos, n = _there(self.photos), len(specs)
-        numbers = [_number(spec.subject) for spec in specs]
+        assert self.photos is not None
+        photos, n = self.photos, len(specs)
+        numbers = [number_in_pool(spec) for spec in specs]
         photographs = [photos.photographs[number] for number in numbers]
         away = self._tensor([float(spec.setting == "elsewhere") for spec in specs])
         close = self._tensor([float(spec.setting == "close") for spec in specs])
@@ -181,8 +178,9 @@ class Augmenter:
 
     def _patches(self, specs: Sequence[PictureSpec], side: int, source: Random) -> Tensor:
         """Parts of photographs, or their things on a ground, as prints: (n, 3, side, side)."""
-        photos, n = _there(self.photos), len(specs)
-        chosen = [_number(spec.printed) for spec in specs]
+        assert self.photos is not None
+        photos, n = self.photos, len(specs)
+        chosen = [spec.printed for spec in specs if spec.printed is not None]
         objects = self._tensor([photos.photographs[number].object_box for number in chosen])
         tiled = torch.tensor([spec.tiled for spec in specs], device=self.device)
         parts = _inner(objects, source, 0.22, 0.45)
@@ -212,8 +210,9 @@ class Augmenter:
         return patches
 
     def _stencils(self, specs: list[PictureSpec], source: Random, rng: random.Random) -> Tensor:
-        pool, n = _there(self.stencils), len(specs)
-        layers = self._load(pool.pixels, [_number(spec.subject) for spec in specs])
+        assert self.stencils is not None
+        n = len(specs)
+        layers = self._load(self.stencils.pixels, [number_in_pool(spec) for spec in specs])
         side = layers.shape[-1]
         patch = self._patches(specs, side, source)
         made = (layers[:, :3] + layers[:, 3:4] / GAIN * patch).clamp(0, 255)
@@ -226,9 +225,14 @@ class Augmenter:
         return views
 
     def _drawings(self, specs: list[PictureSpec], source: Random, rng: random.Random) -> Tensor:
-        pool = _there(self.drawings)
-        rows = [pool.choose(rng, _subject(spec.subject)) for spec in specs]
-        return edits.warp(self._load(pool.pixels, rows), self._jitter(len(rows), source), self.size)
+        assert self.drawings is not None
+        rows = [
+            self.drawings.choose(rng, spec.subject)
+            for spec in specs
+            if not isinstance(spec.subject, int)
+        ]
+        drawn = self._load(self.drawings.pixels, rows)
+        return edits.warp(drawn, self._jitter(len(rows), source), self.size)
 
     def _jitter(self, n: int, source: Random) -> Tensor:
         """Small crops, moves, turns and mirrorings of whole pictures; matrices for `warp`."""
@@ -257,21 +261,3 @@ def _inner(boxes: Tensor, source: Random, least: float, most: float) -> Tensor:
     room = whole / 2 - half
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2 + 0.7 * room * source.uniform(-1, 1, n, 2)
     return torch.cat([middle - half, middle + half], dim=1)
-
-
-def _there(pool: Pool | None) -> Pool:
-    if pool is None:
-        raise ValueError("the augmenter has no pictures of that source")
-    return pool
-
-
-def _number(subject: object) -> int:
-    if not isinstance(subject, int):
-        raise TypeError(f"not a number within a pool: {subject!r}")
-    return subject
-
-
-def _subject(subject: object) -> Product | Theme:
-    if not isinstance(subject, (Product, Theme)):
-        raise TypeError(f"not a product or theme: {subject!r}")
-    return subject

@@ -96,14 +96,6 @@ class RecipeConfig(TrainConfig):
         groups, drawings = self.groups, self.drawings
         if not any(vars(groups).values()):
             raise ValueError("at least one number in [groups] must be above 0")
-        if self.photographs is None and self.tables is None:
-            for name in ("recolourings", "views", "prints", "words"):
-                if getattr(groups, name):
-                    raise ValueError(f"[groups] {name} needs a section [photographs] or [tables]")
-        if self.tables is None:
-            for name in ("designs", "matches", "themes", "listed", "titles"):
-                if getattr(groups, name):
-                    raise ValueError(f"[groups] {name} needs a section [tables]")
         if groups.titles and not (groups.listed or groups.designs or groups.matches):
             raise ValueError("[groups] titles describes pictures of other samplers: add listed")
         if groups.words and not (groups.recolourings or groups.views or groups.prints):

@@ -20,7 +20,6 @@ from recipes.ocelot_tiny.batch_plan import BatchPlan, Subjects
 from recipes.ocelot_tiny.catalogue.split import held_out
 from recipes.ocelot_tiny.config import RecipeConfig
 from recipes.ocelot_tiny.drawings import random_product, sample_triplet, subjects_of
-from recipes.ocelot_tiny.english import english_words
 from recipes.ocelot_tiny.listings import Listing, kind_words, read_listings
 from recipes.ocelot_tiny.photographs import (
     PhotoSet,
@@ -31,6 +30,7 @@ from recipes.ocelot_tiny.photographs import (
 from recipes.ocelot_tiny.pools import DrawingPool, StencilPool, draw
 from recipes.ocelot_tiny.samplers import add_triplets, missing_for, sample_plan
 from recipes.ocelot_tiny.wording import every_text
+from recipes.ocelot_tiny.words import english_words
 
 __all__ = ["RecipeSource", "drawn_search", "photo_searches"]
 

@@ -8,7 +8,6 @@ from functools import lru_cache
 
 from recipes.ocelot_tiny.catalogue.vocabulary import COLOURS, PATTERNS
 from recipes.ocelot_tiny.colours import SHADES
-from recipes.ocelot_tiny.english import english_words
 from recipes.ocelot_tiny.templates import ADJECTIVES, CLOSERS, OPENERS, TEMPLATES
 from recipes.ocelot_tiny.words import (
     COLOUR_WORDS,
@@ -16,6 +15,7 @@ from recipes.ocelot_tiny.words import (
     MEANINGFUL,
     PATTERN_WORDS,
     article,
+    english_words,
     is_plural,
     plural,
     with_article,

@@ -1,16 +1,20 @@
-"""What people call things: synonyms of kinds, colours and patterns, and the grammar of nouns."""
+"""What people call things: synonyms of kinds, colours and patterns, the grammar of nouns, and
+common English words.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 
 from recipes.ocelot_tiny.catalogue.vocabulary import COLOURS, KINDS, PATTERNS
 from recipes.ocelot_tiny.colours import SHADES
 
 __all__ = [
     "COLOUR_WORDS", "GARMENTS", "GROCERIES", "KIND_WORDS", "MEANINGFUL", "PATTERN_WORDS",
-    "article", "is_mass", "is_plural", "plural", "spoken", "with_article",
+    "article", "english_words", "is_mass", "is_plural", "plural", "spoken", "with_article",
 ]  # fmt: skip
 
 Synonyms = Mapping[str, tuple[str, ...]]
@@ -288,3 +292,9 @@ def _meaningful() -> frozenset[str]:
 
 MEANINGFUL: frozenset[str] = _meaningful()
 """Words that say what is wanted, which no filler may bring into a text."""
+
+
+@lru_cache(maxsize=1)
+def english_words() -> tuple[str, ...]:
+    """Return common English words, lower-case and sorted."""
+    return tuple((Path(__file__).parent / "english.txt").read_text(encoding="ascii").split())

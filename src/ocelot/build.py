@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -107,8 +108,9 @@ def build_engine(
     """
     from ocelot.encoders.caching import CachingEncoder
 
+    early = None if encoder else _load_early(settings, pictures)
     with _existing_collection(settings, create=create) as existing:
-        encoder = encoder or _load_encoder(settings, pictures, existing)
+        encoder = encoder or _load_encoder(settings, pictures, existing, early)
         cached = CachingEncoder(encoder)
         images = build_images(settings)
         reranker = reranker or build_reranker(settings, cached, images)
@@ -119,7 +121,7 @@ def build_engine(
 def _existing_collection(settings: Settings, *, create: bool) -> Iterator[Collection | None]:
     """Yield the collection, or None if it has to be made; close it if the block fails.
 
-    It is opened first: if it cannot be, no encoder is fetched or loaded.
+    It is opened first: if it cannot be, no encoder is fetched.
     """
     try:
         existing = build_collection(settings, create=create)
@@ -135,10 +137,24 @@ def _existing_collection(settings: Settings, *, create: bool) -> Iterator[Collec
         raise
 
 
+def _load_early(settings: Settings, pictures: Sequence[Path] | None) -> Future[Encoder] | None:
+    """Begin to load the bundled encoder, which takes as long as opening the collection."""
+    from ocelot.encoders.weights import BUNDLED
+
+    if settings.encoder != BUNDLED or settings.precision == "int8":  # which may calibrate for long
+        return None
+    return ThreadPoolExecutor(1, "ocelot-load").submit(build_encoder, settings, pictures)
+
+
 def _load_encoder(
-    settings: Settings, pictures: Sequence[Path] | None, existing: Collection | None
+    settings: Settings,
+    pictures: Sequence[Path] | None,
+    existing: Collection | None,
+    early: Future[Encoder] | None = None,
 ) -> Encoder:
     """Load the encoder, unless its vectors are known to have another length than those stored."""
+    if early is not None:
+        return early.result()
     from ocelot.collection import EncoderIdentity
     from ocelot.encoders.catalog import known_dimension
 
@@ -416,7 +432,9 @@ def build_service(settings: Settings) -> Service:
     metrics = Metrics()
     with _existing_collection(settings, create=not settings.read_only) as existing:
         loaded = _load_encoder(settings, None, existing)
-        batching = BatchingEncoder(loaded, window=settings.batch_window, observe=metrics.batch)
+        batching = BatchingEncoder(
+            loaded, window=settings.batch_window, observe=metrics.batches.observe
+        )
         encoder = CachingEncoder(batching, observe=metrics.remembered)
         images = build_images(settings)
         if not settings.read_only:

@@ -6,20 +6,17 @@ its steps.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 
 __all__ = [
-    "Abandoned",
-    "Predicate",
-    "cancellable",
-    "current_predicates",
-    "is_cancelled",
+    "Abandoned", "Predicate", "cancellable", "current_predicates", "is_cancelled",
     "stop_if_cancelled",
-]
+]  # fmt: skip
 
 Predicate = Callable[[], bool]
+_current: ContextVar[tuple[Predicate, ...]] = ContextVar("ocelot_cancelled", default=())
 
 
 class Abandoned(BaseException):
@@ -30,13 +27,6 @@ class Abandoned(BaseException):
 
     def __init__(self) -> None:
         super().__init__("The caller gave up before this was done.")
-
-
-class _Local(threading.local):
-    predicates: tuple[Predicate, ...] = ()
-
-
-_local = _Local()
 
 
 @contextmanager
@@ -52,17 +42,16 @@ def cancellable(cancelled: Predicate) -> Iterator[None]:
         cancelled: Returns True once nobody waits any more. It must be fast and thread-safe; an
             exception counts as False. Inside another `cancellable`, either can cancel.
     """
-    outer = _local.predicates
-    _local.predicates = (*outer, cancelled)
+    token = _current.set((*_current.get(), cancelled))
     try:
         yield
     finally:
-        _local.predicates = outer
+        _current.reset(token)
 
 
 def current_predicates() -> tuple[Predicate, ...]:
     """Return this thread's predicates, for work that is handed to another thread."""
-    return _local.predicates
+    return _current.get()
 
 
 def is_cancelled(predicates: tuple[Predicate, ...]) -> bool:
@@ -76,5 +65,5 @@ def is_cancelled(predicates: tuple[Predicate, ...]) -> bool:
 
 def stop_if_cancelled() -> None:
     """Raise `Abandoned` if this thread's work was cancelled."""
-    if is_cancelled(_local.predicates):
+    if is_cancelled(_current.get()):
         raise Abandoned

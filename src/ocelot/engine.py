@@ -4,37 +4,29 @@
 
     files ─ scan ─ decode ─ encode ─▶ Milvus                                  (index)
     image and/or text ─ encode ─▶ Milvus ─ hits ─ panorama ─ rerank ─▶ answer (search)
+
+What only writes need is imported by the methods that write: a search starts without it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ocelot.batch_search import encoded_together
-from ocelot.collection.foreign import ForeignCollection
-from ocelot.collection.rows import changed_metadata
 from ocelot.encoders.base import encode_query
-from ocelot.errors import (
-    ConfigurationError,
-    InputError,
-    ItemNotFound,
-    OcelotError,
-    UnknownWords,
-)
+from ocelot.encoders.caching import CachingEncoder
+from ocelot.errors import ConfigurationError, InputError, ItemNotFound, OcelotError, UnknownWords
 from ocelot.hybrid import word_scores
 from ocelot.images.store import ImageStore
-from ocelot.indexing import Progress, add_record, add_records, index_images
-from ocelot.indexing.adopt import AdoptReport, adopt_rows, check_vectors
-from ocelot.indexing.writer import forget_images
-from ocelot.maintenance.reindex import ReindexReport, reindex
 from ocelot.model.knowledge import words_of
+from ocelot.query_vector import unwanted_inputs, wanted_inputs
 from ocelot.render import ResultRenderer
 from ocelot.rerankers.base import Reranker
 from ocelot.selection import needs_vectors, pool_size, select
@@ -46,9 +38,14 @@ if TYPE_CHECKING:
     from ocelot.collection import Collection, Row
     from ocelot.encoders.base import Encoder, Matrix
     from ocelot.images.file import ImageSource
+    from ocelot.indexing import Progress
+    from ocelot.indexing.adopt import AdoptReport
+    from ocelot.maintenance.reindex import ReindexReport
     from ocelot.types import Vector
 
 __all__ = ["Engine"]
+
+_T = TypeVar("_T")
 
 
 class Engine:
@@ -72,6 +69,10 @@ class Engine:
         collection: Vectors and metadata; the engine closes it.
         reranker: None to keep retrieval order.
         images: Reads the pictures of items, and keeps uploads and small copies.
+
+    Raises:
+        EncoderError, CollectionError, StorageError: In any method, if encoding or storing fails;
+            what was stored stays.
     """
 
     def __init__(
@@ -116,19 +117,13 @@ class Engine:
         Raises:
             InputError: None of the paths exists, or the batch size is below 1.
             MetadataError: The metadata file cannot be used, or is given and names no picture.
-            EncoderError, CollectionError: Encoding or storing failed; what was stored stays.
         """
+        from ocelot.indexing import index_images
+
         return index_images(
-            paths,
-            self.collection,
-            self.encoder,
-            self.images,
-            metadata=metadata,
-            prune=prune,
-            video=video,
-            batch_size=batch_size,
-            progress=progress,
-        )
+            paths, *self._parts, metadata=metadata, prune=prune, video=video,
+            batch_size=batch_size, progress=progress,
+        )  # fmt: skip
 
     def add(
         self,
@@ -155,10 +150,10 @@ class Engine:
             ImageError: The picture cannot be used.
             InputError: The id cannot be used.
             MetadataError: The metadata cannot be stored.
-            EncoderError, CollectionError, StorageError: Encoding or storing failed.
         """
-        parts = (self.collection, self.encoder, self.images)
-        return self.get(add_record(image, *parts, metadata=metadata, id=id))
+        from ocelot.indexing import add_record
+
+        return self.get(add_record(image, *self._parts, metadata=metadata, id=id))
 
     def add_many(
         self,
@@ -179,23 +174,15 @@ class Engine:
                 "bytes" or "path".
             id: The key of the id; records without one, or with None or NaN, get the content's
                 hash. All other keys are metadata.
-            batch_size: Pictures encoded at once; by default the encoder's choice.
-            progress: Called now and then from the calling thread.
+            batch_size, progress: As of `index`.
 
         Raises:
             InputError: The records are of another type, or the batch size is below 1.
-            EncoderError, CollectionError, StorageError: Encoding or storing failed; what was
-                stored stays.
         """
+        from ocelot.indexing import add_records
+
         return add_records(
-            records,
-            self.collection,
-            self.encoder,
-            self.images,
-            image=image,
-            id=id,
-            batch_size=batch_size,
-            progress=progress,
+            records, *self._parts, image=image, id=id, batch_size=batch_size, progress=progress
         )
 
     def adopt(
@@ -220,18 +207,19 @@ class Engine:
             path_field: The field with the path of a picture.
             root: The folder that relative paths start from.
             token: For a server that requires one.
-            progress: Called now and then from the calling thread.
+            progress: As of `index`.
 
         Raises:
             EncoderMismatch: The vectors are not those of this engine's encoder.
             InputError: There is no such database, or no picture to compare.
             CollectionNotFound: There is no such collection.
-            CollectionError: Milvus failed.
         """
+        from ocelot.collection.foreign import ForeignCollection
+        from ocelot.indexing.adopt import adopt_rows, check_vectors
+
         with ForeignCollection.open(uri, collection, path_field=path_field, token=token) as source:
             check_vectors(source, self.encoder, root)
-            parts = (self.collection, self.encoder, self.images)
-            return adopt_rows(source, *parts, root=root, progress=progress)
+            return adopt_rows(source, *self._parts, root=root, progress=progress)
 
     def reindex(
         self,
@@ -255,21 +243,14 @@ class Engine:
                 left out.
             drop_old: Remove the old collection after the switch; engines that have it open,
                 such as this one, then fail.
-            batch_size: Pictures encoded at once; by default the encoder's choice.
-            progress: Called now and then from the calling thread.
-
-        Raises:
-            EncoderError, CollectionError: Encoding or storing failed; what was stored stays.
+            batch_size, progress: As of `index`.
         """
+        from ocelot.maintenance.reindex import reindex
+
         return reindex(
-            self.collection,
-            encoder,
-            self.images,
-            skip_unreadable=skip_unreadable,
-            drop_old=drop_old,
-            batch_size=batch_size,
-            progress=progress,
-        )
+            self.collection, encoder, self.images, skip_unreadable=skip_unreadable,
+            drop_old=drop_old, batch_size=batch_size, progress=progress,
+        )  # fmt: skip
 
     @span("ocelot.search")
     def search(
@@ -313,8 +294,6 @@ class Engine:
                 characters, or it finds nothing and names a field that no item has; or no hit has
                 the field to group by or to compare words with.
             ConfigurationError: Reranking is requested and the engine has no reranker.
-            EncoderError: The encoder failed.
-            CollectionError: Milvus failed.
         """
         given = _query_of(query, image, text)
         reranker = self._reranker_of(rerank)
@@ -345,7 +324,7 @@ class Engine:
         if given.hybrid and hits:
             _check_known(self.encoder, given, unknown, hits)
         hits = hits[int(offset) :]
-        if needs_vectors(asked) and not with_vectors:
+        if not with_vectors:
             hits = tuple(replace(hit, vector=None) for hit in hits)
         done = time.perf_counter()
         note({"ocelot.pictures": len(asked.images), "ocelot.hits": len(hits)})
@@ -358,11 +337,7 @@ class Engine:
         """Rerank the hits of a result; a result without hits is returned as it is.
 
         Args:
-            reranker: By default the engine's own.
-
-        Raises:
-            ConfigurationError: There is no reranker.
-            InputError: This is not a result, or not a reranker.
+            reranker: By default the engine's own; `ConfigurationError` if it has none.
         """
         if not isinstance(result, Result):
             raise InputError(f"Only a Result can be reranked, was: {type(result).__name__}.")
@@ -388,26 +363,17 @@ class Engine:
         Returns:
             For each search its result, or the error that it has raised.
         """
-        asked: list[tuple[Query, dict[str, Any]] | OcelotError] = []
+        asked: list[tuple[Query | OcelotError, dict[str, Any]]] = []
         for options in map(dict, searches):
-            try:
-                parts = (options.pop(name, None) for name in ("query", "image", "text"))
-                asked.append((self._with_stored_images(_query_of(*parts)), options))
-            except OcelotError as error:
-                asked.append(error)
-        queries = [one[0] for one in asked if not isinstance(one, OcelotError)]
-        engine = Engine(
-            encoded_together(self.encoder, queries), self.collection, images=self.images
-        )
+            parts = [options.pop(name, None) for name in ("query", "image", "text")]
+            asked.append((_or_error(self._query, *parts), options))
+        queries = [query for query, _ in asked if isinstance(query, Query)]
+        encoder = _encoded_together(self.encoder, queries)
+        engine = Engine(encoder, self.collection, images=self.images)
         return tuple(
-            one if isinstance(one, OcelotError) else engine._search_or_error(*one) for one in asked
+            _or_error(engine.search, query, **options) if isinstance(query, Query) else query
+            for query, options in asked
         )
-
-    def _search_or_error(self, query: Query, options: Mapping[str, Any]) -> Result | OcelotError:
-        try:
-            return self.search(query, **options)
-        except OcelotError as error:
-            return error
 
     def nearest(
         self,
@@ -420,7 +386,7 @@ class Engine:
     ) -> tuple[Hit, ...]:
         """Find the items closest to a vector of this encoder, shape (dimension,).
 
-        Other arguments and errors are as in `search`; `InputError` for the vector.
+        Other arguments and errors are as in `search`.
         """
         _check_numbers(limit, min_score, offset)
         options: dict[str, Any] = {"filter": filter, "min_score": min_score}
@@ -442,7 +408,6 @@ class Engine:
 
         Raises:
             ItemNotFound: There is no item with one of the ids.
-            ImageError, EncoderError, CollectionError: Encoding or reading failed.
         """
         ids = [one for one in documents if isinstance(one, str)]
         stored = {row.id: row.vector for row in self._rows(ids)}
@@ -469,6 +434,8 @@ class Engine:
             ItemNotFound: There is no item with this id.
             MetadataError: The metadata cannot be stored.
         """
+        from ocelot.collection.rows import changed_metadata
+
         row = self._row(id)
         changed = replace(row, metadata=changed_metadata(row.metadata, metadata))
         self.collection.upsert([changed])
@@ -497,6 +464,8 @@ class Engine:
 
         Files stay, except those that `add` wrote to the folder for uploads.
         """
+        from ocelot.indexing.writer import forget_images
+
         rows = self.collection.delete(ids)
         forget_images(self.collection, self.images, [row.item for row in rows])
         return len(rows)
@@ -515,6 +484,10 @@ class Engine:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    @property
+    def _parts(self) -> tuple[Collection, Encoder, ImageStore]:
+        return self.collection, self.encoder, self.images
+
     def _row(self, id: str) -> Row:
         return self._rows([id])[0]
 
@@ -523,6 +496,9 @@ class Engine:
         if missing := set(ids) - {row.id for row in rows}:
             raise ItemNotFound(f"There is no item with the id {min(missing)}.")
         return rows
+
+    def _query(self, query: Any, image: Any, text: Any) -> Query:
+        return self._with_stored_images(_query_of(query, image, text))
 
     def _with_stored_images(self, query: Query) -> Query:
         """The query with the pictures of its items among its images."""
@@ -537,13 +513,8 @@ class Engine:
         return np.array(vectors, dtype=np.float32) if ids else None
 
     def _reranker_of(self, wanted: bool | Reranker | None) -> Reranker | None:
-        if wanted is not None and not isinstance(wanted, bool):
-            if isinstance(wanted, type) or not isinstance(wanted, Reranker):
-                raise InputError(
-                    "rerank must be True, False or a Reranker, such as ocelot.FunctionReranker("
-                    f"function), was: {type(wanted).__name__}."
-                )
-            return wanted
+        if wanted is None:
+            return self.reranker
         if wanted is False:
             return None
         if wanted is True and self.reranker is None:
@@ -551,7 +522,37 @@ class Engine:
                 "The engine has no reranker: open it with reranker='fusion' or reranker='llm', or "
                 "pass one as rerank=."
             )
-        return self.reranker
+        if wanted is True:
+            return self.reranker
+        if isinstance(wanted, type) or not isinstance(wanted, Reranker):
+            raise InputError(
+                "rerank must be True, False or a Reranker, such as ocelot.FunctionReranker("
+                f"function), was: {type(wanted).__name__}."
+            )
+        return wanted
+
+
+def _or_error(call: Callable[..., _T], *arguments: Any, **options: Any) -> _T | OcelotError:
+    try:
+        return call(*arguments, **options)
+    except OcelotError as error:
+        return error
+
+
+def _encoded_together(encoder: Encoder, queries: Iterable[Query]) -> Encoder:
+    """An encoder that knows the vectors of all inputs of these queries, from one call.
+
+    If that fails, for one of the pictures cannot be decoded, each query is encoded on its own, so
+    that the others are answered.
+    """
+    inputs: list[Input] = []
+    for query in queries:
+        inputs += [input for input, _ in wanted_inputs(query)] + unwanted_inputs(query)
+    size = max(1, len(inputs))
+    known = CachingEncoder(encoder, max_items=size, max_lookup=size)
+    with suppress(OcelotError):
+        known.encode(inputs)
+    return known
 
 
 def _unknown_words(encoder: Encoder, query: Query) -> tuple[str, ...]:
@@ -564,15 +565,11 @@ def _check_known(
     encoder: Encoder, query: Query, unknown: Sequence[str], hits: Sequence[Hit] = ()
 ) -> None:
     """Raise `UnknownWords` if a text alone has no known word, and shares none with a hit."""
+    if not unknown or query.images or query.items:
+        return
     text = query.text or ""
     titles = [hit.metadata.get(query.hybrid or "") for hit in hits]
-    if (
-        unknown
-        and not query.images
-        and not query.items
-        and set(words_of(text)) <= set(unknown)
-        and not any(word_scores(text, titles))
-    ):
+    if set(words_of(text)) <= set(unknown) and not any(word_scores(text, titles)):
         raise UnknownWords(
             f"{does_not_know(encoder.name, unknown)}. The text has no other word: use other words, "
             "or a collection of an encoder that was trained on more, such as bge-visualized-base, "
@@ -584,11 +581,8 @@ def _check_numbers(limit: Any, min_score: Any, offset: Any = 0) -> None:
     for name, value, least in (("limit", limit, 1), ("offset", offset, 0)):
         if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
             raise InputError(f"The {name} must be a whole number from {least}, was: {value!r}.")
-    if min_score is not None and (
-        isinstance(min_score, bool)
-        or not isinstance(min_score, Real)
-        or not -1 <= float(min_score) <= 1
-    ):
+    is_number = isinstance(min_score, Real) and not isinstance(min_score, bool)
+    if min_score is not None and not (is_number and -1 <= min_score <= 1):
         raise InputError(f"The minimum score must be a number from -1 to 1, was: {min_score!r}.")
 
 

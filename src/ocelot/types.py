@@ -27,21 +27,9 @@ if TYPE_CHECKING:
     Vector = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 __all__ = [
-    "MAX_REFERENCES",
-    "TITLE_KEYS",
-    "Failure",
-    "Hit",
-    "IndexReport",
-    "Input",
-    "Item",
-    "Query",
-    "RankStatus",
-    "Ranking",
-    "Remark",
-    "Result",
-    "Sentence",
-    "Usage",
-]
+    "MAX_REFERENCES", "TITLE_KEYS", "Failure", "Hit", "IndexReport", "Input", "Item", "Query",
+    "RankStatus", "Ranking", "Remark", "Result", "Sentence", "Usage",
+]  # fmt: skip
 
 TITLE_KEYS = ("title", "name", "text")  # metadata that names an item, the first one first
 RankStatus = Literal["ok", "repaired", "replaced", "fallback"]

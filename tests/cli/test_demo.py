@@ -19,4 +19,4 @@ def test_the_bundled_encoder_finds_the_leopard_phone_case(ocelot: Command) -> No
 def test_a_folder_that_cannot_be_written_to_is_named(ocelot: Command) -> None:
     Path("file").write_text("in the way")
     outcome = ocelot("demo", "file")
-    assert outcome.code == 2 and "Cannot write to file" in outcome.err
+    assert outcome.code == 2 and "Cannot write file: Not a directory" in outcome.err

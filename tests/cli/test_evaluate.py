@@ -99,7 +99,7 @@ def test_missing_pictures_are_said(ocelot: Command, tmp_path: Path) -> None:
 def test_bad_arguments(ocelot: Command, tmp_path: Path) -> None:
     data = official.cirr(tmp_path / "cirr")
     for arguments, message in (
-        (("--split", "train"), "--split must be val or test1, was: 'train'."),
+        (("--split", "train"), "'train' is not one of 'val', 'test1'"),
         (("--template", "sonnet"), "no template 'sonnet': use plain, but, photo"),
         (("--run", tmp_path / "none.txt"), "Cannot read"),
         (("--images", tmp_path / "none"), "name their folder with --images"),

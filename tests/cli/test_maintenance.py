@@ -47,7 +47,8 @@ def test_export_and_import(ocelot: Command, indexed: Path) -> None:
     assert written.code == 0 and "a.parquet holds 60 rows" in written.out
     Path("folder").mkdir()
     some = ocelot("export", "folder", "--db", indexed, "--filter", 'title like "%"', "--json")
-    assert json.loads(some.out)["file"] == "folder/ocelot.parquet"
+    told = json.loads(some.out)
+    assert (told["file"], told["db"]) == ("folder/ocelot.parquet", str(indexed))
     done = ocelot("import", "a.parquet", "--db", "b.db", "--collection", "toys")
     assert done.code == 0 and "60 rows found: 60 stored." in done.out
     again = ocelot("import", "a.parquet", "--db", "b.db", "--collection", "toys", "--json")
@@ -73,7 +74,7 @@ def test_backup_and_restore(ocelot: Command, indexed: Path) -> None:
     again = ocelot("restore", "a.tar", "--db", "b.db")
     assert again.code == 2 and "b.db exists already" in again.err
     told = json.loads(ocelot("restore", "a.tar", "--db", "c.db", "--json").out)
-    assert told["rows"] == {"ocelot": 60}
+    assert (told["rows"], told["db"]) == ({"ocelot": 60}, "c.db")
     server = ocelot("backup", "a.tar", "--db", "http://user:secret@host:19530")
     assert server.code == 2 and "milvus-backup" in server.err and "secret" not in server.err
     assert "ocelot export" in server.err

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ocelot.cli.terminal import waiting
+from ocelot.cli.terminal import print_table, waiting
 from tests.cli.conftest import Command
 from tests.cli.test_train import write_run
 
@@ -33,6 +33,13 @@ def test_control_characters_do_not_reach_the_terminal(ocelot: Command, tmp_path:
     table = found.out.split("\n\n")[0].splitlines()
     assert len(table) == 2  # the head and one hit
     assert "next [bold]" in table[1] and "[red]b.png" in table[1]
+
+
+def test_columns_are_straight_with_letters_of_two_columns(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table(["n", "name", "id"], [("9", "手机", "a"), ("10", "a\tb", "b")], right=["n"])
+    assert capsys.readouterr().out == " n  name  id\n 9  手机  a\n10  a�b   b\n"
 
 
 def test_a_link_to_itself_is_one_failure(ocelot: Command, tmp_path: Path) -> None:

@@ -372,16 +372,6 @@ def test_cancelling_affects_one_thread_only() -> None:
     np.testing.assert_allclose(rows, expected("a"), atol=1e-6)
 
 
-def test_an_observer_that_fails_breaks_nothing() -> None:
-    def observe(size: int) -> None:
-        raise RuntimeError
-
-    with BatchingEncoder(Staged(), observe=observe) as shared:
-        for _ in range(2):
-            rows = start(shared.encode, ["ab"]).result(PATIENCE)
-            np.testing.assert_allclose(rows, expected("ab"), atol=1e-6)
-
-
 def test_closing_finishes_what_waits_and_refuses_what_comes() -> None:
     staged = Staged(held=True)
     shared = BatchingEncoder(staged, window=LONG)

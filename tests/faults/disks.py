@@ -46,7 +46,12 @@ def _memory_disk(folder: Path) -> Iterator[Mounts]:
 
 def full(folder: Path, short: bool) -> Finding | None:
     """The disk of the database fills up; what was written stays, and more space mends it."""
-    shop, losses, sentences, memory = Shop.write(folder, 300), Losses(), Counter[str](), [0]
+    shop, losses, sentences, memory = (
+        Shop.write(folder, 150 if short else 300),
+        Losses(),
+        Counter[str](),
+        [0],
+    )
     sizes = (100,) if short else (100, 250, 400, 550, 700)
     with _memory_disk(folder / "disk") as disk:
         for size in sizes:
@@ -75,7 +80,7 @@ def full(folder: Path, short: bool) -> Finding | None:
 
 def read_only(folder: Path, short: bool) -> Finding | None:
     """The disk of the database is read-only."""
-    shop, losses, seen, memory = Shop.write(folder, 60), Losses(), list[str](), [0]
+    shop, losses, seen, memory = Shop.write(folder, 20 if short else 60), Losses(), list[str](), [0]
     with _memory_disk(folder / "disk") as disk:
         if not disk.mount("size=64m"):
             return None
@@ -96,8 +101,8 @@ def read_only(folder: Path, short: bool) -> Finding | None:
 
 def damaged(folder: Path, short: bool) -> Finding:
     """A file of a closed database is damaged: refused, or read whole; then repaired."""
-    shop, losses, seen = Shop.write(folder, 60), Losses(), Counter[str]()
-    generator, times = np.random.default_rng(_SEED), 8 if short else 60
+    shop, losses, seen = Shop.write(folder, 20 if short else 60), Losses(), Counter[str]()
+    generator, times = np.random.default_rng(_SEED), 6 if short else 60
     with shop.open(folder / "shop.db") as engine:
         engine.index(shop.folder / "images")
     for number in range(times):

@@ -22,9 +22,8 @@ _SEED = 18
 
 def changing_folder(folder: Path, short: bool) -> Finding:
     """Files appear, change, move and go while `ocelot index` reads them."""
-    shop, losses = Shop.write(folder, 60 if short else 300), Losses()
+    shop, losses = Shop.write(folder, 40 if short else 300), Losses()
     images, db = shop.folder / "images", folder / "shop.db"
-    shop.encoder  # noqa: B018 - loaded before the clock runs
     stopped, changes, chance = threading.Event(), Counter[str](), random.Random(_SEED)
 
     def change() -> None:
@@ -63,7 +62,7 @@ def changing_folder(folder: Path, short: bool) -> Finding:
 
 def hostile_files(folder: Path, short: bool) -> Finding:
     """Files that are no pictures, broken ones, bombs, odd names."""
-    images, count, losses = folder / "images", 150 if short else 3000, Losses()
+    images, count, losses = folder / "images", 60 if short else 3000, Losses()
     images.mkdir(parents=True)
     chance, whole = random.Random(_SEED), io.BytesIO()
     Image.effect_noise((60, 40), 80).convert("RGB").save(whole, "JPEG")
@@ -128,7 +127,7 @@ _FILTERS = (
 
 def hostile_filters(folder: Path, short: bool) -> Finding:
     """Filters that no parser likes."""
-    shop, losses, seen = Shop.write(folder, 60), Losses(), Counter[str]()
+    shop, losses, seen = Shop.write(folder, 20 if short else 60), Losses(), Counter[str]()
     with shop.open(folder / "shop.db") as engine:
         engine.index(shop.folder / "images")
         for filter in _FILTERS:

@@ -24,7 +24,7 @@ _SEED = 16
 
 def indexer(folder: Path, short: bool) -> Finding:
     """`ocelot index` is killed; what is stored is right; the next run completes it."""
-    shop = Shop.write(folder, 100 if short else 300)
+    shop = Shop.write(folder, 60 if short else 300)
     started = time.perf_counter()
     command = ("index", shop.folder / "images", "--db")
     memory = [Command(*command, folder / "first.db", folder=folder / "run").end().memory]
@@ -71,7 +71,8 @@ def server(folder: Path, short: bool) -> Finding:
         with serving(db, "--no-page") as (command, url), ThreadPoolExecutor(4) as pool:
             for n in range(4):
                 pool.submit(send, url, 1_000_000 * number + 10_000 * n)
-            memory.append(command.end(after=float(generator.uniform(3, 6))).memory)
+            after = float(generator.uniform(1, 2) if short else generator.uniform(3, 6))
+            memory.append(command.end(after=after).memory)
     shop = Shop(folder)
     with shop.open(db) as engine:
         stored = engine.collection.known(acknowledged)

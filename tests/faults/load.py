@@ -24,7 +24,12 @@ _HALF = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Le"
 
 def busy_server(folder: Path, short: bool) -> Finding:
     """64 clients search while slow connections, hostile filters and uploads come."""
-    shop, losses, statuses, slowest = Shop.write(folder, 60), Losses(), Counter[str](), [0.0]
+    shop, losses, statuses, slowest = (
+        Shop.write(folder, 20 if short else 60),
+        Losses(),
+        Counter[str](),
+        [0.0],
+    )
     db, seconds, slow = folder / "shop.db", 1.5 if short else 60.0, 60 if short else 300
     with shop.open(db) as engine:
         engine.index(shop.folder / "images")

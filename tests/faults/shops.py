@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 
 import ocelot
 from ocelot import Engine
+from ocelot.build import build_encoder
 from ocelot.collection import Collection, Row
 from ocelot.encoders.base import Encoder
+from ocelot.settings import load_settings
 from tests.faults.finding import Losses
 from tests.indexing.pictures import hash_file
 from tests.shop import write_shop
 
 
+@cache
+def encoder() -> Encoder:
+    """One encoder for all looks at collections."""
+    return build_encoder(load_settings())
+
+
 @dataclass
 class Shop:
-    """Pictures with metadata in a folder, and one encoder for all looks at their collections."""
+    """Pictures with metadata in a folder."""
 
     folder: Path
 
@@ -27,13 +35,8 @@ class Shop:
     def write(cls, folder: Path, count: int) -> Shop:
         return cls(write_shop(folder, count))
 
-    @cached_property
-    def encoder(self) -> Encoder:
-        with ocelot.open(self.folder / "encoder.db", reranker=None) as engine:
-            return engine.encoder
-
     def open(self, db: Path | str, **settings: str) -> Engine:
-        return ocelot.open(db, encoder=self.encoder, reranker=None, **settings)
+        return ocelot.open(db, encoder=encoder(), reranker=None, **settings)
 
     @cached_property
     def expected(self) -> dict[str, Row]:

@@ -612,7 +612,7 @@ STEPS = 4
 def training(place: Place) -> Any:
     """Runs from the bundled encoder: losses, weights and vectors.
 
-    Three on own triplets, and one on the shop's photographs, which are cut out and recoloured.
+    Two on own triplets, and one on the shop's photographs, which are cut out and recoloured.
     """
     told = {}
     file = str(_triplets(place))
@@ -630,7 +630,6 @@ def training(place: Place) -> Any:
 
     with one_thread():
         told["plain"] = on_triplets("plain", 0.0)
-        told["augmented"] = on_triplets("augmented", 0.5)
         told["chunks and memory"] = on_triplets("chunks", 0.5, chunk=7, memory=16)
         config = RecipeConfig(
             name="record photographs",

@@ -23,7 +23,6 @@ from ocelot.errors import (
     InputError,
     ItemNotFound,
     MetadataError,
-    Overloaded,
     StorageError,
 )
 from ocelot.images.decode import hash_bytes
@@ -32,7 +31,7 @@ from ocelot.images.store import ImageStore
 from ocelot.rerankers.fusion import FusionReranker
 from ocelot.rerankers.panorama.compose import panorama_layout, panorama_of_hits
 from ocelot.service import Limits, Service
-from ocelot.service.images import small
+from ocelot.service.pictures import small
 from ocelot.settings import load_settings
 from ocelot.types import Hit, Query, Ranking
 from tests.rerankers.chat_server import ChatServer, Reply, Request, ranking
@@ -246,15 +245,9 @@ def test_overview_tells_what_can_be_filtered(filled: Service, service: Service) 
     assert "fresh" in {facet.key for facet in asyncio.run(service.overview()).facets}
 
 
-def test_the_demo_is_indexed_once_at_a_time(service: Service, small_demo: None) -> None:
-    seen = []
-
-    def watch(progress: object) -> None:
-        seen.append(progress)
-        with pytest.raises(Overloaded, match="already"):
-            service.fill_with_demo()
-
-    assert service.fill_with_demo(watch).encoded == 60
+def test_the_demo_is_indexed_and_told_of(service: Service, small_demo: None) -> None:
+    seen: list[object] = []
+    assert service.fill_with_demo(seen.append).encoded == 60
     assert seen
     assert service.fill_with_demo().unchanged == 60
 

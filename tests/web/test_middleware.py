@@ -15,8 +15,8 @@ import pytest
 from ocelot.rerankers.function import FunctionReranker
 from ocelot.service import Limits, Metrics, Service
 from ocelot.web import stop_streams
-from ocelot.web.security.middleware import CancelOnDisconnect, RequestLog
-from ocelot.web.security.shutdown import Shutdown
+from ocelot.web.security.body_limits import BodyLimits, Shutdown
+from ocelot.web.security.middleware import RequestLog
 from tests.uvicorn_server import WebServer, serve
 from tests.web.conftest import MakeService, app_of
 from tests.web.held import (
@@ -210,7 +210,8 @@ def test_what_a_closing_service_drops_is_answered(beside: MakeService) -> None:
         closing = threading.Thread(target=service._reranking.close)
         closing.start()
         dropped = second.result(SECONDS)
-        assert dropped.status_code == 503 and "stopping" in dropped.json()["detail"]
+        assert dropped.status_code == 200 and len(dropped.json()["hits"]) == 3
+        assert "stopping" in dropped.json()["ranking"]["detail"]
         gate.open()
         assert first.result(SECONDS).status_code == 200
         closing.join(SECONDS)
@@ -246,8 +247,8 @@ def test_work_behind_an_answer_is_not_cut_off() -> None:
             if message["type"] == "http.response.body":
                 answered.set()
 
-        scope = {"type": "http", "path": "/v1/search"}
-        await CancelOnDisconnect(app, metrics)(scope, receive, send)
+        scope = {"type": "http", "path": "/v1/search", "headers": []}
+        await BodyLimits(app, Limits(), Shutdown(), metrics)(scope, receive, send)
 
     asyncio.run(one_request())
     assert ended == [True]

@@ -32,7 +32,6 @@ from recipes.ocelot_tiny.catalogue.scene import (
     background,
     camera,
     cast_shadow,
-    check_request,
     expose,
     lamp,
     outline_of,
@@ -97,7 +96,7 @@ def render_product(product: Product, seed: int, size: int = 320) -> Image.Image:
     """A photograph of ``product``: RGB, ``size`` x ``size`` pixels.
 
     ``seed`` fixes view, background, light, small proportions and how the pattern falls; equal
-    arguments give equal pixels. Raises ``ValueError`` for a negative seed or a size below 16.
+    arguments give equal pixels.
     """
     scene = _arrange(product, seed, size)
     cloth = random_print(product.pattern, product.colour, _stream(seed, 4), span=1.45)
@@ -108,7 +107,7 @@ def render_stencil(kind: str, style: int, colour: str, seed: int, size: int = 32
     """The picture that ``render_product`` takes with the same ``seed``, ready for any print.
 
     ``colour`` chooses the background and the parts that bear no print; equal arguments give equal
-    arrays. Raises ``ValueError`` for what ``Product`` and ``render_product`` refuse.
+    arrays.
     """
     scene = _arrange(Product(kind, style, "plain", colour), seed, size)
     # a picture is linear in its print until it clips, so two prints tell all; 100 never clips
@@ -127,7 +126,6 @@ def _stream(seed: int, number: int) -> np.random.Generator:
 
 def _arrange(product: Product, seed: int, size: int) -> _Scene:
     """The product's parts as the camera sees them, and the set they stand in."""
-    check_request(seed, size)
     shape, view_luck, light_luck, set_luck = (_stream(seed, number) for number in range(4))
     sketch = SKETCHES[product.kind][product.style](Jitter(shape)).fitted()
     light = lamp(light_luck)

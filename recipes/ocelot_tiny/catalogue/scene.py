@@ -49,14 +49,6 @@ class Light:
     gain: RGB
 
 
-def check_request(seed: int, size: int) -> None:
-    """Raise ``ValueError`` for a negative ``seed`` or a ``size`` below 16 pixels."""
-    if seed < 0:
-        raise ValueError(f"seed must be 0 or more, not {seed}")
-    if size < 16:
-        raise ValueError(f"size must be at least 16 pixels, not {size}")
-
-
 def camera(sketch: Sketch, size: int, light: Light, rng: np.random.Generator) -> View:
     """A view of a fitted sketch: slightly turned, sheared and tapered, standing things less."""
     luck: list[float] = rng.random(9).tolist()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ocelot.files import write_atomic
 from recipes.ocelot_tiny.catalogue.plan import plan
 from recipes.ocelot_tiny.catalogue.render import render_leopard, render_product
 from recipes.ocelot_tiny.catalogue.vocabulary import KINDS, Product
@@ -36,9 +34,8 @@ class CatalogueReport:
 def write_catalogue(directory: Path, count: int = 900, seed: int = 0) -> CatalogueReport:
     """Write ``count`` product pictures, their metadata.csv and the query picture leopard.jpg.
 
-    Equal arguments give equal bytes; files that already hold them are left untouched, and each
-    file appears whole or not at all. metadata.csv comes last, so it never names a missing picture.
-    Raises ``ValueError`` when count is below 1 or seed is negative.
+    Equal arguments give equal bytes. metadata.csv comes last, so it never names a missing picture.
+    Raises ``ValueError`` for a negative seed.
     """
     products = plan(count, seed)
     directory = Path(directory)
@@ -48,31 +45,24 @@ def write_catalogue(directory: Path, count: int = 900, seed: int = 0) -> Catalog
         product = products[index]
         view, luck = np.random.SeedSequence([seed, 30, index]).generate_state(2)
         name = f"images/{index + 1:06d}.jpg"
-        put_bytes(directory / name, jpeg_bytes(render_product(product, int(view), SIZE)))
+        _save(render_product(product, int(view), SIZE), directory / name)
         return _row(name, product, float(luck) / 2**32)
 
     # Pillow and numpy let go of the interpreter for most of their work
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         rows = list(pool.map(make, range(len(products))))
     query = directory / "leopard.jpg"
-    put_bytes(query, jpeg_bytes(render_leopard()))
+    _save(render_leopard(), query)
     metadata = directory / "metadata.csv"
-    put_bytes(metadata, _csv_bytes(rows))
+    with open(metadata, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
     return CatalogueReport(len(products), directory, metadata, query)
 
 
-def jpeg_bytes(picture: Image.Image) -> bytes:
-    """``picture`` as a JPEG file with fixed settings."""
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=QUALITY, subsampling=0, optimize=False, progressive=False)
-    return out.getvalue()
-
-
-def put_bytes(path: Path, content: bytes) -> None:
-    """Make ``path`` hold ``content``, atomically; a file that already does is left alone."""
-    if path.is_file() and path.read_bytes() == content:
-        return
-    write_atomic(path, content)
+def _save(picture: Image.Image, path: Path) -> None:
+    picture.save(path, "JPEG", quality=QUALITY, subsampling=0, optimize=False, progressive=False)
 
 
 def _row(name: str, product: Product, luck: float) -> dict[str, str]:
@@ -80,21 +70,5 @@ def _row(name: str, product: Product, luck: float) -> dict[str, str]:
     low, high = kind.price
     # even on a logarithmic scale: cheap articles are more common than dear ones
     price = min(math.floor(low * (high / low) ** luck) + 0.99, high)
-    values = (
-        name,
-        product.title,
-        kind.category,
-        product.kind,
-        product.colour,
-        product.pattern,
-        f"{price:.2f}",
-    )
-    return dict(zip(COLUMNS, values, strict=True))
-
-
-def _csv_bytes(rows: list[dict[str, str]]) -> bytes:
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue().encode("utf-8")
+    shown = (name, product.title, kind.category, product.kind, product.colour, product.pattern)
+    return dict(zip(COLUMNS, (*shown, f"{price:.2f}"), strict=True))

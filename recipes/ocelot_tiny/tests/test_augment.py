@@ -12,7 +12,6 @@ from torch import Tensor
 from recipes.ocelot_tiny.augment import Augmenter
 from recipes.ocelot_tiny.batch_plan import PictureSpec, Subjects, Traits
 from recipes.ocelot_tiny.catalogue.vocabulary import KINDS, Product
-from recipes.ocelot_tiny.colours import SHADES
 from recipes.ocelot_tiny.photographs import SIDE, PhotoSet
 from recipes.ocelot_tiny.pools import StencilPool
 from recipes.ocelot_tiny.samplers import sample_plan
@@ -48,15 +47,6 @@ def test_without_strength_a_photograph_is_shown_as_it_is(
         torch.testing.assert_close(picture, sheet(photos, number)[0], atol=0.1, rtol=0)
 
 
-def test_a_long_photograph_is_seen_through_a_square_in_its_middle(
-    still: Augmenter, photos: PhotoSet
-) -> None:
-    picture = render(still, spec(11))[0]
-    part = sheet(photos, 11)[0][None, :, 24:120, 24:120]
-    expected = torch.nn.functional.interpolate(part, SIDE, mode="bilinear")[0]
-    torch.testing.assert_close(picture[:, 2:-2, 2:-2], expected[:, 2:-2, 2:-2], atol=0.2, rtol=0)
-
-
 def test_a_recoloured_article_stands_before_its_own_background(
     still: Augmenter, photos: PhotoSet
 ) -> None:
@@ -75,13 +65,6 @@ def test_elsewhere_is_another_background(still: Augmenter, photos: PhotoSet) -> 
         assert (picture - pixels).abs()[:, :6].mean() > 8  # the frame of the photograph
         shown = ((picture[2] - picture[0]) > 80).float().mean()
         assert shown >= 0.8 * (blue > 80).float().mean()  # all of the garment, perhaps larger
-
-
-def test_close_is_a_part(still: Augmenter, photos: PhotoSet) -> None:
-    _, mask = sheet(photos, 0)
-    for picture in render(still, *[spec(0, "close") for _ in range(4)]):
-        red = (picture[0] - picture[1]) > 80
-        assert red.float().mean() > mask.mean() + 0.05
 
 
 def test_a_print_lies_on_the_article(still: Augmenter, photos: PhotoSet) -> None:
@@ -150,25 +133,3 @@ def test_whole_plans_depend_on_the_seed_alone(photos: PhotoSet, stencils: Stenci
     # No picture stays as it was, and none is lost.
     assert ((one - other).abs().mean(dim=(1, 2, 3)) > 1).all()
     assert (one.std(dim=(2, 3)).amax(dim=1) > 4).all()
-
-
-def test_a_recoloured_garment_is_seen_in_its_colour(photos: PhotoSet) -> None:
-    """With crops, turns, bends, another background and other light."""
-    augmenter = Augmenter(48, photos=photos)
-    red = tuple(map(float, SHADES["red"]["red"]))
-    specs = [spec(n, "elsewhere", colour=red) for n in range(10)] * 2
-    pictures = render(augmenter, *specs)
-    reddish = (pictures[:, 0] - pictures[:, 1:3].amax(dim=1)) > 50
-    assert (reddish.float().mean(dim=(1, 2)) > 0.08).float().mean() > 0.9
-
-
-def test_a_source_that_is_not_there_is_named(photos: PhotoSet) -> None:
-    with pytest.raises(ValueError, match="no pictures of that source"):
-        render(Augmenter(24), spec(0))
-    with pytest.raises(ValueError, match="no pictures of that source"):
-        render(Augmenter(24, photos=photos), PictureSpec("stencil", 0, Traits(), printed=0))
-    with pytest.raises(TypeError, match="not a number within a pool"):
-        render(
-            Augmenter(24, photos=photos),
-            PictureSpec("photograph", Product("mug", 0, "plain", "red"), Traits()),
-        )

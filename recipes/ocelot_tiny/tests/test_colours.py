@@ -27,12 +27,6 @@ def test_lab(rgb: tuple[int, ...], lab: tuple[float, ...]) -> None:
     np.testing.assert_allclose(to_lab(np.array(rgb, float)), lab, atol=0.06)
 
 
-def test_lab_keeps_the_shape() -> None:
-    colours = np.random.default_rng(0).uniform(0, 255, (4, 5, 3))
-    assert to_lab(colours).shape == (4, 5, 3)
-    np.testing.assert_allclose(to_lab(colours)[2, 3], to_lab(colours[2, 3]))
-
-
 def test_each_shade_has_one_family_and_each_family_its_own_shade() -> None:
     assert tuple(SHADES) == FAMILIES == tuple(COLOURS)
     names = [shade for shades in SHADES.values() for shade in shades]
@@ -64,8 +58,3 @@ def test_random_colours_stay_in_their_family(family: str) -> None:
     names = [name_of(np.array(rgb), farthest=40) for rgb in drawn]
     assert names.count(family) > 120
     assert sum(name not in (family, None) for name in names) < 20
-
-
-def test_a_seed_gives_one_colour() -> None:
-    one, same, other = (random_rgb(random.Random(n), "teal", "mint") for n in (1, 1, 2))
-    assert one == same != other

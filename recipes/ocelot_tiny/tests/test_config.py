@@ -10,7 +10,6 @@ from recipes.ocelot_tiny.config import RecipeConfig
 
 LEGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
 GROUPS = "[optimiser]\nsteps = 1\n[groups]\ndrawings = 8\n"
-TABLES = "[tables]\nroot = 't'\nfolders = ['a']\n"
 PHOTOGRAPHS = "[photographs]\nfolder = 'p'\n"
 
 
@@ -25,10 +24,6 @@ def test_the_legs_can_be_read(file: Path) -> None:
     [
         (GROUPS.replace("drawings = 8", ""), "above 0"),
         (GROUPS.replace("8", "-8"), "drawings"),
-        (GROUPS.replace("8", "8\nrecolourings = 1"), "recolourings needs a section"),
-        (GROUPS.replace("8", "8\nviews = 1"), "views needs a section"),
-        (GROUPS.replace("8", "8\nprints = 1"), "prints needs a section"),
-        (GROUPS.replace("8", "8\nwords = 1"), "words needs a section"),
         (PHOTOGRAPHS + GROUPS.replace("8", "8\nwords = 1"), "words describes photographs"),
         ("[drawings]\nviews = 0\n" + GROUPS, "views and theme_views of at least 1"),
         (
@@ -36,7 +31,6 @@ def test_the_legs_can_be_read(file: Path) -> None:
             "stencil_views",
         ),
         (GROUPS + "own = 3\n", "own"),
-        (GROUPS.replace("8", "8\ndesigns = 1"), r"designs needs a section \[tables\]"),
         (
             "[tables]\nroot = 't'\nfolders = ['a']\n" + GROUPS.replace("8", "8\ntitles = 1"),
             "titles",

@@ -10,12 +10,8 @@ from recipes.ocelot_tiny.catalogue.split import held_out
 from recipes.ocelot_tiny.catalogue.vocabulary import COLOURS, KINDS, PATTERNS, Product
 from recipes.ocelot_tiny.drawings import (
     TASKS,
-    Theme,
-    Wanted,
-    random_product,
     sample_triplet,
     sample_triplets,
-    subjects_of,
 )
 
 EVERY = [
@@ -60,34 +56,3 @@ def test_the_target_answers_the_query_and_the_reference_does_not(task: str) -> N
         else:
             assert triplet.reference is not None and triplet.text
             assert not triplet.wanted.accepts(triplet.reference)
-
-
-def test_wanted() -> None:
-    red = Product("kettle", 0, "plain", "red")
-    assert Wanted().accepts(red)
-    assert Wanted(kind="kettle", style=0).accepts(red)
-    assert not Wanted(kind="kettle", style=1).accepts(red)
-    assert not Wanted(colour="blue").accepts(red)
-    assert not Wanted().accepts(Theme("leopard", "tan"))
-
-
-def test_a_batch_depends_on_its_seed_alone() -> None:
-    one, same, other = (sample_triplets(random.Random(seed), 32) for seed in (1, 1, 2))
-    assert one == same != other
-
-
-def test_subjects_are_every_target_and_then_the_references_there_are() -> None:
-    triplets = sample_triplets(random.Random(5), 40)
-    subjects = subjects_of(triplets)
-    assert subjects[:40] == [triplet.target for triplet in triplets]
-    seen = [triplet.reference for triplet in triplets if triplet.reference is not None]
-    assert subjects[40:] == seen and 0 < len(seen) < 40
-
-
-def test_random_products_are_of_what_is_fixed_and_allowed() -> None:
-    rng = random.Random(2)
-    drawn = [random_product(rng, held_out, kind="kettle") for _ in range(60)]
-    assert {one.kind for one in drawn} == {"kettle"} and len({one.style for one in drawn}) > 1
-    assert all(map(held_out, drawn))
-    free = [random_product(rng, lambda product: True) for _ in range(400)]
-    assert 0.3 < sum(one.pattern == "plain" for one in free) / 400 < 0.5

@@ -9,7 +9,7 @@ import pytest
 from ocelot.training.batch import Query
 from recipes.ocelot_tiny.batch_plan import ANY, BatchPlan, PictureSpec, Subjects, Traits
 from recipes.ocelot_tiny.listings import Listing, family_of, read_listings
-from recipes.ocelot_tiny.pictures import COLOUR_IDS, listing_of, number_in_pool
+from recipes.ocelot_tiny.pictures import listing_of, number_in_pool
 from recipes.ocelot_tiny.samplers import sample_plan
 from recipes.ocelot_tiny.tests import made
 
@@ -124,13 +124,3 @@ def test_prints_go_onto_real_products(subjects: Subjects) -> None:
             if spec.tiled:
                 assert spec.printed is not None and subjects.photographs[spec.printed].article
     assert made_of >= {("photograph", True), ("photograph", False), ("stencil", True)}
-
-
-def test_labels_say_what_is_known(subjects: Subjects) -> None:
-    (plan,) = plans(subjects, listed=20)[:1]
-    for spec in plan.pictures:
-        photograph = subjects.photographs[number_in_pool(spec)]
-        family = photograph.colour
-        expected = ANY if family is None else COLOUR_IDS[family]
-        assert spec.traits.colour == expected
-        assert (spec.traits.sort == ANY) == (photograph.sort == photograph.kind)

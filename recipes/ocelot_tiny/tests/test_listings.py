@@ -11,8 +11,6 @@ from PIL import Image, ImageDraw
 from ocelot.errors import ConfigurationError
 from recipes.ocelot_tiny.batch_plan import Subjects
 from recipes.ocelot_tiny.listings import (
-    family_of,
-    kind_words,
     plain_background,
     read_listings,
     themed_pairs,
@@ -55,17 +53,6 @@ def test_a_table_that_cannot_be_read_is_named(
         read_listings(tmp_path)
 
 
-def test_colours_of_shops() -> None:
-    said = {"navy blue": "blue", "Off White": None, "off white": "white", "multi": None}
-    said |= {"steel": "grey", "black/white": None, "matte black": "black", "": None}
-    assert {colour: family_of(colour) for colour in said} == said
-
-
-def test_kinds_have_words_that_people_use() -> None:
-    assert kind_words("tshirts") == ("tshirts", "t-shirt", "tshirt", "tee")
-    assert kind_words("blorf") == ("blorf",)
-
-
 def test_a_plain_background_is_found_from_the_border() -> None:
     picture = Image.new("RGB", (120, 90), (250, 249, 246))
     pen = ImageDraw.Draw(picture)
@@ -77,11 +64,6 @@ def test_a_plain_background_is_found_from_the_border() -> None:
     assert mask is not None
     inside, expected = mask > 127, np.asarray(truth) > 127
     assert (inside & expected).sum() / (inside | expected).sum() > 0.97
-
-
-def test_a_full_picture_has_no_plain_background() -> None:
-    noise = np.random.default_rng(0).integers(0, 255, (60, 60, 3)).astype(np.uint8)
-    assert plain_background(noise) is None
 
 
 def test_themes_are_told_by_titles(tmp_path: Path) -> None:

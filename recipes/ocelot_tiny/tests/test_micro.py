@@ -1,4 +1,4 @@
-"""A small network, trained for less than a minute, finds what it has never seen."""
+"""A small network, trained for some seconds, finds what it has never seen."""
 
 from __future__ import annotations
 
@@ -19,13 +19,11 @@ from ocelot.training.batch import collate, embed
 from ocelot.training.config import DataConfig, NetworkConfig, OptimiserConfig
 from ocelot.training.loop import train
 from ocelot.training.loss import accepts
-from recipes.ocelot_tiny import drawings, pools
 from recipes.ocelot_tiny.augment import Augmenter
 from recipes.ocelot_tiny.batch_plan import BatchPlan, Subjects
-from recipes.ocelot_tiny.catalogue.split import held_out
-from recipes.ocelot_tiny.config import DrawingsConfig, GroupsConfig, PhotographsConfig, RecipeConfig
+from recipes.ocelot_tiny.config import GroupsConfig, PhotographsConfig, RecipeConfig
 from recipes.ocelot_tiny.photographs import read_photo_set
-from recipes.ocelot_tiny.samplers import add_triplets, sample_plan
+from recipes.ocelot_tiny.samplers import sample_plan
 from recipes.ocelot_tiny.source import RecipeSource
 
 SIZE = 48
@@ -101,21 +99,6 @@ def _decorate(pen: ImageDraw.ImageDraw, what: str, rng: random.Random) -> None:
 
 
 @pytest.fixture
-def small_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the catalogue only what can be drawn in a few seconds."""
-    few = {
-        "KINDS": ("phone case", "kettle", "mug", "headphones", "iron", "camera", "television"),
-        "PATTERNS": ("plain", "leopard", "zebra", "dots"),
-        "COLOURS": ("red", "blue", "green", "tan", "white", "purple"),
-    }
-    for module in (drawings, pools):
-        for table, names in few.items():
-            whole = getattr(module, table)
-            monkeypatch.setattr(module, table, {name: whole[name] for name in names})
-        monkeypatch.setattr(module, "PRINTS", few["PATTERNS"][1:])
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The photographs, with a list of those that are held out."""
     folder = tmp_path / "photographs"
@@ -144,10 +127,9 @@ def config(photographs: Path) -> RecipeConfig:
         photographs=PhotographsConfig(
             folder=str(photographs), held_out=str(photographs / "held_out.txt")
         ),
-        drawings=DrawingsConfig(views=2, theme_views=6),
-        groups=GroupsConfig(recolourings=8, views=6, drawings=28),
+        groups=GroupsConfig(recolourings=8, views=6),
         optimiser=OptimiserConfig(
-            steps=320, learning_rate=4e-3, warmup=20, average=0.97, bf16=False, save_every=1000,
+            steps=200, learning_rate=4e-3, warmup=20, average=0.97, bf16=False, save_every=1000,
             evaluate_every=0,
         ),
     )  # fmt: skip
@@ -161,25 +143,6 @@ def of_photographs(maker: str, run: Path, photographs: Path) -> tuple[BatchPlan,
     rng = random.Random(maker)
     plan = sample_plan(rng, Subjects(photos.photographs), {maker: HELD_OUT})
     return plan, Augmenter(SIZE, photos=photos, strength=0.6).render(plan.pictures, rng)
-
-
-def of_combinations() -> tuple[BatchPlan, torch.Tensor]:
-    """Drawn products in colours and prints in which they are never trained on."""
-    rng = random.Random("combinations")
-    tasks = [task for task in drawings.TASKS if task not in ("words", "view")]
-    triplets = [
-        drawings.sample_triplet(
-            rng, tasks[number % len(tasks)], drawings.random_product(rng, held_out), lambda _: True
-        )
-        for number in range(60)
-    ]
-    plan = BatchPlan()
-    add_triplets(plan, triplets)
-    drawn = [
-        pools.draw(subject, 10**9 + number, SIZE)
-        for number, subject in enumerate(drawings.subjects_of(triplets))
-    ]
-    return plan, torch.from_numpy(np.stack(drawn)).float()
 
 
 def recall_and_chance(
@@ -198,24 +161,18 @@ def recall_and_chance(
     return float(recall), float(fits.float().sum(dim=1).mean()) / (len(pixels) - 1)
 
 
-def test_it_finds_what_it_has_never_seen(
-    one_thread: None, small_catalogue: None, folder: Path, tmp_path: Path
-) -> None:
+def test_it_finds_what_it_has_never_seen(one_thread: None, folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     settings = config(folder)
     checkpoint = read_folder(train(settings, RecipeSource(settings, run), run, device="cpu"))
     network = build(checkpoint)
     assert 200_000 < sum(part.numel() for part in network.parameters()) < 300_000
-    # A blind guess is right once in 62, 47 and 18 times. Views have a higher bar, because an
+    # A blind guess is right once in 62 and 47 times. Views have a higher bar, because an
     # untrained network, which sees colours, finds 8 times as many as chance.
-    searches = {
-        "recolourings": (of_photographs("recolourings", run, folder), 8),
-        "views": (of_photographs("views", run, folder), 14),
-        "combinations": (of_combinations(), 6),
-    }
     found = {}
-    for name, (search, least) in searches.items():
-        recall, chance = recall_and_chance(network, checkpoint.tokenizer, *search)
+    for name, least in (("recolourings", 6), ("views", 12)):
+        plan, pixels = of_photographs(name, run, folder)
+        recall, chance = recall_and_chance(network, checkpoint.tokenizer, plan, pixels)
         assert chance < 0.06, name
         found[name] = (recall, least * chance)
     assert all(recall >= bar for recall, bar in found.values()), found

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import random
-import subprocess
-import sys
+import zlib
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,18 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocelot.errors import ConfigurationError
-from ocelot.training.batch import Query
 from ocelot.training.loss import accepts
 from recipes.ocelot_tiny.batch_plan import (
     ANY,
     NONE,
-    OPEN,
     BatchPlan,
     PictureSpec,
     Subjects,
     Traits,
 )
-from recipes.ocelot_tiny.catalogue.vocabulary import COLOURS
 from recipes.ocelot_tiny.config import GroupsConfig
 from recipes.ocelot_tiny.drawings import sample_triplets
 from recipes.ocelot_tiny.samplers import SAMPLERS, add_triplets, missing_for, sample_plan
@@ -35,7 +29,7 @@ from recipes.ocelot_tiny.tests import made
 SHARES = {"recolourings": 6, "views": 7, "prints": 6, "drawings": 12, "words": 20}
 SUBJECTS = made.subjects()
 OF_PHOTOGRAPHS = tuple(SHARES)  # the others are in test_listing_samplers
-SEEDS = range(12)
+SEEDS = range(8)
 
 
 def plan(seed: int, subjects: Subjects = SUBJECTS, **shares: int) -> BatchPlan:
@@ -63,12 +57,6 @@ TRAITS = st.builds(Traits, *[st.integers(NONE, 2)] * len(Traits._fields))
 def test_accepts_is_equality_with_two_jokers(wanted: list[Traits], shown: list[Traits]) -> None:
     expected = [[fits(one, other) for other in shown] for one in wanted]
     assert accepts(torch.tensor(wanted), torch.tensor(shown)).tolist() == expected
-
-
-def test_open_asks_for_nothing_and_a_bare_picture_fits_nothing_that_is_asked() -> None:
-    assert fits(OPEN, Traits()) and fits(OPEN, Traits(item=3, colour=2))
-    for name in Traits._fields:
-        assert not fits(OPEN._replace(**{name: 0}), Traits())
 
 
 def test_a_plan_depends_on_its_seed_alone() -> None:
@@ -107,34 +95,11 @@ def test_recolourings_ask_for_the_same_garment_in_another_colour() -> None:
     assert shades > 10
 
 
-def test_recolourings_have_three_colours_of_each_garment() -> None:
-    made_up = plan(3, recolourings=8)
-    colours: dict[int, list[int]] = {}
-    for spec in made_up.pictures:
-        photograph = SUBJECTS.photographs[number_of(spec)]
-        assert photograph.article
-        colours.setdefault(number_of(spec), []).append(spec.traits.colour)
-        if spec.colour is None:
-            family = photograph.colour
-            expected = ANY if family is None else list(COLOURS).index(family)
-            assert spec.traits.colour == expected and spec.traits.shade == ANY
-        else:
-            assert spec.traits.shade >= 0
-    assert len(colours) == 8
-    assert all(len(of) == len(set(of)) == 3 for of in colours.values())
-
-
 def test_a_garment_without_a_clear_colour_is_no_target_as_it_is() -> None:
     unclear = Subjects([made.photograph(n, "hat") for n in range(4)])
     made_up = plan(0, unclear, recolourings=4)
     assert any(spec.colour is None for spec in made_up.pictures)
     assert all(made_up.pictures[query.target].colour is not None for query in made_up.queries)
-
-
-def test_several_garments_of_a_kind_come_together() -> None:
-    drawn = plan(5, recolourings=8).pictures[::3]
-    kinds = [SUBJECTS.photographs[number_of(spec)].kind for spec in drawn]
-    assert sum(one == other for one, other in itertools.pairwise(kinds)) >= 5
 
 
 def test_views_show_one_photograph_twice() -> None:
@@ -148,13 +113,6 @@ def test_views_show_one_photograph_twice() -> None:
         assert seen.traits.colour == meant.traits.colour
         articles += SUBJECTS.photographs[number_of(meant)].article
     assert len(made_up.queries) == 8 and articles == 4
-
-
-def test_views_of_what_there_is() -> None:
-    garments = Subjects(SUBJECTS.photographs[:6])
-    assert len(plan(0, garments, views=5).queries) == 5
-    fruit = Subjects(SUBJECTS.photographs[16:])
-    assert len(plan(0, fruit, views=5).queries) == 5
 
 
 def test_prints_ask_for_a_kind_with_a_picture_on_it() -> None:
@@ -178,14 +136,6 @@ def test_prints_ask_for_a_kind_with_a_picture_on_it() -> None:
             references["theme" if seen.printed is None else "product"] += 1
     assert sources["stencil"] > sources["photograph"] > 0
     assert references["theme"] > references["product"] > 0
-
-
-def test_four_prints_come_on_the_same_two_kinds() -> None:
-    made_up = plan(6, prints=8)
-    kinds = [query.wanted.kind for query in made_up.queries]
-    for first in (0, 8):
-        assert kinds[first : first + 2] * 4 == kinds[first : first + 8]
-        assert kinds[first] != kinds[first + 1]
 
 
 def test_drawings_are_the_triplets_of_the_catalogue() -> None:
@@ -237,29 +187,11 @@ def test_words_come_last_and_speak_of_what_is_shown() -> None:
     assert min(asked[name] for name in ("photograph", "stencil", "sort", "colour")) > 10
 
 
-def test_words_say_the_kind_as_people_write_it() -> None:
-    carton = Subjects([made.photograph(0, "soy-milk", article=False)])
-    for seed in range(40):
-        asked = plan(seed, carton, views=1, words=1).queries[-1]
-        assert asked.text is not None
-        assert "soy-milk" not in asked.text
-
-
 def test_a_kind_has_one_number_in_every_process() -> None:
     """Processes compare each other's pictures, and a resumed run its remembered ones."""
-    code = (
-        "import random, sys; sys.path.insert(0, '.')\n"
-        "from recipes.ocelot_tiny.samplers import sample_plan\n"
-        "from recipes.ocelot_tiny.tests.made import subjects\n"
-        "plan = sample_plan(random.Random(2), subjects(), {'prints': 3, 'words': 4})\n"
-        "print([list(spec.traits) for spec in plan.pictures])\n"
-    )
-    root = Path(__file__).parents[3]
-    for number in range(9, 0, -1):  # here in another order, which must not count
-        plan(number, views=5)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
-    expected = [list(spec.traits) for spec in plan(2, prints=3, words=4).pictures]
-    assert done.stdout.strip() == str(expected), done.stderr
+    for spec in plan(2, recolourings=5).pictures:
+        kind = SUBJECTS.photographs[number_of(spec)].kind
+        assert spec.traits.kind == zlib.crc32(kind.encode())
 
 
 def test_groups_are_as_many_as_there_are_photographs() -> None:
@@ -283,25 +215,3 @@ def test_what_a_sampler_lacks_is_said(subjects: Subjects, sampler: str, message:
     with pytest.raises(ConfigurationError, match=message):
         plan(0, subjects, **{sampler: 3})
     assert missing_for(subjects, sampler) and not missing_for(SUBJECTS, sampler)
-
-
-def test_no_groups_need_no_subjects() -> None:
-    assert plan(0, Subjects(), recolourings=0, prints=0).queries == []
-
-
-def test_subjects_are_sorted_by_kind() -> None:
-    assert SUBJECTS.articles == {
-        "t-shirt": list(range(9)),
-        "dress": list(range(9, 15)),
-        "hat": [15],
-    }
-    assert SUBJECTS.whole == {"pear": [16, 17, 18, 19, 20], "soy-milk": [21, 22]}
-    assert SUBJECTS.products == {"mug": [0, 1], "phone case": [2], "kettle": [3]}
-
-
-def test_a_plan_numbers_its_pictures() -> None:
-    plan = BatchPlan()
-    first, second = (plan.add(PictureSpec("stencil", n, Traits())) for n in (5, 6))
-    plan.ask(first, "text", second, OPEN)
-    assert (first, second) == (0, 1)
-    assert plan.queries == [Query(0, "text", 1, OPEN)]

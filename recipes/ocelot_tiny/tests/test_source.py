@@ -48,10 +48,8 @@ def searches(
     ("numbers", "has_stencils", "names"),
     [
         (slice(None), True, ["recolourings", "views", "prints"]),
-        (slice(None), False, ["recolourings", "views"]),
         (slice(11, None), True, ["views", "prints"]),  # fruit
-        (slice(0, 1), True, ["recolourings", "views", "prints"]),
-        (slice(0, 0), True, []),
+        (slice(0, 1), False, ["recolourings", "views"]),
     ],
 )
 def test_it_measures_what_it_has_pictures_for(
@@ -65,11 +63,6 @@ def test_it_measures_what_it_has_pictures_for(
     recalls = searches(photos, stencils if has_stencils else None, words, numbers)
     assert list(recalls) == names
     assert all(0 <= recall <= 1 for recall in recalls.values())
-
-
-def test_one_network_has_one_recall(photos: PhotoSet, words: TextTokenizer) -> None:
-    one, same = (searches(photos, None, words, slice(None)) for _ in range(2))
-    assert one == same
 
 
 def test_drawn_combinations_are_searched_too(words: TextTokenizer) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ocelot.training.vocabulary import build_tokenizer
-from recipes.ocelot_tiny.english import english_words
 from recipes.ocelot_tiny.source import RecipeSource
 from recipes.ocelot_tiny.tests import made
-from recipes.ocelot_tiny.words import KIND_WORDS
+from recipes.ocelot_tiny.words import KIND_WORDS, english_words
 
 
 def test_the_list_is_sorted_words() -> None:

@@ -1,20 +1,23 @@
-"""`ocelot demo`: the main job from an empty folder, offline."""
+"""Pictures to try Ocelot with: `ocelot demo`, offline, and `ocelot data`, from the web."""
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ocelot.cli.index import index_with_progress, print_report
+from ocelot.cli.index import print_report
+from ocelot.cli.options import add_command
 from ocelot.cli.search import print_result, reranked, save_outputs
+from ocelot.cli.terminal import progress_bar, writing
 from ocelot.words import count
 
-__all__ = ["demo"]
+__all__ = ["data", "demo"]
 
-QUESTION = "phone case with this image theme"
+_QUESTION = "phone case with this image theme"
 
 
 def demo(
@@ -26,24 +29,22 @@ def demo(
         ocelot demo
     """
     from ocelot.assets import copy_demo_shop, demo_shop_size
-    from ocelot.errors import InputError
 
     started = time.perf_counter()
-    shop = directory / "shop"
-    try:
+    shop, db = directory / "shop", directory / "shop.db"
+    with writing(directory):
         copy_demo_shop(shop)
-    except OSError as error:
-        raise InputError(f"Cannot write to {directory}: {error.strerror or error}.") from None
     typer.echo(f"1. A shop of {count(demo_shop_size())} is in {shop}.")
 
     import ocelot
 
-    with ocelot.open(directory / "shop.db") as engine:
-        report = index_with_progress(engine, [shop / "images"], shop / "metadata.csv")
+    with ocelot.open(db) as engine:
+        with progress_bar("Indexing") as show:
+            report = engine.index(shop / "images", metadata=shop / "metadata.csv", progress=show)
         typer.echo("2. Indexed with Milvus Lite: ", nl=False)
-        print_report(report, engine.count(), str(directory / "shop.db"))
-        typer.echo(f'3. Searching with leopard.jpg and "{QUESTION}":\n')
-        found = engine.search(image=shop / "leopard.jpg", text=QUESTION, rerank=False)
+        print_report(report, engine.count(), str(db))
+        typer.echo(f'3. Searching with leopard.jpg and "{_QUESTION}":\n')
+        found = engine.search(image=shop / "leopard.jpg", text=_QUESTION, rerank=False)
         result = reranked(engine, found)
     print_result(result)
     panorama, page = directory / "panorama.jpg", directory / "answer.html"
@@ -52,9 +53,39 @@ def demo(
     typer.echo(f"   {time.perf_counter() - started:.0f} s in all.\n")
     typer.echo(
         "Next:\n"
-        f"  the page            ocelot serve --db {directory / 'shop.db'}\n"
+        f"  the page            ocelot serve --db {db}\n"
         "  your own folder     ocelot index PICTURES --db mine.db\n"
         '                      ocelot search A.jpg "in blue" --db mine.db\n'
         "  the real encoder    add --encoder bge-visualized-base to both (fetches 0.4 GB once)\n"
         "  a vision model      export OPENAI_API_KEY=…   then search as before"
     )
+
+
+def amazon_reviews(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to unpack it.")],
+) -> None:
+    """Fetch the corpus of the Milvus tutorial: 900 product pictures and leopard.jpg.
+
+    Examples:
+        ocelot data amazon-reviews tutorial
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+    from ocelot.downloads import fetch_amazon_reviews
+
+    with Progress(
+        "Fetching", BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty(),
+    ) as bar:  # fmt: skip
+        task = bar.add_task("Fetching", total=None)
+        folder = fetch_amazon_reviews(
+            directory, progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    typer.echo(f"The pictures are in {folder}. Next: ocelot index {folder}")
+
+
+data = typer.Typer(
+    help="Fetch public data to try Ocelot with.", no_args_is_help=True, rich_markup_mode=None
+)
+add_command(data, amazon_reviews)

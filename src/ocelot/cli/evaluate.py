@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ocelot.cli.options import BATCH, ENCODER, MEASURE, RERANKER, Given, Json, add_command, takes
-from ocelot.cli.terminal import printable, waiting
+from ocelot.cli.options import (
+    BATCH,
+    ENCODER,
+    MEASURE,
+    RERANKER,
+    Given,
+    Json,
+    Settings,
+    add_command,
+    takes,
+)
+from ocelot.cli.terminal import print_json, print_table, say, waiting
+from ocelot.errors import InputError
 from ocelot.words import count
 
 if TYPE_CHECKING:
@@ -31,7 +41,6 @@ Data = Annotated[Path, typer.Argument(metavar="DIR")]
 Images = Annotated[
     Path | None, typer.Option("--images", metavar="DIR", help="The folder of the pictures.")
 ]
-Split = Annotated[str, typer.Option("--split", help="A test split has no published answers.")]
 Queries = Annotated[Path, typer.Argument(metavar="QUERIES.jsonl")]
 Gallery = Annotated[
     Path, typer.Option("--images", metavar="DIR", help="The folder of the gallery.")
@@ -43,7 +52,10 @@ _OPTIONS = (ENCODER, BATCH, RERANKER, MEASURE)
 def cirr(
     data: Data,
     *,
-    split: Split = "val",
+    split: Annotated[
+        Literal["val", "test1"],
+        typer.Option(metavar="val|test1", help="A test split has no published answers."),
+    ] = "val",
     images: Images = None,
     given: Given,
     as_json: Json = False,
@@ -59,8 +71,7 @@ def cirr(
     """
     from ocelot.evaluation.benchmarks.cirr import read_cirr
 
-    _one_of("--split", split, ("val", "test1"))
-    _measure(read_cirr(data, split=split, images=images, **_wording(given)), given, as_json)
+    _measure(given, as_json, read_cirr, data, split=split, images=images)
 
 
 @takes(*_OPTIONS)
@@ -68,7 +79,8 @@ def fashioniq(
     data: Data,
     *,
     gallery: Annotated[
-        str, typer.Option("--gallery", help="original, or captions (smaller and easier).")
+        Literal["original", "captions"],
+        typer.Option(metavar="original|captions", help="captions is smaller and easier."),
     ] = "original",
     images: Images = None,
     given: Given,
@@ -81,18 +93,19 @@ def fashioniq(
     Examples:
         ocelot evaluate fashioniq FashionIQ --encoder bge-visualized-base
     """
-    from ocelot.evaluation.benchmarks.fashioniq import GALLERIES, read_fashioniq
+    from ocelot.evaluation.benchmarks.fashioniq import read_fashioniq
 
-    _one_of("--gallery", gallery, GALLERIES)
-    benchmark = read_fashioniq(data, gallery=gallery, images=images, **_wording(given))
-    _measure(benchmark, given, as_json)
+    _measure(given, as_json, read_fashioniq, data, gallery=gallery, images=images)
 
 
 @takes(*_OPTIONS)
 def circo(
     data: Data,
     *,
-    split: Split = "val",
+    split: Annotated[
+        Literal["val", "test"],
+        typer.Option(metavar="val|test", help="A test split has no published answers."),
+    ] = "val",
     images: Images = None,
     given: Given,
     as_json: Json = False,
@@ -107,8 +120,7 @@ def circo(
     """
     from ocelot.evaluation.benchmarks.circo import read_circo
 
-    _one_of("--split", split, ("val", "test"))
-    _measure(read_circo(data, split=split, images=images, **_wording(given)), given, as_json)
+    _measure(given, as_json, read_circo, data, split=split, images=images)
 
 
 @takes(*_OPTIONS)
@@ -122,7 +134,7 @@ def genecis(data: Data, *, images: Images = None, given: Given, as_json: Json = 
     """
     from ocelot.evaluation.benchmarks.genecis import read_genecis
 
-    _measure(read_genecis(data, images=images, **_wording(given)), given, as_json)
+    _measure(given, as_json, read_genecis, data, images=images)
 
 
 @takes(*_OPTIONS)
@@ -135,7 +147,6 @@ def triplets(queries: Queries, images: Gallery, *, given: Given, as_json: Json =
     Examples:
         ocelot evaluate triplets queries.jsonl --images pictures --out runs/a
     """
-    from ocelot.errors import InputError
     from ocelot.evaluation.benchmarks.triplets import read_triplets, triplets_benchmark
     from ocelot.indexing.scan import File, scan
     from ocelot.types import Failure
@@ -145,9 +156,9 @@ def triplets(queries: Queries, images: Gallery, *, given: Given, as_json: Json =
         raise InputError(f"There is no folder {images}.")
     found = list(scan([images]))
     pictures = [Path(file.path) for file in found if isinstance(file, File)]
-    benchmark = triplets_benchmark(queried, images.absolute(), pictures, **_wording(given))
-    failures = tuple(file for file in found if isinstance(file, Failure))
-    _measure(benchmark, given, as_json, failures)
+    failures = [file for file in found if isinstance(file, Failure)]
+    where = (queried, images.absolute(), pictures)
+    _measure(given, as_json, triplets_benchmark, *where, failures=failures)
 
 
 def compare(
@@ -170,39 +181,35 @@ def compare(
 
     found = compared(first, second, row=row)
     if as_json:
-        typer.echo(json.dumps([vars(one) for one in found]))
+        print_json(found)
         return
-    typer.echo(f"{'':<16}{'A':>8}{'B':>8}{'B - A':>9}{'p':>9}")
-    for one in found:
-        figures = f"{one.a:8.3f}{one.b:8.3f}{one.b - one.a:+9.3f}{one.p:9.4f}"
-        typer.echo(printable(f"{one.metric:<16}") + figures)
-
-
-def _one_of(option: str, value: str, known: Any) -> None:
-    from ocelot.errors import InputError
-
-    if value not in known:
-        raise InputError(f"{option} must be {' or '.join(known)}, was: {value!r}.")
-
-
-def _wording(given: Given) -> dict[str, str]:
-    """The template, if one is chosen."""
-    template = given.pop("template")
-    return {} if template is None else {"template": template}
+    titles = ["A", "B", "B - A", "p"]
+    rows = [
+        (one.metric, f"{one.a:.3f}", f"{one.b:.3f}", f"{one.b - one.a:+.3f}", f"{one.p:.4f}")
+        for one in found
+    ]
+    print_table(["", *titles], rows, right=titles)
 
 
 def _measure(
-    benchmark: Benchmark, given: Given, as_json: bool, failures: tuple[Failure, ...] = ()
+    given: Given,
+    as_json: bool,
+    read: Callable[..., Benchmark],
+    *where: Any,
+    failures: Sequence[Failure] = (),
+    **options: Any,
 ) -> None:
-    """Rank, measure, write and show."""
+    """Read a benchmark, rank, measure, write and show."""
     from ocelot.build import build_encoder, build_reranker
-    from ocelot.errors import InputError
     from ocelot.evaluation.figures import evaluate
     from ocelot.evaluation.report import read_trec_run, report, write_report
     from ocelot.evaluation.run import GalleryImages, rank, rank_names
     from ocelot.settings import load_settings
 
-    depth, trec, out = (given.pop(name) for name in ("depth", "run", "out"))
+    template, depth, trec, out = map(given.pop, ("template", "depth", "run", "out"))
+    if template is not None:
+        options["template"] = template
+    benchmark = read(*where, **options)
     if out is None and not any(query.targets for query in benchmark.queries):
         raise InputError(
             f"The answers of {benchmark.name} are not published: give --out DIR, and send the "
@@ -213,11 +220,12 @@ def _measure(
     if trec is not None:
         ranked = rank_names(benchmark, read_trec_run(trec))
     else:
-        encoder = build_encoder(settings, pictures=_folders(benchmark))
+        folders = sorted({picture.path.parent for picture in benchmark.pictures.values()})
+        encoder = build_encoder(settings, pictures=folders)
         reranker = None
         if given["reranker"] is not None:  # a default would charge for a language model unasked
             reranker = build_reranker(settings, encoder, GalleryImages(benchmark.pictures))
-        with waiting(f"{count(len(benchmark.queries), 'query')}", quiet=as_json):
+        with waiting(count(len(benchmark.queries), "query"), quiet=as_json):
             ranked = rank(encoder, benchmark, reranker, depth=depth or _DEPTH)
     ranked = replace(ranked, failures=(*failures, *ranked.failures))
     evaluation = evaluate(ranked)
@@ -226,56 +234,83 @@ def _measure(
         found["encoder"] = settings.encoder
     files = [] if out is None else write_report(out, ranked, found)
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        print_json(found)
         return
-    made_by = settings.encoder if encoder is not None else str(trec)
-    queries_over = f"{count(evaluation.queries, 'query')} over {count(evaluation.gallery)}"
-    typer.echo(printable(f"{queries_over} ({made_by})"))
+    made_by = settings.encoder if encoder is not None else trec
+    say(f"{count(evaluation.queries, 'query')} over {count(evaluation.gallery)} ({made_by})")
     if benchmark.name != "triplets":
-        typer.echo(printable(f"{benchmark.name}: {benchmark.protocol} Text: {benchmark.template}"))
+        say(f"{benchmark.name}: {benchmark.protocol} Text: {benchmark.template}")
     if evaluation.composed:
-        _show_all(evaluation, ranked)
+        _print_figures(evaluation)
+        _print_gains(evaluation, ranked)
+        for task, figures in evaluation.tasks.items():
+            typer.echo()
+            say(f"{task}: {count(figures.queries, 'query')}")
+            _print_figures(figures)
     for file in files:
-        typer.echo(printable(f"wrote {file}"), err=True)
-    _show_failures(benchmark, ranked)
+        say(f"wrote {file}", err=True)
+    _print_failures(benchmark, ranked)
 
 
-def _folders(benchmark: Benchmark) -> list[Path]:
-    """Those of the pictures, to calibrate int8 with."""
-    return sorted({picture.path.parent for picture in benchmark.pictures.values()})
+def _print_figures(result: Figures) -> None:
+    names = list(result.composed)
+    rows: list[list[str]] = []
+
+    def add(label: str, figures: Mapping[str, float]) -> None:
+        known = {} if figures.get("queries") == 0 else figures
+        rows.append([label, *(f"{known[n]:.3f}" if n in known else "-" for n in names)])
+
+    for row in ("composed", "reranked", "image_only", "text_only", "chance"):
+        figures = getattr(result, row)
+        if figures or row == "chance":
+            add(row.replace("_", " "), figures)
+        if row == "composed" and row in result.intervals:
+            for end, label in enumerate(("  95 % from", "  to")):
+                add(label, {name: pair[end] for name, pair in result.intervals[row].items()})
+    print_table(["", *names], rows, right=names)
 
 
-def _show_all(evaluation: Evaluation, run: Run) -> None:
-    _show(evaluation)
+def _print_gains(evaluation: Evaluation, run: Run) -> None:
+    """Print what the composition gains over its parts, and what reranking gained and cost."""
     gap = evaluation.composition_gap
     if gap is not None:
-        typer.echo(
+        say(
             f"composition gap, {gap.metric}: {gap.value:+.3f} ({gap.interval[0]:+.3f} to "
             f"{gap.interval[1]:+.3f}, 95 %), {count(gap.queries, 'query')}"
         )
     cost = run.reranking
-    if cost is not None:
-        gains = [
-            f"{one.metric} {one.value:+.3f} ({one.interval[0]:+.3f} to {one.interval[1]:+.3f})"
-            for one in evaluation.gains
-            if one.interval != (0, 0)
-        ]
-        tokens = cost.usage.prompt_tokens + cost.usage.completion_tokens
-        facts = [f"{cost.seconds:.1f} s"]
-        facts += [f"{tokens:,} tokens"] if cost.usage.calls else []
-        facts += [f"${cost.usage.cost:.2f}"] if cost.usage.cost is not None else []
-        facts += [f"{count(cost.fallbacks, 'query')} not ranked"] if cost.fallbacks else []
-        gained = ", ".join(gains) or "nothing"
-        typer.echo(printable(f"{cost.reranker} over {cost.depth} hits gained {gained}"))
-        typer.echo(f"and took {', '.join(facts)}")
-    for task, figures in evaluation.tasks.items():
-        typer.echo()
-        typer.echo(printable(f"{task}: {count(figures.queries, 'query')}"))
-        _show(figures)
+    if cost is None:
+        return
+    gains = [
+        f"{one.metric} {one.value:+.3f} ({one.interval[0]:+.3f} to {one.interval[1]:+.3f})"
+        for one in evaluation.gains
+        if one.interval != (0, 0)
+    ]
+    tokens = cost.usage.prompt_tokens + cost.usage.completion_tokens
+    facts = [f"{cost.seconds:.1f} s"]
+    facts += [f"{tokens:,} tokens"] if cost.usage.calls else []
+    facts += [f"${cost.usage.cost:.2f}"] if cost.usage.cost is not None else []
+    facts += [f"{count(cost.fallbacks, 'query')} not ranked"] if cost.fallbacks else []
+    say(f"{cost.reranker} over {cost.depth} hits gained {', '.join(gains) or 'nothing'}")
+    say(f"and took {', '.join(facts)}")
+
+
+def _print_failures(benchmark: Benchmark, run: Run) -> None:
+    shown = len(run.failures) if benchmark.strict else _FAILURES_SHOWN
+    for failure in run.failures[:shown]:
+        say(f"{failure.path}: {failure.reason}", err=True)
+    if len(run.failures) > shown or run.unasked:
+        typer.echo(
+            f"{count(len(run.failures))} of {len(benchmark.pictures):,} cannot be read and are not "
+            f"ranked; {count(len(run.unasked), 'query')} without a reference count as misses.",
+            err=True,
+        )
 
 
 @takes(ENCODER, BATCH)
-def text_weight(queries: Queries, images: Gallery, *, given: Given, as_json: Json = False) -> None:
+def text_weight(
+    queries: Queries, images: Gallery, *, settings: Settings, as_json: Json = False
+) -> None:
     """Choose what words count beside a picture for CLIP, SigLIP and the like, on your own queries.
 
     The queries are those of `ocelot evaluate triplets`.
@@ -286,54 +321,24 @@ def text_weight(queries: Queries, images: Gallery, *, given: Given, as_json: Jso
     from ocelot.build import build_encoder
     from ocelot.evaluation import choose_text_weight, read_triplets
     from ocelot.indexing.scan import File, scan
-    from ocelot.settings import load_settings
 
     queried = read_triplets(queries)
-    encoder = build_encoder(load_settings(**given))
+    encoder = build_encoder(settings)
     pictures = [Path(file.path) for file in scan([images]) if isinstance(file, File)]
     found = choose_text_weight(encoder, queried, images, pictures)
     if as_json:
-        typer.echo(json.dumps({"encoder": encoder.name} | vars(found), ensure_ascii=False))
+        print_json({"encoder": encoder.name, **vars(found)})
         return
-    typer.echo("weight     MRR")
-    for weight, mrr in found.mrr.items():
-        typer.echo(f"{weight:6.2f}  {mrr:.3f}{'  best' if weight == found.weight else ''}")
+    rows = [
+        (f"{weight:.2f}", f"{mrr:.3f}", "best" if weight == found.weight else "")
+        for weight, mrr in found.mrr.items()
+    ]
+    print_table(["weight", "MRR", ""], rows, right=["weight", "MRR"])
     typer.echo(
         f"\n{count(found.queries, 'query')}. As set: {found.as_set:.3f}. Chosen on one half, "
         f"measured on the other: {found.held_out:.3f}.\n"
         f"To use it: OCELOT_ENCODER_TEXT_WEIGHT={found.weight}"
     )
-
-
-def _show(result: Figures) -> None:
-    widths = {name: max(8, len(name) + 2) for name in result.composed}
-    cells: Callable[[dict[str, Any]], str] = lambda row: "".join(  # noqa: E731
-        f"{row[name]:{width}.3f}" if name in row else f"{'-':>{width}}"
-        for name, width in widths.items()
-    )
-    typer.echo(" " * 12 + "".join(f"{name:>{width}}" for name, width in widths.items()))
-    for row in ("composed", "reranked", "image_only", "text_only", "chance"):
-        figures = getattr(result, row)
-        if not figures and row != "chance":
-            continue
-        shown = {} if figures.get("queries") == 0 else figures
-        typer.echo(f"{row.replace('_', ' '):<12}" + cells(shown))
-        if row == "composed" and row in result.intervals:
-            for end, label in enumerate(("  95 % from", "  to")):
-                ends = {name: pair[end] for name, pair in result.intervals[row].items()}
-                typer.echo(f"{label:<12}" + cells(ends))
-
-
-def _show_failures(benchmark: Benchmark, run: Run) -> None:
-    shown = len(run.failures) if benchmark.strict else _FAILURES_SHOWN
-    for failure in run.failures[:shown]:
-        typer.echo(printable(f"{failure.path}: {failure.reason}"), err=True)
-    if len(run.failures) > shown or run.unasked:
-        typer.echo(
-            f"{count(len(run.failures))} of {len(benchmark.pictures):,} cannot be read and are not "
-            f"ranked; {count(len(run.unasked), 'query')} without a reference count as misses.",
-            err=True,
-        )
 
 
 for command in (cirr, fashioniq, circo, genecis, triplets, compare, text_weight):

@@ -1,28 +1,31 @@
-"""`ocelot info`: what a collection holds, and what it can be filtered by."""
+"""What there is: `ocelot info`, `ocelot encoders` and `ocelot config show`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ocelot import words
-from ocelot.cli.options import DATABASE, Given, Json, takes
-from ocelot.cli.terminal import print_rows, printable, warn_if_large
+from ocelot.cli import options
+from ocelot.cli.options import Given, Json, Settings, takes
+from ocelot.cli.terminal import print_json, print_table, say, warn_if_large
+from ocelot.words import count
 
 if TYPE_CHECKING:
     from ocelot.collection import Facet
 
-__all__ = ["info"]
+__all__ = ["config", "encoders", "info"]
 
 _EXAMPLES = 4  # values of a field, and characters of each
 _LENGTH = 32
+_PRIVATE = re.compile(r"(?<=://)\S*(?=@)|(?<=\?)\S+")  # user and query of an address
+_ALL = (options.DATABASE, options.INDEX, options.ENCODER, options.BATCH, options.RERANKER)
 
 
-@takes(DATABASE)
-def info(*, given: Given, as_json: Json = False) -> None:
+@takes(options.DATABASE)
+def info(*, settings: Settings, as_json: Json = False) -> None:
     """Show what a collection holds: pictures, encoder, index, and the fields of the metadata.
 
     Of a large collection, the fields are read from a sample of 1,000 pictures.
@@ -33,18 +36,16 @@ def info(*, given: Given, as_json: Json = False) -> None:
     """
     from ocelot.build import build_collection
     from ocelot.collection import facets_of
-    from ocelot.settings import load_settings
 
-    settings = load_settings(**given)
     with build_collection(settings, create=False) as collection:
         table = {**vars(collection.describe()), "search_params": collection.search_params}
         table["others"] = collection.others()
         rows = collection.sample()
     fields = facets_of(row.metadata for row in rows)
-    warn_if_large(settings.db, table["count"])
+    total = table["count"]
+    warn_if_large(settings.db, total)
     if as_json:
-        table |= {"sampled": len(rows), "fields": fields}
-        typer.echo(json.dumps(table, default=vars, ensure_ascii=False))
+        print_json({**table, "sampled": len(rows), "fields": fields, "db": settings.db})
         return
     encoder = table["encoder"]
     runtime = f", {encoder.runtime}" if encoder.runtime else ""
@@ -53,36 +54,82 @@ def info(*, given: Given, as_json: Json = False) -> None:
     table["search_params"] = kept or "defaults; see `ocelot tune`"
     table["others"] = ", ".join(table["others"]) or "no other collections in this database"
     for key, value in table.items():
-        typer.echo(printable(f"{key.replace('_', ' '):<14} {value}"))
-    _print_fields(fields, len(rows), table["count"])
-
-
-def _print_fields(fields: Sequence[Facet], sampled: int, count: int) -> None:
-    """Print the metadata fields, and how many of the pictures looked at have each."""
-    from rich.table import Table
-    from rich.text import Text
-
-    looked_at = words.count(sampled) if sampled >= count else f"a sample of {sampled:,} pictures"
-    typer.echo()
+        say(f"{key.replace('_', ' '):<14} {value}")
+    all_of_them = len(rows) >= total
+    looked_at = count(total) if all_of_them else f"a sample of {len(rows):,} pictures"
     if not fields:
-        typer.echo(f"No metadata in {looked_at}.")
+        typer.echo(f"\nNo metadata in {looked_at}.")
         return
-    typer.echo(f"Metadata of {looked_at}, for --filter:")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("field", "type", "pictures", "examples"):
-        table.add_column(title, justify="right" if title == "pictures" else "left", overflow="fold")
-    for field in fields:
-        name, examples = Text(printable(field.key)), Text(printable(_examples(field)))
-        table.add_row(name, field.kind, f"{field.count:,}", examples)
-    print_rows(table)
+    typer.echo(f"\nMetadata of {looked_at}, for --filter:")
+    print_table(
+        ["field", "type", "pictures", "examples"],
+        [(field.key, field.kind, f"{field.count:,}", _examples(field)) for field in fields],
+        right=["pictures"],
+    )
 
 
 def _examples(field: Facet) -> str:
     if field.kind == "number" and field.distinct > _EXAMPLES:
         return f"{field.low} to {field.high}"
-    texts = [
-        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for value in field.values[:_EXAMPLES]
-    ]
-    short = [text if len(text) <= _LENGTH else f"{text[: _LENGTH - 1]}…" for text in texts]
-    return ", ".join([*short, *(["…"] if field.distinct > len(short) else [])])
+    from ocelot.render.words import short
+
+    shown = [short(_text(value), _LENGTH) for value in field.values[:_EXAMPLES]]
+    return ", ".join([*shown, *(["…"] if field.distinct > len(shown) else [])])
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def encoders(as_json: Json = False) -> None:
+    """List the encoders that have a name, and whether they are installed.
+
+    Examples:
+        ocelot encoders
+    """
+    from ocelot.encoders.catalog import CATALOG, status
+
+    if as_json:
+        print_json([{"name": n, **vars(e), "status": status(n)} for n, e in CATALOG.items()])
+        return
+    rows = []
+    for name, entry in CATALOG.items():
+        size = str(entry.dimension), f"{entry.megabytes:,}"
+        published = f"{entry.figures} ({entry.source})" if entry.figures else "-"
+        rows.append([name, *size, entry.licence, entry.inputs, published, status(name)])
+    titles = ["name", "dimensions", "MB", "licence", "takes", "published", "status"]
+    print_table(titles, rows, right=["dimensions", "MB"])
+    typer.echo(
+        "\nAny other model of pictures and words that sentence-transformers loads: --encoder "
+        "st:NAME, a name on the Hugging Face hub or a folder."
+    )
+
+
+@takes(*_ALL, options.SERVER)
+def show(*, given: Given, as_json: Json = False) -> None:
+    """Show each setting, its value, and where it comes from. Secrets are masked.
+
+    The options are those of other commands: add them to see what they change.
+
+    Examples:
+        ocelot config show
+        ocelot config show --db shop.db --json
+    """
+    from ocelot.settings import load_settings, origins
+
+    values = load_settings(**given).model_dump(mode="json")
+    masked = {
+        name: _PRIVATE.sub("**********", value) if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+    found = origins(**given)
+    if as_json:
+        print_json({name: {"value": masked[name], "origin": found[name]} for name in found})
+        return
+    shown = {name: "" if value is None else _text(value) for name, value in masked.items()}
+    rows = [(name, shown[name], found[name]) for name in found]
+    print_table(["setting", "value", "origin"], rows)
+
+
+config = typer.Typer(help="Look at the settings.", no_args_is_help=True, rich_markup_mode=None)
+options.add_command(config, show)

@@ -14,28 +14,16 @@ import typer
 from ocelot import __version__
 from ocelot.cli import (
     adapt,
-    adopt,
-    backup,
-    config,
-    copy,
-    data,
     demo,
-    duplicates,
-    encoders,
     evaluate,
-    export,
-    import_,
     index,
     info,
-    mcp,
-    reindex,
-    repair,
+    maintenance,
     search,
     serve,
-    similar,
     train,
+    transfer,
     tune,
-    verify,
 )
 from ocelot.cli.options import add_command
 from ocelot.errors import (
@@ -62,15 +50,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    index.index, search.search, similar.similar, adopt.adopt, copy.copy, serve.serve, mcp.mcp,
-    info.info, tune.tune, verify.verify, repair.repair, reindex.reindex, backup.backup,
-    backup.restore, export.export, import_.import_, duplicates.duplicates, train.train, demo.demo,
-    encoders.encoders, adapt.adapt,
+    index.index, search.search, search.similar, transfer.adopt, transfer.copy, serve.serve,
+    serve.mcp, info.info, tune.tune, maintenance.verify, maintenance.repair, maintenance.reindex,
+    transfer.backup, transfer.restore, transfer.export, transfer.import_, maintenance.duplicates,
+    train.train, adapt.adapt, demo.demo, info.encoders,
 ):  # fmt: skip
     add_command(app, command)
 app.add_typer(evaluate.app, name="evaluate")
-app.add_typer(data.app, name="data")
-app.add_typer(config.app, name="config")
+app.add_typer(demo.data, name="data")
+app.add_typer(info.config, name="config")
 
 
 def _version(asked: bool) -> None:
@@ -100,6 +88,7 @@ def run(command: typer.Typer = app) -> None:
 
     Exit codes: 0 done; 1 it failed; 2 the input or a setting cannot be used; 130 interrupted.
     """
+    gc.set_threshold(50_000)  # imports make much that stays, which the collector would walk through
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # an ASCII locale must not fail
             stream.reconfigure(errors="backslashreplace")
@@ -120,7 +109,6 @@ def run(command: typer.Typer = app) -> None:
         _fail(f"The output cannot be written: {error.strerror or error}.", 1)
     finally:
         gc.freeze()  # the collector's last run, at exit, would only take time
-        gc.enable()  # some commands switch it off
 
 
 def _fail(message: str, code: int) -> None:

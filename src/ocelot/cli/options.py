@@ -1,10 +1,9 @@
 """Options that several commands share, each declared once.
 
-Most of them are settings. A command takes them by the group::
+Most of them are settings. A command takes them by the group, and gets the settings::
 
     @takes(DATABASE, ENCODER)
-    def index(directory: Directory, *, given: Given, as_json: Json = False) -> None:
-        settings = load_settings(**given)
+    def index(directory: Directory, *, settings: Settings, as_json: Json = False) -> None: ...
 
 Help and completion show them as if each were a parameter of the command.
 """
@@ -16,49 +15,40 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 from typer.models import OptionInfo
 
+if TYPE_CHECKING:
+    from ocelot.settings import Settings
+else:
+    Settings = Any  # `--help` does not import pydantic
+
 __all__ = [
-    "BATCH",
-    "DATABASE",
-    "ENCODER",
-    "INDEX",
-    "MEASURE",
-    "RERANKER",
-    "SERVER",
-    "Filter",
-    "Given",
-    "Json",
-    "Limit",
-    "MinScore",
-    "Paths",
-    "TextModel",
-    "add_command",
-    "help_of",
-    "option",
-    "takes",
+    "BATCH", "DATABASE", "ENCODER", "INDEX", "MEASURE", "RERANKER", "SERVER", "Filter", "Given",
+    "Json", "Limit", "MinScore", "Paths", "Settings", "TextModel", "add_command", "flag", "help_of",
+    "option", "takes",
 ]  # fmt: skip
 
-Given = dict[str, Any]  # settings by name; None where the command line does not give one
+Given: TypeAlias = dict[str, Any]  # settings by name; None where the command line gives none
 
 
-def option(
-    *names: str, help: str, values: str = "", metavar: str | None = None, **options: Any
-) -> OptionInfo:
+def option(*names: str, help: str, values: str = "", **options: Any) -> OptionInfo:
     """Declare an option whose help, not typer, says what its default means.
 
     Args:
         values: What a shell offers to complete it, separated by spaces.
     """
     if values:
-        offered = values.split()
-        options["autocompletion"] = lambda incomplete: _starting(offered, incomplete)
-    declared: OptionInfo = typer.Option(
-        *names, help=help, metavar=metavar, show_default=False, **options
-    )
+        options["autocompletion"] = lambda incomplete: _starting(values.split(), incomplete)
+    declared: OptionInfo = typer.Option(*names, help=help, show_default=False, **options)
+    return declared
+
+
+def flag(name: str, help: str) -> OptionInfo:
+    """Declare an option without a value, which is off by default."""
+    declared: OptionInfo = typer.Option(name, help=help)
     return declared
 
 
@@ -120,9 +110,7 @@ RERANKER = {
     "llm_model": option("--llm-model", help="Vision model. [gpt-4o]"),
     "llm_base_url": option("--llm-base-url", help="OpenAI-compatible endpoint."),
 }
-INDEX = {
-    "index": option("--index", help="FLAT, HNSW, IVF_FLAT, …; see docs/deployment.md. [auto]"),
-}
+INDEX = {"index": option("--index", help="FLAT, HNSW, IVF_FLAT, …; see docs/deployment.md. [auto]")}
 BATCH = {"batch_size": option("--batch-size", metavar="N", help="Pictures encoded at once.")}
 MEASURE = {
     "template": option(
@@ -151,12 +139,10 @@ MEASURE = {
 }
 SERVER = {
     "mcp": Annotated[
-        bool | None,
-        typer.Option("--mcp/--no-mcp", help="Also serve MCP, for language models, at /mcp. [no]"),
+        bool | None, flag("--mcp/--no-mcp", "Also serve MCP, for language models, at /mcp. [no]")
     ],
     "read_only": Annotated[
-        bool | None,
-        typer.Option("--read-only", help="Let pictures be found only, not added or deleted. [no]"),
+        bool | None, flag("--read-only", "Let pictures be found only, not added or deleted. [no]")
     ],
     "uploads": option(
         "--uploads", metavar="DIR", help="Folder for uploaded pictures. [beside the database]"
@@ -170,15 +156,13 @@ SERVER = {
     ),
 }
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Json = Annotated[bool, flag("--json", "Print JSON.")]
 Limit = Annotated[
     int, typer.Option("--limit", "-n", min=1, max=1000, help="The most hits to return.")
 ]
 Filter = Annotated[str | None, option(help='Condition on the metadata: "price < 30".')]
 MinScore = Annotated[float | None, option(help="Leave out hits below this cosine similarity.")]
-Paths = Annotated[
-    bool, typer.Option("--paths", help="Print only the paths of the hits, one on each line.")
-]
+Paths = Annotated[bool, flag("--paths", "Print only the paths of the hits, one on each line.")]
 TextModel = Annotated[Path | None, ENCODER["text_model"]]
 
 
@@ -197,37 +181,39 @@ def help_of(command: Callable[..., None]) -> tuple[str, list[str]]:
     return text, [line.strip() for line in "\n".join(rest).splitlines() if line.strip()]
 
 
-def takes(*groups: Mapping[str, Any]) -> Callable[[Callable[..., None]], Any]:
-    """Give a command the options of `groups` in place of its keyword parameter `given`.
+def takes(*groups: Mapping[str, Any], **fixed: Any) -> Callable[[Callable[..., None]], Any]:
+    """Give a command the options of `groups` in place of its parameter `settings` or `given`.
 
-    An option is a text, unless it is annotated with another type.
-
-    typer reads a command's options from its signature and its annotations: both are rewritten.
+    `settings` are loaded from the options and the `fixed` values; `given` is the options alone. An
+    option is a text, unless it is annotated with another type. typer reads a command's options
+    from its signature and its annotations: both are rewritten.
     """
     options = {name: group[name] for group in groups for name in group}
 
     def decorate(command: Callable[..., None]) -> Any:
+        signature = inspect.signature(command, eval_str=True)
+
         @wraps(command)
         def run(**arguments: Any) -> None:
-            command(given={name: arguments.pop(name) for name in options}, **arguments)
+            given = {name: arguments.pop(name) for name in options}
+            if "given" in signature.parameters:
+                command(given=given, **arguments)
+            else:
+                from ocelot.settings import load_settings
 
-        signature = inspect.signature(command, eval_str=True)
-        given = signature.parameters["given"]
-        taken = [
-            given.replace(name=name, default=None, annotation=_annotated(shared))
-            for name, shared in options.items()
-        ]
-        parameters = [
-            parameter
-            for declared in signature.parameters.values()
-            for parameter in (taken if declared is given else [declared])
-        ]
+                command(settings=load_settings(**given, **fixed), **arguments)
+
+        parameters: list[inspect.Parameter] = []
+        for declared in signature.parameters.values():
+            if declared.name not in ("given", "settings"):
+                parameters.append(declared)
+                continue
+            for name, shared in options.items():
+                if isinstance(shared, OptionInfo):
+                    shared = Annotated[str | None, shared]
+                parameters.append(declared.replace(name=name, default=None, annotation=shared))
         run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in parameters}
         return run
 
     return decorate
-
-
-def _annotated(shared: Any) -> Any:
-    return Annotated[str | None, shared] if isinstance(shared, OptionInfo) else shared

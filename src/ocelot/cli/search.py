@@ -1,11 +1,11 @@
-"""`ocelot search`: the table, the JSON, and the files that it writes."""
+"""`ocelot search` and `ocelot similar`: the table, the JSON, and the files that are written."""
 
 from __future__ import annotations
 
-import gc
-import json
 import os
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,39 +16,25 @@ from ocelot.cli.options import (
     ENCODER,
     RERANKER,
     Filter,
-    Given,
     Json,
     Limit,
     MinScore,
     Paths,
+    Settings,
+    flag,
     option,
     takes,
 )
-from ocelot.cli.terminal import (
-    check_writable,
-    print_rows,
-    printable,
-    sentence,
-    waiting,
-    writing,
-)
+from ocelot.cli.terminal import check_writable, print_json, print_table, say, waiting, writing
 from ocelot.errors import InputError
-from ocelot.types import MAX_REFERENCES
+from ocelot.query import MAX_REFERENCES
 from ocelot.words import count
 
 if TYPE_CHECKING:
     from ocelot.engine import Engine
     from ocelot.types import Hit, Result
 
-__all__ = [
-    "check_format",
-    "print_paths",
-    "print_result",
-    "print_table",
-    "reranked",
-    "save_outputs",
-    "search",
-]
+__all__ = ["print_result", "reranked", "save_outputs", "search", "similar"]
 
 _NO_KEY = "Set OPENAI_API_KEY to have a vision model rerank and explain."
 _NOTHING = "Nothing was found. Loosen --filter or --min-score, or index more pictures."
@@ -111,7 +97,7 @@ def search(
     diversity: Annotated[
         float | None, option(help="How much hits should differ, 0 to 1; try 0.3. [0]")
     ] = None,
-    given: Given,
+    settings: Settings,
     limit: Limit = 9,
     filter: Filter = None,
     min_score: MinScore = None,
@@ -119,11 +105,9 @@ def search(
         float | None, option(help="Leave out hits below this share of the best score, 0 to 1.")
     ] = None,
     keep_reference: Annotated[
-        bool, typer.Option("--keep-reference", help="Also return the query pictures themselves.")
+        bool, flag("--keep-reference", "Also return the query pictures themselves.")
     ] = False,
-    no_rerank: Annotated[
-        bool, typer.Option("--no-rerank", help="Keep the retrieval order.")
-    ] = False,
+    no_rerank: Annotated[bool, flag("--no-rerank", "Keep the retrieval order.")] = False,
     panorama: Annotated[Path | None, option(help="Write the panorama here.")] = None,
     html: Annotated[
         Path | None, option(help="Write a page with the query, the hits and the reason here.")
@@ -138,17 +122,13 @@ def search(
         ocelot search leopard.jpg "phone case with this image theme" --html answer.html
         ocelot search leopard.jpg --paths --limit 3
     """
-    check_format(paths, as_json)
+    _check_format(paths, as_json)
     if panorama is not None and panorama.suffix.lower() not in _PICTURES:
         raise InputError(f"Cannot write {panorama}: name it .jpg, .png or .webp.")
     # torch's threads would spin while they wait for more work, which one query does not bring.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # What imports create stays until the end, and the collector of cycles would walk through it
-    # many times: a third of the time of a search.
-    gc.disable()
     from ocelot.build import build_engine
     from ocelot.cli.query import query_of
-    from ocelot.settings import load_settings
 
     weights = image_weight[0] if image_weight and len(image_weight) == 1 else image_weight
     query = query_of(
@@ -162,7 +142,8 @@ def search(
     for output in (panorama, html):
         if output is not None:
             check_writable(output)
-    settings = load_settings(**given | ({"reranker": "none"} if no_rerank else {}))
+    if no_rerank:
+        settings = settings.model_copy(update={"reranker": "none"})
     with build_engine(settings, create=False) as engine:
         result = engine.search(
             query, limit=limit, filter=filter, min_score=min_score, keep_reference=keep_reference,
@@ -170,9 +151,9 @@ def search(
         )  # fmt: skip
         result = reranked(engine, result, quiet=as_json or paths)
     if as_json:
-        typer.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
+        print_json(result.to_dict(), indent=2)
     elif paths:
-        print_paths(result.hits)
+        _print_paths(result.hits)
     else:
         print_result(result)
         if settings.reranker == "auto" and not settings.uses_llm and result.hits:
@@ -180,13 +161,47 @@ def search(
     save_outputs(result, panorama, html)
 
 
-def check_format(paths: bool, as_json: bool) -> None:
-    """Refuse `--paths` together with `--json`."""
+@takes(DATABASE)
+def similar(
+    id: Annotated[
+        str, typer.Argument(metavar="ID", help="Of a stored picture: see `ocelot search --json`.")
+    ],
+    *,
+    settings: Settings,
+    limit: Limit = 9,
+    filter: Filter = None,
+    min_score: MinScore = None,
+    paths: Paths = False,
+    as_json: Json = False,
+) -> None:
+    """Find what is close to a stored picture. No encoder is needed.
+
+    Examples:
+        ocelot similar SKU-1 --limit 5
+    """
+    _check_format(paths, as_json)
+    from ocelot.build import build_collection
+
+    with build_collection(settings, create=False) as collection:
+        started = time.perf_counter()
+        hits = collection.similar(id, limit=limit, filter=filter, min_score=min_score)
+        seconds = time.perf_counter() - started
+    if as_json:
+        found = {"id": id, "hits": [hit.to_dict() for hit in hits]}
+        print_json({**found, "timings": {"total": round(seconds, 4)}}, indent=2)
+    elif paths or not hits:
+        _print_paths(hits)
+    else:
+        _print_hits(hits, reranked=False)
+        typer.echo(f"\n{count(len(hits))} in {seconds:.2f} s.")
+
+
+def _check_format(paths: bool, as_json: bool) -> None:
     if paths and as_json:
         raise InputError("--paths and --json exclude each other: give one of them.")
 
 
-def print_paths(hits: Sequence[Hit]) -> None:
+def _print_paths(hits: Sequence[Hit]) -> None:
     """Print one path on each line, byte for byte."""
     for hit in hits:
         typer.echo(os.fsencode(hit.path))
@@ -210,53 +225,42 @@ def print_result(result: Result) -> None:
     if not result.hits:
         typer.echo(_NOTHING)
         return
-    print_table(result.hits)
+    _print_hits(result.hits)
     typer.echo()
     best, ranking = result.best, result.ranking
     if best is None:
         typer.echo("No good match. These pictures are the closest.")
     else:
-        typer.echo(printable(f"{verdict(ranking)}: {best.title} ({_short(best.path)})"))
+        say(f"{verdict(ranking)}: {best.title} ({_short(best.path)})")
     if ranking is not None:
         if ranking.reason:
-            typer.echo(printable(f"Why: {' '.join(ranking.reason.split())}"))
+            say(f"Why: {' '.join(ranking.reason.split())}")
         repaired = "repaired" if ranking.status == "repaired" else ""
         made = ", ".join(filter(None, [ranked(ranking), cost(ranking), repaired]))
-        detail = f": {ranking.detail}" if ranking.detail else ""
-        typer.echo(sentence(f"{made[0].upper()}{made[1:]}{detail}"))
+        detail = f": {ranking.detail.rstrip(' .')}" if ranking.detail else ""
+        say(f"{made[0].upper()}{made[1:]}{detail}.")
     if said := unknown(result):
-        typer.echo(printable(said))
+        say(said)
     seconds = result.timings.get("total", 0.0)
     typer.echo(f"{count(len(result.hits))} in {seconds:.2f} s.")
 
 
-def print_table(hits: Sequence[Hit], *, reranked: bool = True) -> None:
+def _print_hits(hits: Sequence[Hit], *, reranked: bool = True) -> None:
     """Print a line for each hit; `reranked` tells whether to show its retrieval rank, too."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("#", "was", "score") if reranked else ("#", "score"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("path", "title"):
-        table.add_column(name, overflow="fold")
+    places = ["#", "was", "score"] if reranked else ["#", "score"]
+    rows = []
     for hit in hits:
-        table.add_row(
-            str(hit.rank),
-            *([str(hit.retrieval_rank)] if reranked else []),
-            f"{hit.score:.3f}",
-            Text(printable(_short(hit.path))),
-            Text(printable(hit.title) + (f" (+{hit.folded})" if hit.folded else "")),
-        )
-    print_rows(table)
+        was = [str(hit.retrieval_rank)] if reranked else []
+        title = hit.title + (f" (+{hit.folded})" if hit.folded else "")
+        rows.append([str(hit.rank), *was, f"{hit.score:.3f}", _short(hit.path), title])
+    print_table([*places, "path", "title"], rows, right=places)
 
 
 def _short(path: str) -> str:
-    """Return the path, relative to the working folder if it is below it."""
-    try:
+    """The path, relative to the working folder if it is below it."""
+    with suppress(ValueError):
         return str(Path(path).relative_to(Path.cwd()))
-    except ValueError:
-        return path
+    return path
 
 
 def save_outputs(result: Result, panorama: Path | None, html: Path | None) -> None:

@@ -1,11 +1,9 @@
-"""`ocelot serve`: the HTTP API and the page."""
+"""`ocelot serve`, the HTTP API and the page; `ocelot mcp`, tools for language models."""
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import errno
-import gc
 import ipaddress
 import logging
 import math
@@ -13,13 +11,13 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ocelot.cli.logs import write_logs_as
-from ocelot.cli.options import BATCH, DATABASE, ENCODER, RERANKER, SERVER, Given, takes
+from ocelot.cli.options import BATCH, DATABASE, ENCODER, RERANKER, SERVER, Settings, flag, takes
 from ocelot.cli.terminal import warn_if_large
 from ocelot.errors import ConfigurationError
 from ocelot.words import count
@@ -28,9 +26,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from ocelot.service import Service
-    from ocelot.settings import Settings
 
-__all__ = ["serve"]
+__all__ = ["mcp", "serve"]
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -40,8 +37,8 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     *,
-    given: Given,
-    page: Annotated[bool, typer.Option("--page/--no-page", help="Also serve the page.")] = True,
+    settings: Settings,
+    page: Annotated[bool, flag("--page/--no-page", "Also serve the page.")] = True,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every request.")] = False,
 ) -> None:
     """Serve the HTTP API and the page, from one process that keeps the encoder loaded.
@@ -51,11 +48,8 @@ def serve(
         ocelot serve --host 0.0.0.0 --port 8080 --mcp
     """
     _save_memory()
-    gc.disable()  # as in `ocelot search`, while modules and models are loaded
     from ocelot.build import build_service
-    from ocelot.settings import load_settings
 
-    settings = load_settings(**given)
     write_logs_as(settings.log_format)
     if verbose:
         logging.getLogger("ocelot").setLevel(logging.INFO)
@@ -80,13 +74,44 @@ def serve(
                 from ocelot.mcp import add_mcp
 
                 add_mcp(app, service)
-            gc.enable()
-            announcement = _announcement(listener, service, settings)
-            _run(app, listener, announcement, settings)
+            _run(app, listener, _announcement(listener, service, settings), settings)
         finally:
             service.close()
     typer.echo("Stopped; everything is written.", err=True)
-    if service.busy:  # a language model that does not answer would keep the process alive
+    _end(service)
+
+
+@takes(DATABASE, ENCODER, RERANKER, read_only=True)
+def mcp(*, settings: Settings) -> None:
+    """Let a language model search a collection, by MCP on standard input and output.
+
+    A program such as Claude Desktop or an editor starts it. It only reads: the tools search, find
+    similar items, show an item, and describe the collection.
+
+    Examples:
+        ocelot mcp --db shop.db
+    """
+    with redirect_stdout(sys.stderr):  # standard output is for the protocol
+        from ocelot.build import build_service
+        from ocelot.mcp import serve_stdio
+
+        service = build_service(settings)
+
+    def stop() -> None:
+        service.close()
+        os._exit(0)
+
+    typer.echo("The MCP server waits for a client on standard input; Ctrl-C stops it.", err=True)
+    try:
+        serve_stdio(service, stop)
+    finally:
+        service.close()
+    _end(service)
+
+
+def _end(service: Service) -> None:
+    """End the process even if a language model that does not answer would keep it alive."""
+    if service.busy:
         sys.stdout.flush()
         os._exit(0)
 
@@ -124,6 +149,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _announcement(listener: socket.socket, service: Service, settings: Settings) -> str:
+    import asyncio  # 16 ms that other commands need not spend
+
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     db, held = settings.db, asyncio.run(service.count())

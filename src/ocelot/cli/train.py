@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocelot.cli import options
-from ocelot.cli.terminal import resumable
-from ocelot.errors import ConfigurationError, requires_extra
+from ocelot.cli.terminal import resumable, writing
+from ocelot.errors import requires_extra
 
 if TYPE_CHECKING:
     from ocelot.training.batch import BatchSource
@@ -64,13 +64,7 @@ def run(
     from ocelot.training.loop import train
 
     start = load_checkpoint(initial, text_model) if initial else None
-    try:
-        with resumable():
-            folder = train(
-                config, source, output, initial=start, device=device, progress=typer.echo
-            )
-    except OSError as error:
-        cause = error.strerror or str(error)
-        raise ConfigurationError(f"Cannot write to {output}: {cause}.") from None
+    with writing(output), resumable():
+        folder = train(config, source, output, initial=start, device=device, progress=typer.echo)
     if os.environ.get("RANK", "0") == "0":  # of torchrun's processes only the first one prints
         typer.echo(f"The encoder is in {folder}: use it with --encoder {folder}.")

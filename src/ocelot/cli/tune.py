@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocelot.cli.options import DATABASE, Given, Json, option, takes
-from ocelot.cli.terminal import print_rows, waiting
+from ocelot.cli.options import DATABASE, Json, Settings, flag, option, takes
+from ocelot.cli.terminal import check_writable, print_json, print_table, waiting
 from ocelot.errors import ConfigurationError
 from ocelot.files import atomic_path
 
@@ -27,7 +25,7 @@ __all__ = ["tune"]
 @takes(DATABASE)
 def tune(
     *,
-    given: Given,
+    settings: Settings,
     recall: Annotated[
         float, typer.Option(min=0.01, max=1, help="Share of the 9 nearest pictures to be found.")
     ] = 0.99,
@@ -39,9 +37,7 @@ def tune(
     plot: Annotated[
         Path | None, option("--plot", metavar="FILE", help="Draw a PNG of the measurements.")
     ] = None,
-    apply: Annotated[
-        bool, typer.Option("--apply", help="Keep the proposal in the collection.")
-    ] = False,
+    apply: Annotated[bool, flag("--apply", "Keep the proposal in the collection.")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure recall and latency of the index, and propose the fastest search parameters.
@@ -56,13 +52,13 @@ def tune(
     """
     from ocelot.build import build_collection
     from ocelot.collection.tuning import best_of, draw_trial, measure, measure_copies
-    from ocelot.settings import load_settings
 
-    if plot is not None and find_spec("matplotlib") is None:
-        raise ConfigurationError(
-            "A plot needs matplotlib: pip install 'ocelot-search[train]', or leave out --plot."
-        )
-    settings = load_settings(**given)
+    if plot is not None:
+        if find_spec("matplotlib") is None:
+            raise ConfigurationError(
+                "A plot needs matplotlib: pip install 'ocelot-search[train]', or leave out --plot."
+            )
+        check_writable(plot)
     # Waiting for consistency takes a server longer than most searches, and says nothing of them.
     open = partial(build_collection, settings, consistency="Eventually")
     wanted = dict.fromkeys(part.strip().upper() for part in (indexes or "").split(",") if part)
@@ -84,27 +80,21 @@ def tune(
         with open(index=best.index) as collection:
             collection.keep_search_params(best.params)
     if as_json:
-        table = {"rows": trial.rows, "queries": len(trial.queries), "measured": measured}
-        table |= {"best": best, "kept": apply and best is not None}
-        typer.echo(json.dumps(table, default=asdict))
+        found = {"rows": trial.rows, "queries": len(trial.queries), "measured": measured}
+        kept = apply and best is not None
+        print_json({**found, "best": best, "kept": kept, "db": settings.db})
     else:
         typer.echo(f"{len(trial.queries):,} queries, {trial.rows:,} vectors.")
-        _print(measured, best)
+        _print_measured(measured, best)
         typer.echo(_conclusion(measured, best, recall, apply))
     if apply and best is None:
         raise typer.Exit(1)
 
 
-def _print(measured: Sequence[Measured], best: Measured | None) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("index", "parameters"):
-        table.add_column(title, overflow="fold")
-    for title in ("recall@9", "p50 ms", "p95 ms", "build s", "index MB"):
-        table.add_column(title, justify="right")
-    for one in measured:
-        table.add_row(
+def _print_measured(measured: Sequence[Measured], best: Measured | None) -> None:
+    figures = ["recall@9", "p50 ms", "p95 ms", "build s", "index MB"]
+    rows = [
+        (
             one.index + (" *" if one is best else ""),
             one.setting or "-",
             f"{one.recall:.4f}",
@@ -113,7 +103,9 @@ def _print(measured: Sequence[Measured], best: Measured | None) -> None:
             "-" if one.build is None else f"{one.build:.1f}",
             "-" if one.memory is None else f"{one.memory / 1e6:.1f}",
         )
-    print_rows(table)
+        for one in measured
+    ]
+    print_table(["index", "parameters", *figures], rows, right=figures)
 
 
 def _conclusion(

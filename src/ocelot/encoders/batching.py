@@ -16,9 +16,8 @@ import atexit
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,6 @@ import numpy as np
 from ocelot.cancel import Abandoned, Predicate, current_predicates, is_cancelled, stop_if_cancelled
 from ocelot.encoders.base import Encoder, EncoderWrapper, Matrix, as_input
 from ocelot.errors import ConfigurationError, EncoderError
-from ocelot.types import Input
 
 if TYPE_CHECKING:
     from ocelot.encoders.base import Encodable
@@ -58,8 +56,7 @@ class BatchingEncoder(EncoderWrapper):
         encoder: Its `prepare` runs in the callers' threads, its `embed_checked` in one thread.
         window: Seconds, 0 to 3600, that a call may wait for others that are preparing inputs.
         batch_size: Most inputs given to the model at once; by default the encoder's own.
-        observe: Called with the size of each batch, in the model's thread; its exceptions are
-            ignored.
+        observe: Called with the size of each batch, in the model's thread.
 
     Raises:
         ConfigurationError: A number is out of its range.
@@ -97,22 +94,14 @@ class BatchingEncoder(EncoderWrapper):
             Abandoned: The caller was `cancellable` and gave up.
         """
         size = min(batch_size or self.batch_size, self.batch_size)
-        rows = [np.empty((0, self.dimension), dtype=np.float32)]
-        remaining = map(as_input, inputs)
-        while batch := list(islice(remaining, size)):
-            rows.append(self._prepare_and_run(batch))
-        return np.concatenate(rows)
-
-    def embed(self, batch: Sequence[Any]) -> Matrix:
-        """Same as `embed_checked`."""
-        return self.embed_checked(batch)
+        jobs = (self._job_of(batch) for batch in _batches(map(as_input, inputs), size))
+        return self._all_rows(jobs)
 
     def embed_checked(self, batch: Sequence[Any]) -> Matrix:
         """Return the vectors of prepared inputs; errors are those of `encode`."""
-        rows = [np.empty((0, self.dimension), dtype=np.float32)]
-        for start in range(0, len(batch), self.batch_size):
-            rows.append(self._run(_Job(batch[start : start + self.batch_size])))
-        return np.concatenate(rows)
+        return self._all_rows(_Job(part) for part in _batches(iter(batch), self.batch_size))
+
+    embed = embed_checked
 
     def close(self) -> None:
         """Finish the waiting jobs, stop, and close the wrapped encoder."""
@@ -135,7 +124,12 @@ class BatchingEncoder(EncoderWrapper):
 
     # In the callers' threads.
 
-    def _prepare_and_run(self, inputs: Sequence[Input]) -> Matrix:
+    def _all_rows(self, jobs: Iterable[_Job]) -> Matrix:
+        rows = [np.empty((0, self.dimension), dtype=np.float32)]
+        rows += [self._run(job) for job in jobs]
+        return np.concatenate(rows)
+
+    def _job_of(self, inputs: Sequence[Any]) -> _Job:
         stop_if_cancelled()
         job = _Job()
         with self._changed:
@@ -148,7 +142,7 @@ class BatchingEncoder(EncoderWrapper):
                 self._preparing.remove(job)
                 self._changed.notify_all()
             raise
-        return self._run(job)
+        return job
 
     def _run(self, job: _Job) -> Matrix:
         """Hand a job to the model's thread and wait for its rows."""
@@ -209,8 +203,7 @@ class BatchingEncoder(EncoderWrapper):
         try:
             batch = [prepared for job in jobs for prepared in job.batch]
             if self._observe is not None:
-                with suppress(BaseException):
-                    self._observe(len(batch))
+                self._observe(len(batch))
             rows = self.wrapped.embed_checked(batch)
             starts = np.cumsum([len(job.batch) for job in jobs])[:-1]
             for job, own in zip(jobs, np.split(rows, starts), strict=True):
@@ -223,3 +216,8 @@ class BatchingEncoder(EncoderWrapper):
         # Outside the handler, so that the errors that follow have no __context__.
         for job in jobs:
             self._encode([job])
+
+
+def _batches(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    while batch := list(islice(items, size)):
+        yield batch

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     Key = tuple[str, str | None, bool]  # the image's content hash, the text, whether it asks
 
 __all__ = ["CachingEncoder"]
-
-_MAX_LOOKUP = 32  # inputs of one call that are looked up: enough for a query and its parts
 
 
 class CachingEncoder(EncoderWrapper):
@@ -46,9 +43,9 @@ class CachingEncoder(EncoderWrapper):
     Args:
         encoder: Encodes what is not in the cache, in one call.
         max_items: Vectors to keep; the least recently used are dropped.
-        max_lookup: The most inputs of a call that are looked up and kept.
-        observe: Called after each call with the numbers of cached and of new vectors; its
-            exceptions are ignored.
+        max_lookup: The most inputs of a call that are looked up and kept; the default is enough
+            for a query and its parts.
+        observe: Called after each call with the numbers of cached and of new vectors.
 
     Raises:
         ConfigurationError: `max_items` is less than 1.
@@ -59,8 +56,8 @@ class CachingEncoder(EncoderWrapper):
         encoder: Encoder,
         *,
         max_items: int = 2048,
-        max_lookup: int = _MAX_LOOKUP,
-        observe: Callable[[int, int], None] | None = None,
+        max_lookup: int = 32,
+        observe: Callable[[int, int], None] = lambda cached, new: None,
     ) -> None:
         if max_items < 1:
             raise ConfigurationError(f"The cache must hold 1 vector or more, was: {max_items}.")
@@ -77,7 +74,7 @@ class CachingEncoder(EncoderWrapper):
         if len(first) <= self._max_lookup:
             return self._lookup(first, batch_size)
         rows = self.wrapped.encode(chain(first, remaining), batch_size=batch_size)
-        self._report(0, len(rows))
+        self._observe(0, len(rows))
         return rows
 
     def embed_checked(self, batch: Sequence[Any]) -> Matrix:
@@ -97,10 +94,5 @@ class CachingEncoder(EncoderWrapper):
             with self._lock:
                 self._cache.update(new)
             found.update(new)
-        self._report(len(inputs) - len(missing), len(missing))
+        self._observe(len(inputs) - len(missing), len(missing))
         return np.stack([found[key] for key in keys])
-
-    def _report(self, cached: int, new: int) -> None:
-        if self._observe is not None:
-            with suppress(Exception):
-                self._observe(cached, new)

@@ -1,11 +1,10 @@
-"""Results to look at: a page and a panorama."""
+"""Results to look at: a page and a panorama; most searches need neither, nor Jinja2."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ocelot.errors import InputError
-from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, panorama_of_hits
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,11 +29,13 @@ class ResultRenderer:
         """
         if not result.hits:
             raise InputError("There is nothing to draw: the result has no hits.")
+        from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, panorama_of_hits
+
         return panorama_of_hits(result.query, result.retrieved[:MAX_CANDIDATES], self._images)
 
     def html(self, result: Result) -> str:
         """A whole page, with every picture inside."""
-        from ocelot.render.html import render_page  # most searches do not need Jinja2
+        from ocelot.render.html import render_page
 
         panorama = self.panorama(result) if result.hits else None
         return render_page(result, self._images, panorama)

@@ -11,29 +11,12 @@ from ocelot.types import TITLE_KEYS, Hit, Query, Ranking, Result
 from ocelot.words import count, does_not_know
 
 __all__ = [
-    "RERANKERS",
-    "asked",
-    "cost",
-    "count",
-    "facts",
-    "fields",
-    "judging",
-    "movement",
-    "notice",
-    "price",
-    "ranked",
-    "short",
-    "summary",
-    "unknown",
-    "verdict",
-]
+    "RERANKERS", "asked", "cost", "count", "facts", "fields", "judging", "movement", "notice",
+    "price", "ranked", "short", "summary", "unknown", "verdict",
+]  # fmt: skip
 
 # The names of rerankers on pages.
-RERANKERS = {
-    "llm": "Language model",
-    "fusion": "Fusion",
-    "cross-encoder": "Cross-encoder",
-}
+RERANKERS = {"llm": "Language model", "fusion": "Fusion", "cross-encoder": "Cross-encoder"}
 
 _FIRST = ("category", "kind", "type", "brand", "store", "colour", "color", "pattern", "material")
 _NOT_SHOWN = frozenset({*TITLE_KEYS, "price", "file_name", "description"})

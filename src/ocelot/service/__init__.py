@@ -1,7 +1,7 @@
 """One warm engine behind bounded queues, used by the HTTP API and the page."""
 
-from ocelot.service.images import Picture
 from ocelot.service.metrics import Metrics
+from ocelot.service.pictures import Picture
 from ocelot.service.service import Service
 from ocelot.service.values import MAX_DEPTH, MAX_RESULTS, MAX_TEXT, Answer, Limits, Overview
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -27,52 +28,39 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "ocelot_requests", "HTTP requests.", ["method", "route", "status"], registry=registry
+
+        def counter(name: str, about: str, *labels: str) -> Counter:
+            return Counter(f"ocelot_{name}", about, labels, registry=registry)
+
+        def histogram(
+            name: str, about: str, *labels: str, buckets: Sequence[float] = _SECONDS
+        ) -> Histogram:
+            return Histogram(f"ocelot_{name}", about, labels, buckets=buckets, registry=registry)
+
+        self.requests = counter("requests", "HTTP requests.", "method", "route", "status")
+        self.request_seconds = histogram("request_seconds", "From request to last byte.", "route")
+        self._stages = histogram(
+            "stage_seconds", "Parts of the work: encode, search, rerank, add, index.", "stage"
         )
-        self.request_seconds = Histogram(
-            "ocelot_request_seconds", "From request to last byte.", ["route"],
-            buckets=_SECONDS, registry=registry,
-        )  # fmt: skip
-        self._stages = Histogram(
-            "ocelot_stage_seconds", "Parts of the work: encode, search, rerank, add, index.",
-            ["stage"], buckets=_SECONDS, registry=registry,
-        )  # fmt: skip
-        self._batches = Histogram(
-            "ocelot_batch_size", "Items encoded at once.", buckets=_SIZES, registry=registry
+        self.batches = histogram("batch_size", "Items encoded at once.", buckets=_SIZES)
+        self._vectors = counter("query_vectors", "Vectors of queries and of their parts.", "cached")
+        self.refused = counter("refused", "Requests refused by a full queue.", "queue")
+        self.abandoned = counter("abandoned", "Requests whose client disconnected.")
+        self._rankings = counter(
+            "rankings", "Rankings by rerankers.", "reranker", "status", "cached"
         )
-        self._vectors = Counter(
-            "ocelot_query_vectors", "Vectors of queries and of their parts.", ["cached"],
-            registry=registry,
+        self._tokens = counter("tokens", "Tokens of language models.", "reranker", "kind")
+        self._cost = counter(
+            "cost_usd", "US dollars that language models cost, by the prices that are set.",
+            "reranker",
         )  # fmt: skip
-        self.refused = Counter(
-            "ocelot_refused", "Requests refused by a full queue.", ["queue"], registry=registry
+        self._added = counter(
+            "items_added", "Pictures that were sent or indexed: new, known or failed.", "outcome"
         )
-        self.abandoned = Counter(
-            "ocelot_abandoned", "Requests whose client disconnected.", registry=registry
-        )
-        self._rankings = Counter(
-            "ocelot_rankings", "Rankings by rerankers.", ["reranker", "status", "cached"],
-            registry=registry,
-        )  # fmt: skip
-        self._tokens = Counter(
-            "ocelot_tokens", "Tokens of language models.", ["reranker", "kind"], registry=registry
-        )
-        self._cost = Counter(
-            "ocelot_cost_usd", "US dollars that language models cost, by the prices that are set.",
-            ["reranker"], registry=registry,
-        )  # fmt: skip
-        self._added = Counter(
-            "ocelot_items_added", "Pictures that were sent or indexed: new, known or failed.",
-            ["outcome"], registry=registry,
-        )  # fmt: skip
-        self.lines = Counter(
-            "ocelot_bulk_lines", "Lines of bulk requests by their answer.", ["status"],
-            registry=registry,
-        )  # fmt: skip
-        self._items = Gauge("ocelot_collection_items", "Items stored.", registry=registry)
-        self._items.set(float("nan"))
-        self._build = Info("ocelot_build", "What runs.", registry=registry)
+        self.lines = counter("bulk_lines", "Lines of bulk requests by their answer.", "status")
+        self.items = Gauge("ocelot_collection_items", "Items stored.", registry=registry)
+        self.items.set(math.nan)
+        self.build = Info("ocelot_build", "What runs.", registry=registry)
         ProcessCollector(registry=registry)
         self._waiting = Gauge(
             "ocelot_waiting", "Work that waits for a thread.", ["queue"], registry=registry
@@ -81,10 +69,6 @@ class Metrics:
     def watch_queue(self, name: str, waiting: Callable[[], int]) -> None:
         """Read the length of a queue whenever the metrics are read."""
         self._waiting.labels(name).set_function(waiting)
-
-    def batch(self, size: int) -> None:
-        """Count one batch of the encoder."""
-        self._batches.observe(size)
 
     def remembered(self, kept: int, new: int) -> None:
         """Count query vectors taken from the cache, and those that were encoded."""
@@ -100,27 +84,22 @@ class Metrics:
     def ranked(self, ranking: Ranking, seconds: float) -> None:
         """Count a ranking, its time and its tokens."""
         self._stages.labels("rerank").observe(seconds)
-        self._rankings.labels(ranking.reranker, ranking.status, str(ranking.cached).lower()).inc()
-        for kind in ("prompt", "completion"):
-            used = getattr(ranking.usage, f"{kind}_tokens")
-            if used:
-                self._tokens.labels(ranking.reranker, kind).inc(used)
-        if ranking.usage.cost:
-            self._cost.labels(ranking.reranker).inc(ranking.usage.cost)
+        name, used = ranking.reranker, ranking.usage
+        self._rankings.labels(name, ranking.status, str(ranking.cached).lower()).inc()
+        for kind, tokens in (
+            ("prompt", used.prompt_tokens),
+            ("completion", used.completion_tokens),
+        ):
+            if tokens:
+                self._tokens.labels(name, kind).inc(tokens)
+        if used.cost:
+            self._cost.labels(name).inc(used.cost)
 
     def added(self, stage: str, seconds: float, **counts: int) -> None:
         """Count pictures by what became of them, and the time that it took."""
         self._stages.labels(stage).observe(seconds)
         for outcome, number in counts.items():
             self._added.labels(outcome).inc(number)
-
-    def stored(self, items: float) -> None:
-        """Note the number of items; NaN if it is not known."""
-        self._items.set(items)
-
-    def runs(self, **names: str) -> None:
-        """Note the versions and the encoder that run."""
-        self._build.info(names)
 
     def text(self) -> bytes:
         """All metrics in the Prometheus text format."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import threading
 import time
@@ -10,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cachetools import LRUCache, TTLCache
+from cachetools import LRUCache, TTLCache, cachedmethod
 
 from ocelot import __version__
 from ocelot.assets import copy_demo_shop
@@ -21,9 +22,8 @@ from ocelot.errors import FilterError, OcelotError, Overloaded, RequestTimeout
 from ocelot.images.file import ImageFile
 from ocelot.indexing import Progress
 from ocelot.rerankers.base import Reranker
-from ocelot.service.images import Picture, original, small
 from ocelot.service.metrics import Metrics
-from ocelot.service.panoramas import Panoramas
+from ocelot.service.pictures import Panoramas, Picture, original, small
 from ocelot.service.redaction import check_filter, redacted, unranked
 from ocelot.service.removed import RemovedItems
 from ocelot.service.values import MAX_RERANKED, Answer, Limits, Overview
@@ -74,9 +74,8 @@ class Service:
         self.rerankers = tuple(sorted(rerankers, key=lambda name: name != default))
         self.encoder = engine.collection.identity
         self.closed = False
-        self.metrics.runs(
-            version=__version__, python=platform.python_version(), encoder=self.encoder.name
-        )
+        runs = {"version": __version__, "python": platform.python_version()}
+        self.metrics.build.info({**runs, "encoder": self.encoder.name})
         self._rerankers = dict(rerankers)
         self._engine = engine
         self._panoramas = Panoramas(engine.images)
@@ -85,21 +84,16 @@ class Service:
         self._small: LRUCache[tuple[str, int], Picture] = LRUCache(
             _SMALL_BYTES, getsizeof=lambda picture: len(picture.data)
         )
-        self._metadata: TTLCache[str, tuple[tuple[Facet, ...], int, tuple[Item, ...]]]
-        self._metadata = TTLCache(1, _OVERVIEW_SECONDS)
+        self._samples: TTLCache[Any, Any] = TTLCache(1, _OVERVIEW_SECONDS)
         self._id_locks = [threading.Lock() for _ in range(64)]
-        self._filling = threading.Lock()
-
-        def workers(name: str, threads: int, queue: int, **seconds: float) -> Workers:
-            return Workers(name, threads=threads, queue=queue, metrics=self.metrics, **seconds)
 
         seconds, threads, queue = self.limits.seconds, self.limits.threads, self.limits.queue
-        self._search = workers("search", threads, queue, timeout=seconds)
-        self._items = workers("items", 4, 4 * queue, timeout=seconds)
-        self._checks = workers("checks", 4, 4 * queue, timeout=min(seconds, 5.0))
+        self._search = Workers("search", threads, queue, seconds, self.metrics)
+        self._items = Workers("items", 4, 4 * queue, seconds, self.metrics)
+        self._checks = Workers("checks", 4, 4 * queue, min(seconds, 5.0), self.metrics)
         # Reranking that waits for a thread longer than a request may take is left out.
-        self._reranking = workers(
-            "rerank", threads, queue, timeout=_RERANK_SECONDS, patience=seconds
+        self._reranking = Workers(
+            "rerank", threads, queue, _RERANK_SECONDS, self.metrics, patience=seconds
         )
 
     # Searching
@@ -111,8 +105,11 @@ class Service:
             reranked: Whether `rerank` will follow; the hits then carry their vectors.
             **options: `limit`, `filter` and others of `Engine.search`.
         """
-        options = _checked(options) | {"rerank": False, "with_vectors": reranked}
-        return self._answer(await self._search.run(self._engine.search, query, **options))
+        check_filter(options.get("filter"))
+        result = await self._search.run(
+            self._engine.search, query, rerank=False, with_vectors=reranked, **options
+        )
+        return self._answer(result)
 
     def _answer(self, result: Result) -> Answer:
         self.metrics.searched(result)
@@ -122,16 +119,11 @@ class Service:
         self, searches: Sequence[Mapping[str, Any]]
     ) -> list[Answer | OcelotError]:
         """Several searches, encoded together and not reranked; see `Engine.search_many`."""
-        refused: dict[int, OcelotError] = {}
-        for number, one in enumerate(searches):
-            try:
-                check_filter(one.get("filter"))
-            except FilterError as error:
-                refused[number] = error
-        usable = [one for number, one in enumerate(searches) if number not in refused]
-        found = iter(await self._search.run(self._engine.search_many, usable))
-        results = (refused.get(number) or next(found) for number in range(len(searches)))
-        return [one if isinstance(one, OcelotError) else self._answer(one) for one in results]
+        found: list[Any] = [_refusal(one.get("filter")) for one in searches]
+        usable = [one for one, error in zip(searches, found, strict=True) if error is None]
+        results = iter(await self._search.run(self._engine.search_many, usable))
+        found = [error or next(results) for error in found]
+        return [one if isinstance(one, OcelotError) else self._answer(one) for one in found]
 
     async def rerank(self, answer: Answer, name: str | None = None) -> Answer:
         """The answer with a reranker's verdict; unchanged without hits.
@@ -146,11 +138,9 @@ class Service:
         hits = answer.result.hits
         head = replace(answer.result, hits=hits[:MAX_RERANKED])
         try:
-            result = await self._reranking.run(self._engine.rerank, head, reranker)
+            result = redacted(await self._reranking.run(self._engine.rerank, head, reranker))
         except (Overloaded, RequestTimeout) as error:
             result = unranked(head, reranker.name, error)
-        else:
-            result = redacted(result)
         if result.ranking is not None:
             self.metrics.ranked(result.ranking, result.timings.get("rerank", 0.0))
         result = replace(result, hits=(*result.hits, *hits[MAX_RERANKED:]))
@@ -158,11 +148,13 @@ class Service:
 
     async def nearest(self, vector: Sequence[float], **options: Any) -> tuple[Hit, ...]:
         """The items closest to a vector; options as of `Engine.nearest`."""
-        return await self._search.run(self._engine.nearest, vector, **_checked(options))
+        check_filter(options.get("filter"))
+        return await self._search.run(self._engine.nearest, vector, **options)
 
     async def similar(self, id: str, **options: Any) -> tuple[Hit, ...]:
         """The items closest to a stored one; options as of `Engine.similar`."""
-        return await self._search.run(self._engine.similar, id, **_checked(options))
+        check_filter(options.get("filter"))
+        return await self._search.run(self._engine.similar, id, **options)
 
     async def embed(self, items: Iterable[Input]) -> Matrix:
         """Unit vectors of images, texts, or both, shape (n, dimension)."""
@@ -228,7 +220,7 @@ class Service:
     def _forget(self, id: str) -> None:
         """Drop what the caches hold of an item that was changed."""
         with self._lock:
-            self._metadata.clear()
+            self._samples.clear()
             for key in [key for key in self._small if key[0] == id]:
                 del self._small[key]
 
@@ -238,7 +230,8 @@ class Service:
 
     async def page(self, **options: Any) -> tuple[tuple[Item, ...], bool]:
         """The items that follow an id, and whether there are more; as of `Engine.page`."""
-        return await self._items.run(self._engine.page, **_checked(options))
+        check_filter(options.get("filter"))
+        return await self._items.run(self._engine.page, **options)
 
     async def update(self, id: str, metadata: Mapping[str, Any]) -> Item:
         """Change some fields of an item's metadata; see `Engine.update`."""
@@ -289,11 +282,10 @@ class Service:
             ItemNotFound: There is no such item, or neither its file nor a small copy that is
                 large enough is left.
         """
-        if size is not None:
-            with self._lock:
-                cached = self._small.get((id, size))
-            if cached is not None:
-                return cached
+        with self._lock:
+            cached = self._small.get((id, size or 0))
+        if cached is not None:
+            return cached
         return await self._items.run(self._picture, id, size)
 
     def _picture(self, id: str, size: int | None) -> Picture:
@@ -314,15 +306,12 @@ class Service:
         return await self._items.run(self._describe)
 
     def _describe(self) -> Overview:
-        info = self._engine.collection.describe()
-        with self._lock:
-            found = self._metadata.get("")
-        if found is None:
-            rows = self._engine.collection.sample()
-            found = facets_of(row.metadata for row in rows), len(rows), examples_of(rows)
-            with self._lock:
-                self._metadata[""] = found
-        return Overview(info, *found)
+        return Overview(self._engine.collection.describe(), *self._sample())
+
+    @cachedmethod(lambda self: self._samples, lock=lambda self: self._lock)
+    def _sample(self) -> tuple[tuple[Facet, ...], int, tuple[Item, ...]]:
+        rows = self._engine.collection.sample()
+        return facets_of(row.metadata for row in rows), len(rows), examples_of(rows)
 
     async def count(self) -> int:
         """The number of items in the collection."""
@@ -331,9 +320,9 @@ class Service:
     async def measure(self) -> bytes:
         """The metrics in the Prometheus text format; without the database's, if it fails."""
         try:
-            self.metrics.stored(await self._checks.run(self._engine.count))
+            self.metrics.items.set(await self._checks.run(self._engine.count))
         except OcelotError:
-            self.metrics.stored(float("nan"))
+            self.metrics.items.set(math.nan)
         return self.metrics.text()
 
     async def ready(self) -> None:
@@ -345,15 +334,9 @@ class Service:
         await self._checks.run(self._engine.count)
 
     def fill_with_demo(self, progress: Callable[[Progress], None] | None = None) -> IndexReport:
-        """Copy the demo shop beside the uploads and index it. Blocks; call it in a thread.
-
-        Raises:
-            Overloaded: It is being filled already.
-        """
-        if not self._filling.acquire(blocking=False):
-            raise Overloaded("The demo shop is being indexed already; wait for it.", 10)
+        """Copy the demo shop beside the uploads and index it. Blocks; call it in a thread."""
         try:
-            shop = copy_demo_shop(self._engine.images.uploads.folder / "demo")
+            shop = copy_demo_shop(self.uploads / "demo")
             report = self._engine.index(
                 shop / "images",
                 metadata=shop / "metadata.csv",
@@ -365,7 +348,6 @@ class Service:
             return report
         finally:
             self._forget("")
-            self._filling.release()
 
     @property
     def uploads(self) -> Path:
@@ -392,7 +374,9 @@ class Service:
             self._engine.close()
 
 
-def _checked(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a search; a filter must not ask about paths."""
-    check_filter(options.get("filter"))
-    return options
+def _refusal(filter: str | None) -> FilterError | None:
+    try:
+        check_filter(filter)
+    except FilterError as error:
+        return error
+    return None

@@ -29,8 +29,8 @@ class Workers:
         threads: Functions that run at once.
         queue: Functions that may wait.
         timeout: Seconds that a caller waits, including the time in the queue.
-        patience: Seconds that a function may wait for a thread; by default the timeout.
         metrics: Counts refusals and reports the length of the queue.
+        patience: Seconds that a function may wait for a thread; by default the timeout.
 
     Attributes:
         held: Functions that run or wait.
@@ -39,79 +39,72 @@ class Workers:
     def __init__(
         self,
         name: str,
-        *,
         threads: int,
         queue: int,
         timeout: float,
+        metrics: Metrics,
+        *,
         patience: float | None = None,
-        metrics: Metrics | None = None,
     ) -> None:
+        self.held = 0
         self._capacity = threads + queue
         self._timeout = timeout
         self._patience = timeout if patience is None else min(patience, timeout)
-        self._threads = threads
-        metrics = metrics or Metrics()
-        self._refused = metrics.refused.labels(name).inc
-        metrics.watch_queue(name, lambda: self.waiting)
-        self.held = 0
+        self._refused = metrics.refused.labels(name)
+        metrics.watch_queue(name, lambda: max(0, self.held - threads))
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"ocelot-{name}")
-
-    @property
-    def waiting(self) -> int:
-        """Functions that wait for a thread."""
-        return max(0, self.held - self._threads)
 
     async def run(self, function: Callable[..., T], *args: Any, **options: Any) -> T:
         """Await `function(*args, **options)` in one of the threads.
 
         Raises:
-            Overloaded: The queue is full.
+            Overloaded: The queue is full, or the server stops.
             RequestTimeout: The function took too long.
         """
-        gone, begun = threading.Event(), threading.Event()
+        gone = begun = False
 
         def work() -> T:
-            begun.set()
-            with cancellable(lambda: gone.is_set() or self._closing.is_set()):
+            nonlocal begun
+            begun = True
+            with cancellable(lambda: gone or self._closing.is_set()):
                 stop_if_cancelled()
                 return function(*args, **options)
 
-        with self._lock:
-            if self.held >= self._capacity:
-                self._refused()
-                raise Overloaded(
-                    f"The server is busy: {self.held} requests of this kind are running or "
-                    "waiting; try again in a second."
-                )
-            self.held += 1
-        try:
-            future = self._pool.submit(contextvars.copy_context().run, work)
-        except BaseException:
-            self._release(None)
-            raise
-        future.add_done_callback(self._release)
-        answer = asyncio.wrap_future(future)
+        answer = asyncio.wrap_future(self._submit(work))
         try:
             await asyncio.wait({answer}, timeout=self._patience)
-            if begun.is_set() and not answer.done():
+            if begun and not answer.done():
                 await asyncio.wait({answer}, timeout=self._timeout - self._patience)
             late = not answer.done()
         finally:  # done, late, or cancelled by the caller
-            gone.set()
+            gone = True
             answer.cancel()
         if late:
-            seconds = self._timeout if begun.is_set() else self._patience
+            seconds = self._timeout if begun else self._patience
             raise RequestTimeout(
                 f"The request took longer than {seconds:g} s and was given up; try again, "
                 "or ask for less."
             )
-        if self._closing.is_set() and answer.cancelled():
+        if answer.cancelled():
             raise Overloaded("The server is stopping; try again later.", 10)
         return answer.result()
 
-    def _release(self, _: Future[Any] | None) -> None:
+    def _submit(self, work: Callable[[], T]) -> Future[T]:
+        with self._lock:
+            if self.held >= self._capacity:
+                self._refused.inc()
+                raise Overloaded(
+                    f"The server is busy: {self.held} requests of this kind are running or "
+                    "waiting; try again in a second."
+                )
+            future = self._pool.submit(contextvars.copy_context().run, work)
+            self.held += 1
+        future.add_done_callback(self._release)
+        return future
+
+    def _release(self, _: Future[Any]) -> None:
         with self._lock:
             self.held -= 1
 

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from ocelot import __version__
 from ocelot.service import Service
@@ -16,16 +17,20 @@ from ocelot.web.api import bulk, encoding, items, search, server
 from ocelot.web.api.openapi import complete
 from ocelot.web.api.problems import HANDLERS
 from ocelot.web.page import login
-from ocelot.web.page.problem_pages import ProblemPages
+from ocelot.web.page.rendering import ProblemPages
 from ocelot.web.page.routes import create_page
 from ocelot.web.reference import page as reference
-from ocelot.web.security.attempts import Attempts
-from ocelot.web.security.body_limits import BodyLimits
-from ocelot.web.security.headers import SecurityHeaders
-from ocelot.web.security.keys import Keys, RequireKey, Sessions
-from ocelot.web.security.middleware import CancelOnDisconnect, ReadOnly, RequestLog
-from ocelot.web.security.origins import SameOrigin, TrustedHosts, origins_of
-from ocelot.web.security.shutdown import Shutdown
+from ocelot.web.security.access import (
+    Attempts,
+    Keys,
+    ReadOnly,
+    RequireKey,
+    SameOrigin,
+    Sessions,
+    origins_of,
+)
+from ocelot.web.security.body_limits import BodyLimits, Shutdown
+from ocelot.web.security.middleware import RequestLog, SecurityHeaders
 
 __all__ = ["create_app", "describe", "stop_streams"]
 
@@ -70,17 +75,21 @@ def create_app(
         allow_headers=("Authorization", "X-API-Key", "X-Request-Id", "Last-Event-ID"),
         expose_headers=("ETag", "Location", "Retry-After", "X-Request-Id"),
     )
+    trusted = Middleware(
+        TrustedHostMiddleware,
+        allowed_hosts=[name.lower() for name in hosts or ()],
+        www_redirect=False,
+    )
     app = _api(
         Middleware(SecurityHeaders, embeddable=bool(origins)),
         *([Middleware(ProblemPages)] if page else []),
         Middleware(RequestLog, metrics=service.metrics, shutdown=shutdown),
-        *([Middleware(TrustedHosts, allowed_hosts=hosts)] if hosts is not None else []),
+        *([trusted] if hosts is not None else []),
         cors,
         Middleware(SameOrigin, origins=origins),
         *([Middleware(RequireKey, keys=keys, sessions=sessions)] if keys else []),
         *([Middleware(ReadOnly)] if settings.read_only else []),
-        Middleware(CancelOnDisconnect, metrics=service.metrics),
-        Middleware(BodyLimits, limits=service.limits, shutdown=shutdown),
+        Middleware(BodyLimits, limits=service.limits, shutdown=shutdown, metrics=service.metrics),
     )
     app.state.service, app.state.shutdown = service, shutdown
     app.state.locked, app.state.writable = keys is not None, not settings.read_only

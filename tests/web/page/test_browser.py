@@ -191,7 +191,7 @@ def test_a_picture_opens_large_with_all_that_is_known_of_it(
         link = page.locator("dialog a:has-text('Open its page')")
         assert link.get_attribute("href") == "https://shop.example/wide"
         before = image.bounding_box()["width"]
-        page.click("dialog [data-zoom]")
+        page.click("dialog .large .icon")
         assert image.bounding_box()["width"] > before
         page.keyboard.press("Escape")
         page.wait_for_selector("dialog[open]", state="detached")
@@ -423,9 +423,9 @@ def test_the_keyboard_is_enough(visit: Visit, fusion: str) -> None:
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("Enter")
     page.wait_for_selector("dialog[open]")
-    focus("dialog [data-zoom]")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("dialog .zoomed")
+    focus("dialog .large input")
+    page.keyboard.press("Space")
+    page.wait_for_selector("dialog .large:has(:checked)")
     page.keyboard.press("Escape")
     page.wait_for_selector("dialog[open]", state="detached")
     focus("#found .acts a")

@@ -17,12 +17,12 @@ from ocelot.rerankers.fusion import _ENGLISH
 from ocelot.service import Answer, Limits
 from ocelot.types import Hit, Item, Query, Ranking, Result
 from ocelot.web.api.problems import _KINDS
-from ocelot.web.page.filters import groups, ranges, suggestions
 from ocelot.web.page.items import edited
 from ocelot.web.page.pictures import QueryPictures, cropped
 from ocelot.web.page.question import Question
+from ocelot.web.page.shop import Verdicts
 from ocelot.web.page.texts import LANGUAGES, Texts, preferred
-from ocelot.web.page.verdicts import Verdicts
+from ocelot.web.page.views import groups, ranges, suggestions
 
 PAGE = files("ocelot.web.page")
 SHOP = [
@@ -98,15 +98,15 @@ def test_prices_have_their_currency(
 def test_filters_suit_the_fields_that_there_are() -> None:
     facets = facets_of(SHOP)
     question = Question("cup", where=(("colour", "red"), ("colour", "no longer there")))
-    found = {group.key: group for group in groups(facets, question)}
+    found = dict(groups(facets, question))
     assert set(found) == {"colour", "new"}  # all are mugs: there is nothing to choose
-    chips = {chip.label: chip for chip in found["colour"].chips}
+    chips = {chip.label: chip for chip in found["colour"]}
     assert set(chips) == {"red", "blue", "no longer there"}
     assert chips["red"].chosen and "where.colour=red" not in chips["red"].url
     assert not chips["blue"].chosen and "where.colour=blue" in chips["blue"].url
-    assert [chip.label for chip in found["new"].chips] == ["yes", "no"]
-    (price,) = ranges(facets, Question(ranges=(("price", (None, 5.0)),)))
-    assert (price.key, price.low, price.high, price.least, price.most) == ("price", None, 5, 3, 9.5)
+    assert [chip.label for chip in found["new"]] == ["yes", "no"]
+    ((price, chosen),) = ranges(facets, Question(ranges=(("price", (None, 5.0)),)))
+    assert (price.key, price.low, price.high, chosen) == ("price", 3, 9.5, (None, 5.0))
 
 
 def test_suggestions_come_from_the_collection() -> None:

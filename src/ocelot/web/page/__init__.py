@@ -3,10 +3,8 @@
 ::
 
     routes.py    what each path answers        question.py  a question <-> its link
-    views.py     an answer -> what is shown    filters.py   metadata fields -> chips
-    items.py     show, add, edit, delete       verdicts.py  slow rerankers, run once
-    shop.py      questions to the service      pictures.py  uploaded query pictures
+    items.py     show, add, edit, delete       views.py     an answer -> what is shown
     login.py     the login form                texts.py     with texts/: English, Italian
-    rendering.py templates/, static/ -> responses
-    problem_pages.py  what went wrong, as a page
+    shop.py      what is asked of the service  pictures.py  uploaded query pictures
+    rendering.py templates/, static/ -> responses; what went wrong, as a page
 """

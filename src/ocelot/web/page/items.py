@@ -18,16 +18,17 @@ from ocelot.errors import ImageError, InputError, ItemNotFound, OcelotError
 from ocelot.images.file import ImageFile
 from ocelot.service import Service
 from ocelot.types import MAX_REFERENCES, Item
-from ocelot.web.api.bodies import check_charset
 from ocelot.web.api.problems import problem_of
-from ocelot.web.page.question import Question
-from ocelot.web.page.rendering import send, texts_of
+from ocelot.web.page.question import Question, question_of
+from ocelot.web.page.rendering import form_of, send, texts_of
+from ocelot.web.page.texts import Texts
 from ocelot.web.paths import shows_pages
 
 __all__ = ["Items", "edited", "title_of"]
 
 _FILES, _FIELDS = 200, 256  # of one form
 _EDITED = 8192  # fields of one form; more do not fit into the metadata of an item
+_APART = ("title", "price", "currency", "url", "file_name")  # fields that are shown elsewhere
 _THOUSANDS = re.compile(r",\d{3}(?!\d)")  # 1,299 is 1299 to some and 1.299 to others
 
 Show = Callable[..., Awaitable[Response]]
@@ -46,38 +47,43 @@ class Items:
 
     async def show(self, request: Request) -> Response:
         """An item with its whole picture and all its fields; the script shows it in a dialog."""
-        question = Question.of(request.query_params.multi_items())
+        question = question_of(request)
         item = await self._service.get(request.path_params["id"])
-        link = item.metadata.get("url")
-        safe = isinstance(link, str) and link.strip().lower().startswith(("https://", "http://"))
+        link = str(item.metadata.get("url", ""))
+        safe = link.strip().lower().startswith(("https://", "http://"))
         return send(
-            request, "item.html", q=question, item=item, link=link if safe else "",
-            rows=_rows(item, texts_of(request)), editable=_editable(item),
-            addable=len(question.like) + len(question.images) < MAX_REFERENCES,
-        )  # fmt: skip
+            request,
+            "item.html",
+            q=question,
+            item=item,
+            link=link if safe else "",
+            rows=_rows(item, texts_of(request)),
+            editable=_editable(item),
+            addable=len(question.pictures) < MAX_REFERENCES,
+        )
 
     async def add(self, request: Request) -> Response:
         """Store pictures under their file names; the script sends one at a time."""
         added, known, failures, t = 0, 0, [], texts_of(request)
-        check_charset(request)
-        async with request.form(max_files=_FILES, max_fields=_FIELDS) as form:
+        async with form_of(request, files=_FILES, max_fields=_FIELDS) as form:
             for file in form.getlist("picture"):
-                if isinstance(file, UploadFile) and (file.filename or file.size):
-                    try:
-                        created = await self._add(file)
-                        added, known = added + created, known + (not created)
-                    except OcelotError as error:
-                        problem = problem_of(error)
-                        reason = problem.detail
-                        if isinstance(error, ImageError):  # the file is named already
-                            reason = f"{error.reason}."
-                        failures.append((file.filename, t.engine(reason, problem.sentence)))
+                if not isinstance(file, UploadFile) or not (file.filename or file.size):
+                    continue
+                try:
+                    created = await self._add(file)
+                    added, known = added + created, known + (not created)
+                except ImageError as error:  # the file is named already
+                    said = t.engine(f"{error.reason}.", problem_of(error).sentence)
+                    failures.append((file.filename, said))
+                except OcelotError as error:
+                    problem = problem_of(error)
+                    failures.append((file.filename, t.engine(problem.detail, problem.sentence)))
         if not shows_pages(request.scope):
             return JSONResponse({"added": added, "known": known, "failures": failures})
-        said = [t("add.done", added=added, total=added + known + len(failures))]
-        said += [t("add.known", n=known)] if known else []
-        said += [t("add.failed", n=len(failures))] if failures else []
-        report = {"said": ", ".join(said) + ".", "failures": failures}
+        parts = [t("add.done", added=added, total=added + known + len(failures))]
+        parts += [t("add.known", n=known)] if known else []
+        parts += [t("add.failed", n=len(failures))] if failures else []
+        report = {"said": ", ".join(parts) + ".", "failures": failures}
         return await self._page(request, Question(), report=report)
 
     async def _add(self, file: UploadFile) -> bool:
@@ -93,21 +99,18 @@ class Items:
 
     async def edit(self, request: Request) -> Response:
         """Change the metadata of an item."""
-        question = Question.of(request.query_params.multi_items())
         id = request.path_params["id"]
-        check_charset(request)
-        async with request.form(max_files=0, max_fields=_EDITED) as form:
+        async with form_of(request, max_fields=_EDITED) as form:
             fields = {name: str(value) for name, value in form.multi_items()}
         item = await self._service.get(id)
         # None removes what is not among the new fields.
         changes = dict.fromkeys(item.metadata) | edited(item.metadata, fields)
         await self._service.update(id, changes)
-        return RedirectResponse(question.url(f"../{quote(id, safe='')}"), 303)
+        return RedirectResponse(question_of(request).url(f"../{quote(id, safe='')}"), 303)
 
     async def delete(self, request: Request) -> Response:
         """Remove an item; the page offers to bring it back."""
-        question = Question.of(request.query_params.multi_items())
-        id = request.path_params["id"]
+        question, id = question_of(request), request.path_params["id"]
         await self._service.delete(id, keep=True)
         like = tuple(one for one in question.like if one != id)
         unlike = tuple(one for one in question.unlike if one != id)
@@ -116,12 +119,10 @@ class Items:
 
     async def restore(self, request: Request) -> Response:
         """Bring back an item that was removed."""
-        check_charset(request)
-        async with request.form(max_files=0, max_fields=4) as form:
-            back = str(form.get("back", ""))
+        async with form_of(request, max_fields=4) as form:
+            _, mark, query = str(form.get("back", "")).partition("?")
         await self._service.restore(request.path_params["id"])
-        query = back.partition("?")[2]
-        return RedirectResponse(f"../../?{query}" if query else "../../", 303)
+        return RedirectResponse(f"../../{mark}{query}", 303)
 
 
 def title_of(file_name: str) -> str:
@@ -173,23 +174,19 @@ def _value(key: str, old: Any, text: str) -> Any:
 
 def _number(key: str, text: str, *, whole: bool) -> int | float:
     """The number that a text says; a whole one as an int if `whole`."""
-    said = f"was: {text[:40]!r}."
-    if _THOUSANDS.search(text):
-        raise InputError(
-            f"The field {key} must be a number without commas between thousands and with a point "
-            f"before decimals, {said}"
-        )
-    number: int | float
-    try:
-        number = float(text.replace(",", "."))
-    except ValueError:
-        raise InputError(f"The field {key} must be a number, {said}") from None
-    if whole and number.is_integer():
-        number = int(number)
+    given = math.nan
+    with suppress(ValueError):
+        given = float(text.replace(",", "."))
+    number: int | float = given
+    if whole and given.is_integer():
+        number = int(given)
         with suppress(ValueError):  # as of 3.0; the float has lost all beyond 53 bits
             number = int(text)
-    if not math.isfinite(number) or abs(number) >= 2**63:
-        raise InputError(f"The field {key} must be a number between -2^63 and 2^63, {said}")
+    if _THOUSANDS.search(text) or not abs(number) < 2**63:  # also what is not a number
+        raise InputError(
+            f"The field {key} must be a number between -2^63 and 2^63 with a point before "
+            f"decimals and nothing between thousands, was: {text[:40]!r}."
+        )
     return number
 
 
@@ -205,29 +202,26 @@ def _shown(value: Any) -> str:
     return str(value) if isinstance(value, (str, int, float)) else ""
 
 
-def _editable(item: Item) -> list[tuple[str, str]]:
+def _editable(item: Item) -> dict[str, str]:
     """Fields that can be edited as text; an item without a title gets one."""
     found = {
         key: _lines(_shown(value))
         for key, value in item.metadata.items()
-        if isinstance(value, (str, int, float, bool))
+        if isinstance(value, (str, int, float))
     }
-    return list({"title": "", **found}.items())
+    return {"title": "", **found}
 
 
-def _rows(item: Item, t: Any) -> list[tuple[str, str]]:
+def _rows(item: Item, t: Texts) -> list[tuple[str, str]]:
     """All fields as text, besides what is shown apart."""
-    rows = []
-    for key, value in item.metadata.items():
-        if key in ("title", "price", "currency", "url", "file_name"):
-            continue
+
+    def text(value: Any) -> str:
         if isinstance(value, bool):
-            text = t("yes" if value else "no")
-        elif isinstance(value, float):
-            text = f"{value:.10g}"
-        elif isinstance(value, (list, tuple)):
-            text = ", ".join(map(str, value))
-        else:
-            text = str(value).replace("_", " ")
-        rows.append((key, text))
-    return rows
+            return t("yes" if value else "no")
+        if isinstance(value, float):
+            return f"{value:.10g}"
+        if isinstance(value, (list, tuple)):
+            return ", ".join(map(str, value))
+        return str(value).replace("_", " ")
+
+    return [(key, text(value)) for key, value in item.metadata.items() if key not in _APART]

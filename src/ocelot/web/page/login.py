@@ -8,11 +8,9 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from ocelot.web.api.bodies import check_charset
 from ocelot.web.api.problems import Problem
-from ocelot.web.page.rendering import send, static, texts_of
-from ocelot.web.security.attempts import Attempts
-from ocelot.web.security.keys import COOKIE, SESSION_SECONDS, Keys, Sessions
+from ocelot.web.page.rendering import form_of, send, static, texts_of
+from ocelot.web.security.access import BLOCKED_SECONDS, COOKIE, SESSION_SECONDS
 
 __all__ = ["router"]
 
@@ -24,40 +22,29 @@ _LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")  # a path, without backs
 
 @router.get("/login")
 async def show(request: Request) -> Response:
-    """The login form."""
     return _form(request, request.query_params.get("next", "/"))
 
 
 @router.post("/login")
 async def enter(request: Request) -> Response:
     """Start a session and go on to the page that the browser asked for."""
-    check_charset(request)
     try:
-        async with request.form(max_files=0, max_fields=8, max_part_size=8192) as form:
+        async with form_of(request, max_fields=8, max_part_size=8192) as form:
             key, target = (str(form.get(name, "")) for name in ("key", "next"))
     except HTTPException:
         raise Problem(400, "The form cannot be read.") from None
-    keys: Keys = request.app.state.keys
-    sessions: Sessions = request.app.state.sessions
-    attempts: Attempts = request.app.state.attempts
-    client, t = request.client.host if request.client else "", texts_of(request)
-    if seconds := attempts.wait(client):
-        response = _form(request, target, t("login.often", seconds=seconds), 429)
-        response.headers["Retry-After"] = str(seconds)
-        return response
-    if not keys.accept(key.strip().encode("utf-8", "replace")):
-        attempts.failed(client)
-        response = _form(request, target, t("login.wrong"), 401)
-        response.headers["WWW-Authenticate"] = "Bearer"
-        return response
+    state, t = request.app.state, texts_of(request)
+    client = request.client.host if request.client else ""
+    if state.attempts.blocked(client):
+        error = t("login.often", seconds=BLOCKED_SECONDS)
+        return _form(request, target, error, 429, {"Retry-After": str(BLOCKED_SECONDS)})
+    if not state.keys.accept(key.strip().encode("utf-8", "replace")):
+        state.attempts.failed(client)
+        return _form(request, target, t("login.wrong"), 401, {"WWW-Authenticate": "Bearer"})
     response = RedirectResponse(_local(target), 303)
+    ticket, secure = state.sessions.ticket(), request.url.scheme == "https"
     response.set_cookie(
-        COOKIE,
-        sessions.ticket(),
-        max_age=SESSION_SECONDS,
-        httponly=True,
-        samesite="strict",
-        secure=request.url.scheme == "https",
+        COOKIE, ticket, SESSION_SECONDS, httponly=True, samesite="strict", secure=secure
     )
     return response
 
@@ -66,17 +53,22 @@ async def enter(request: Request) -> Response:
 async def leave(request: Request) -> Response:
     """End the session in this browser."""
     response = RedirectResponse("/login", 303)
-    response.delete_cookie(
-        COOKIE, httponly=True, samesite="strict", secure=request.url.scheme == "https"
-    )
+    secure = request.url.scheme == "https"
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=secure)
     return response
 
 
-def _form(request: Request, target: str, error: str = "", status: int = 200) -> Response:
+def _form(
+    request: Request,
+    target: str,
+    error: str = "",
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> Response:
     ended = not error and COOKIE in request.cookies  # one that is not accepted any more
     values = {"next": _local(target), "error": error, "ended": ended, "root": ""}
     response = send(request, "login.html", status, **values)
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.update({"Cache-Control": "no-store", **(headers or {})})
     return response
 
 

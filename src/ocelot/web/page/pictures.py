@@ -97,9 +97,8 @@ class QueryPictures:
             with suppress(OSError):
                 stat = file.stat()
                 kept.append((stat.st_mtime_ns, stat.st_size, file.path))
-        kept.sort(reverse=True)
         size = 0
-        for place, (_, bytes, path) in enumerate(kept):
+        for place, (_, bytes, path) in enumerate(sorted(kept, reverse=True)):
             size += bytes
             if place and (place >= self._most or size > self._most_bytes):
                 with suppress(OSError):

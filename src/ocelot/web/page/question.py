@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from starlette.requests import Request
+
 from ocelot.collection import Facet, condition
 from ocelot.errors import InputError
 from ocelot.images.file import ImageFile
@@ -16,7 +18,7 @@ from ocelot.service import MAX_TEXT
 from ocelot.types import MAX_REFERENCES, Query
 from ocelot.web.page.pictures import HASH
 
-__all__ = ["FIRST", "MOST", "NO_RERANKER", "STEP", "Question"]
+__all__ = ["FIRST", "MOST", "NO_RERANKER", "STEP", "Question", "Range", "question_of"]
 
 FIRST = 9  # results at first; a reranker orders these
 STEP = 24  # more of them at a time
@@ -83,47 +85,52 @@ class Question:
             else:
                 single[name] = value
         more = single.get("more", "")  # the field that changes the question that is shown
-        text = ", ".join(filter(None, (single.get("text", ""), more)))
-        pictures = len(lists["like"]) + len(lists["image"])
-        without = single.get("without", "")
-        if len(text) > MAX_TEXT or len(without) > MAX_TEXT:
-            raise InputError(f"The text is longer than {MAX_TEXT:,} characters; shorten it.")
-        if pictures > MAX_REFERENCES:
-            raise InputError(
-                f"A question takes at most {MAX_REFERENCES} pictures, was: {pictures}; leave some "
-                "out."
-            )
-        if len(where) + len(ends) > _MOST_FILTERS:
-            raise InputError(f"A question takes at most {_MOST_FILTERS} filters; leave some out.")
-        if not all(map(HASH.fullmatch, lists["image"])):
-            raise InputError("The link names an uploaded picture wrongly; give the picture again.")
-        if len(lists["unlike"]) > MAX_REFERENCES:
-            raise InputError(
-                f"A question takes at most {MAX_REFERENCES} pictures that are not wanted; leave "
-                "some out."
-            )
         question = cls(
-            text, tuple(lists["like"]), tuple(lists["image"]), without, tuple(lists["unlike"]),
-            _whole("weight", single, _BALANCED, 0, 100),
-            tuple(where),
-            tuple((key, (low, high)) for key, (low, high) in ends.items()),
-            single.get("filter", ""),
-            single.get("rank", ""),
-            _whole("limit", single, FIRST, 1, MOST),
-        )  # fmt: skip
-        if len(question.url()) > _MOST_LENGTH:
-            raise InputError("The question is too long for a link; shorten it.")
+            text=", ".join(filter(None, (single.get("text", ""), more))),
+            like=tuple(lists["like"]),
+            images=tuple(lists["image"]),
+            without=single.get("without", ""),
+            unlike=tuple(lists["unlike"]),
+            weight=_whole("weight", single, _BALANCED, 0, 100),
+            where=tuple(where),
+            ranges=tuple((key, (low, high)) for key, (low, high) in ends.items()),
+            filter=single.get("filter", ""),
+            rank=single.get("rank", ""),
+            limit=_whole("limit", single, FIRST, 1, MOST),
+        )
+        question._check()
         return question
+
+    def _check(self) -> None:
+        if max(len(self.text), len(self.without)) > MAX_TEXT:
+            raise InputError(f"The text is longer than {MAX_TEXT:,} characters; shorten it.")
+        for pictures, what in (
+            (len(self.pictures), "pictures"),
+            (len(self.unlike), "pictures that are not wanted"),
+        ):
+            if pictures > MAX_REFERENCES:
+                raise InputError(
+                    f"A question takes at most {MAX_REFERENCES} {what}, was: {pictures}; leave "
+                    "some out."
+                )
+        if len(self.where) + len(self.ranges) > _MOST_FILTERS:
+            raise InputError(f"A question takes at most {_MOST_FILTERS} filters; leave some out.")
+        if not all(map(HASH.fullmatch, self.images)):
+            raise InputError("The link names an uploaded picture wrongly; give the picture again.")
+        if len(self.url()) > _MOST_LENGTH:
+            raise InputError("The question is too long for a link; shorten it.")
 
     def pairs(self) -> list[tuple[str, str]]:
         """The parameters that `of` reads; what has its default is left out."""
-        found = [("text", self.text)]
-        found += [("like", id) for id in self.like]
-        found += [("image", hash) for hash in self.images]
-        found += [("without", self.without)]
-        found += [("unlike", id) for id in self.unlike]
-        found += [("weight", "" if self.weight == _BALANCED else str(self.weight))]
-        found += [(f"where.{key}", value) for key, value in self.where]
+        found = [
+            ("text", self.text),
+            *(("like", id) for id in self.like),
+            *(("image", hash) for hash in self.images),
+            ("without", self.without),
+            *(("unlike", id) for id in self.unlike),
+            ("weight", "" if self.weight == _BALANCED else str(self.weight)),
+            *((f"where.{key}", value) for key, value in self.where),
+        ]
         for key, ends in self.ranges:
             for name, end in zip(("from", "to"), ends, strict=True):
                 found.append((f"{name}.{key}", "" if end is None else f"{end:.15g}"))
@@ -177,18 +184,10 @@ class Question:
 
     @property
     def filtered(self) -> bool:
-        """Whether there is a filter."""
         return bool(self.where or self.ranges or self.filter)
 
     def query(self, images: Sequence[ImageFile]) -> Query:
-        """The question for an engine.
-
-        Args:
-            images: The pictures that `images` names.
-
-        Raises:
-            InputError: As of `Query`.
-        """
+        """The question for an engine, with the pictures that `images` names."""
         weight = 10 ** ((self.weight - _BALANCED) / _BALANCED)  # 0.1 to 10
         both = bool(self.text and self.pictures)
         return Query(
@@ -226,6 +225,11 @@ class Question:
         if self.filter:
             parts.append(f"({self.filter})" if parts else self.filter)
         return " and ".join(parts) or None
+
+
+def question_of(request: Request) -> Question:
+    """The question of a link."""
+    return Question.of(request.query_params.multi_items())
 
 
 def _number(key: str, value: str) -> float:

@@ -19,22 +19,20 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from ocelot.assets import demo_shop
 from ocelot.errors import InputError, ItemNotFound, OcelotError, StorageError
 from ocelot.service import Overview, Service
-from ocelot.web.api.bodies import check_charset
 from ocelot.web.api.problems import Problem, problem_of
-from ocelot.web.page.demo import Demo
 from ocelot.web.page.items import Items
 from ocelot.web.page.pictures import HASH, QueryPictures
-from ocelot.web.page.question import FIRST, STEP, Question
-from ocelot.web.page.rendering import render, send, static, texts_of
-from ocelot.web.page.shop import Found, Shop
-from ocelot.web.page.views import answer_view, ask_view, more_view
+from ocelot.web.page.question import FIRST, STEP, Question, question_of
+from ocelot.web.page.rendering import form_of, render, send, static, texts_of
+from ocelot.web.page.shop import Demo, Found, Shop
+from ocelot.web.page.views import answer_view, ask_view, more_url
 from ocelot.web.paths import shows_pages
-from ocelot.web.security.shutdown import Shutdown
+from ocelot.web.security.body_limits import Shutdown
 
 __all__ = ["HEARTBEAT", "create_page"]
 
 HEARTBEAT = 10.0  # seconds; proxies close a connection that is silent for longer
-_PICTURES = 8  # files in a form
+_FORM = {"files": 16, "max_fields": 256, "max_part_size": 64 * 2**10}
 _SHOWN = 8  # pictures of the collection, at first
 _BROWSED = 60  # those that a filter selects
 _PREVIEW = 720  # pixels, longest side of a query picture on the page
@@ -95,7 +93,10 @@ class _Page:
                 problem = problem_of(error)
             if problem.status >= 500 or not shows_pages(request.scope):
                 return problem.response()  # the database may be away, and a page would need it
-            response = await self.show(request, _question_of(request), problem)
+            question = Question()
+            with suppress(OcelotError):  # the link cannot be read
+                question = question_of(request)
+            response = await self.show(request, question, problem)
             response.headers.update(problem.headers)
             return response
 
@@ -103,19 +104,17 @@ class _Page:
 
     async def home(self, request: Request) -> Response:
         """The answer to the question of the link; without one, the collection."""
-        question = Question.of(request.query_params.multi_items())
-        return await self.show(request, question)
+        return await self.show(request, question_of(request))
 
     async def ask(self, request: Request) -> Response:
         """A form with a question, perhaps with pictures: on to the question's link."""
-        async with _form(request) as form:
+        async with form_of(request, **_FORM) as form:
             fields = [(name, one) for name, one in form.multi_items() if isinstance(one, str)]
             question = Question.of(fields)
             try:
                 given = await self._given(form)
-                fields += [("image", hash) for hash in given]
-                question = Question.of(fields)
-                if given == [] and not question.asks and not question.filtered:
+                question = Question.of([*fields, *(("image", hash) for hash in given)])
+                if not (question.asks or question.filtered):
                     said = "Give a picture, a text, or both; then search."
                     raise Problem(422, said, type="urn:ocelot:problem:nothing-asked")
             except (OcelotError, Problem) as error:
@@ -124,11 +123,12 @@ class _Page:
 
     async def _given(self, form: FormData) -> list[str]:
         """Keep the pictures of a form; returns their content hashes."""
-        keep, hashes = self._shop.pictures.keep, []
-        for file in form.getlist("picture"):
-            if isinstance(file, UploadFile) and (file.filename or file.size):
-                hashes.append(await self._service.work(keep, await file.read()))
-        return hashes
+        keep, files = self._shop.pictures.keep, form.getlist("picture")
+        return [
+            await self._service.work(keep, await file.read())
+            for file in files
+            if isinstance(file, UploadFile) and (file.filename or file.size)
+        ]
 
     async def show(
         self,
@@ -146,15 +146,19 @@ class _Page:
         t, service = texts_of(request), self._service
         undo = request.query_params.get("undo", "")
         values: dict[str, Any] = {
-            "answer": None, "items": None, "undo": undo if service.restorable(undo) else "",
-            "report": None, "filling": self._demo.filling, "empty": False,
+            "answer": None,
+            "items": None,
+            "undo": undo if service.restorable(undo) else "",
+            "report": None,
+            "filling": self._demo.filling,
+            "empty": False,
             "problem": problem or self._demo.problem(),
-        }  # fmt: skip
+        }
         overview = await service.overview()
         liked = []
         if problem is None:
             try:
-                liked = await self._shop.items(question.like)
+                liked = [await service.get(id) for id in question.like]
                 if question.asks:
                     wait = "wait" in request.query_params and not _is_foreign(request)
                     found = await self._shop.find(question, overview, wait=wait)
@@ -192,7 +196,7 @@ class _Page:
         """The order of a slow reranker as one server-sent event, with signs of life before it."""
         if _is_foreign(request):
             raise Problem(403, "A page of another site may not ask the language model.")
-        question = Question.of(request.query_params.multi_items()).but()
+        question = question_of(request).but()
         found = await self._shop.find(question, await self._service.overview())
         headers = {"X-Accel-Buffering": "no"}  # a proxy must send each event at once
         events = self._events(request, question, found)
@@ -203,24 +207,19 @@ class _Page:
     ) -> AsyncIterator[bytes]:
         yield b"retry: 1000\n\n"
         if found.pending is not None:
-            judging = asyncio.ensure_future(self._shop.judge(question, found.first, found.pending))
-            stopping = asyncio.ensure_future(self._shutdown.wait())
+            verdict = self._shop.judge(question, found.answer, found.pending)
+            judging = asyncio.ensure_future(verdict)
             try:
-                while not judging.done():
-                    await asyncio.wait(
-                        {judging, stopping},
-                        timeout=self._heartbeat,
-                        return_when=asyncio.FIRST_COMPLETED,
-                    )
-                    if stopping.done():  # the browser comes back when the server does
-                        return
-                    if not judging.done():
-                        yield b": waiting\n\n"
-                first = judging.result()
+                with self._shutdown.calling(judging.cancel):
+                    while not judging.done():
+                        await asyncio.wait({judging}, timeout=self._heartbeat)
+                        if not judging.done():
+                            yield b": waiting\n\n"
             finally:
                 judging.cancel()
-                stopping.cancel()
-            found = Found(first, first, None, found.has_more)
+            if judging.cancelled():  # the server stops; the browser comes back when it does
+                return
+            found = Found(judging.result(), None, found.has_more)
         values = answer_view(texts_of(request), question, found)
         html = render(request, "answer.html", **values)
         data = json.dumps({"question": question.url(), "html": html})
@@ -228,28 +227,23 @@ class _Page:
 
     async def more(self, request: Request) -> Response:
         """Further results, for the script."""
-        question = Question.of(request.query_params.multi_items())
+        question = question_of(request)
         found = await self._shop.find(question, await self._service.overview())
         hits = found.answer.result.hits[max(FIRST, question.limit - STEP) :]
-        values = more_view(question, found) | {"hits": hits, "q": question}
-        return send(request, "more.html", **values)
+        return send(request, "more.html", hits=hits, q=question, more=more_url(question, found))
 
     async def show_crop(self, request: Request) -> Response:
         """A picture of the question, to choose a part of it."""
-        question = Question.of(request.query_params.multi_items())
-        kind, id = _part_of(request)
+        question, (kind, id) = question_of(request), _part_of(request)
         source = f"pictures/{id}" if kind == "image" else f"v1/items/{quote(id)}/image?size=1024"
-        values: dict[str, Any] = {"q": question, "of": f"{kind}:{id}", "src": source}
-        return send(request, "crop.html", **values)
+        return send(request, "crop.html", q=question, of=f"{kind}:{id}", src=source)
 
     async def crop(self, request: Request) -> Response:
         """Search with a part of a picture in its place."""
-        question = Question.of(request.query_params.multi_items())
-        kind, id = _part_of(request)
-        async with _form(request) as form:
-            names = ("left", "top", "width", "height")
-            left, top, width, height = (_percent(name, form) for name in names)
-        hash = await self._shop.crop(kind, id, (left, top, width, height))
+        question, (kind, id) = question_of(request), _part_of(request)
+        async with form_of(request, **_FORM) as form:
+            box = [_percent(name, form) for name in ("left", "top", "width", "height")]
+        hash = await self._shop.crop(kind, id, box)
         return RedirectResponse(question.without_picture(kind, id, hash).url(), 303)
 
     async def picture(self, request: Request) -> Response:
@@ -270,20 +264,13 @@ class _Page:
         return RedirectResponse("./", 303)
 
 
-def _question_of(request: Request) -> Question:
-    """The question of a link, or none where it cannot be read."""
-    try:
-        return Question.of(request.query_params.multi_items())
-    except OcelotError:
-        return Question()
-
-
 def _is_foreign(request: Request) -> bool:
     """Whether a page of another site made the browser ask, which may cost money."""
     return request.headers.get("sec-fetch-site") == "cross-site"
 
 
 def _part_of(request: Request) -> tuple[str, str]:
+    """Which picture is to be cropped: "like" or "image", and its id."""
     found = _CROP.fullmatch(request.query_params.get("of", ""))
     if found is None or (found[1] == "image" and not HASH.fullmatch(found[2])):
         raise InputError("The link does not say which picture to crop; go back to the answer.")
@@ -298,9 +285,3 @@ def _percent(name: str, form: FormData) -> float:
     if not 0 <= value <= 100:
         raise InputError(f"The {name} must be a number from 0 to 100 percent.")
     return value
-
-
-def _form(request: Request) -> Any:
-    """The form of a request, within limits; an async context manager."""
-    check_charset(request)
-    return request.form(max_files=_PICTURES * 2, max_fields=256, max_part_size=64 * 2**10)

@@ -24,12 +24,13 @@ class Texts:
     Attributes:
         language: Its code.
         script: The texts that page.js needs.
+        name: The text of a key, or None.
     """
 
     def __init__(self, language: str) -> None:
         file = files("ocelot.web.page") / "texts" / f"{language}.json"
-        self.language = language
         self._texts: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+        self.language, self.name = language, self._texts.get
         known = self._texts.items()
         self.script = {key[7:]: text for key, text in known if key.startswith("script.")}
 
@@ -46,17 +47,15 @@ class Texts:
         parts = [self._texts.get(f"engine.{part}") for part in said.parts] if said else []
         if said is None or None in parts:  # there are none in English
             return english
-        values = {key: self.number(one) if isinstance(one, float) else one
-                  for key, one in said.values.items()}  # fmt: skip
+        values = {
+            key: self.number(one) if isinstance(one, float) else one
+            for key, one in said.values.items()
+        }
         return f"{''.join(filter(None, parts))}.".format_map(values)
 
     def count(self, key: str, number: int) -> str:
         """A number with its noun: the text `key.one` or `key.many`."""
         return self(f"{key}.{'one' if number == 1 else 'many'}", n=self.number(number))
-
-    def name(self, key: str) -> str | None:
-        """The text of a key if there is one."""
-        return self._texts.get(key)
 
     def number(self, value: float) -> str:
         """A number in the way of the language: 1,234.5 or 1.234,5."""
@@ -76,25 +75,21 @@ class Texts:
         '9,50 €'
         """
         value, currency = metadata.get("price"), metadata.get("currency")
-        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            return ""
         if isinstance(value, str):
             text = value.strip()[:48]
-        elif not math.isfinite(value):
-            return ""
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            text = self.number(value) if math.isfinite(value) else ""
         else:
-            text = self.number(value)
+            text = ""
         if not text or not isinstance(currency, str) or not 0 < len(currency.strip()) <= 8:
             return text
         sign = _SIGNS.get(currency.strip().upper(), currency.strip())
-        if self.language == "en":
-            return f"{sign}{text}" if len(sign) == 1 else f"{sign} {text}"
-        return f"{text} {sign}"
+        if self.language != "en":
+            return f"{text} {sign}"
+        return f"{sign}{text}" if len(sign) == 1 else f"{sign} {text}"
 
 
-@cache
-def _texts(language: str) -> Texts:
-    return Texts(language)
+_texts = cache(Texts)
 
 
 def preferred(header: str) -> Texts:
@@ -103,12 +98,13 @@ def preferred(header: str) -> Texts:
     >>> preferred("de, it;q=0.8, en;q=0.5").language, preferred("").language
     ('it', 'en')
     """
-    wanted: list[tuple[float, str]] = []
+    weights = dict.fromkeys(LANGUAGES, 0.0)
     for part in header.split(",")[:20]:
-        name, _, weight = part.partition(";q=")
+        name, _, weight = part.strip().partition(";q=")
+        language = name[:2].lower()
         try:
-            wanted.append((float(weight or 1), name.strip()[:2].lower()))
+            if language in weights:
+                weights[language] = max(weights[language], float(weight or 1))
         except ValueError:
             continue
-    known = [(weight, name) for weight, name in wanted if name in LANGUAGES and weight > 0]
-    return _texts(max(known, key=lambda one: one[0])[1] if known else LANGUAGES[0])
+    return _texts(max(weights, key=weights.__getitem__))

@@ -7,14 +7,13 @@ a number of connections, and of too many in all the one that has waited longest 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from contextlib import suppress
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ocelot.web.api.problems import MEDIA_TYPE, Problem
+from ocelot.web.api.problems import Problem
 
 __all__ = ["GuardedProtocol", "guarded", "raise_open_files"]
 
@@ -96,16 +95,11 @@ class GuardedProtocol(H11Protocol):
         self.transport.close()
 
     def _refuse(self, problem: Problem) -> None:
-        body = json.dumps(problem.body()).encode()
-        headers = {
-            **problem.headers,
-            "Content-Type": MEDIA_TYPE,
-            "Content-Length": str(len(body)),
-            "Connection": "close",
-        }
+        response = problem.response()
+        response.headers["Connection"] = "close"
         lines = [f"HTTP/1.1 {problem.status} {problem.title}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        self.transport.write("\r\n".join([*lines, "", ""]).encode() + body)
+        lines += [f"{name}: {value}" for name, value in response.headers.items()]
+        self.transport.write("\r\n".join([*lines, "", ""]).encode() + response.body)
         self.transport.close()
 
 

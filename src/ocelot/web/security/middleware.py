@@ -1,4 +1,4 @@
-"""Middleware around every request, in pure ASGI so that responses can be streamed."""
+"""What every request has: an id, a line in the log, counters, and headers of its response."""
 
 from __future__ import annotations
 
@@ -8,38 +8,62 @@ import re
 import secrets
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocelot.request_id import answering
 from ocelot.service import Metrics
 from ocelot.telemetry import note, span
-from ocelot.web.api.problems import Problem, problem_of, stopping
-from ocelot.web.paths import PLAIN, changes, is_page
-from ocelot.web.security.shutdown import Shutdown, first_of
+from ocelot.web.api.problems import problem_of, stopping
+from ocelot.web.paths import PLAIN, is_page
+from ocelot.web.security.body_limits import Shutdown
 
-__all__ = ["CancelOnDisconnect", "ReadOnly", "RequestLog", "is_last", "is_stream"]
+__all__ = ["RequestLog", "SecurityHeaders"]
 
 _log = logging.getLogger("ocelot.web")
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-_READ_ONLY = Problem(
-    403,
-    "This server is read-only: pictures can be found, and not added, changed or deleted.",
-    type="urn:ocelot:problem:read-only",
-)
 _DISCONNECTED = 499  # logged when the client did not wait for its answer
+_ENDLESS = "/verdict"  # how long it takes says nothing: the page waits for a language model
+
+_POLICY = b"content-security-policy"
+_ALL = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(self), microphone=(), geolocation=()"),
+)
+_API = (
+    (_POLICY, b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
 
 
-def is_stream(start: Message) -> bool:
-    """Return True if a response that starts is an event stream."""
-    headers = Headers(raw=start.get("headers", []))
-    return headers.get("content-type", "").startswith("text/event-stream")
+class SecurityHeaders:
+    """Adds the headers that a response does not set itself; Starlette has no such middleware.
 
+    A response with a Content-Security-Policy of its own also decides about its caching.
 
-def is_last(message: Message) -> bool:
-    """Return True if a message ends a response."""
-    return message["type"] == "http.response.body" and not message.get("more_body")
+    Args:
+        embeddable: Whether pages of other origins may show the pictures.
+    """
+
+    def __init__(self, app: ASGIApp, *, embeddable: bool = False) -> None:
+        self.app = app
+        place = b"cross-origin" if embeddable else b"same-origin"
+        self._all = (*_ALL, (b"cross-origin-resource-policy", place))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = {name for name, _ in message["headers"]}
+                wanted = self._all if _POLICY in own else self._all + _API
+                added = [header for header in wanted if header[0] not in own]
+                message["headers"] = [*message["headers"], *added]
+            await send(message)
+
+        await self.app(scope, receive, secured)
 
 
 class RequestLog:
@@ -67,15 +91,14 @@ class RequestLog:
             await self._watch(scope, receive, send, id)
 
     async def _watch(self, scope: Scope, receive: Receive, send: Send, id: str) -> None:
-        started, status, endless = time.perf_counter(), 0, False
+        started, status = time.perf_counter(), 0
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
         async def watched(message: Message) -> None:
-            nonlocal status, endless
+            nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                endless = is_page(scope["path"]) and is_stream(message)
-                MutableHeaders(scope=message)["X-Request-Id"] = id
+                message["headers"] = [*message["headers"], (b"x-request-id", id.encode())]
             await send(message)
 
         try:
@@ -94,20 +117,22 @@ class RequestLog:
             if not status:  # the time for running requests is over
                 await stopping().response()(scope, receive, watched)
         finally:
-            seconds, route = time.perf_counter() - started, _route(inner)
+            seconds = time.perf_counter() - started
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            status = status or _DISCONNECTED
-            self._metrics.requests.labels(method, route, str(status)).inc()
-            if not endless:
-                self._metrics.request_seconds.labels(route).observe(seconds)
-            milliseconds = 1000 * seconds
+            self._note(inner, method, status or _DISCONNECTED, seconds)
+
+    def _note(self, scope: Scope, method: str, status: int, seconds: float) -> None:
+        route = _route(scope)
+        self._metrics.requests.labels(method, route, str(status)).inc()
+        if scope["path"] != _ENDLESS:
+            self._metrics.request_seconds.labels(route).observe(seconds)
+        about = {"http.request.method": method, "http.route": route}
+        note({**about, "http.response.status_code": status}, f"{method} {route}")
+        if _log.isEnabledFor(logging.INFO):
             fields = {"method": method, "route": route, "status": status}
-            about = {"http.request.method": method, "http.route": route}
-            note({**about, "http.response.status_code": status}, f"{method} {route}")
-            _log.info(
-                "%s %s %d %.0f ms", method, route, status, milliseconds,
-                extra={"fields": {**fields, "milliseconds": round(milliseconds, 1)}},
-            )  # fmt: skip
+            fields["milliseconds"] = round(1000 * seconds, 1)
+            line = "%(method)s %(route)s %(status)d %(milliseconds).0f ms"
+            _log.info(line, fields, extra={"fields": fields})
 
 
 def _route(scope: Scope) -> str:
@@ -116,53 +141,3 @@ def _route(scope: Scope) -> str:
     if is_page(path):
         return "page"
     return str(getattr(scope.get("route"), "path", path if path in PLAIN else "none"))
-
-
-class CancelOnDisconnect:
-    """Cancels the work on a request when its client disconnects.
-
-    Starlette notices a disconnect only while it sends.
-    """
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        inbox: asyncio.Queue[Message] = asyncio.Queue(1)
-        began = finished = False
-
-        async def listen() -> None:
-            while (message := await receive())["type"] != "http.disconnect":
-                await inbox.put(message)
-            if finished:  # the connection ends after a complete answer
-                await asyncio.Event().wait()
-
-        async def watched(message: Message) -> None:
-            nonlocal began, finished
-            began, finished = True, is_last(message)
-            await send(message)
-
-        work = asyncio.ensure_future(self.app(scope, inbox.get, watched))
-        listening = asyncio.ensure_future(listen())
-        disconnected = await first_of(work, listening)
-        if disconnected:
-            self._metrics.abandoned.inc()
-        elif work.cancelled() and not began:  # by the service, which is closing
-            await stopping().response()(scope, receive, send)
-        else:
-            work.result()
-
-
-class ReadOnly:
-    """Answers 403 to what would change the collection, before its body is read."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and changes(scope["method"], scope["path"]):
-            return await _READ_ONLY.response()(scope, receive, send)
-        await self.app(scope, receive, send)

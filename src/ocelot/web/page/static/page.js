@@ -32,7 +32,7 @@ function listen() {
   if (!$("#status.busy") || stream) return;
   const url = new URL(`verdict${here.search}`, here);
   stream = new EventSource(url);
-  stream.addEventListener("open", () => { tries = 0; status(null); });
+  stream.addEventListener("open", () => { tries = 0; status(judging); });
   stream.addEventListener("verdict", (event) => {
     hush();
     const { question, html } = JSON.parse(event.data);
@@ -58,7 +58,7 @@ function hush() {
 const judging = $("#status span")?.textContent;
 function status(text) {
   const line = $("#status.busy span");
-  if (line) line.textContent = text ?? judging;
+  if (line) line.textContent = text;
 }
 
 function stop(text, link) {
@@ -71,14 +71,13 @@ function stop(text, link) {
 // Put the verdict in the place of the order of similarity; results that were loaded later stay.
 function ranked(page) {
   const places = measure();
+  all("#panels details").forEach((one, n) => { all("#panels details", page)[n].open = one.open; });
+  // The elements stay, so that screen readers say the new status and the focus is not lost.
   for (const id of ["status", "notes", "slot", "title", "panels"]) {
     const fresh = $(`#${id}`, page), old = $(`#${id}`);
     if (!fresh || !old) continue;
-    if (id === "panels") all("details", old).forEach((one, n) => { all("details", fresh)[n].open = one.open; });
-    if (id === "status") {  // the same line, so that screen readers say it and the focus stays
-      old.className = fresh.className;
-      old.replaceChildren(...fresh.childNodes);
-    } else old.replaceWith(fresh);
+    for (const { name, value } of fresh.attributes) old.setAttribute(name, value);
+    old.replaceChildren(...fresh.childNodes);
   }
   const list = $("#hits"), fresh = $("#hits", page);
   if (list && fresh) {
@@ -148,8 +147,7 @@ if (more) {
   };
   const seen = new IntersectionObserver((entries) => { if (entries[0].isIntersecting) load(); },
     { rootMargin: "600px" });
-  let scrolled = false;
-  addEventListener("scroll", () => { if (!scrolled) { scrolled = true; seen.observe(more); } }, { passive: true });
+  addEventListener("scroll", () => seen.observe(more), { passive: true, once: true });
   more.addEventListener("click", load);
 }
 
@@ -158,31 +156,31 @@ if (more) {
 const ask = $("#ask");
 if (ask) {
   const files = all("input[type=file]", ask);
-  const search = () => ask.requestSubmit();
-  for (const input of files) input.addEventListener("change", () => { if (input.files.length) search(); });
-  for (const input of all("[data-now]", ask)) input.addEventListener("change", search);
+  ask.addEventListener("change", ({ target }) => {
+    if (target.files?.length || "now" in target.dataset) ask.requestSubmit();
+  });
   $("#text").addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
-    search();
+    ask.requestSubmit();
   });
   // Without pictures the answer needs no redirect, and its link holds no empty parts.
   ask.addEventListener("submit", (event) => {
-    ask.method = "post";
-    ask.enctype = "multipart/form-data";
     const pictures = files.flatMap((one) => [...one.files]), most = Number(ask.dataset.most);
     if (pictures.reduce((sum, one) => sum + one.size, 0) > most) {
       event.preventDefault();
       for (const one of files) one.value = "";
       complain(`${pictures.map((one) => one.name).join(", ")}: ${large(most)}`);
     }
-    if (pictures.length) return;
-    const given = all("input[name], textarea[name]", ask);
-    if (!given.some((one) => one.value && one.type !== "file")) return;  // the server says what to give
-    ask.method = "get";
-    ask.enctype = "application/x-www-form-urlencoded";
-    for (const one of given) one.disabled = !one.value || one.type === "file" || (one.name === "weight" && one.value === "50");
-    setTimeout(() => { for (const one of given) one.disabled = false; });
+    // Where nothing is given, the server says what to give.
+    const asks = all("input[name], textarea", ask).some((one) => one.value && one.type !== "file");
+    ask.method = asks && !pictures.length ? "get" : "post";
+  });
+  ask.addEventListener("formdata", ({ formData }) => {
+    if (ask.method === "post") return;
+    for (const [name, value] of [...formData]) {
+      if (!value || value instanceof File || (name === "weight" && value === "50")) formData.delete(name);
+    }
   });
   // Words that were typed and not sent yet go along with a filter.
   ask.addEventListener("click", (event) => {
@@ -190,7 +188,6 @@ if (ask) {
     if (!chip || text === $("#text").defaultValue.trim()) return;
     const url = new URL(chip.href);
     url.searchParams.set("text", text);
-    if (!text) url.searchParams.delete("text");
     chip.href = url;
   });
   if (location.hash === "#text") {
@@ -242,8 +239,8 @@ async function open(href, push) {
   dialog = make("dialog", {}, close, article);
   dialog.setAttribute("aria-labelledby", article.getAttribute("aria-labelledby"));
   document.body.append(dialog);
-  close.addEventListener("click", () => dialog.requestClose?.() ?? dialog.close());
-  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  close.addEventListener("click", () => dialog.close());
+  dialog.setAttribute("closedby", "any");
   dialog.addEventListener("close", () => { if (history.state?.dialog) history.back(); });
   if (push) history.pushState({ dialog: href }, "", href);
   dialog.showModal();
@@ -262,26 +259,14 @@ addEventListener("click", (event) => {
 });
 
 function prepare(root) {
-  for (const figure of all(".large", root)) {
-    const button = $("[data-zoom]", figure);
-    const zoom = () => button.setAttribute("aria-pressed", figure.classList.toggle("zoomed"));
-    button?.addEventListener("click", zoom);
-    if (button) $("img", figure).addEventListener("click", zoom);
-  }
   for (const button of all("[data-copy]", root)) {
     button.addEventListener("click", async () => {
       const url = new URL(button.dataset.copy, document.baseURI).href;
       await navigator.clipboard?.writeText(url).catch(() => {});
-      toast(say("copied"), button.closest("dialog") ?? document.body);
+      button.textContent = say("copied");
     });
   }
   for (const place of all(".cropping", root)) cropping(place, $("form", place.closest("article")));
-}
-
-function toast(text, place) {
-  const line = make("p", { className: "toast", textContent: text, role: "status" });
-  place.append(line);
-  setTimeout(() => line.remove(), 3000);
 }
 
 function cropping(place, form) {
