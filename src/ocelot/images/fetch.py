@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 from ocelot.errors import ImageError, ImageTooLarge
@@ -77,15 +77,13 @@ def public_name(url: str) -> str:
 @contextmanager
 def _no_request_log() -> Iterator[None]:
     """Keep httpx from logging the requests of this thread: it logs whole URLs, and redirects."""
-    thread, loggers = threading.get_ident(), [logging.getLogger(name) for name in _LOGGERS]
+    thread = threading.get_ident()
 
     def keep(record: logging.LogRecord) -> bool:
         return threading.get_ident() != thread
 
-    for logger in loggers:
-        logger.addFilter(keep)
-    try:
+    with ExitStack() as stack:
+        for logger in map(logging.getLogger, _LOGGERS):
+            logger.addFilter(keep)
+            stack.callback(logger.removeFilter, keep)
         yield
-    finally:
-        for logger in loggers:
-            logger.removeFilter(keep)

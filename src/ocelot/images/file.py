@@ -6,7 +6,7 @@ import io
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -92,10 +92,12 @@ class ImageFile:
         Raises:
             ImageError: The data cannot be decoded, or the picture is over the limit.
         """
-        earlier = self.__dict__.get("_kept")
-        found = decode(self.data, shortest=shortest, name=self.name, earlier=earlier)
+        kept: Decoded | None = vars(self).get("_kept")
+        if kept is not None and kept.serves(shortest):
+            return kept
+        found = decode(self.data, shortest=shortest, name=self.name)
         if keep or found.image.width * found.image.height <= _KEPT_PIXELS:
-            self.__dict__["_kept"] = found
+            vars(self)["_kept"] = found
         return found
 
     def rgb(self, shortest: int | None = None) -> Image.Image:
@@ -111,7 +113,7 @@ class ImageFile:
 
     def without_pixels(self) -> ImageFile:
         """The same file without the decoded picture."""
-        return ImageFile(self.data, self.name)
+        return replace(self)
 
 
 def _from_pil(image: Image.Image) -> ImageFile:

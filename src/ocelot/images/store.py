@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,18 +39,11 @@ class ImageStore:
         self.thumbnails = thumbnails
         self._uploads = Path(uploads)
         self._owner = owner
-        self._folder: UploadFolder | None = None
 
-    @property
+    @cached_property
     def uploads(self) -> UploadFolder:
-        """The folder for uploads.
-
-        Raises:
-            ConfigurationError: It cannot be written to.
-        """
-        if self._folder is None:
-            self._folder = UploadFolder(self._uploads, self._owner)
-        return self._folder
+        """The folder for uploads; `ConfigurationError` if it cannot be written to."""
+        return UploadFolder(self._uploads, self._owner)
 
     def original(self, item: Item) -> ImageFile:
         """The item's file: the first of its paths that still has the indexed content.
@@ -99,20 +93,19 @@ class ImageStore:
 
     def settle(self, paths: Iterable[str]) -> None:
         """Note that rows with these paths are written; some may be uploads."""
-        if self._folder is not None:
-            self._folder.settle(filter(self._folder.is_pending, list(paths)))
+        if "uploads" in vars(self):  # else none was made here
+            self.uploads.settle(list(filter(self.uploads.is_pending, paths)))
 
     def unsettled(self, *, exclusive: bool) -> set[str]:
         """Uploads whose rows were perhaps never written; see `UploadFolder.unsettled`."""
         return self.uploads.unsettled(exclusive=exclusive) if self._uploads.is_dir() else set()
 
-    def forget(self, gone: Iterable[Item], kept: Iterable[Item] = ()) -> None:
+    def forget(self, gone: Sequence[Item], kept: Sequence[Item] = ()) -> None:
         """Remove the small copies and the uploaded files of items that are gone.
 
         Args:
             kept: Items with the same contents, whose small copies and files stay.
         """
-        gone, kept = list(gone), list(kept)
         if self.thumbnails is not None:
             self.thumbnails.drop({item.sha256 for item in gone} - {item.sha256 for item in kept})
         if self._uploads.is_dir():

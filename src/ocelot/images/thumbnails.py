@@ -6,7 +6,6 @@ anything is wrong with it, pictures are read from their own files.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,9 +41,6 @@ class Thumbnails:
         path: The file; by default `thumbnails.sqlite` in the cache folder.
         max_bytes: The file's size is kept below about this: the oldest copies are removed. With 0
             nothing is stored or returned, but copies of earlier runs can still be dropped.
-
-    Raises:
-        ConfigurationError: No path was given and there is no cache folder.
     """
 
     SIDE = 400  # longer side of a copy, pixels
@@ -83,7 +79,7 @@ class Thumbnails:
     def get(self, id: str) -> bytes | None:
         """The stored copy of a content hash, if there is one."""
         row: tuple[bytes] | None = None
-        if self._max_bytes and os.path.exists(self._path):
+        if self._max_bytes and self._path.exists():
             with self._safely(), self._open() as database:
                 query = "SELECT jpeg FROM jpegs WHERE id = ?"
                 row = database.execute(query, (id,)).fetchone()
@@ -92,7 +88,7 @@ class Thumbnails:
     def drop(self, ids: Iterable[str]) -> None:
         """Remove the copies of these content hashes."""
         unwanted = [(id,) for id in ids]
-        if unwanted and os.path.exists(self._path):
+        if unwanted and self._path.exists():
             with self._safely(), self._open() as database:
                 database.executemany("DELETE FROM jpegs WHERE id = ?", unwanted)
 
@@ -114,7 +110,10 @@ class Thumbnails:
                 # SQLite reports damage as the base class; locks, a full disk and the like are
                 # its subclasses.
                 if type(error) is sqlite3.DatabaseError:
-                    self._delete_file()
+                    self.close()
+                    for file in (self._path, self._path.with_name(f"{self._path.name}-journal")):
+                        with suppress(OSError):
+                            file.unlink(missing_ok=True)
             except (OSError, UnicodeEncodeError):  # no such folder; an id that is not Unicode
                 pass
 
@@ -125,22 +124,15 @@ class Thumbnails:
             with suppress(OSError):  # connecting gives the better error
                 self._path.touch(mode=0o600)
                 self._path.chmod(0o600)  # if it existed
-            database = sqlite3.connect(
+            self._connection = sqlite3.connect(
                 self._path, _BUSY_SECONDS, isolation_level="IMMEDIATE", check_same_thread=False
             )
             try:
-                database.executescript(_SETUP)
+                self._connection.executescript(_SETUP)
             except BaseException:
-                database.close()
+                self.close()
                 raise
-            self._connection = database
         return self._connection
-
-    def _delete_file(self) -> None:
-        self.close()
-        for suffix in ("", "-journal"):
-            with suppress(OSError):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
 
 def _used_bytes(database: sqlite3.Connection) -> int:

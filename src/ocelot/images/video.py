@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -50,9 +50,6 @@ class FrameFile(ImageFile):
     @cached_property
     def id(self) -> str:
         return self.content
-
-    def without_pixels(self) -> FrameFile:
-        return replace(self)
 
 
 def checked_sampling(text: str) -> str:
