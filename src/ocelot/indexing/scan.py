@@ -67,11 +67,12 @@ def scan(
 
 
 def is_gone(path: str, folders: Iterable[str]) -> bool:
-    """Return True if a file below one of `folders`, or what it is in, certainly no longer exists.
+    """Whether a file below one of `folders`, or what it is in, certainly no longer exists.
+
+    The files of a missing folder, such as a disk that is not mounted, may still exist.
 
     Args:
-        folders: Each with its final separator. The files of a missing folder, such as a disk
-            that is not mounted, may still exist.
+        folders: Each with its final separator.
     """
     if not any(path.startswith(folder) and os.path.isdir(folder) for folder in folders):
         return False

@@ -39,23 +39,22 @@ class Change:
     metadata: Mapping[str, object] | None = None  # None keeps the stored one
 
 
+@dataclass
 class _Pending:
     """The content of one write."""
 
-    def __init__(self) -> None:
-        self.changes: defaultdict[str, Change] = defaultdict(Change)  # by id
-        self.thumbnails: dict[str, bytes] = {}
-        self.bytes = 0
-        self.since = time.monotonic()
+    changes: defaultdict[str, Change] = field(default_factory=lambda: defaultdict(Change))  # by id
+    thumbnails: dict[str, bytes] = field(default_factory=dict)
+    bytes: int = 0
+    since: float = field(default_factory=time.monotonic)
 
 
 class Writer(AbstractContextManager["Writer"]):
     """Writes to a collection behind the thread that calls it; a context manager.
 
-    Whatever was added is written when the context ends, also after an error or an interruption;
-    if Milvus itself failed, though `patiently` called it again, what was not written yet is lost,
-    and each method may raise its `CollectionError`. Call `finish` within the context: an
-    interruption of that wait then ends the context, which waits again.
+    Whatever was added is written when the context ends, also after an error or an interruption.
+    Each method may raise the `CollectionError` of an earlier write. Call `finish` within the
+    context: an interruption of that wait then ends the context, which waits again.
     """
 
     def __init__(
@@ -118,9 +117,8 @@ class Writer(AbstractContextManager["Writer"]):
         """Start writing what waits as soon as the write before is done."""
         self._wait()
         if self._pending.changes:
-            self._in_flight = self._thread.submit(
-                self._patiently, partial(self._write, self._pending)
-            )
+            write = partial(self._write, self._pending)
+            self._in_flight = self._thread.submit(self._patiently, write)
             self._pending = _Pending()
 
     def finish(self) -> None:
@@ -147,7 +145,7 @@ class Writer(AbstractContextManager["Writer"]):
             row = change.row or old
             if row is None:  # another thread or process has removed it meanwhile
                 continue
-            if change.row is not None and old is not None:
+            if old is not None and change.row is not None:
                 if old.sha256 != row.sha256:
                     self._gone.append(_without(old, row.paths))
                 else:  # another thread or process has added it meanwhile: its metadata stays
