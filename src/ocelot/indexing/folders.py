@@ -24,7 +24,7 @@ from ocelot.images.file import ImageFile
 from ocelot.images.places import file_of, frame_of, frame_path
 from ocelot.images.store import ImageStore
 from ocelot.images.video import checked_sampling, frames, is_video
-from ocelot.indexing.metadata import MetadataTables
+from ocelot.indexing.metadata import MetadataTables, read_tables
 from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.indexing.scan import File, is_gone, roots_of, scan
 from ocelot.indexing.writer import Change
@@ -65,7 +65,7 @@ def index_images(
         files = [one for one in found if isinstance(one, File)]
         run.failures += [one for one in found if isinstance(one, Failure)]
         run.total = len(files)
-        run.compare([MetadataTables(roots, [file.path for file in files], metadata)])
+        run.compare([read_tables(roots, [file.path for file in files], metadata)])
         run.index(files, sampling)
         run.settle({file.path for file in files} if prune else None)
         return run.finish()

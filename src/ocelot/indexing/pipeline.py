@@ -66,16 +66,14 @@ class Job:
     metadata: Mapping[str, Any] | None = None  # None keeps what is stored
     image: ImageFile | None = None  # the picture, if it was not read from `path`
     prepared: Any = None  # what the encoder's `prepare` returned
-    vector: Vector | None = None  # if it has one already
+    vector: Vector | None = None
     thumbnail: bytes | None = None  # a small copy as a JPEG file, if one is needed
     error: InputError | None = None  # why it cannot be used
 
-    def row(self, vector: Vector) -> Row:
+    def row(self) -> Row:
         """Its row, once it is encoded."""
-        paths, metadata = {self.path: self.mtime_ns}, self.metadata or {}
-        return Row(
-            self.id, paths, self.size, self.width, self.height, metadata, vector, self.sha256
-        )
+        fields = (self.size, self.width, self.height, self.metadata or {}, self.vector, self.sha256)
+        return Row(self.id, {self.path: self.mtime_ns}, *fields)
 
 
 class Run(AbstractContextManager["Run"]):
@@ -215,12 +213,16 @@ class Run(AbstractContextManager["Run"]):
                 f"The encoder {self.encoder.name} failed on {count(len(batch))} "
                 f"({type(error).__name__}: {error}){mend}. What was indexed before is kept."
             ) from error
-        self.encoded += len(batch)
-        self.writer.add(
-            [job.row(vector) for job, vector in zip(batch, vectors, strict=True)],
-            {job.sha256: job.thumbnail for job in batch if job.thumbnail},
-        )
+        for job, vector in zip(batch, vectors, strict=True):
+            job.vector = vector
+        self.write(batch)
         self._report_progress()
+
+    def write(self, jobs: Sequence[Job]) -> None:
+        """Pass jobs that have vectors to the writer."""
+        self.encoded += len(jobs)
+        copies = {job.sha256: job.thumbnail for job in jobs if job.thumbnail}
+        self.writer.add([job.row() for job in jobs], copies)
 
     def count(self) -> None:
         self.done += 1
