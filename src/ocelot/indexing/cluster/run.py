@@ -13,7 +13,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -102,11 +102,7 @@ class Cluster:
         prune: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> ClusterReport:
-        """Bring a collection up to date with listed sources.
-
-        Args:
-            encoder: The encoder of the collection.
-            prune, progress: As of `Engine.index`.
+        """Bring a collection up to date with listed sources; other arguments as of `Engine.index`.
 
         Raises:
             ConfigurationError: The extra `ray` is not installed, or `work` cannot be written to.
@@ -185,13 +181,15 @@ class Cluster:
 def _new(listing: Listing, done: Keys) -> pa.Table:
     """The listed files that may hold something that is not done, with their metadata as JSON."""
     lines = {path: line for table in listing.tables for path, line in table.lines.items()}
-    rows = [
-        file._asdict() | {"meta": _as_json(lines.get(file.path, {}))}
-        for file in listing.files
-        if is_container(file.path)
-        or not file.mtime_ns
-        or not is_done(key_of(file.path, file.size, file.mtime_ns), done)
-    ]
+    rows = []
+    for file in listing.files:
+        known = file.mtime_ns and not is_container(file.path)
+        if known and is_done(key_of(file.path, file.size, file.mtime_ns), done):
+            continue
+        meta = "{}"
+        with suppress(InputError):  # the load says so, and stores the picture without it
+            meta = json.dumps(clean_metadata(lines.get(file.path, {})))
+        rows.append(file._asdict() | {"meta": meta})
     return pa.Table.from_pylist(rows)
 
 
@@ -225,10 +223,3 @@ def _cluster(parts: Path) -> Iterator[Any]:
     finally:
         if own:
             ray.shutdown()
-
-
-def _as_json(metadata: Any) -> str:
-    try:
-        return json.dumps(clean_metadata(metadata))
-    except InputError:  # the load says so, and stores the picture without it
-        return "{}"
