@@ -86,19 +86,12 @@ budget = MemoryBudget(4 * MAX_PIXELS)
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture that was read from a file.
+    """A picture that was read from a file."""
 
-    Attributes:
-        image: RGB, upright; may be smaller than the picture in the file.
-        size: Width and height of the picture in the file, in pixels, upright.
-        shortest: What it was decoded for; see `decode`.
-        scalable: Whether the decoder of its format can make it smaller.
-    """
-
-    image: Image.Image
-    size: tuple[int, int]
-    shortest: int | None = None
-    scalable: bool = False
+    image: Image.Image  # RGB, upright; may be smaller than the picture in the file
+    size: tuple[int, int]  # of the picture in the file, upright: width and height in pixels
+    shortest: int | None = None  # what it was decoded for; see `decode`
+    scalable: bool = False  # whether the decoder of its format can make it smaller
 
     def serves(self, shortest: int | None) -> bool:
         """Whether decoding the file for `shortest` gives the same, or less of a large picture."""
@@ -108,21 +101,17 @@ class Decoded:
         return wanted == _reductions(self.size, self.shortest, self.scalable)
 
 
-def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """The bytes of an image file.
-
-    Raises:
-        ImageError: The file is missing, unreadable, empty, or larger than `max_bytes`.
-    """
+def read_file(path: str | Path) -> bytes:
+    """The bytes of an image file; `ImageError` if it is missing, unreadable, empty or too large."""
     name = str(path)
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
             raise ImageError(name, "it is not a regular file")  # opening a pipe would wait
         with open(path, "rb") as file:
-            # Ask for the file's size, as a buffer of max_bytes takes longer to make than to fill;
+            # Ask for the file's size, as a buffer of MAX_BYTES takes longer to make than to fill;
             # some file systems report no size.
-            data = file.read(min(max_bytes, status.st_size or max_bytes) + 1)
+            data = file.read(min(MAX_BYTES, status.st_size or MAX_BYTES) + 1)
     except FileNotFoundError:
         raise ImageError(name, "there is no such file") from None
     except IsADirectoryError:
@@ -131,8 +120,8 @@ def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> bytes:
         raise ImageError(name, getattr(error, "strerror", None) or str(error)) from error
     if not data:
         raise ImageError(name, "the file is empty")
-    if len(data) > max_bytes:
-        raise ImageTooLarge(name, f"the file is larger than {max_bytes / 2**20:.0f} MiB")
+    if len(data) > MAX_BYTES:
+        raise ImageTooLarge(name, f"the file is larger than {MAX_BYTES / 2**20:.0f} MiB")
     return data
 
 
@@ -140,7 +129,6 @@ def decode(data: bytes, *, shortest: int | None = None, name: str = "the image")
     """An image file as RGB, upright, first frame, transparency on white; with its true size.
 
     Args:
-        data: The bytes of the file.
         shortest: Pixels that are enough for the shortest side. A JPEG is then decoded at 1/2, 1/4
             or 1/8 of its size if that is enough, which is several times as fast. Any picture
             that is still larger than 2^24 pixels is reduced by a whole number: as far as that
@@ -157,11 +145,7 @@ def decode(data: bytes, *, shortest: int | None = None, name: str = "the image")
 def probe(
     data: bytes, *, name: str = "the image", max_pixels: int = MAX_PIXELS
 ) -> tuple[str, int, int]:
-    """Pillow's name of the format ("JPEG"), width and height as stored, from the header.
-
-    Raises:
-        ImageError: This is not an image, or it has more pixels than the limit.
-    """
+    """Pillow's name of the format ("JPEG"), width and height as stored; from the header alone."""
     with _opened(data, name, max_pixels) as image:
         _check_size(image, name, max_pixels)
         return image.format or "", image.width, image.height
@@ -171,11 +155,17 @@ def _opened(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image
     """The image with its header read."""
     if not data:
         raise ImageError(name, "it is empty")
-    formats, reason = _formats(), "it is not an image in a format that can be read"
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and not _register_heif():
-        reason = "HEIC needs one more package (pip install 'ocelot-search[heic]')"
+    reason = "it is not an image in a format that can be read"
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        try:
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+        except ImportError:
+            reason = "HEIC needs one more package (pip install 'ocelot-search[heic]')"
     try:
-        return Image.open(io.BytesIO(data), formats=formats)
+        _load_plugins()
+        return Image.open(io.BytesIO(data), formats=sorted(_FORMATS & Image.OPEN.keys()))
     except Image.DecompressionBombError:  # Pillow's own limit, twice its MAX_IMAGE_PIXELS
         raise ImageTooLarge(name, f"it has more pixels than the limit of {max_pixels:,}") from None
     except UnidentifiedImageError:
@@ -185,20 +175,10 @@ def _opened(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image
 
 
 @cache
-def _formats() -> list[str]:
-    """The formats that are tried; only their plugins are loaded, as all would delay a search."""
+def _load_plugins() -> None:
+    """Load what reads the formats; all of Pillow's plugins would delay a search."""
     for plugin in ("Avif", "Bmp", "Gif", "Jpeg", "Mpo", "Png", "Tiff", "WebP"):
         import_module(f"PIL.{plugin}ImagePlugin")
-    return sorted(_FORMATS & Image.OPEN.keys())
-
-
-def _register_heif() -> bool:
-    try:
-        import pillow_heif
-    except ImportError:
-        return False
-    pillow_heif.register_heif_opener()
-    return True
 
 
 def to_rgb(image: Image.Image, name: str, shortest: int | None = None) -> Decoded:
@@ -211,7 +191,9 @@ def to_rgb(image: Image.Image, name: str, shortest: int | None = None) -> Decode
             image.draft(None, (shortest, shortest))
         with budget.reserve(_decoded_bytes(image, size, factor)):
             image.load()
-            orientation = _orientation(image)
+            orientation = 1
+            with suppress(Exception):  # EXIF that cannot be read, with errors of many types
+                orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1))
             flat = _flatten(image, factor)
             if flat is not image:
                 image.close()  # drop its pixels before others are decoded
@@ -264,13 +246,6 @@ def _decoded_bytes(image: Image.Image, size: tuple[int, int], factor: int) -> in
     if factor > 1 or not _is_plain(image):
         taken += 4 * pixels // factor**2
     return taken
-
-
-def _orientation(image: Image.Image) -> int:
-    """The orientation as in EXIF, 1 to 8; 1 if there is none, or it cannot be read."""
-    with suppress(Exception):  # Pillow raises many types; the pixels are good all the same
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    return 1
 
 
 def _flatten(image: Image.Image, factor: int) -> Image.Image:

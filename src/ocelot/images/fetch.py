@@ -22,12 +22,7 @@ _LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2",
 
 
 def fetch(url: str) -> bytes:
-    """The content of an `http(s)` URL; redirects are followed.
-
-    Raises:
-        ImageError: The server cannot be reached or answers with an error.
-        ImageTooLarge: The content is larger than `MAX_BYTES`.
-    """
+    """The content of an `http(s)` URL, or an `ImageError`; redirects are followed."""
     import httpx  # most searches do not need it
 
     name = public_name(url)

@@ -29,15 +29,10 @@ _KEPT_PIXELS = 2**21  # a larger picture is decoded again rather than kept in me
 
 @dataclass(frozen=True)
 class ImageFile:
-    """The bytes of an image file.
-
-    Attributes:
-        data: The whole file, in one of the formats of `ocelot.images.decode.SUFFIXES`.
-        name: The name in messages: a path, a URL without secrets, or "the image".
-    """
+    """The bytes of an image file."""
 
     data: bytes = field(repr=False)
-    name: str = "the image"
+    name: str = "the image"  # in messages: a path, a URL without secrets, or this
 
     @classmethod
     def of(cls, source: ImageSource) -> ImageFile:
@@ -86,11 +81,8 @@ class ImageFile:
         """The decoded picture with its true size; the last one is kept for the next call.
 
         Args:
-            shortest: See `ocelot.images.decode.decode`.
+            shortest: See `ocelot.images.decode.decode`, also for errors.
             keep: Keep it even if it is large.
-
-        Raises:
-            ImageError: The data cannot be decoded, or the picture is over the limit.
         """
         kept: Decoded | None = vars(self).get("_kept")
         if kept is not None and kept.serves(shortest):
@@ -101,10 +93,7 @@ class ImageFile:
         return found
 
     def rgb(self, shortest: int | None = None) -> Image.Image:
-        """The picture as RGB, upright, transparency on white. Do not change it: it is shared.
-
-        Arguments and errors: see `decoded`.
-        """
+        """The picture as RGB, see `decoded`. Do not change it: it is shared."""
         return self.decoded(shortest).image
 
     def probe(self, max_pixels: int = MAX_PIXELS) -> tuple[str, int, int]:

@@ -20,11 +20,7 @@ __all__ = ["opened", "read_picture"]
 
 
 def read_picture(path: str) -> ImageFile:
-    """The picture at a place.
-
-    Raises:
-        ImageError: It cannot be read, or is larger than `MAX_BYTES`.
-    """
+    """The picture at a place; `ImageError` if it cannot be read or is too large."""
     name = public_name(path) if is_url(path) else path
     is_file = not is_url(path) and os.path.exists(path)
     if not is_file and (frame := frame_of(path)):

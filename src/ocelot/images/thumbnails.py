@@ -55,7 +55,7 @@ class Thumbnails:
         return Thumbnails, (self._path, self._max_bytes)  # results can be copied and pickled
 
     def wants(self, width: int, height: int) -> bool:
-        """Return True if a picture of this size is large enough for a copy to save time."""
+        """Whether a picture of this size is large enough for a copy to save time."""
         return self._max_bytes > 0 and max(width, height) >= 2 * self.SIDE
 
     @staticmethod

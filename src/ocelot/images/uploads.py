@@ -46,15 +46,11 @@ def is_upload(path: str | Path) -> bool:
 class UploadFolder:
     """Keeps uploads as `ab/abcdef….jpg`: the first two digits of the SHA-256, then all of it.
 
-    Files are written atomically and flushed to the disk. A file is there before its row is: until
-    `settle`, a mark in the folder `pending` says so. If the process is killed between the two,
-    `unsettled` finds the file.
+    A file is there before its row is: until `settle`, a mark in the folder `pending` says so. If
+    the process is killed between the two, `unsettled` finds the file.
 
     Args:
         owner: Names the collection where several share the folder; each has files of its own.
-
-    Raises:
-        ConfigurationError: The folder cannot be made or written to.
     """
 
     _pending: ClassVar[set[str]] = set()  # paths that runs of this process have yet to settle
@@ -136,11 +132,7 @@ class UploadFolder:
         return found
 
     def forget(self, paths: Iterable[str]) -> None:
-        """Delete those of the files that this folder wrote; others may be below it, too.
-
-        Raises:
-            StorageError: A file cannot be deleted.
-        """
+        """Delete those of the files that this folder wrote; others may be below it, too."""
         for path in map(Path, paths):
             if not is_upload(path) or path.parent.parent != self.folder:
                 continue

@@ -39,11 +39,7 @@ _MISSING = "videos need one more package (pip install 'ocelot-search[video]')"
 
 @dataclass(frozen=True)
 class FrameFile(ImageFile):
-    """A frame as a PNG file, whose id is that of its place in the video.
-
-    Attributes:
-        content: The id.
-    """
+    """A frame as a PNG file, whose id is that of its place in the video."""
 
     content: str = ""
 
@@ -57,10 +53,6 @@ def checked_sampling(text: str) -> str:
 
     >>> checked_sampling("5.0")
     '5'
-
-    Raises:
-        InputError: It is neither.
-        ConfigurationError: The extra `video` is not installed.
     """
     if find_spec("av") is None:
         raise ConfigurationError(f"Indexing {_MISSING}.")
@@ -81,10 +73,9 @@ def is_video(path: str) -> bool:
 
 
 def is_new_scene(kept: Pixels, now: Pixels) -> bool:
-    """Whether a frame shows something else than the last one that was taken.
+    """Whether a frame shows something else than the last one that was taken, by mean colours.
 
-    The measure is the mean difference of colours, as in PySceneDetect's ContentDetector; compared
-    with the frame that was taken, not the one before, a slow change counts, too.
+    So a slow change counts, too. PySceneDetect's ContentDetector compares neighbours.
 
     Args:
         kept, now: Small RGB pictures of equal shape (height, width, 3).
@@ -95,8 +86,6 @@ def is_new_scene(kept: Pixels, now: Pixels) -> bool:
 
 def frames(path: str, sampling: str) -> Iterator[tuple[float, FrameFile]]:
     """The chosen frames in their order, with their seconds from the start; the first is at 0.
-
-    One frame is held at a time.
 
     Args:
         sampling: As `checked_sampling` returns it.
