@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 # What `make install` installs.
-PACKAGE ?= --editable '.[serve]'
+PACKAGE ?= --editable .
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # pip refuses files whose hashes are not in constraints.txt. The option lets it take this folder,
@@ -57,12 +57,12 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@# An older pip does not check the hashes of constraints.
 	@sed -n '/^pip==/,/[^\\]$$/p' constraints.txt > $(VENV)/pip.txt
 	$(PIP) --require-hashes --requirement $(VENV)/pip.txt
-	@echo '$(TORCH) --hash=$(TORCH_CPU)' > $(VENV)/torch.txt
-	@$(PIP) --no-index --no-deps --requirement $(VENV)/torch.txt 2> /dev/null || true
 	$(LOCKED) $(PACKAGE)
 	@touch $@
 
 $(VENV)/installed-for-tests: $(VENV)/installed
+	@echo '$(TORCH) --hash=$(TORCH_CPU)' > $(VENV)/torch.txt
+	@$(PIP) --no-index --no-deps --requirement $(VENV)/torch.txt 2> /dev/null || true
 	$(LOCKED) --editable '.[test]'
 	@touch $@
 
@@ -94,7 +94,7 @@ release-check:  ## sdist and wheel: built, checked, installed anew; the demo run
 	build/tools/bin/hatchling build --target sdist
 	build/tools/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
 	build/tools/bin/twine check --strict dist/*
-	$(MAKE) install VENV=build/fresh PACKAGE="'$$(ls dist/*.whl)[serve]'"
+	$(MAKE) install VENV=build/fresh PACKAGE="$$(ls dist/*.whl)"
 	cd build && fresh/bin/python -I -m ocelot demo | tee demo.txt && grep -q 'Best match: Leopard Print' demo.txt
 	build/fresh/bin/pip install --quiet --disable-pip-version-check hatchling pytest
 	build/fresh/bin/python -m pytest tests/test_release.py

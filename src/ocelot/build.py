@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -136,7 +140,7 @@ def _load_encoder(
 ) -> Encoder:
     """Load the encoder, unless its vectors are known to have another length than those stored."""
     from ocelot.collection import EncoderIdentity
-    from ocelot.encoders.weights import known_dimension
+    from ocelot.encoders.catalog import known_dimension
 
     if existing is not None:
         dimension = known_dimension(settings.encoder, settings.text_model)
@@ -174,14 +178,15 @@ def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) ->
     known = CATALOG.get(settings.encoder)
     if settings.encoder.startswith("st:") or (known is not None and known.extra == "st"):
         encoder = _build_sentence_transformer(settings)
-    elif settings.backend == "openvino":
+    elif _backend(settings) == "openvino":
         encoder = _build_openvino(settings, pictures)
     else:
-        from ocelot.encoders.visualized_bge import VisualizedBGE
+        with requires_extra("bge", "--backend torch"):
+            from ocelot.encoders.visualized_bge import VisualizedBGE
 
         if settings.precision == "int8":
             raise ConfigurationError(
-                "The backend torch has no int8: add --backend openvino, or use fp32, bf16 or fp16."
+                "The backend torch has no int8: use --backend openvino, or another --precision."
             )
         encoder = VisualizedBGE.load(
             settings.encoder,
@@ -193,6 +198,21 @@ def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) ->
     if settings.batch_size is not None:
         encoder.batch_size = settings.batch_size
     return encoder
+
+
+def _backend(settings: Settings) -> str:
+    """Choose what runs the encoder, without the second that importing torch takes."""
+    from ocelot.encoders.weights import BUNDLED
+
+    if settings.backend != "auto":
+        return settings.backend
+    if settings.precision == "fp16" or settings.device not in (None, "cpu"):
+        return "torch"
+    if settings.precision == "int8" or settings.device == "cpu" or settings.encoder == BUNDLED:
+        return "openvino"
+    nvidia = shutil.which("nvidia-smi") or os.path.exists("/dev/nvidiactl")
+    gpu = nvidia or (sys.platform, platform.machine()) == ("darwin", "arm64")
+    return "torch" if gpu and find_spec("torch") else "openvino"
 
 
 def _build_sentence_transformer(settings: Settings) -> Encoder:
@@ -385,15 +405,14 @@ def build_service(settings: Settings) -> Service:
     cannot be written to.
 
     Raises:
-        ConfigurationError: A setting cannot be used, the folder for uploads cannot be written to,
-            or the extra `serve` is not installed.
+        ConfigurationError: A setting cannot be used, or the folder for uploads cannot be written
+            to.
         EncoderError, CollectionError: As in `open`.
     """
-    with requires_extra("serve", "Serving"):
-        from ocelot.service import Limits, Metrics, Service
     from ocelot.encoders.batching import BatchingEncoder
     from ocelot.encoders.caching import CachingEncoder
     from ocelot.rerankers.fusion import FusionReranker
+    from ocelot.service import Limits, Metrics, Service
 
     metrics = Metrics()
     with _existing_collection(settings, create=not settings.read_only) as existing:

@@ -133,12 +133,14 @@ class Settings(BaseSettings):
     device: str | None = Field(
         None, description="cpu, cuda or mps; by default the fastest available."
     )
-    backend: Literal["torch", "openvino"] = Field(
-        "torch", description="What runs the encoder; openvino runs on the CPU only."
+    backend: Literal["auto", "torch", "openvino"] = Field(
+        "auto",
+        description="What runs the encoder. auto: torch on a GPU, else openvino. torch needs the "
+        "extra bge.",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
         "auto",
-        description="auto: bf16 where the hardware has it. fp16 needs torch, int8 needs openvino.",
+        description="auto: bf16 where the hardware has it. fp16 needs torch, int8 the extra int8.",
     )
     calibration: Path | None = Field(
         None, description="Folder of pictures to calibrate int8 with; by default the indexed ones."

@@ -10,20 +10,22 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ocelot.build import build_encoder, build_engine
+from ocelot.build import _backend, build_encoder, build_engine
 from ocelot.collection import Collection
-from ocelot.encoders.base import Encoder
 from ocelot.encoders.openvino.encoder import Calibration, OpenVINOEncoder
-from ocelot.encoders.openvino.graphs import read_graphs, write_graphs
+from ocelot.encoders.openvino.graphs import newest_graphs, read_graphs, write_graphs
+from ocelot.encoders.openvino.network import build_graphs
 from ocelot.encoders.vista import Prepared
 from ocelot.encoders.visualized_bge import VisualizedBGE
-from ocelot.errors import ConfigurationError
+from ocelot.encoders.weights import load_checkpoint
+from ocelot.errors import CheckpointError, ConfigurationError, EncoderError
 from ocelot.settings import load_settings
 from ocelot.types import Input, Query
 from tests.encoders.test_golden import MODELS, Golden
@@ -114,12 +116,10 @@ def test_reference_vectors_alone_and_in_padded_batches(golden: Golden) -> None:
 
 
 def test_it_knows_what_torch_knows() -> None:
+    ours = OpenVINOEncoder.load(precision="fp32")
     theirs = VisualizedBGE.load(dtype="fp32", device="cpu")
-    assert theirs.unknown_words("a red blorf") == ("blorf",)
-    for _ in range(2):  # the second comes from the cache
-        ours = OpenVINOEncoder.load(precision="fp32")
-        assert ours.unknown_words("a red blorf") == ("blorf",)
-        assert ours.score_calibration == theirs.score_calibration is not None
+    assert ours.unknown_words("a red blorf") == theirs.unknown_words("a red blorf") == ("blorf",)
+    assert ours.score_calibration == theirs.score_calibration is not None
 
 
 def test_an_encoder_prepares_what_torch_prepares(pictures: list[Path]) -> None:
@@ -163,47 +163,32 @@ def test_threads_get_their_own_vectors(items: list[Input], expected: Any) -> Non
     assert np.abs(np.stack(rows) - np.tile(expected, (3, 1))).max() < 1e-5
 
 
-# The cache
-
-SECOND_START = """
+WITHOUT_TORCH = """
 import sys
+sys.modules["torch"] = None
 from ocelot.encoders.openvino.encoder import OpenVINOEncoder
 encoder = OpenVINOEncoder.load(precision=sys.argv[1])
 vector = encoder.encode([(None, "leopard")])[0]
-print(encoder.runtime, "torch" in sys.modules, "nncf" in sys.modules, *vector[:4])
+print(encoder.runtime, "nncf" in sys.modules, *vector[:4])
 """
 
 
-def second_start(precision: str) -> list[str]:
+def without_torch(precision: str) -> list[str]:
     return subprocess.run(
-        [sys.executable, "-c", SECOND_START, precision], capture_output=True, text=True, check=True
+        [sys.executable, "-c", WITHOUT_TORCH, precision], capture_output=True, text=True, check=True
     ).stdout.split()
 
 
-def test_a_second_start_converts_nothing_and_needs_no_torch(cache: Path) -> None:
+def test_it_needs_no_torch() -> None:
     first = OpenVINOEncoder.load(precision="fp32").encode(["leopard"])[0]
-    before = graphs(cache, "fp32")
-    assert before
-    _, precision, torch, nncf, *vector = second_start("fp32")
-    assert (precision, torch, nncf) == ("fp32", "False", "False")
+    _, precision, nncf, *vector = without_torch("fp32")
+    assert (precision, nncf) == ("fp32", "False")
     assert np.allclose([float(value) for value in vector], first[:4], atol=1e-6)
-    assert graphs(cache, "fp32") == before
-
-
-@pytest.fixture(scope="module")
-def converted(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache with the graphs of the tiny weights."""
-    folder = tmp_path_factory.mktemp("converted")
-    fingerprint = load(Golden("tiny-base", folder)).fingerprint
-    (home,) = cache.glob(f"openvino/{fingerprint[:32]}*")
-    shutil.copytree(home / "fp32", folder / "openvino" / home.name / "fp32")
-    return folder
 
 
 @pytest.fixture
-def tiny(converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Golden:
-    """Tiny weights, converted, with a cache of their own."""
-    shutil.copytree(converted, tmp_path / "own")
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Golden:
+    """Tiny weights, with a cache of their own."""
     monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "own"))
     return Golden("tiny-base", tmp_path)
 
@@ -212,17 +197,40 @@ def load(golden: Golden) -> OpenVINOEncoder:
     return OpenVINOEncoder.load(golden.weights, text_model=golden.text_model, precision="fp32")
 
 
-def right(encoder: Encoder, golden: Golden) -> bool:
-    texts = [n for n, case in enumerate(golden.cases) if case["text"] and not case["image"]]
-    vectors = encoder.encode([golden.cases[n]["text"] for n in texts])
-    return len(texts) > 1 and bool(np.abs(vectors - golden.expected[texts]).max() < 1e-4)
+def test_weights_that_do_not_fit_are_one_sentence(tiny: Golden) -> None:
+    checkpoint = load_checkpoint(tiny.weights, tiny.text_model)
+    name = "encoder.layers.0.hidden.weight"
+    lacking = {key: value for key, value in checkpoint.state.items() if key != name}
+    with pytest.raises(CheckpointError, match=f"no weights '{re.escape(name)}'"):
+        build_graphs(replace(checkpoint, state=lacking))
+    cut = {**checkpoint.state, name: checkpoint.state[name][:, :-1]}
+    with pytest.raises(EncoderError, match="do not fit its geometry"):
+        build_graphs(replace(checkpoint, state=cut))
+
+
+def test_other_weights_have_another_fingerprint(tiny: Golden, tmp_path: Path) -> None:
+    import torch
+
+    first = load(tiny).fingerprint
+    state = torch.load(tiny.weights, weights_only=True)
+    state["visual_proj.bias"] += 1
+    other = tmp_path / "other.pth"
+    torch.save(state, other)
+    second = OpenVINOEncoder.load(other, text_model=tiny.text_model, precision="fp32")
+    assert second.fingerprint != first
+    shutil.copy(tiny.weights, other)  # other weights in a file of the same name
+    again = OpenVINOEncoder.load(other, text_model=tiny.text_model, precision="fp32")
+    assert again.fingerprint == first
+
+
+# int8 and its cache
 
 
 @pytest.mark.parametrize(
     "damage", ["short", "spoilt", "scrambled", "no notes", "other notes", "gone"]
 )
-def test_damaged_graphs_are_not_used(tiny: Golden, tmp_path: Path, damage: str) -> None:
-    (home,) = tmp_path.glob("own/openvino/*/fp32")
+def test_damaged_graphs_are_not_used(calibrated: Path, damage: str) -> None:
+    (home,) = calibrated.glob("openvino/*/int8-*")
     assert read_graphs(home) is not None
     weights, network, notes = home / "reader.bin", home / "vision.xml", home / "notes.json"
     if damage == "short":
@@ -240,55 +248,31 @@ def test_damaged_graphs_are_not_used(tiny: Golden, tmp_path: Path, damage: str) 
     else:
         shutil.rmtree(home)
     assert read_graphs(home) is None
+    assert newest_graphs(home.parent) is None
 
 
-def test_damaged_graphs_are_made_again(tiny: Golden, tmp_path: Path) -> None:
-    (home,) = tmp_path.glob("own/openvino/*/fp32")
-    size = (home / "reader.bin").stat().st_size
-    (home / "reader.bin").write_bytes(b"")
-    assert right(load(tiny), tiny)
-    assert (home / "reader.bin").stat().st_size == size
-
-
-def test_two_writers_at_once(tiny: Golden, tmp_path: Path) -> None:
+def test_two_writers_at_once(calibrated: Path) -> None:
     """Nothing half done is left."""
-    (home,) = tmp_path.glob("own/openvino/*/fp32")
+    (home,) = calibrated.glob("openvino/*/int8-*")
     graphs = read_graphs(home)
     assert graphs is not None
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(write_graphs, [home] * 8, [graphs] * 8))
-    assert [folder.name for folder in home.parent.iterdir()] == ["fp32"]
-    assert read_graphs(home) is not None and right(load(tiny), tiny)
+    assert [folder.name for folder in home.parent.iterdir()] == [home.name]
+    assert read_graphs(home) is not None
 
 
-def test_other_weights_have_other_graphs(tiny: Golden, tmp_path: Path) -> None:
-    import torch
-
-    load(tiny)
-    state = torch.load(tiny.weights, weights_only=True)
-    state["visual_proj.bias"] += 1
-    other = tmp_path / "other.pth"
-    torch.save(state, other)
-    second = OpenVINOEncoder.load(other, text_model=tiny.text_model, precision="fp32")
-    assert len([*tmp_path.glob("own/openvino/*/fp32")]) == 2
-    assert second.fingerprint != load(tiny).fingerprint
-    shutil.copy(tiny.weights, other)  # other weights in a file of the same name
-    again = OpenVINOEncoder.load(other, text_model=tiny.text_model, precision="fp32")
-    assert again.fingerprint == load(tiny).fingerprint
-
-
-def test_without_room_for_a_cache_it_works(tiny: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_room_for_a_cache_it_works(
+    tiny: Golden, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OCELOT_CACHE", str(tiny.weights / "no" / "folder"))
-    assert right(load(tiny), tiny)
-
-
-# int8
+    assert load_int8(tiny, pictures[:2]).startswith("openvino int8 ")
 
 
 def test_a_calibration_is_kept(cache: Path, int8: OpenVINOEncoder, pictures: list[Path]) -> None:
     kept = graphs(cache, "int8")
     assert kept
-    runtime = " ".join(second_start("int8")[:3])
+    runtime = " ".join(without_torch("int8")[:3])
     assert runtime == int8.runtime and runtime.startswith("openvino int8 ")
     fewer = Calibration(lambda: pictures[:4])
     assert OpenVINOEncoder.load(precision="int8", calibration=fewer).runtime == int8.runtime
@@ -306,11 +290,8 @@ def calibrated(few_calibrated: Path, tiny: Golden, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture(scope="module")
-def few_calibrated(
-    converted: Path, pictures: list[Path], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def few_calibrated(pictures: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("calibrated")
-    shutil.copytree(converted, folder, dirs_exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OCELOT_CACHE", str(folder))
         golden = Golden("tiny-base", folder)
@@ -358,11 +339,12 @@ def test_a_collection_is_searched_with_another_precision(
 ) -> None:
     place = {"db": str(tmp_path / "shop.db"), "reranker": "none"}
     asked = [Query(picture) for picture in pictures[:8]] + [Query(pictures[9], "in blue")]
-    with build_engine(load_settings(**place, precision="fp32", device="cpu")) as engine:
+    torch = {"backend": "torch", "precision": "fp32", "device": "cpu"}
+    with build_engine(load_settings(**place, **torch)) as engine:
         engine.index(shop)
         first = [engine.search(query, limit=3, keep_reference=True).hits for query in asked]
         assert engine.collection.describe().encoder.runtime == "torch fp32"
-    settings = load_settings(**place, backend="openvino", precision="int8")
+    settings = load_settings(**place, precision="int8")
     with build_engine(settings, create=False) as engine:
         assert engine.encoder.runtime == int8.runtime
         second = [engine.search(query, limit=3, keep_reference=True).hits for query in asked]
@@ -386,7 +368,7 @@ def test_indexing_calibrates_on_what_it_indexes_and_is_quiet(
         shutil.copy(picture, few)
     arguments = [
         "ocelot", "index", "few", "--weights", str(tiny.weights), "--text-model",
-        str(tiny.text_model), "--backend", "openvino", "--precision", "int8",
+        str(tiny.text_model), "--precision", "int8",
     ]  # fmt: skip
     code = (
         "import logging, runpy, sys\n"
@@ -431,7 +413,36 @@ def test_what_does_not_go_together_is_one_sentence(given: dict[str, str], said: 
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_package_says_which_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'ocelot-search\[openvino\]'"):
-        OpenVINOEncoder.load()
+def test_a_missing_package_says_which_command(
+    tiny: Golden, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'ocelot-search\[int8\]'"):
+        load_int8(tiny, pictures[:2])
+
+
+def test_torch_is_chosen_only_for_what_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocelot.build.os.path.exists", lambda path: path == "/dev/nvidiactl")
+
+    def chosen(**given: str) -> str:
+        return _backend(load_settings(**given))
+
+    assert chosen() == chosen(encoder="a.pth", precision="int8") == "openvino"
+    assert chosen(encoder="a.pth", device="cpu") == "openvino"
+    assert chosen(encoder="a.pth") == chosen(device="cuda") == chosen(precision="fp16") == "torch"
+    monkeypatch.setattr("ocelot.build.find_spec", lambda name: None)
+    assert chosen(encoder="a.pth") == "openvino"
+    assert chosen(encoder="a.pth", device="cuda") == chosen(backend="torch") == "torch"
+
+
+def test_without_torch_weights_in_pytorchs_format_say_what_to_install(
+    tiny: Golden, shop: Path, tmp_path: Path
+) -> None:
+    code = "import sys; sys.modules['torch'] = None; from ocelot.cli.main import run; run()"
+    weights = ["--weights", str(tiny.weights), "--text-model", str(tiny.text_model)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "index", str(shop), *weights],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "pip install 'ocelot-search[bge]'" in done.stderr and "Traceback" not in done.stderr

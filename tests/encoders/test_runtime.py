@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ocelot.assets import demo_shop
-from ocelot.encoders.runtime import DeviceCopier, best_batch_size, choose_dtype
+from ocelot.encoders.runtime import best_batch_size, choose_dtype
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.model.geometry import EvaConfig, Geometry, TextConfig
 from ocelot.model.tokenizer import chunks
@@ -132,19 +132,3 @@ def test_a_jpeg_may_be_decoded_smaller_within_the_stated_bound(
     reduced, expected = exact.encode(items), whole.encode(items)
     assert (reduced != expected).any()
     assert np.sum(reduced * expected, axis=1).min() > 0.999
-
-
-def test_on_the_processor_tensors_stay_where_they_are() -> None:
-    given = torch.arange(6)
-    assert DeviceCopier(CPU)(given) is given
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-def test_a_gpu_gets_chunk_after_chunk_whole() -> None:
-    device = torch.device("cuda")
-    copy, sums = DeviceCopier(device), []
-    for number in range(50):
-        there = copy(torch.full((1000, 1000), number, dtype=torch.uint8))
-        assert there.device.type == "cuda"
-        sums.append(there.double().sum())
-    assert torch.stack(sums).tolist() == [number * 10**6 for number in range(50)]

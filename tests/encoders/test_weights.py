@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ocelot.encoders.weights import known_dimension, locate
+from ocelot.encoders.catalog import known_dimension
+from ocelot.encoders.weights import locate
 from ocelot.errors import DownloadError
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "tiny-base"

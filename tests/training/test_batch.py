@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from ocelot.errors import ConfigurationError
-from ocelot.model.preprocess import normalise
 from ocelot.model.tokenizer import TextTokenizer
+from ocelot.model.visualized_bge import normalise
 from ocelot.training.batch import WILDCARD, Batch, Query, collate, embed, embed_in_parts, parts
 from ocelot.training.config import LONGEST_TEXT
 from tests.training import made
@@ -123,7 +123,7 @@ def test_collate(words: TextTokenizer) -> None:
         Query(1, "shirt " * 100, 0, (WILDCARD, WILDCARD)),
     ]
     batch = collate(pixels, labels, queries, words)
-    assert torch.equal(batch.pixels, normalise(pixels, pixels.device))
+    assert torch.equal(batch.pixels, normalise(pixels))
     assert batch.labels.tolist() == [list(one) for one in labels]
     assert batch.references.tolist() == [-1, 0, 1]
     assert batch.targets.tolist() == [1, 0, 0]

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from ocelot.errors import ConfigurationError
-from ocelot.model.preprocess import normalise
+from ocelot.model.visualized_bge import normalise
 from ocelot.training.config import DataConfig
 from ocelot.training.distributed import ProcessGroup
 from ocelot.training.loss import accepts
@@ -136,7 +136,7 @@ def test_pictures_are_shown_as_they_are_at_strength_0(tmp_path: Path) -> None:
     Image.fromarray(noise).save(tmp_path / "b.png")
     still = source(file, augmentation=0.0).batch(0, 0)
     target = int(still.targets[0])
-    expected = normalise(torch.from_numpy(noise).permute(2, 0, 1)[None].float(), CPU)[0]
+    expected = normalise(torch.from_numpy(noise).permute(2, 0, 1)[None])[0]
     torch.testing.assert_close(still.pixels[target], expected, atol=0.001, rtol=0)
     moving = source(file, augmentation=1.0)
     first, same, other = (moving.batch(step, 0).pixels for step in (1, 1, 2))

@@ -97,7 +97,11 @@ ENCODER = {
     "device": option(
         "--device", help="cpu, cuda or mps. [the fastest available]", values="cpu cuda mps"
     ),
-    "backend": option("--backend", help="torch or openvino. [torch]", values="torch openvino"),
+    "backend": option(
+        "--backend",
+        help="torch (extra bge) or openvino. [openvino, but torch on a GPU]",
+        values="auto torch openvino",
+    ),
     "precision": option(
         "--precision",
         help="fp32, bf16, fp16 (torch) or int8 (openvino). [bf16 where the hardware has it]",

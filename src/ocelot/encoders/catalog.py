@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
-from ocelot.encoders.weights import BUNDLED, PUBLISHED
+from ocelot.encoders.weights import BUNDLED, PUBLISHED, locate
+from ocelot.errors import OcelotError
 
-__all__ = ["CATALOG", "Entry", "status"]
+__all__ = ["CATALOG", "Entry", "known_dimension", "status"]
 
 _VISTA = "VISTA, arXiv 2406.04292"
 _MEGAPAIRS = "MegaPairs, arXiv 2412.14475, table 1"
@@ -44,9 +48,11 @@ _SUM = "image, text, both as a sum"
 CATALOG: Mapping[str, Entry] = {
     BUNDLED: Entry(256, 21, "Apache-2.0", _JOINT),
     "bge-visualized-base": Entry(
-        768, 393, "MIT", _JOINT, "CIRR R@5 22.5", _VISTA, "BAAI/bge-visualized"
+        768, 393, "MIT", _JOINT, "CIRR R@5 22.5", _VISTA, "BAAI/bge-visualized", "bge",
     ),
-    "bge-visualized-m3": Entry(1024, 1746, "MIT", _JOINT, repository="BAAI/bge-visualized"),
+    "bge-visualized-m3": Entry(
+        1024, 1746, "MIT", _JOINT, repository="BAAI/bge-visualized", extra="bge"
+    ),
     "bge-vl-base": Entry(
         512, 299, "MIT", _SUM, "CIRR R@1 36.1, CIRCO mAP@5 34.3", _MEGAPAIRS,
         "BAAI/BGE-VL-base", "st",
@@ -58,6 +64,22 @@ CATALOG: Mapping[str, Entry] = {
 }  # fmt: skip
 
 
+def known_dimension(name_or_path: str | Path, text_model: str | Path | None = None) -> int | None:
+    """Return the length of an encoder's vectors if it is known without fetching or loading weights.
+
+    Arguments are those of `locate`. Whatever is wrong with the files is left to be said when they
+    are loaded.
+    """
+    if entry := CATALOG.get(str(name_or_path)):
+        return entry.dimension
+    with suppress(OcelotError, OSError, ValueError, KeyError, TypeError):
+        found = locate(name_or_path, text_model, fetch=False)
+        config = json.loads((found.text / "config.json").read_text(encoding="utf-8"))
+        in_own_format = found.weights.suffix == ".safetensors"
+        return int(config["text"]["width"] if in_own_format else config["hidden_size"])
+    return None
+
+
 def status(name: str) -> str:
     """Say whether an encoder can be used now: "installed", "not fetched yet", or what is missing.
 
@@ -66,7 +88,8 @@ def status(name: str) -> str:
     from huggingface_hub import try_to_load_from_cache
 
     entry = CATALOG[name]
-    if entry.extra and find_spec("sentence_transformers") is None:
+    package = {"bge": "torch", "st": "sentence_transformers"}.get(entry.extra)
+    if package and find_spec(package) is None:
         return f"needs ocelot-search[{entry.extra}]"
     file = PUBLISHED[name].file if name in PUBLISHED else "model.safetensors"
     if name == BUNDLED or isinstance(try_to_load_from_cache(entry.repository, file), str):

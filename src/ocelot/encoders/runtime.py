@@ -1,23 +1,16 @@
-"""Where and how a network computes: device, number format, batch size, and copies to a GPU."""
+"""Where and how torch computes: device, number format and batch size."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from ocelot.errors import ConfigurationError
-from ocelot.model.checkpoint import Checkpoint
-from ocelot.model.geometry import ConvolutionConfig, Geometry
-from ocelot.model.visualized_bge import Network, build
+from ocelot.model.geometry import Geometry
 
-__all__ = [
-    "DTYPE_NAMES", "DeviceCopier", "PackedLinear", "best_batch_size", "build_for_inference",
-    "can_pack", "choose_device", "choose_dtype", "pack",
-]  # fmt: skip
+__all__ = ["DTYPE_NAMES", "best_batch_size", "choose_device", "choose_dtype"]
 
 DTYPE_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 _CACHE_BYTES = 5 * 2**20  # of a layer's widest values that a CPU's caches hold
@@ -67,63 +60,6 @@ def _has_bf16(device: torch.device) -> bool:
     return any(getattr(torch.cpu, name, bool)() for name in older)
 
 
-def build_for_inference(
-    checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype
-) -> Network:
-    """Build a checkpoint's network on a device: it computes the same as in training, faster."""
-    convolutions = isinstance(checkpoint.geometry.vision, ConvolutionConfig)
-    # Folding in fp32 rounds the weights only once.
-    network = build(checkpoint, torch.float32 if convolutions else dtype)
-    network.vision.fold()
-    # Convolutions are faster on channels_last; on mps they are known to go wrong with it.
-    memory_format = torch.preserve_format if device.type == "mps" else torch.channels_last
-    network.to(device, dtype, memory_format=memory_format)  # type: ignore[call-overload]
-    if device.type == "cpu" and dtype is torch.bfloat16 and can_pack():
-        pack(network.vision)
-        pack(network.encoder.layers[:-1])  # the last layer slices its weights
-    return network
-
-
-class PackedLinear(nn.Module):
-    """`nn.Linear` in bf16, with weights in the memory order of the CPU's matrix product.
-
-    Otherwise oneDNN reorders them at each call, which takes a tenth of the time or more in a
-    small batch. torch.compile uses the same operators. They are not public, so a torch without
-    them keeps its plain layers.
-    """
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        with torch.no_grad():
-            self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.contiguous())
-        self._bias = linear.bias
-        self.out_features = linear.out_features
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shape: x (…, in) -> (…, out)."""
-        return torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, "none", [], "")
-
-
-@cache
-def can_pack() -> bool:
-    """Return True if this torch has the operators and they compute correctly."""
-    try:
-        with torch.random.fork_rng(devices=[]), torch.inference_mode():
-            linear, x = nn.Linear(64, 32).bfloat16(), torch.ones(2, 64).bfloat16()
-            return torch.allclose(PackedLinear(linear)(x), linear(x), atol=0.05)
-    except (AttributeError, RuntimeError, TypeError):
-        return False
-
-
-def pack(module: nn.Module) -> None:
-    """Replace the linear layers in `module`, whose weights nothing else may use."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.Linear):
-            setattr(module, name, PackedLinear(child))
-        else:
-            pack(child)
-
-
 def best_batch_size(geometry: Geometry, device: torch.device, dtype: torch.dtype) -> int:
     """Return how many images the network is fastest with: a power of two.
 
@@ -137,26 +73,3 @@ def best_batch_size(geometry: Geometry, device: torch.device, dtype: torch.dtype
     else:
         fitting, most = _CACHE_BYTES // layer, 32
     return int(2 ** (max(1, min(most, fitting)).bit_length() - 1))
-
-
-class DeviceCopier:
-    """Copies tensors to a device; to a GPU from pinned memory, on a stream of its own.
-
-    One chunk is copied while the chunk before it is computed, and nothing waits for the GPU.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        cuda = device.type == "cuda"
-        self._device = device
-        self._stream = torch.cuda.Stream(device) if cuda else None  # type: ignore[no-untyped-call]
-
-    def __call__(self, tensor: Tensor) -> Tensor:
-        """Return the tensor on the device, ready for the next work of its current stream."""
-        if self._stream is None:
-            return tensor.to(self._device)
-        with torch.cuda.stream(self._stream):
-            copied = tensor.pin_memory().to(self._device, non_blocking=True)
-        computing = torch.cuda.current_stream(self._device)
-        computing.wait_stream(self._stream)
-        copied.record_stream(computing)  # only then may its memory be used again
-        return copied

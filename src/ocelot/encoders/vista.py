@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ocelot.encoders.base import Encoder, Matrix
-from ocelot.model.geometry import ModelSpec
+from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.knowledge import unknown_words
 from ocelot.model.preprocess import DECODE_MARGIN, Pixels, to_pixels
-from ocelot.model.tokenizer import TextTokenizer, chunks
+from ocelot.model.tokenizer import chunks
 from ocelot.types import Input
 
 __all__ = ["Prepared", "VistaEncoder"]
@@ -28,16 +28,12 @@ class Prepared(NamedTuple):
 class VistaEncoder(Encoder):
     """A network of VISTA's design (arXiv 2406.04292); subclasses run it."""
 
-    exact_resizing = True  # see `to_pixels`
-
-    def __init__(self, spec: ModelSpec, tokenizer: TextTokenizer, reduced_decoding: bool) -> None:
-        self.name = spec.name
-        self.fingerprint = spec.fingerprint
-        self.geometry = spec.geometry
-        self.tokenizer = tokenizer
-        self.words, self.score_calibration = spec.words, spec.score_calibration
-        self.dimension = spec.geometry.dimension
-        side = spec.geometry.vision.image_size
+    def __init__(self, checkpoint: Checkpoint, reduced_decoding: bool) -> None:
+        self.name, self.fingerprint = checkpoint.name, checkpoint.fingerprint
+        self.geometry, self.tokenizer = checkpoint.geometry, checkpoint.tokenizer
+        self.words, self.score_calibration = checkpoint.words, checkpoint.score_calibration
+        self.dimension = self.geometry.dimension
+        side = self.geometry.vision.image_size
         self.decode_side = DECODE_MARGIN * side if reduced_decoding else None
 
     def prepare(self, input: Input) -> Prepared:
@@ -45,7 +41,7 @@ class VistaEncoder(Encoder):
         if input.image is None:
             return Prepared(None, self.tokenizer(input.text, self.geometry.longest_text))
         image = input.image.rgb(self.decode_side)
-        pixels = to_pixels(image, self.geometry.vision.image_size, exact=self.exact_resizing)
+        pixels = to_pixels(image, self.geometry.vision.image_size)
         return Prepared(pixels, self.tokenizer(input.text, self.geometry.longest_caption))
 
     def unknown_words(self, text: str) -> tuple[str, ...]:

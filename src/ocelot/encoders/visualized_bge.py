@@ -7,15 +7,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ocelot.encoders.base import Matrix
 from ocelot.encoders.runtime import (
     DTYPE_NAMES,
-    DeviceCopier,
     best_batch_size,
-    build_for_inference,
     choose_device,
     choose_dtype,
 )
@@ -23,8 +22,8 @@ from ocelot.encoders.vista import Prepared, VistaEncoder
 from ocelot.encoders.weights import load_checkpoint
 from ocelot.errors import EncoderError
 from ocelot.model.checkpoint import Checkpoint
-from ocelot.model.preprocess import normalise, stack
 from ocelot.model.tokenizer import pad
+from ocelot.model.visualized_bge import build, normalise
 from ocelot.words import count
 
 __all__ = ["VisualizedBGE"]
@@ -47,15 +46,13 @@ class VisualizedBGE(VistaEncoder):
         reduced_decoding: bool = True,
     ) -> None:
         """Put a checkpoint on a device; arguments and errors are those of `load`."""
-        super().__init__(checkpoint, checkpoint.tokenizer, reduced_decoding)
+        super().__init__(checkpoint, reduced_decoding)
         self.device = choose_device(device)
         self.dtype = choose_dtype(dtype, self.device)
-        self.exact_resizing = self.dtype is torch.float32
-        self.network = build_for_inference(checkpoint, self.device, self.dtype)
+        self.network = build(checkpoint, self.dtype).to(self.device)
         self.runtime = f"torch {DTYPE_NAMES[self.dtype]}"
         self._chunk = best_batch_size(self.geometry, self.device, self.dtype)
         self.batch_size = max(8, self._chunk if self.device.type != "cuda" else 4 * self._chunk)
-        self._copy = DeviceCopier(self.device)
 
     @classmethod
     def load(
@@ -125,10 +122,9 @@ class VisualizedBGE(VistaEncoder):
         images = [one.pixels for one in chunk if one.pixels is not None]
         pixels = None
         if images:
-            pixels = normalise(self._copy(stack(images)), self.device).to(self.dtype)
-            if self.device.type == "mps":
-                pixels = pixels.contiguous()  # as the weights are there
-        words = self._copy(torch.from_numpy(ids))
+            pixels = torch.from_numpy(np.stack(images)).to(self.device)
+            pixels = normalise(pixels).to(self.dtype)
+        words = torch.from_numpy(ids).to(self.device)
         # Attention is faster without a mask.
-        padding = None if mask.all() else self._copy(torch.from_numpy(mask))
+        padding = None if mask.all() else torch.from_numpy(mask).to(self.device)
         return self.network(pixels, words, padding).float()

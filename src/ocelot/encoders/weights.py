@@ -5,7 +5,6 @@ Finding them needs no torch, which takes a second to import.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocelot.errors import CheckpointError, ConfigurationError, DownloadError, OcelotError
+from ocelot.errors import CheckpointError, ConfigurationError, DownloadError
 from ocelot.images.decode import hash_bytes
 from ocelot.settings import cache_folder
 
@@ -26,7 +25,6 @@ __all__ = [
     "PUBLISHED",
     "EncoderFiles",
     "Published",
-    "known_dimension",
     "load_checkpoint",
     "locate",
 ]
@@ -44,7 +42,6 @@ class Published:
     size: int
     sha256: str
     text_model: str
-    dimension: int
     repository: str = "BAAI/bge-visualized"
 
 
@@ -54,14 +51,12 @@ PUBLISHED: Mapping[str, Published] = {
         392_860_018,
         "07e58cf70ee6962530490ef1ac5b632e7e0153ba8c7ed49d55e0f41ec97bf6a6",
         "BAAI/bge-base-en-v1.5",
-        768,
     ),
     "bge-visualized-m3": Published(
         "Visualized_m3.pth",
         1_746_155_890,
         "d14e7e8f2618b80d3f4a3283c08f79a16f09ce37d4447dac24117b44df6bd069",
         "BAAI/bge-m3",
-        1024,
     ),
 }
 
@@ -96,22 +91,6 @@ class EncoderFiles:
         return read_published(
             self.weights, self.text, name=self.name, copies=copies, expected=self.expected
         )
-
-
-def known_dimension(name_or_path: str | Path, text_model: str | Path | None = None) -> int | None:
-    """Return the length of an encoder's vectors if it is known without fetching or loading weights.
-
-    Arguments are those of `locate`. Whatever is wrong with the files is left to be said when they
-    are loaded.
-    """
-    if published := PUBLISHED.get(str(name_or_path)):
-        return published.dimension
-    with suppress(OcelotError, OSError, ValueError, KeyError, TypeError):
-        found = locate(name_or_path, text_model, fetch=False)
-        config = json.loads((found.text / "config.json").read_text(encoding="utf-8"))
-        in_own_format = found.weights.suffix == ".safetensors"
-        return int(config["text"]["width"] if in_own_format else config["hidden_size"])
-    return None
 
 
 def load_checkpoint(name_or_path: str | Path, text_model: str | Path | None = None) -> Checkpoint:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from ocelot.errors import CheckpointError, StorageError
-from ocelot.model.geometry import Geometry, ModelSpec
+from ocelot.model.geometry import Geometry
 from ocelot.model.knowledge import read_words
 from ocelot.model.tokenizer import TextTokenizer
-from ocelot.score_calibration import read_score_calibration
+from ocelot.score_calibration import ScoreCalibration, read_score_calibration
 
 if TYPE_CHECKING:
     from ocelot.model.visualized_bge import Network
@@ -34,11 +34,16 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
-class Checkpoint(ModelSpec):
+class Checkpoint:
     """Everything that makes an encoder."""
 
+    name: str  # shown to people and stored with collections
+    fingerprint: str  # SHA-256 over weights, geometry and tokenizer
+    geometry: Geometry
     state: Mapping[str, Array]  # weights by their names in `Network`
     tokenizer: TextTokenizer
+    words: frozenset[str] = field(default=frozenset(), repr=False)  # seen in training
+    score_calibration: ScoreCalibration | None = field(default=None, repr=False)
 
 
 def read_folder(folder: Path) -> Checkpoint:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import fuse_conv_bn_eval
 
 from ocelot.model.geometry import ConvolutionConfig
 
@@ -21,22 +20,16 @@ class _Residual(nn.Module):
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
-        self.norm1: Any = nn.BatchNorm2d(after)
+        self.norm1 = nn.BatchNorm2d(after)
         self.conv2 = nn.Conv2d(after, after, 3, padding=1, bias=False)
-        self.norm2: Any = nn.BatchNorm2d(after)
-        self.skip: Any = (
+        self.norm2 = nn.BatchNorm2d(after)
+        self.skip = (
             nn.Identity()
             if before == after and stride == 1
             else nn.Sequential(
                 nn.Conv2d(before, after, 1, stride=stride, bias=False), nn.BatchNorm2d(after)
             )
         )
-
-    def fold(self) -> None:
-        self.conv1, self.norm1 = fuse_conv_bn_eval(self.conv1, self.norm1), nn.Identity()
-        self.conv2, self.norm2 = fuse_conv_bn_eval(self.conv2, self.norm2), nn.Identity()
-        if isinstance(self.skip, nn.Sequential):
-            self.skip = fuse_conv_bn_eval(*self.skip)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape: x (batch, channels, height, width)."""
@@ -50,7 +43,7 @@ class ConvolutionVision(nn.Module):
     def __init__(self, config: ConvolutionConfig) -> None:
         super().__init__()
         first = config.widths[0]
-        self.stem: Any = nn.Sequential(
+        self.stem = nn.Sequential(
             nn.Conv2d(3, first, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(first),
             nn.ReLU(inplace=True),
@@ -62,13 +55,6 @@ class ConvolutionVision(nn.Module):
                 blocks.append(_Residual(before, width, stride=2 if place == 0 else 1))
                 before = width
         self.blocks: Any = nn.Sequential(*blocks)
-
-    def fold(self) -> None:
-        """Fold each batch norm into the convolution before it; once, and for inference only."""
-        convolution, norm, relu = self.stem
-        self.stem = nn.Sequential(fuse_conv_bn_eval(convolution, norm), relu)
-        for block in self.blocks:
-            block.fold()
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Shape: pixels (batch, 3, size, size), normalised -> (batch, tokens, width)."""

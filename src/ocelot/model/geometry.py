@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ocelot.errors import CheckpointError
-from ocelot.score_calibration import ScoreCalibration
 
-__all__ = ["ConvolutionConfig", "EvaConfig", "Geometry", "ModelSpec", "TextConfig"]
+__all__ = ["ConvolutionConfig", "EvaConfig", "Geometry", "TextConfig"]
 
 
 @dataclass(frozen=True)
@@ -120,14 +119,3 @@ class Geometry:
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"The config does not describe a network: {error}.") from None
         raise CheckpointError(f"The vision tower must be eva02 or convolution, was: {kind!r}.")
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """What is known of a checkpoint without its weights."""
-
-    name: str  # shown to people and stored with collections
-    fingerprint: str  # SHA-256 over weights, geometry and tokenizer
-    geometry: Geometry
-    words: frozenset[str] = field(default=frozenset(), repr=False, kw_only=True)  # seen in training
-    score_calibration: ScoreCalibration | None = field(default=None, repr=False, kw_only=True)

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ocelot.model.attention import attend
 from ocelot.model.geometry import TextConfig
 
 __all__ = ["TextEmbeddings", "TextEncoder"]
@@ -67,7 +66,7 @@ class _Layer(nn.Module):
             x = first
         else:
             q, k, v = self._heads(self.qkv(x)).chunk(3, 1)
-        mixed = attend(q, k, v, mask)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         x = self.attention_norm(x + self.attention_out(mixed.transpose(1, 2).flatten(2)))
         return self.norm(x + self.out(F.gelu(self.hidden(x))))
 

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ocelot.model.attention import attend
 from ocelot.model.geometry import EvaConfig
 
 __all__ = ["EvaVision"]
@@ -49,23 +48,17 @@ class _Attention(nn.Module):
         self.v_bias = nn.Parameter(torch.zeros(width))
         self.norm = nn.LayerNorm(width, eps=_EPS)
         self.proj = nn.Linear(width, width)
-        self.folded = False
-
-    def fold(self) -> None:
-        self.qkv.bias, self.folded = nn.Parameter(self._bias()), True
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Shape: x (batch, 1 + patches, width)."""
-        qkv = self.qkv(x) if self.folded else F.linear(x, self.qkv.weight, self._bias())
+        bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
+        qkv = F.linear(x, self.qkv.weight, bias)
         q, k, v = qkv.reshape(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         # The class token (first) has no position in the image and is not rotated.
         q = torch.cat([q[:, :, :1], _rotate(q[:, :, 1:], cos, sin)], dim=2)
         k = torch.cat([k[:, :, :1], _rotate(k[:, :, 1:], cos, sin)], dim=2)
-        out = attend(q, k, v)
+        out = F.scaled_dot_product_attention(q, k, v)
         return self.proj(self.norm(out.transpose(1, 2).flatten(2)))
-
-    def _bias(self) -> Tensor:
-        return torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
 
 
 class _SwiGLU(nn.Module):
@@ -109,11 +102,6 @@ class EvaVision(nn.Module):
         cos, sin = _rotary_tables(config.grid, config.head_size)
         self.register_buffer("cos", cos)
         self.register_buffer("sin", sin)
-
-    def fold(self) -> None:
-        """Join the biases of queries and values; once, and for inference only."""
-        for block in self.blocks:
-            block.attention.fold()
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Shape: pixels (batch, 3, size, size), normalised -> (batch, patches, width)."""

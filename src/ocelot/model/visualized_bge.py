@@ -21,10 +21,11 @@ from ocelot.errors import CheckpointError
 from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.convolution import ConvolutionVision
 from ocelot.model.geometry import EvaConfig, Geometry
+from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD
 from ocelot.model.text import TextEmbeddings, TextEncoder
 from ocelot.model.vision import EvaVision
 
-__all__ = ["Network", "build"]
+__all__ = ["Network", "build", "normalise"]
 
 
 class Network(nn.Module):
@@ -76,6 +77,15 @@ class Network(nn.Module):
     @staticmethod
     def _positions(ids: Tensor, first: int) -> Tensor:
         return torch.arange(first, first + ids.shape[1], device=ids.device)
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """Return images of 0 to 255, shape (batch, 3, size, size), as the network reads them."""
+    mean, std = (
+        torch.tensor(one, device=pixels.device)[:, None, None] * 255
+        for one in (CLIP_MEAN, CLIP_STD)
+    )
+    return (pixels.float() - mean) / std
 
 
 def build(checkpoint: Checkpoint, dtype: torch.dtype = torch.float32) -> Network:

@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ocelot.errors import ConfigurationError
-from ocelot.model.preprocess import normalise
 from ocelot.model.tokenizer import TextTokenizer, pad
-from ocelot.model.visualized_bge import Network
+from ocelot.model.visualized_bge import Network, normalise
 from ocelot.training.config import LONGEST_TEXT
 from ocelot.training.distributed import ProcessGroup
 
@@ -120,7 +119,7 @@ def collate(
     ids, mask = map(torch.from_numpy, padded)
     references = [-1 if query.reference is None else query.reference for query in queries]
     return Batch(
-        pixels=normalise(pixels, pixels.device),
+        pixels=normalise(pixels),
         labels=torch.tensor(labels),
         references=torch.tensor(references),
         targets=torch.tensor([query.target for query in queries]),

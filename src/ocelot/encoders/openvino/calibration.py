@@ -19,9 +19,8 @@ from ocelot.encoders.openvino.graphs import Graphs, mapped_errors, package, read
 from ocelot.errors import ImageError
 from ocelot.images.decode import hash_bytes
 from ocelot.images.file import ImageFile
-from ocelot.model.geometry import ModelSpec
+from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.preprocess import Pixels, to_pixels
-from ocelot.model.tokenizer import TextTokenizer
 
 __all__ = ["SAMPLE", "TEXTS", "decode_sample", "quantise"]
 
@@ -61,11 +60,7 @@ def decode_sample(pictures: Sequence[Path], size: int) -> tuple[str, list[Pixels
 
 
 def quantise(
-    graphs: Graphs,
-    spec: ModelSpec,
-    tokenizer: TextTokenizer,
-    pixels: Sequence[Pixels],
-    calibration: str,
+    graphs: Graphs, checkpoint: Checkpoint, pixels: Sequence[Pixels], calibration: str
 ) -> Graphs:
     """Return the graphs with int8 arithmetic.
 
@@ -75,17 +70,17 @@ def quantise(
     """
     images = [np.ascontiguousarray(one)[None] for one in pixels]
     vision = package("openvino").Core().compile_model(graphs.vision, "CPU")
-    texts = [tokenizer(text, spec.geometry.longest_caption) for text in TEXTS]
+    texts = [checkpoint.tokenizer(text, checkpoint.geometry.longest_caption) for text in TEXTS]
     # All kinds of inputs: images alone, texts alone, and both together.
     read: list[tuple[Any, Sequence[int]]] = []
     for n, image in enumerate(images):
-        text = tokenizer.empty if n % 2 else texts[n // 2 % len(texts)]
+        text = checkpoint.tokenizer.empty if n % 2 else texts[n // 2 % len(texts)]
         read.append((vision(image)[0], text))
     read += [(None, text) for text in texts]
-    inputs = [reader_inputs(spec.geometry, tokens, [text]) for tokens, text in read]
+    inputs = [reader_inputs(checkpoint.geometry, tokens, [text]) for tokens, text in read]
     with (
         _quiet(),
-        mapped_errors(f"Cannot calibrate {spec.name} for int8", "use --precision bf16 or fp32"),
+        mapped_errors(f"Cannot calibrate {checkpoint.name} for int8", "use another --precision"),
     ):
         quantised = _quantise(graphs.vision, images), _quantise(graphs.reader, inputs)
     return Graphs(*quantised, calibration, len(pixels))

@@ -8,14 +8,11 @@ tokens, so that no weight is stored twice::
     reader  tokens, ids (batch, words), positions (words,), mask (batch, n + words)
                                                        -> vectors (batch, dimension)
 
-A model is converted and calibrated only once. If the cache cannot be written, only the next start
-is slower::
+A model is calibrated for int8 only once. If the cache cannot be written, only the next start is
+slower::
 
-    $OCELOT_CACHE/openvino/
-        {stamp of the encoder's files}.json          its ModelSpec
-        {fingerprint}-{release of OpenVINO}/
-            fp32/                                    vision.xml, .bin, reader.xml, .bin, notes.json
-            int8-{calibration}/                      the same; the newest of them is in use
+    $OCELOT_CACHE/openvino/{fingerprint}-{release of OpenVINO}/
+        int8-{calibration}/     vision.xml, .bin, reader.xml, .bin, notes.json; the newest is in use
 """
 
 from __future__ import annotations
@@ -34,15 +31,15 @@ from typing import Any
 
 import numpy as np
 
-from ocelot.errors import CheckpointError, ConfigurationError, EncoderError, OcelotError
-from ocelot.files import atomic_path, write_atomic
-from ocelot.model.geometry import Geometry, ModelSpec
+from ocelot.errors import EncoderError, OcelotError, requires_extra
+from ocelot.files import atomic_path
+from ocelot.model.geometry import Geometry
 from ocelot.model.tokenizer import pad
 from ocelot.settings import cache_folder
 
 __all__ = [
-    "Graphs", "graphs_folder", "mapped_errors", "package", "read_graphs", "read_spec",
-    "reader_inputs", "write_graphs", "write_spec",
+    "Graphs", "graphs_folder", "mapped_errors", "newest_graphs", "package", "read_graphs",
+    "reader_inputs", "write_graphs",
 ]  # fmt: skip
 
 _FORMAT = 2  # raise it when the graphs change or take other inputs
@@ -96,6 +93,15 @@ def read_graphs(folder: Path) -> Graphs | None:
         return None
 
 
+def newest_graphs(folder: Path) -> Graphs | None:
+    """Return the int8 graphs in use, if there are any."""
+    try:
+        kept = folder.glob("int8-*")
+        return read_graphs(max(kept, key=lambda folder: folder.stat().st_mtime_ns))
+    except (OSError, ValueError):  # there is none, or another process replaces it
+        return None
+
+
 def write_graphs(folder: Path, graphs: Graphs) -> None:
     """Keep graphs for `read_graphs`."""
     with suppress(OSError, RuntimeError), atomic_path(folder) as partial:
@@ -122,42 +128,17 @@ def _checksums(folder: Path) -> dict[str, int]:
     return sums
 
 
-def read_spec(stamp: str) -> ModelSpec | None:
-    """Return the spec of the checkpoint whose files have this stamp, if it is known."""
-    try:
-        kept = json.loads(_spec_file(stamp).read_text(encoding="utf-8"))
-        return ModelSpec(kept["name"], kept["fingerprint"], Geometry.from_dict(kept))
-    except (OSError, KeyError, TypeError, ValueError, CheckpointError):
-        return None
-
-
-def write_spec(stamp: str, spec: ModelSpec) -> None:
-    """Keep a spec for `read_spec`."""
-    kept = {"name": spec.name, "fingerprint": spec.fingerprint} | spec.geometry.to_dict()
-    with suppress(OSError):
-        write_atomic(_spec_file(stamp), json.dumps(kept).encode())
-
-
-def _spec_file(stamp: str) -> Path:
-    return cache_folder() / "openvino" / f"{stamp[:32]}.{_FORMAT}.json"
-
-
 _import_lock = threading.RLock()
 
 
 def package(name: str) -> Any:
     """Import openvino or nncf so that it sends no usage events: it does not find its telemetry."""
     telemetry = "openvino_telemetry"
-    with _import_lock:
+    with _import_lock, requires_extra("int8", "int8"):
         before = sys.modules.get(telemetry)
         sys.modules[telemetry] = None  # type: ignore[assignment]
         try:
             return import_module(name)
-        except ImportError as error:
-            raise ConfigurationError(
-                f"The backend openvino needs more packages ({error.name} is missing): "
-                "pip install 'ocelot-search[openvino]'."
-            ) from None
         finally:
             del sys.modules[telemetry]
             if before is not None:

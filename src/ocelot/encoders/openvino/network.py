@@ -1,7 +1,7 @@
-"""The network of VISTA's design (arXiv 2406.04292) as OpenVINO graphs, made from its weights.
+"""The network of VISTA's design (arXiv 2406.04292) as OpenVINO graphs, built from its weights.
 
-It computes what `ocelot.model.visualized_bge` computes, without torch. Weights have the names of
-that network; each is used once, as stored.
+It computes what `ocelot.model.visualized_bge` computes, without torch; weights have the names of
+that network, and nodes the shapes that its docstrings give.
 """
 
 from __future__ import annotations
@@ -12,209 +12,191 @@ from typing import Any
 import numpy as np
 
 from ocelot.encoders.openvino.graphs import Graphs, mapped_errors, package
-from ocelot.model.checkpoint import Checkpoint
-from ocelot.model.geometry import ConvolutionConfig, EvaConfig, Geometry
+from ocelot.errors import CheckpointError
+from ocelot.model.checkpoint import Array, Checkpoint
+from ocelot.model.geometry import ConvolutionConfig, EvaConfig, TextConfig
 from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD
 
 __all__ = ["build_graphs"]
 
 _VISION_EPS = 1e-6  # of the layer norms of EVA02
+_BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 _BATCH_NORM_EPS = 1e-5
-_ALL = np.iinfo(np.int64).max  # the end of a slice
+_END = np.iinfo(np.int64).max  # of a slice
 
-Node = Any  # openvino.Node
-Array = np.ndarray[Any, Any]
+Node = Any  # openvino.Node or openvino.Output
 
 
 def build_graphs(checkpoint: Checkpoint) -> Graphs:
     """Build both graphs, for any batch size and number of words.
 
     Raises:
-        CheckpointError: A weight is missing or has another shape than the geometry says.
+        CheckpointError: A weight is missing.
+        EncoderError: Weights do not fit the geometry.
     """
-    builder = _Builder(checkpoint.state)
-    with mapped_errors(f"OpenVINO cannot build {checkpoint.name}", "use --backend torch"):
-        return Graphs(builder.vision(checkpoint.geometry), builder.reader(checkpoint.geometry))
+    geometry, builder = checkpoint.geometry, _Builder(checkpoint.state)
+    with mapped_errors(f"The weights of {checkpoint.name} do not fit its geometry", "get it anew"):
+        try:
+            vision = builder.vision(geometry.vision, geometry.text.eps)
+            return Graphs(vision, builder.reader(geometry.text))
+        except KeyError as error:
+            raise CheckpointError(
+                f"{checkpoint.name} has no weights {error}: get it anew."
+            ) from None
 
 
 class _Builder:
-    """Makes nodes from weights. Shapes are those of the torch network's docstrings."""
+    """Makes nodes from weights."""
 
     def __init__(self, weights: Mapping[str, Array]) -> None:
         self.weights = weights
-        self.ov = package("openvino")
+        self.model = package("openvino").Model
         self.ops: Any = package("openvino.opset13")
 
     # The two graphs
 
-    def vision(self, geometry: Geometry) -> Any:
-        config, ops = geometry.vision, self.ops
+    def vision(self, config: ConvolutionConfig | EvaConfig, eps: float) -> Any:
         size = config.image_size
-        pixels = ops.parameter([-1, 3, size, size], np.uint8, name="pixels")
-        mean, std = (
-            255 * np.array(one, np.float32)[:, None, None] for one in (CLIP_MEAN, CLIP_STD)
-        )
-        x = (ops.convert(pixels, np.float32) - mean) / std
-        x = (
-            self._convolutions(x, config)
-            if isinstance(config, ConvolutionConfig)
-            else self._eva(x, config)
-        )
+        pixels = self.ops.parameter([-1, 3, size, size], np.uint8, name="pixels")
+        mean, std = (255 * np.array(one)[:, None, None] for one in (CLIP_MEAN, CLIP_STD))
+        x = self.ops.convert(pixels, np.float32) - self.constant(mean)
+        x = x / self.constant(std)
+        if isinstance(config, ConvolutionConfig):
+            x = self.convolutions(x, config)
+        else:
+            x = self.eva(x, config)
         positions = self.weights["embeddings.positions.weight"][1 : 1 + config.tokens]
-        x = self._linear(x, "projection") + self._constant(positions)
-        return self._model(self._norm(x, "embeddings.norm", geometry.text.eps), [pixels], "vision")
+        x = self.linear(x, "projection") + self.constant(positions)
+        return self.model([self.norm(x, "embeddings.norm", eps)], [pixels], "vision")
 
-    def reader(self, geometry: Geometry) -> Any:
-        text, ops = geometry.text, self.ops
-        tokens = ops.parameter([-1, -1, text.width], np.float32, name="tokens")
-        ids = ops.parameter([-1, -1], np.int64, name="ids")
-        positions = ops.parameter([-1], np.int64, name="positions")
-        mask = ops.parameter([-1, -1], np.bool_, name="mask")
-        words = ops.gather(self._weight("embeddings.words.weight"), ids, 0)
-        words += ops.gather(self._weight("embeddings.positions.weight"), positions, 0)
-        words += self._constant(self.weights["embeddings.types.weight"][0])
-        words = self._norm(words, "embeddings.norm", text.eps)
-        x = ops.concat([self._rows(words, 0, 1), tokens, self._rows(words, 1, _ALL)], 1)
-        seen = ops.unsqueeze(mask, [1, 2])
-        for number in range(text.layers):
-            last = number == text.layers - 1
-            x = self._text_layer(x, seen, f"encoder.layers.{number}.", geometry, first_row=last)
-        vector = ops.normalize_l2(ops.squeeze(x, [1]), [-1], 1e-24, "add")
-        return self._model(vector, [tokens, ids, positions, mask], "reader")
+    def reader(self, config: TextConfig) -> Any:
+        tokens = self.ops.parameter([-1, -1, config.width], np.float32, name="tokens")
+        ids = self.ops.parameter([-1, -1], np.int64, name="ids")
+        positions = self.ops.parameter([-1], np.int64, name="positions")
+        mask = self.ops.parameter([-1, -1], np.bool_, name="mask")
+        words = self.ops.gather(self.weight("embeddings.words.weight"), ids, 0)
+        words += self.ops.gather(self.weight("embeddings.positions.weight"), positions, 0)
+        words += self.constant(self.weights["embeddings.types.weight"][0])
+        words = self.norm(words, "embeddings.norm", config.eps)
+        x = self.ops.concat([self.rows(words, 0, 1), tokens, self.rows(words, 1, _END)], 1)
+        seen = self.ops.unsqueeze(mask, [1, 2])
+        for number in range(config.layers):
+            last = number == config.layers - 1
+            x = self.text_layer(x, seen, f"encoder.layers.{number}.", config, first_row_only=last)
+        vector = self.ops.normalize_l2(self.ops.squeeze(x, [1]), [-1], 1e-24, "add")
+        return self.model([vector], [tokens, ids, positions, mask], "reader")
 
     # The towers
 
-    def _convolutions(self, x: Node, config: ConvolutionConfig) -> Node:
-        x = self.ops.relu(self._convolve(x, "vision.stem.0", "vision.stem.1", stride=2))
-        strides = [2 if place == 0 else 1 for depth in config.depths for place in range(depth)]
+    def convolutions(self, x: Node, config: ConvolutionConfig) -> Node:
+        x = self.ops.relu(self.convolve(x, "vision.stem.0", "vision.stem.1", stride=2))
+        strides = [1 if place else 2 for depth in config.depths for place in range(depth)]
         for number, stride in enumerate(strides):
-            block = f"vision.blocks.{number}."
-            inner = self.ops.relu(
-                self._convolve(x, f"{block}conv1", f"{block}norm1", stride=stride)
-            )
-            inner = self._convolve(inner, f"{block}conv2", f"{block}norm2")
-            if f"{block}skip.0.weight" in self.weights:
-                x = self._convolve(x, f"{block}skip.0", f"{block}skip.1", stride=stride)
+            name = f"vision.blocks.{number}."
+            inner = self.ops.relu(self.convolve(x, name + "conv1", name + "norm1", stride=stride))
+            inner = self.convolve(inner, name + "conv2", name + "norm2")
+            if name + "skip.0.weight" in self.weights:
+                x = self.convolve(x, name + "skip.0", name + "skip.1", stride=stride)
             x = self.ops.relu(inner + x)
-        return self._tokens(x)
+        return self.flat(x)
 
-    def _eva(self, x: Node, config: EvaConfig) -> Node:
-        size = config.patch_size
-        kernel = self._weight("vision.patches.weight")
-        patches = self.ops.convolution(x, kernel, [size, size], [0, 0], [0, 0], [1, 1])
-        patches = self._tokens(patches) + self._weight("vision.patches.bias")
-        first = self.weights["vision.cls"] + self.weights["vision.positions"][0]
-        patches += self._constant(self.weights["vision.positions"][1:])
+    def eva(self, x: Node, config: EvaConfig) -> Node:
+        stride = [config.patch_size] * 2
+        kernel = self.weight("vision.patches.weight")
+        patches = self.flat(self.ops.convolution(x, kernel, stride, [0, 0], [0, 0], [1, 1]))
+        places = self.weights["vision.positions"]
+        patches = patches + self.weight("vision.patches.bias") + self.constant(places[1:])
+        # The class token, once for each image.
         batch = self.ops.gather(self.ops.shape_of(x), [0], 0)
-        shape = self.ops.concat([batch, np.array([1, config.width])], 0)
-        x = self.ops.concat([self.ops.broadcast(self._constant(first), shape), patches], 1)
+        first = self.constant(self.weights["vision.cls"] + places[0])
+        first = self.ops.broadcast(first, self.ops.concat([batch, [1, config.width]], 0))
+        x = self.ops.concat([first, patches], 1)
         for number in range(config.layers):
-            block = f"vision.blocks.{number}."
-            x += self._eva_attention(self._norm(x, f"{block}norm1"), f"{block}attention.", config)
-            inner = self._norm(x, f"{block}norm2")
-            gate = self.ops.swish(self._linear(inner, f"{block}mlp.gate"))
-            inner = self._norm(gate * self._linear(inner, f"{block}mlp.value"), f"{block}mlp.norm")
-            x += self._linear(inner, f"{block}mlp.out")
-        return self._rows(x, 1, _ALL)
+            name = f"vision.blocks.{number}."
+            x += self.eva_attention(self.norm(x, name + "norm1"), name + "attention.", config)
+            inner = self.norm(x, name + "norm2")
+            gate = self.ops.swish(self.linear(inner, name + "mlp.gate"))
+            inner = self.norm(gate * self.linear(inner, name + "mlp.value"), name + "mlp.norm")
+            x += self.linear(inner, name + "mlp.out")
+        return self.rows(x, 1, _END)
 
-    def _eva_attention(self, x: Node, name: str, config: EvaConfig) -> Node:
-        q_bias, v_bias = (self.weights[name + part] for part in ("q_bias", "v_bias"))
+    def eva_attention(self, x: Node, name: str, config: EvaConfig) -> Node:
+        q_bias, v_bias = self.weights[name + "q_bias"], self.weights[name + "v_bias"]
         bias = np.concatenate([q_bias, np.zeros_like(q_bias), v_bias])
-        qkv = self._product(x, self._weight(name + "qkv.weight")) + self._constant(bias)
-        q, k, v = self._heads(qkv, 3, config.heads, config.head_size)
-        q, k = self._rotate(q), self._rotate(k)
-        mixed = self.ops.scaled_dot_product_attention(q, k, v)
-        return self._linear(
-            self._norm(self._join(mixed, config.width), name + "norm"), name + "proj"
-        )
+        qkv = self.product(x, self.weights[name + "qkv.weight"], bias)
+        q, k, v = self.heads(qkv, 3, config.heads)
+        mixed = self.ops.scaled_dot_product_attention(self.rotate(q), self.rotate(k), v)
+        return self.linear(self.norm(self.joined(mixed), name + "norm"), name + "proj")
 
-    def _rotate(self, x: Node) -> Node:
-        """Rotate pairs of neighbouring channels, but for the class token's: angle 0."""
-        cos, sin = (self.weights[f"vision.{part}"].astype(np.float32) for part in ("cos", "sin"))
-        cos = np.concatenate([np.ones_like(cos[:1]), cos])
-        sin = np.concatenate([np.zeros_like(sin[:1]), sin])
-        size = cos.shape[1]
-        swap = np.zeros((size, size), np.float32)  # (even, odd) -> (-odd, even)
-        swap[np.arange(1, size, 2), np.arange(0, size, 2)] = -1
-        swap[np.arange(0, size, 2), np.arange(1, size, 2)] = 1
-        turned = self.ops.matmul(x, swap, False, False)
-        return self.ops.multiply(x, cos) + self.ops.multiply(turned, sin)
+    def rotate(self, x: Node) -> Node:
+        """Rotate pairs of neighbouring channels, by angle 0 for the class token."""
+        cos = np.insert(self.weights["vision.cos"], 0, 1, axis=0)
+        sin = np.insert(self.weights["vision.sin"], 0, 0, axis=0)
+        turn = np.kron(np.eye(cos.shape[1] // 2), [[0, 1], [-1, 0]])  # (a, b) -> (-b, a)
+        turned = self.ops.matmul(x, self.constant(turn), False, False)
+        along = self.ops.multiply(x, self.constant(cos))
+        return along + self.ops.multiply(turned, self.constant(sin))
 
-    def _text_layer(
-        self, x: Node, seen: Node, name: str, geometry: Geometry, *, first_row: bool
+    def text_layer(
+        self, x: Node, seen: Node, name: str, config: TextConfig, *, first_row_only: bool
     ) -> Node:
-        text = geometry.text
-        size = text.width // text.heads
-        if first_row:
-            weight, bias = (self.weights[f"{name}qkv.{part}"] for part in ("weight", "bias"))
-            first, width = self._rows(x, 0, 1), text.width
-            q_row = self._product(first, self._constant(weight[:width])) + self._constant(
-                bias[:width]
-            )
-            kv = self._product(x, self._constant(weight[width:])) + self._constant(bias[width:])
-            (q,) = self._heads(q_row, 1, text.heads, size)
-            k, v = self._heads(kv, 2, text.heads, size)
-            x = first
-        else:
-            q, k, v = self._heads(self._linear(x, name + "qkv"), 3, text.heads, size)
-        mixed = self._join(self.ops.scaled_dot_product_attention(q, k, v, seen), text.width)
-        x = self._norm(
-            x + self._linear(mixed, name + "attention_out"), name + "attention_norm", text.eps
+        weight, bias = self.weights[name + "qkv.weight"], self.weights[name + "qkv.bias"]
+        width = config.width
+        k, v = self.heads(self.product(x, weight[width:], bias[width:]), 2, config.heads)
+        x = self.rows(x, 0, 1) if first_row_only else x
+        (q,) = self.heads(self.product(x, weight[:width], bias[:width]), 1, config.heads)
+        mixed = self.joined(self.ops.scaled_dot_product_attention(q, k, v, seen))
+        x = self.norm(
+            x + self.linear(mixed, name + "attention_out"), name + "attention_norm", config.eps
         )
-        inner = self.ops.gelu(self._linear(x, name + "hidden"), "erf")
-        return self._norm(x + self._linear(inner, name + "out"), name + "norm", text.eps)
+        inner = self.ops.gelu(self.linear(x, name + "hidden"), "erf")
+        return self.norm(x + self.linear(inner, name + "out"), name + "norm", config.eps)
 
-    # The parts
+    # Their parts
 
-    def _constant(self, value: Array) -> Node:
-        """A weight, kept in its own format and computed with in that of the graph."""
-        constant = self.ops.constant(np.ascontiguousarray(value), shared_memory=True)
+    def constant(self, value: Array) -> Node:
+        """A weight, kept in the format that it has and used as float32."""
+        value = np.ascontiguousarray(value, None if value.dtype == np.float16 else np.float32)
+        constant = self.ops.constant(value, shared_memory=True)
         return constant if value.dtype == np.float32 else self.ops.convert(constant, np.float32)
 
-    def _weight(self, name: str) -> Node:
-        return self._constant(self.weights[name])
+    def weight(self, name: str) -> Node:
+        return self.constant(self.weights[name])
 
-    def _product(self, x: Node, weight: Node) -> Node:
-        return self.ops.matmul(x, weight, False, True)
+    def product(self, x: Node, weight: Array, bias: Array) -> Node:
+        return self.ops.matmul(x, self.constant(weight), False, True) + self.constant(bias)
 
-    def _linear(self, x: Node, name: str) -> Node:
-        return self._product(x, self._weight(f"{name}.weight")) + self._weight(f"{name}.bias")
+    def linear(self, x: Node, name: str) -> Node:
+        return self.product(x, self.weights[name + ".weight"], self.weights[name + ".bias"])
 
-    def _norm(self, x: Node, name: str, eps: float = _VISION_EPS) -> Node:
+    def norm(self, x: Node, name: str, eps: float = _VISION_EPS) -> Node:
         scaled = self.ops.mvn(x, [-1], True, eps, "inside_sqrt")
-        return scaled * self._weight(f"{name}.weight") + self._weight(f"{name}.bias")
+        return scaled * self.weight(name + ".weight") + self.weight(name + ".bias")
 
-    def _convolve(self, x: Node, name: str, norm: str, *, stride: int = 1) -> Node:
-        """Convolve with the batch norm that follows folded in."""
+    def convolve(self, x: Node, name: str, norm: str, *, stride: int = 1) -> Node:
+        """Convolve, with the batch norm that follows folded into the kernel."""
+        names = [name + ".weight", *(f"{norm}.{part}" for part in _BATCH_NORM)]
         kernel, gain, shift, mean, variance = (
-            self.weights[key].astype(np.float32)
-            for key in (
-                f"{name}.weight",
-                *(f"{norm}.{part}" for part in ("weight", "bias", "running_mean", "running_var")),
-            )
+            self.weights[one].astype(np.float32) for one in names
         )
-        scale = gain / np.sqrt(variance + _BATCH_NORM_EPS)
-        pad = [kernel.shape[-1] // 2] * 2
-        kernel *= scale[:, None, None, None]
-        bias = (shift - mean * scale)[:, None, None]
+        gain = gain / np.sqrt(variance + _BATCH_NORM_EPS)
+        kernel = self.constant(kernel * gain[:, None, None, None])
+        bias = self.constant((shift - mean * gain)[:, None, None])
+        pad = [1, 1] if self.weights[names[0]].shape[-1] == 3 else [0, 0]
         return self.ops.convolution(x, kernel, [stride, stride], pad, pad, [1, 1]) + bias
 
-    def _tokens(self, x: Node) -> Node:
+    def flat(self, x: Node) -> Node:
         """Shape: (batch, channels, height, width) -> (batch, height * width, channels)."""
-        flat = self.ops.reshape(x, [0, 0, -1], True)
-        return self.ops.transpose(flat, [0, 2, 1])
+        return self.ops.transpose(self.ops.reshape(x, [0, 0, -1], True), [0, 2, 1])
 
-    def _rows(self, x: Node, start: int, stop: int) -> Node:
+    def rows(self, x: Node, start: int, stop: int) -> Node:
         return self.ops.slice(x, [start], [stop], [1], [1])
 
-    def _heads(self, x: Node, parts: int, heads: int, size: int) -> Sequence[Node]:
+    def heads(self, x: Node, parts: int, heads: int) -> Sequence[Node]:
         """Shape: (batch, tokens, parts * width) -> `parts` of (batch, heads, tokens, size)."""
-        split = self.ops.reshape(x, [0, 0, parts * heads, size], True)
-        return self.ops.split(self.ops.transpose(split, [0, 2, 1, 3]), 1, parts).outputs()
+        split = self.ops.reshape(x, [0, 0, parts * heads, -1], True)
+        return list(self.ops.split(self.ops.transpose(split, [0, 2, 1, 3]), 1, parts).outputs())
 
-    def _join(self, x: Node, width: int) -> Node:
+    def joined(self, x: Node) -> Node:
         """Shape: (batch, heads, tokens, size) -> (batch, tokens, width)."""
-        return self.ops.reshape(self.ops.transpose(x, [0, 2, 1, 3]), [0, 0, width], True)
-
-    def _model(self, result: Node, inputs: Sequence[Node], name: str) -> Any:
-        return self.ov.Model([result], list(inputs), name)
+        return self.ops.reshape(self.ops.transpose(x, [0, 2, 1, 3]), [0, 0, -1], True)
