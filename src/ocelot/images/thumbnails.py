@@ -28,6 +28,10 @@ PRAGMA synchronous = OFF;  -- what a power failure damages is made again
 CREATE TABLE IF NOT EXISTS jpegs
 (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, jpeg BLOB NOT NULL);
 """
+_USED_BYTES = """
+SELECT (page_count - freelist_count) * page_size
+FROM pragma_page_count, pragma_freelist_count, pragma_page_size
+"""
 
 
 class Thumbnails:
@@ -73,8 +77,9 @@ class Thumbnails:
             insert = "INSERT OR REPLACE INTO jpegs (id, jpeg) VALUES (?, ?)"
             database.executemany(insert, jpegs.items())
             oldest = "DELETE FROM jpegs WHERE number = (SELECT min(number) FROM jpegs)"
-            while _used_bytes(database) > self._max_bytes and database.execute(oldest).rowcount:
-                pass
+            while database.execute(_USED_BYTES).fetchone()[0] > self._max_bytes:
+                if not database.execute(oldest).rowcount:
+                    break
 
     def get(self, id: str) -> bytes | None:
         """The stored copy of a content hash, if there is one."""
@@ -133,12 +138,3 @@ class Thumbnails:
                 self.close()
                 raise
         return self._connection
-
-
-def _used_bytes(database: sqlite3.Connection) -> int:
-    """Bytes of the file that are in use."""
-    pages, free, size = (
-        database.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((pages - free) * size)

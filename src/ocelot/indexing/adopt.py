@@ -39,28 +39,17 @@ _AHEAD = 64  # pictures read ahead
 
 @dataclass(frozen=True)
 class AdoptReport:
-    """What became of the rows of another collection.
+    """What became of the rows of another collection."""
 
-    Attributes:
-        found: Rows.
-        adopted: Pictures that are now stored, with the vectors of their rows.
-        duplicates: Rows whose picture was there already, from another row or an earlier run.
-        failures: Rows that are not taken over, with reasons.
-        seconds: Wall time.
-    """
-
-    found: int
-    adopted: int
-    duplicates: int
-    failures: tuple[Failure, ...]
-    seconds: float
+    found: int  # rows
+    adopted: int  # pictures that are now stored, with the vectors of their rows
+    duplicates: int  # rows whose picture was there already, from another row or an earlier run
+    failures: tuple[Failure, ...]  # rows that are not taken over, with reasons
+    seconds: float  # wall time
 
 
 def check_vectors(source: ForeignCollection, encoder: Encoder, root: str | Path = ".") -> None:
     """Encode a few pictures of a collection, and compare the vectors with those stored there.
-
-    Args:
-        root: The folder that relative paths start from.
 
     Raises:
         EncoderMismatch: They do not agree.
@@ -115,11 +104,7 @@ def adopt_rows(
 ) -> AdoptReport:
     """Store the pictures of another collection with the vectors from there.
 
-    Call `check_vectors` first.
-
-    Args:
-        encoder: The encoder that made the vectors.
-        root: The folder that relative paths start from.
+    Call `check_vectors` first. Relative paths start from the folder `root`.
     """
     run = _AdoptRun(collection, encoder, images, None, progress)
     with run:

@@ -111,9 +111,6 @@ def metadata_files(roots: Iterable[str], named: str | Path | None = None) -> lis
     Args:
         roots: Absolute paths of folders and files; of a file, its folder counts.
         named: The one to use for all of them.
-
-    Raises:
-        MetadataError: A folder has several.
     """
     folders = dict.fromkeys(
         root if os.path.isdir(root) else os.path.dirname(root) for root in roots
@@ -133,11 +130,7 @@ def metadata_files(roots: Iterable[str], named: str | Path | None = None) -> lis
 
 
 def find_metadata(folder: str | Path) -> Path | None:
-    """The metadata file in a folder, if there is one.
-
-    Raises:
-        MetadataError: There are several.
-    """
+    """The metadata file in a folder, if there is one; `MetadataError` if there are several."""
     found = [Path(folder, name) for name in METADATA_NAMES if Path(folder, name).is_file()]
     if len(found) > 1:
         raise MetadataError(

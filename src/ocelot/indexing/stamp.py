@@ -46,8 +46,7 @@ class Stamp:
     Args:
         paths, metadata: As of `index_images`, with its errors.
         database: Folder of the local database.
-        options: Everything else that the result of the run depends on: the collection, the
-            version, the settings, the encoder's files.
+        options: Everything else that the result depends on: collection, version, settings, encoder.
     """
 
     def __init__(
@@ -105,7 +104,7 @@ class Stamp:
 
 
 def _fails_again(failure: Failure) -> bool:
-    """Return True if a picture cannot be decoded, for the same reason as before."""
+    """Whether a picture cannot be decoded, for the same reason as before."""
     try:
         ImageFile.of(Path(failure.path)).rgb()
     except ImageError as error:

@@ -67,12 +67,7 @@ class LoadRun(FolderRun):
     def load_parts(
         self, folder: Path, listing: Listing, failures: Sequence[Failure], prune: bool
     ) -> IndexReport:
-        """Load the parts in `folder` that belong to listed files.
-
-        Args:
-            failures: Pictures that could not be encoded.
-            prune: As of `Engine.index`.
-        """
+        """Load the parts that belong to listed files; `failures` could not be encoded."""
         self.compare(listing.tables, metadata=any(is_container(f.path) for f in listing.files))
         self.failures += [*listing.failures, *failures]
         self.done += len(failures)
@@ -100,8 +95,8 @@ class LoadRun(FolderRun):
                 if file != path and metadata:  # of a folder, the tables of today count
                     self._lines[path] = metadata
                 if not self.is_unchanged(File(path, row["size"], mtime_ns)):
-                    id, size, *shape = (row[name] for name in ("id", "size", "width", "height"))
-                    yield Job(path, path, mtime_ns, id, id, size, *shape, vector=vector)
+                    fields = {name: row[name] for name in ("id", "size", "width", "height")}
+                    yield Job(path, path, mtime_ns, sha256=row["id"], vector=vector, **fields)
 
     def add(self, job: Job) -> None:
         """Write a row that has its vector already."""

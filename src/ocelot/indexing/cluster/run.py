@@ -55,18 +55,14 @@ _CPUS = 0.5  # of a task that decodes: it waits for the network half of the time
 class ClusterReport:
     """What an indexing run on many machines did.
 
-    Attributes:
-        index: As of an ordinary run; its `encoded` counts the pictures that are new in the
-            collection, also those that an earlier run has encoded.
-        encoded: Pictures that this run encoded.
-        parts: Folder with the vectors.
-        failures: File with one line of JSON for each picture that could not be used.
+    `index.encoded` counts the pictures that are new in the collection, also those that an earlier
+    run has encoded.
     """
 
     index: IndexReport
-    encoded: int
-    parts: Path
-    failures: Path
+    encoded: int  # pictures that this run encoded
+    parts: Path  # folder with the vectors
+    failures: Path  # file with one line of JSON for each picture that could not be used
 
 
 @dataclass(frozen=True)
@@ -75,22 +71,14 @@ class Cluster:
 
     The cluster is the one that this process is connected to, the one of RAY_ADDRESS, or one on this
     machine that is stopped at the end.
-
-    Attributes:
-        make_encoder: Makes the collection's encoder on a worker; it is pickled.
-        work: Folder for the vectors, which all machines share.
-        column: Of Parquet files: the one with the pictures.
-        workers: Encoders at once; by default one for each share of `gpus` in the cluster, or one.
-        gpus: GPUs of each encoder; may be a fraction.
-        part_rows: Pictures in one part.
     """
 
-    make_encoder: Callable[[], Encoder]
-    work: str | Path
-    column: str = "image"
-    workers: int | None = None
-    gpus: float = 0
-    part_rows: int = 2_048
+    make_encoder: Callable[[], Encoder]  # makes the collection's encoder on a worker; is pickled
+    work: str | Path  # folder for the vectors, which all machines share
+    column: str = "image"  # of Parquet files: the one with the pictures
+    workers: int | None = None  # encoders at once; by default as many as have GPUs, or one
+    gpus: float = 0  # of each encoder; may be a fraction
+    part_rows: int = 2_048  # pictures in one part
 
     def index(
         self,

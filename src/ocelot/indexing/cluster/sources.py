@@ -45,20 +45,15 @@ class Picture(NamedTuple):
     error: str = ""
 
     def read(self) -> bytes:
-        """Its bytes, or an `ImageError`."""
         return self.data if self.data is not None else read_picture(self.path).data
 
 
 @dataclass
 class Listing:
-    """The files of all sources, and what their metadata tables say.
-
-    Attributes:
-        folders: Local ones that are listed, each with its final separator.
-    """
+    """The files of all sources, and what their metadata tables say."""
 
     files: list[File] = field(default_factory=list)
-    folders: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)  # local ones, each with its final separator
     failures: list[Failure] = field(default_factory=list)
     tables: list[MetadataTables] = field(default_factory=list)
 
@@ -69,11 +64,9 @@ def is_container(path: str) -> bool:
 
 
 def list_sources(sources: Sequence[str], metadata: str | Path | None = None) -> Listing:
-    """List folders, files, and URLs of both.
+    """List folders, image files, `.tar` and `.parquet` files, and URLs of all these, also with `*`.
 
     Args:
-        sources: Folders, image files, `.tar` and `.parquet` files, and URLs of all these, which may
-            have `*`.
         metadata: As of `Engine.index`, for the pictures of folders.
 
     Raises:
@@ -173,10 +166,8 @@ def _remote_tables(
 def pictures_of(file: File, column: str = "image") -> Iterator[Picture]:
     """The pictures that a listed file holds: itself, the members of a tar, the rows of a table.
 
-    What cannot be read is a picture with an error.
-
-    Args:
-        column: Of a Parquet file: bytes, a path, a URL, or a mapping with "bytes" or "path".
+    What cannot be read is a picture with an error. The `column` of a Parquet file holds bytes, a
+    path, a URL, or a mapping with "bytes" or "path".
     """
     if not is_container(file.path):
         yield Picture(file.path, file.mtime_ns, file.size)
