@@ -95,6 +95,8 @@ class Decoded:
 
     def serves(self, shortest: int | None) -> bool:
         """Whether decoding the file for `shortest` gives the same, or less of a large picture."""
+        if shortest == self.shortest:
+            return True
         wanted = _reductions(self.size, shortest, self.scalable)
         if shortest is not None and wanted[1] > 1:
             return min(self.image.size) >= shortest

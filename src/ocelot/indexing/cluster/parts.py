@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LINKS", "LoadRun", "is_done", "key_of", "stored_keys"]
 
+_FIELDS = ("id", "size", "width", "height")
 LINKS = "ocelot.links"  # in the metadata of a schema: pictures that are in another listed file
 
 
@@ -95,8 +96,8 @@ class LoadRun(FolderRun):
                 if file != path and metadata:  # of a folder, the tables of today count
                     self._lines[path] = metadata
                 if not self.is_unchanged(File(path, row["size"], mtime_ns)):
-                    fields = {name: row[name] for name in ("id", "size", "width", "height")}
-                    yield Job(path, path, mtime_ns, sha256=row["id"], vector=vector, **fields)
+                    id, size, width, height = (row[name] for name in _FIELDS)
+                    yield Job(path, path, mtime_ns, id, id, size, width, height, vector=vector)
 
     def add(self, job: Job) -> None:
         """Write a row that has its vector already."""
