@@ -175,7 +175,7 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _pictures_in(folder: Path) -> Path:
-    """Return the folder at or below `folder` that holds the most pictures."""
+    """The folder at or below `folder` that holds the most pictures."""
     folders = Counter(path.parent for path in _pictures(folder)).most_common(1)
     if not folders:
         raise DownloadError(f"{folder} holds no pictures: move it away and fetch it again.")

@@ -350,7 +350,7 @@ def with_exif(data: bytes, format: str = "JPEG") -> bytes:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
-@pytest.mark.parametrize("seed", range(48))
+@pytest.mark.parametrize("seed", range(12))
 def test_garbage_in_exif_does_not_matter(seed: int, format: str) -> None:
     draw = random.Random(seed)
     turned = Image.Exif()

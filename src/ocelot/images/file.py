@@ -43,8 +43,7 @@ class ImageFile:
                 of shape (height, width, 3) and dtype uint8, or an `ImageFile`.
 
         Raises:
-            ImageError: The file cannot be read, or the URL cannot be fetched.
-            InputError: The source has another type.
+            ImageError: It cannot be read or fetched; `InputError` for another type.
         """
         if isinstance(source, ImageFile):
             return source

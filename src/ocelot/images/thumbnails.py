@@ -119,7 +119,7 @@ class Thumbnails:
                     for file in (self._path, self._path.with_name(f"{self._path.name}-journal")):
                         with suppress(OSError):
                             file.unlink(missing_ok=True)
-            except (OSError, UnicodeEncodeError):  # no such folder; an id that is not Unicode
+            except OSError:  # no such folder
                 pass
 
     def _open(self) -> sqlite3.Connection:
