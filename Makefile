@@ -5,7 +5,9 @@ VENV ?= .venv
 # What `make install` installs.
 PACKAGE ?= --editable .
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
+# On all cores, which pip does not do. Some packages hold files that are not Python 3.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV)/lib || true
 # pip refuses files whose hashes are not in constraints.txt. The option lets it take this folder,
 # which has no hash.
 LOCKED := $(PIP) --no-require-hashes --constraint constraints.txt --build-constraint constraints.txt
@@ -58,12 +60,14 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@sed -n '/^pip==/,/[^\\]$$/p' constraints.txt > $(VENV)/pip.txt
 	$(PIP) --require-hashes --requirement $(VENV)/pip.txt
 	$(LOCKED) $(PACKAGE)
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/installed-for-tests: $(VENV)/installed
 	@echo '$(TORCH) --hash=$(TORCH_CPU)' > $(VENV)/torch.txt
 	@$(PIP) --no-index --no-deps --requirement $(VENV)/torch.txt 2> /dev/null || true
 	$(LOCKED) --editable '.[test]'
+	@$(COMPILE)
 	@touch $@
 
 lock: $(VENV)/installed  ## write constraints.txt; `make lock UPGRADE=--upgrade` for newer versions

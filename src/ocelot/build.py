@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ocelot.encoders.base import Encoder
 from ocelot.engine import Engine
-from ocelot.errors import CollectionNotFound, ConfigurationError, requires_extra
+from ocelot.errors import CollectionNotFound, ConfigurationError
 from ocelot.rerankers.base import Reranker
 from ocelot.settings import Settings, cache_folder, load_settings
 
@@ -181,8 +181,7 @@ def build_encoder(settings: Settings, pictures: Sequence[Path] | None = None) ->
     elif _backend(settings) == "openvino":
         encoder = _build_openvino(settings, pictures)
     else:
-        with requires_extra("bge", "--backend torch"):
-            from ocelot.encoders.visualized_bge import VisualizedBGE
+        from ocelot.encoders import VisualizedBGE
 
         if settings.precision == "int8":
             raise ConfigurationError(
@@ -221,7 +220,7 @@ def _build_sentence_transformer(settings: Settings) -> Encoder:
             f"The encoder {settings.encoder} has neither --backend openvino nor int8: leave both "
             "out, or choose another encoder."
         )
-    from ocelot.encoders.sentence_transformers import SentenceTransformerEncoder
+    from ocelot.encoders import SentenceTransformerEncoder
 
     return SentenceTransformerEncoder.load(
         settings.encoder,

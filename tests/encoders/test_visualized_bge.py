@@ -173,8 +173,7 @@ def publish(monkeypatch: pytest.MonkeyPatch, hub: Path, tokenizer: str, sha256: 
         word_piece(words).save(str(snapshot / tokenizer))
     known = checkpoint_digest(BASE / "weights.pth")
     size = (BASE / "weights.pth").stat().st_size
-    width = json.loads((BASE / "config.json").read_text())["hidden_size"]
-    published = Published("weights.pth", size, sha256 or known, "org/text", width, "org/weights")
+    published = Published("weights.pth", size, sha256 or known, "org/text", "org/weights")
     monkeypatch.setitem(PUBLISHED, "published", published)  # type: ignore[arg-type]
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(hub))

@@ -73,7 +73,7 @@ def test_reports_that_cannot_be_compared(tmp_path: Path) -> None:
         compare(a, report(tmp_path / "c.json", [0.0] * 3, protocol="other"))
     with pytest.raises(InputError, match="no scores of reranked"):
         compare(a, a, row="reranked")
-    (tmp_path / "d.json").write_text("[]")
+    (tmp_path / "d.json").write_text('{"per_query": 3}')
     with pytest.raises(InputError, match=r"d\.json is not a report"):
         compare(a, tmp_path / "d.json")
     with pytest.raises(MetadataError, match=r"Cannot read .*none\.json"):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ocelot.errors import MetadataError
-from ocelot.evaluation import evaluate, rank
+from ocelot.evaluation import evaluate, rank, read_triplets
 from ocelot.evaluation.benchmarks.cirr import read_cirr
 from ocelot.evaluation.benchmarks.genecis import read_genecis
 from ocelot.evaluation.benchmarks.triplets import TripletQuery, triplets_benchmark
@@ -165,6 +165,9 @@ def test_names_with_blanks_go_through_a_trec_run(tmp_path: Path) -> None:
     found = read_trec_run(tmp_path / "run.txt")
     write_report(tmp_path / "out", run, {})
     assert b"caf\xe9.png" in os.listdir(os.fsencode(tmp_path))
+    line = json.dumps({"text": "in red", "targets": [names[3]]})  # as an escaped surrogate
+    (tmp_path / "own.jsonl").write_text(line)
+    assert read_triplets(tmp_path / "own.jsonl") == [TripletQuery(None, "in red", (names[3],))]
     assert found == {"1": list(run.kinds["composed"][0].names)} and set(found["1"]) == set(names)
 
 

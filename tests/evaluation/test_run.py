@@ -105,7 +105,7 @@ def test_names_that_are_not_in_the_gallery(gallery: Path, tmp_path: Path) -> Non
     with pytest.raises(MetadataError, match=r"nowhere\.png"):
         evaluate_triplets(ENCODER, [query], gallery, pictures(gallery))
     twice = TripletQuery("red.png", None, ("./red.png",))
-    with pytest.raises(MetadataError, match="only target"):
+    with pytest.raises(MetadataError, match="the only target is the reference"):
         evaluate_triplets(ENCODER, [twice], gallery, pictures(gallery))
     (gallery / "bad.png").write_text("no picture")
     bad = TripletQuery(None, "red", ("bad.png",))
@@ -119,12 +119,12 @@ def test_names_that_are_not_in_the_gallery(gallery: Path, tmp_path: Path) -> Non
     ("line", "message"),
     [
         ("{", "line 2 is not JSON"),
-        ("[1]", "line 2 is not a JSON object"),
+        ("[1]", "line 2: Input should be a dictionary"),
         ('{"reference": null, "text": " ", "targets": ["a"]}', "neither a reference nor a text"),
-        ('{"reference": "a", "text": "b"}', "targets must be a list"),
-        ('{"reference": "a", "text": "b", "targets": []}', "targets must be a list"),
-        ('{"reference": 3, "text": "b", "targets": ["a"]}', "reference must be text or null"),
-        ('{"text": "b", "targets": ["a"], "task": 1}', "task must be text or null"),
+        ('{"reference": "a", "text": "b"}', "line 2 has no targets"),
+        ('{"reference": "a", "text": "b", "targets": [1]}', "line 2: targets 1: Input"),
+        ('{"reference": 3, "text": "b", "targets": ["a"]}', "reference: Input should be a"),
+        ('{"text": "b", "targets": ["a"], "task": 1}', "task: Input should be a"),
         ('{"reference": "a", "text": "b", "targets": ["a"]}', "the only target is the reference"),
     ],
 )

@@ -63,7 +63,7 @@ def test_what_cannot_be_fitted_is_said(gallery: Path) -> None:
                 TripletQuery(None, "red", ("red.png",)),
             ],
         )
-    with pytest.raises(MetadataError, match=r"name no\.png, which is not in"):
+    with pytest.raises(MetadataError, match=r"name no\.png, which cannot be used"):
         choose(gallery, [TripletQuery("no.png", "blue", ("mix.png",))] * 2)
     with pytest.raises(ConfigurationError, match="has no weight of words"):
         choose(gallery, MIXED, FunctionEncoder(by_colour, dimension=3))

@@ -8,20 +8,10 @@ import pytest
 from PIL import Image
 
 from ocelot.images.decode import hash_bytes
-from ocelot.rerankers.panorama.compose import compose_panorama
 from ocelot.types import Hit
 from tests.rerankers.chat_server import ChatServer
 
 MakeHits = Callable[..., list[Hit]]
-
-
-def composed(
-    query_image: Image.Image | None,
-    candidates: list[Image.Image | None] | list[Image.Image],
-    text: str | None = None,
-) -> Image.Image:
-    """The panorama of pictures that are there already."""
-    return compose_panorama(query_image, candidates, len(candidates), text)
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from PIL import Image
 from ocelot.errors import ImageError, InputError
 from ocelot.images.store import ImageStore
 from ocelot.images.thumbnails import Thumbnails
-from ocelot.rerankers.panorama.compose import panorama_layout, panorama_of_hits
+from ocelot.rerankers.panorama.compose import compose_panorama, panorama_layout, panorama_of_hits
 from ocelot.rerankers.panorama.tiles import fitted
 from ocelot.types import Query
 from tests.rerankers.chat_server import is_blue, is_red
-from tests.rerankers.conftest import MakeHits, composed
+from tests.rerankers.conftest import MakeHits
 
 QUERY = Image.new("RGB", (80, 60), "olive")
 
@@ -49,12 +49,12 @@ def test_nothing_overlaps_and_all_is_inside(count: int) -> None:
 @pytest.mark.parametrize("count", [0, 26])
 def test_a_number_that_does_not_fit_is_refused(count: int) -> None:
     with pytest.raises(InputError, match=f"1 to 25 candidates, was: {count}"):
-        composed(QUERY, [QUERY] * count)
+        compose_panorama(QUERY, [QUERY] * count)
 
 
 def test_pictures_keep_their_shape() -> None:
     wide, tall = Image.new("RGB", (400, 100), "green"), Image.new("RGB", (50, 500), "green")
-    panorama = composed(QUERY, [wide, tall])
+    panorama = compose_panorama(QUERY, [wide, tall])
     for picture, box in zip((wide, tall), panorama_layout(2).cells, strict=True):
         # The part without the number: a letterboxed picture is symmetric.
         green = (pixels(panorama, box) == (0, 128, 0)).all(axis=2)
@@ -64,7 +64,7 @@ def test_pictures_keep_their_shape() -> None:
 
 
 def test_the_query_has_a_blue_border_and_a_label_inside_the_canvas() -> None:
-    panorama = composed(QUERY, [QUERY] * 4)
+    panorama = compose_panorama(QUERY, [QUERY] * 4)
     layout = panorama_layout(4)
     left, top, right, bottom = layout.query
     for edge in (
@@ -81,7 +81,7 @@ def test_the_query_has_a_blue_border_and_a_label_inside_the_canvas() -> None:
 
 @pytest.mark.parametrize("colour", ["black", "white", (215, 0, 20), (20, 70, 220), "gray"])
 def test_numbers_can_be_read_on_any_colour(colour: str) -> None:
-    panorama = composed(QUERY, [Image.new("RGB", (64, 64), colour)] * 25)
+    panorama = compose_panorama(QUERY, [Image.new("RGB", (64, 64), colour)] * 25)
     plates = []
     for left, top, *_ in panorama_layout(25).cells:
         plate = pixels(panorama, (left + 12, top + 12, left + 44, top + 40))
@@ -92,7 +92,7 @@ def test_numbers_can_be_read_on_any_colour(colour: str) -> None:
 
 
 def test_a_missing_picture_is_a_grey_tile_with_words_and_number() -> None:
-    panorama = composed(QUERY, [QUERY, None])
+    panorama = compose_panorama(QUERY, [QUERY, None])
     tile = pixels(panorama, panorama_layout(2).cells[1])
     assert (tile == (225, 225, 225)).all(axis=2).mean() > 0.8
     middle = tile[130:170, 60:240]
@@ -102,9 +102,9 @@ def test_a_missing_picture_is_a_grey_tile_with_words_and_number() -> None:
 
 def test_a_query_of_words_is_written_into_its_tile() -> None:
     layout = panorama_layout(4)
-    blank = composed(None, [QUERY] * 4)
-    words = composed(None, [QUERY] * 4, text="a red car " * 9)
-    more = composed(None, [QUERY] * 4, text="a red car " * 90)
+    blank = compose_panorama(None, [QUERY] * 4)
+    words = compose_panorama(None, [QUERY] * 4, text="a red car " * 9)
+    more = compose_panorama(None, [QUERY] * 4, text="a red car " * 90)
     ink = [(pixels(p, layout.picture) < 80).all(axis=2).sum() for p in (blank, words, more)]
     assert 0 < ink[0] < ink[1] < ink[2]
     assert (pixels(more, layout.cells[0]) == pixels(blank, layout.cells[0])).all()
@@ -112,7 +112,7 @@ def test_a_query_of_words_is_written_into_its_tile() -> None:
 
 def test_words_under_the_query_add_no_more_than_six_lines() -> None:
     def height(text: str | None) -> int:
-        return composed(QUERY, [QUERY], text=text).height
+        return compose_panorama(QUERY, [QUERY], text=text).height
 
     heights = [height(None), height("short"), height("w" * 300), height("word " * 3000)]
     assert heights == sorted(heights) and heights[2] == heights[3]
@@ -125,7 +125,7 @@ def test_words_under_the_query_add_no_more_than_six_lines() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (5000, 1), (1, 5000), (3, 2000)])
 def test_pictures_of_any_shape(size: tuple[int, int]) -> None:
     picture = Image.new("RGB", size)
-    panorama = composed(picture, [picture, None], text="x")
+    panorama = compose_panorama(picture, [picture, None], text="x")
     assert panorama.mode == "RGB"
     assert panorama.size == panorama_layout(2, 1).size
 
@@ -135,7 +135,7 @@ def test_a_panorama_of_hits_is_that_of_their_files(make_hits: MakeHits) -> None:
     hits[1] = replace(hits[1], paths=("/not/here.png",))
     pictures = [Image.new("RGB", (60, 40), "red"), None, Image.new("RGB", (60, 40), "green")]
     drawn = panorama_of_hits(Query(QUERY, "blue"), hits, ImageStore())
-    assert drawn == composed(QUERY, pictures, text="blue")
+    assert drawn == compose_panorama(QUERY, pictures, text="blue")
     with pytest.raises(ImageError, match="not an image"):
         panorama_of_hits(Query(b"no image"), hits, ImageStore())
 

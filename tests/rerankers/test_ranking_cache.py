@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ocelot.rerankers.llm.cache import RankingCache, cache_key
+from ocelot.rerankers.llm.reranker import RankingCache, cache_key
 from ocelot.types import Ranking, Usage
 
 RANKING = Ranking(
@@ -66,13 +66,6 @@ def test_a_folder_that_cannot_be_made_is_only_logged(
     (tmp_path / "file").write_text("in the way")
     RankingCache(tmp_path / "file").put("k", RANKING)
     assert str(tmp_path / "file") in caplog.text
-
-
-def test_what_was_half_written_is_taken_away(tmp_path: Path) -> None:
-    cache = RankingCache(tmp_path)
-    (tmp_path / "k.json").mkdir()  # so that the last step fails
-    cache.put("k", RANKING)
-    assert [path.name for path in tmp_path.iterdir()] == ["k.json"]
 
 
 def test_others_cannot_read_it(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from PIL import Image
 
 from ocelot.errors import ImageError
 from ocelot.images.store import ImageStore
-from ocelot.rerankers.panorama.compose import panorama_layout, panorama_of_hits
+from ocelot.rerankers.panorama.compose import compose_panorama, panorama_layout, panorama_of_hits
 from ocelot.rerankers.panorama.tiles import contact_sheet, query_picture
 from ocelot.types import MAX_REFERENCES, Query
-from tests.rerankers.conftest import MakeHits, composed
+from tests.rerankers.conftest import MakeHits
 
 COLOURS = [
     (255, 0, 0), (0, 128, 0), (0, 0, 255), (200, 180, 0),
@@ -106,7 +106,7 @@ def test_a_panorama_shows_all_of_them_in_the_tile_of_the_query(
     outside = np.asarray(panorama.crop((layout.query[2], 0, *layout.size))).astype(int)
     assert not (np.abs(outside - COLOURS[1]).max(axis=2) < 6).any()
     grey = [Image.new("RGB", (60, 40), "gray")] * 3
-    assert panorama == composed(query_picture(query), grey, text="in blue")
+    assert panorama == compose_panorama(query_picture(query), grey, text="in blue")
 
 
 def test_a_further_picture_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ocelot.errors import ConfigurationError
 from ocelot.rerankers import LLMReranker
-from ocelot.rerankers.llm.votes import arrangements, merge
+from ocelot.rerankers.llm.windows import arrangements, merge
 from ocelot.types import Query, Ranking
 from tests.rerankers.chat_server import ChatServer, Reply, Request, Script, completion, ranking
 from tests.rerankers.conftest import MakeHits

@@ -10,7 +10,7 @@ import typer
 
 from ocelot.cli import options
 from ocelot.cli.terminal import resumable
-from ocelot.errors import ConfigurationError
+from ocelot.errors import ConfigurationError, requires_extra
 
 if TYPE_CHECKING:
     from ocelot.training.batch import BatchSource
@@ -43,8 +43,9 @@ def train(
         ocelot train shop.toml --output runs/shop
         ocelot train shop.toml --output runs/base --initial bge-visualized-base
     """
-    from ocelot.training.config import TrainConfig, read_config
-    from ocelot.training.source import TripletSource
+    with requires_extra("train", "ocelot train"):
+        from ocelot.training.config import TrainConfig, read_config
+        from ocelot.training.source import TripletSource
 
     settings = read_config(config, TrainConfig)
     run(settings, TripletSource(settings), output, initial, text_model, device)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ocelot.errors import requires_extra
+
 if TYPE_CHECKING:
     from ocelot.encoders.batching import BatchingEncoder
     from ocelot.encoders.caching import CachingEncoder
@@ -18,6 +20,7 @@ __all__ = [
     "SentenceTransformerEncoder", "VisualizedBGE",
 ]  # fmt: skip
 
+_EXTRAS = {"SentenceTransformerEncoder": "st", "VisualizedBGE": "bge"}
 _HOMES = {
     "BatchingEncoder": "batching", "CachingEncoder": "caching", "FunctionEncoder": "function",
     "OpenVINOEncoder": "openvino.encoder",
@@ -26,7 +29,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy: a FunctionEncoder must not cost the import of torch.
+    # Lazy: a FunctionEncoder must cost neither torch nor OpenVINO.
     if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        with requires_extra(_EXTRAS.get(name, ""), name):
+            return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -67,28 +67,24 @@ class VistaEncoder(Encoder):
 
     def _embed(self, batch: Sequence[Prepared]) -> Matrix:
         """The network's own embeddings of a batch, images without their share."""
-        places: list[int] = []
-        rows: list[Any] = []
+        runs: list[list[int]] = []  # places in the batch of those that run together
         for with_image in (True, False):
             kind = [n for n, one in enumerate(batch) if (one.pixels is not None) == with_image]
             tokens = self.geometry.vision.tokens if with_image else 0
             lengths = [tokens + len(batch[n].ids) for n in kind]
-            items, most = self._chunk_limits(with_image)
+            items, most = self._chunk_limits(with_image, len(kind))
             for chunk in chunks(lengths, items=items, tokens=most):
-                places.extend(kind[n] for n in chunk)
-                rows.append(self._run([batch[kind[n]] for n in chunk]))
+                runs.append([kind[n] for n in chunk])
         vectors = np.empty((len(batch), self.dimension), dtype=np.float32)
-        if rows:
-            vectors[places] = self._join(rows)
+        if runs:
+            places = [place for run in runs for place in run]
+            vectors[places] = self._run_all([[batch[place] for place in run] for run in runs])
         return vectors
 
     @abstractmethod
-    def _chunk_limits(self, with_image: bool) -> tuple[int, int]:
-        """Return the most inputs and the most tokens that run at once."""
+    def _chunk_limits(self, with_image: bool, count: int) -> tuple[int, int]:
+        """Return the most inputs, of so many, and the most tokens that run together."""
 
     @abstractmethod
-    def _run(self, chunk: Sequence[Prepared]) -> Any:
-        """Run the network on inputs that all have an image, or all have none; one row each."""
-
-    def _join(self, rows: Sequence[Any]) -> Matrix:
-        return np.concatenate(rows)
+    def _run_all(self, runs: Sequence[Sequence[Prepared]]) -> Matrix:
+        """Run the network on groups of inputs that all have an image, or all have none."""

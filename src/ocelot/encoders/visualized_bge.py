@@ -107,14 +107,14 @@ class VisualizedBGE(VistaEncoder):
     def _max_images(self) -> int:
         return min(self._chunk, self.batch_size)
 
-    def _chunk_limits(self, with_image: bool) -> tuple[int, int]:
+    def _chunk_limits(self, with_image: bool, count: int) -> tuple[int, int]:
         if with_image:
             return self._max_images, sys.maxsize
         return sys.maxsize, self._max_images * self.geometry.vision.tokens
 
-    def _join(self, rows: Sequence[Tensor]) -> Matrix:
+    def _run_all(self, runs: Sequence[Sequence[Prepared]]) -> Matrix:
         # In one copy, which is the first to wait for the device.
-        return torch.cat(list(rows)).cpu().numpy()
+        return torch.cat([self._run(run) for run in runs]).cpu().numpy()
 
     def _run(self, chunk: Sequence[Prepared]) -> Tensor:
         """Return float32 rows, on the device, which may still compute them."""

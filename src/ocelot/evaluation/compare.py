@@ -20,26 +20,20 @@ _AT_ONCE = 500  # permutations
 
 @dataclass(frozen=True)
 class Comparison:
-    """A metric of two reports, means over all queries.
-
-    Attributes:
-        p: The probability of a difference as large as this, if there were none.
-    """
+    """A metric of two reports, means over all queries."""
 
     metric: str
     a: float
     b: float
-    p: float
+    p: float  # the probability of a difference as large as this, if there were none
 
 
 def permutation_test(a: Floats, b: Floats, permutations: int = 10_000, seed: int = 0) -> float:
     """The two-sided p-value of the mean difference of paired scores.
 
     If there is no difference, the two scores of a query could as well be exchanged, which changes
-    the sign of their difference. The signs are drawn; the observed ones count as one draw.
-
-    Args:
-        a, b: Shape (queries,).
+    the sign of their difference. The signs are drawn; the observed ones count as one draw. Shape:
+    a and b (queries,).
     """
     difference = (b - a)[a != b]  # exchanging equal scores changes nothing
     observed = abs(difference.sum()) - 1e-9  # sums of the same numbers differ in their last bits
@@ -64,24 +58,24 @@ def compare(a: Path, b: Path, *, row: str = "composed") -> list[Comparison]:
         raise InputError(
             f"{a} and {b} are not of the same queries and protocol: {of_first!r} and {of_second!r}."
         )
-    metrics = next(iter(first.values())).keys() & next(iter(second.values())).keys()
     found = []
-    for metric in (name for name in next(iter(first.values())) if name in metrics):
-        left, right = (np.array([one[id][metric] for id in first]) for one in (first, second))
-        p = permutation_test(left, right)
-        found.append(Comparison(metric, float(left.mean()), float(right.mean()), p))
+    for metric in next(iter(first.values())):
+        if metric in next(iter(second.values())):
+            left, right = (np.array([one[id][metric] for id in first]) for one in (first, second))
+            p = permutation_test(left, right)
+            found.append(Comparison(metric, float(left.mean()), float(right.mean()), p))
     return found
 
 
 def _scores(file: Path, row: str) -> tuple[Mapping[str, Mapping[str, float]], Any]:
     """Id -> metric -> score of a report, and what was measured."""
     file = file / "report.json" if file.is_dir() else file
-    report = read_json(file)
+    report = read_json(file, dict[str, Any])
     try:
-        scores = {query["id"]: query["scores"][row] for query in report["per_query"]
-                  if row in query["scores"]}  # fmt: skip
+        asked = {query["id"]: query["scores"] for query in report["per_query"]}
+        scores = {id: rows[row] for id, rows in asked.items() if row in rows}
         measured = report["protocol"]
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         raise InputError(f"{file} is not a report of `ocelot evaluate … --out`.") from None
     if not scores:
         raise InputError(f"{file} has no scores of {row}.")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ocelot.encoders.base import Encoder
+from ocelot.evaluation.benchmarks.base import Benchmark
 from ocelot.evaluation.benchmarks.triplets import TripletQuery, triplets_benchmark
 from ocelot.evaluation.metrics import Floats, chance, interval, measure, resampled_means
 from ocelot.evaluation.run import Ranked, Run, rank
@@ -18,34 +20,30 @@ from ocelot.types import Failure
 __all__ = ["Evaluation", "Figures", "Gain", "evaluate", "evaluate_triplets"]
 
 Interval = tuple[float, float]
+Groups = Sequence[list[int]]  # numbers of queries
 
 
 @dataclass(frozen=True)
 class Gain:
-    """A difference of two figures of the same queries.
-
-    Attributes:
-        interval: Of 95 %, by paired bootstrap.
-        queries: How many were compared.
-    """
+    """A difference of two figures of the same queries."""
 
     metric: str
     value: float
-    interval: Interval
-    queries: int
+    interval: Interval  # of 95 %, by paired bootstrap
+    queries: int  # how many were compared
 
 
 @dataclass(frozen=True)
 class Figures:
-    """How well queries find their targets.
+    """How well queries find their targets: metric -> value.
 
     Attributes:
         queries: The number of queries.
-        composed: Metrics of the whole queries.
-        image_only, text_only: Metrics of the same queries with only their reference, or only
-            their text, over those that have it; "queries" is their number.
-        chance: The expected metrics of a random order; empty where it was not computed.
-        reranked: Metrics of the whole queries after reranking; empty without a reranker.
+        composed: The whole queries.
+        image_only, text_only: The same queries with only their reference, or only their text,
+            over those that have it; "queries" is their number.
+        chance: A random order; empty where it was not computed.
+        reranked: The whole queries after reranking; empty without a reranker.
         intervals: Of 95 %, by bootstrap over the queries: row -> metric -> low and high.
     """
 
@@ -79,34 +77,21 @@ class Evaluation(Figures):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `ocelot evaluate … --json` prints of the figures."""
-        table = dict(vars(self))
-        table["tasks"] = {task: _filled(vars(figures)) for task, figures in self.tasks.items()}
-        table["failures"] = [vars(failure) for failure in self.failures]
-        table["composition_gap"] = self.composition_gap and vars(self.composition_gap)
-        table["gains"] = [vars(gain) for gain in self.gains]
-        return _filled(table)
 
+        def filled(table: dict[str, Any]) -> dict[str, Any]:
+            return {key: value for key, value in table.items() if value or isinstance(value, int)}
 
-def _filled(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in table.items() if value or isinstance(value, int)}
+        table = asdict(self)
+        table["tasks"] = {task: filled(figures) for task, figures in table["tasks"].items()}
+        return filled(table)
 
 
 def evaluate_triplets(
-    encoder: Encoder,
-    queries: Sequence[TripletQuery],
-    folder: Path,
-    pictures: Iterable[Path],
+    encoder: Encoder, queries: Sequence[TripletQuery], folder: Path, pictures: Iterable[Path]
 ) -> Evaluation:
-    """Rank every picture for every query, and measure where the targets are.
+    """Measure your own queries over your own pictures.
 
-    Args:
-        folder: The folder that the names in the queries are relative to.
-        pictures: The gallery: all pictures to rank.
-
-    Raises:
-        MetadataError: A query names a picture that is not in the gallery or cannot be read, or
-            its only target is its reference.
-        InputError: No picture can be read.
+    Arguments and errors: see `triplets_benchmark` and `rank`.
     """
     return evaluate(rank(encoder, triplets_benchmark(queries, folder, pictures)))
 
@@ -114,87 +99,88 @@ def evaluate_triplets(
 def evaluate(run: Run) -> Evaluation:
     """The figures of a run; without published answers, only the numbers of queries and pictures."""
     benchmark = run.benchmark
-    numbers = range(len(benchmark.queries))
+    everything = list(range(len(benchmark.queries)))
     if not any(query.targets for query in benchmark.queries):
-        return Evaluation(len(numbers), {}, gallery=run.gallery, failures=run.failures)
-    groups: dict[str, list[int]] = {}
-    for number in numbers:
-        for group in benchmark.queries[number].groups:
-            groups.setdefault(group, []).append(number)
-    averaged = list(groups.values()) if benchmark.averages_groups else [numbers]
-    tasks = {group: Figures(**_figures(run, [members])) for group, members in groups.items()}
+        return Evaluation(len(everything), {}, gallery=run.gallery, failures=run.failures)
+    scores = {kind: _scores(run, ranked) for kind, ranked in run.kinds.items()}
+    groups: dict[str, list[int]] = defaultdict(list)
+    for number, query in enumerate(benchmark.queries):
+        for group in query.groups:
+            groups[group].append(number)
+    tasks = {name: Figures(**_figures(run, scores, [group])) for name, group in groups.items()}
+    averaged = list(groups.values()) if benchmark.averages_groups else [everything]
     return Evaluation(
-        **_figures(run, averaged),
+        **_figures(run, scores, averaged),
         gallery=run.gallery,
         failures=run.failures,
         tasks=tasks if len(tasks) > 1 else {},
-        composition_gap=_composition_gap(run, averaged),
-        gains=_gains(run, averaged),
+        composition_gap=_composition_gap(benchmark, scores, averaged),
+        gains=_gains(benchmark, scores, averaged),
     )
 
 
-def scores_of(ranked: Ranked, metrics: Sequence[str]) -> list[float]:
-    """The metrics of one query."""
-    return [measure(name, ranked.places) for name in metrics]
+def _scores(run: Run, ranked: Mapping[int, Ranked]) -> Floats:
+    """The metrics of each query, shape (queries, metrics); NaN for queries without a ranking."""
+    metrics = run.benchmark.metrics
+    scores = np.full((len(run.benchmark.queries), len(metrics)), np.nan)
+    for number, one in ranked.items():
+        scores[number] = [measure(name, one.places) for name in metrics]
+    return scores
 
 
-def _average(parts: Sequence[Floats]) -> tuple[Floats, Floats]:
-    """The unweighted mean of the means of groups, shape (metrics,), and as often resampled."""
-    means = np.mean([scores.mean(axis=0) for scores in parts], axis=0)
-    return means, np.mean([resampled_means(scores) for scores in parts], axis=0)
+def _averaged(scores: Floats, groups: Groups) -> tuple[Floats, Floats, int]:
+    """The unweighted mean of the means of groups, the same as often resampled, and of how many.
+
+    A query with NaN is left out.
+    """
+    known = np.isfinite(scores.sum(axis=1))
+    parts = [scores[group][known[group]] for group in groups if known[group].any()]
+    if not parts:
+        return np.zeros(scores.shape[1]), np.empty((0, scores.shape[1])), 0
+    means = np.mean([part.mean(axis=0) for part in parts], axis=0)
+    drawn = np.mean([resampled_means(part) for part in parts], axis=0)
+    return means, drawn, sum(map(len, parts))
 
 
-def _figures(run: Run, groups: Sequence[Sequence[int]]) -> dict[str, Any]:
+def _figures(run: Run, scores: Mapping[str, Floats], groups: Groups) -> dict[str, Any]:
     metrics = run.benchmark.metrics
     table: dict[str, Any] = {"queries": sum(map(len, groups)), "intervals": {}}
-    for kind, ranked in run.kinds.items():
-        given = [[scores_of(ranked[n], metrics) for n in group if n in ranked] for group in groups]
-        parts = [np.array(scores) for scores in given if scores]
-        row: dict[str, float] = dict.fromkeys(metrics, 0.0)
-        if parts:
-            means, drawn = _average(parts)
-            row = {name: round(float(mean), 4) for name, mean in zip(metrics, means, strict=True)}
+    for kind, found in scores.items():
+        means, drawn, count = _averaged(found, groups)
+        table[kind] = {name: round(float(m), 4) for name, m in zip(metrics, means, strict=True)}
+        if count:
             columns = zip(metrics, drawn.T, strict=True)
             table["intervals"][kind] = {name: interval(column) for name, column in columns}
         if kind in ("image_only", "text_only"):
-            row["queries"] = sum(map(len, parts))
-        table[kind] = row
+            table[kind]["queries"] = count
     if "MRR" in metrics:  # one of those whose chance is known
         places = [run.kinds["composed"][n].places for group in groups for n in group]
         table["chance"] = chance([one.relevant for one in places], [one.ranked for one in places])
     return table
 
 
-def _composition_gap(run: Run, groups: Sequence[Sequence[int]]) -> Gain | None:
-    kinds = [run.kinds.get(kind, {}) for kind in ("composed", "image_only", "text_only")]
-    metric = run.benchmark.gap
-    parts = [
-        np.array([[measure(metric, kind[n].places) for kind in kinds] for n in numbers])
-        for group in groups
-        if (numbers := [n for n in group if all(n in ranked for ranked in kinds)])
-    ]
-    if not parts:
+def _composition_gap(
+    benchmark: Benchmark, scores: Mapping[str, Floats], groups: Groups
+) -> Gain | None:
+    kinds = ("composed", "image_only", "text_only")
+    if not scores.keys() >= {*kinds}:  # another program ranked
         return None
-    means, drawn = _average(parts)
+    column = benchmark.metrics.index(benchmark.gap)
+    means, drawn, count = _averaged(
+        np.stack([scores[kind][:, column] for kind in kinds], axis=1), groups
+    )
+    if not count:
+        return None
     gaps = drawn[:, 0] - drawn[:, 1:].max(axis=1)
     value = round(float(means[0] - means[1:].max()), 4)
-    return Gain(metric, value, interval(gaps), sum(map(len, parts)))
+    return Gain(benchmark.gap, value, interval(gaps), count)
 
 
-def _gains(run: Run, groups: Sequence[Sequence[int]]) -> tuple[Gain, ...]:
-    if "reranked" not in run.kinds:
+def _gains(benchmark: Benchmark, scores: Mapping[str, Floats], groups: Groups) -> tuple[Gain, ...]:
+    if "reranked" not in scores:
         return ()
-    metrics = run.benchmark.metrics
-    before, after = run.kinds["composed"], run.kinds["reranked"]
-    means, drawn = _average(
-        [
-            np.array([scores_of(after[n], metrics) for n in group])
-            - np.array([scores_of(before[n], metrics) for n in group])
-            for group in groups
-        ]
-    )
-    count = sum(map(len, groups))
+    means, drawn, count = _averaged(scores["reranked"] - scores["composed"], groups)
     return tuple(
         Gain(name, round(float(mean), 4), interval(column), count)
-        for name, mean, column in zip(metrics, means, drawn.T, strict=True)
+        for name, mean, column in zip(benchmark.metrics, means, drawn.T, strict=True)
     )

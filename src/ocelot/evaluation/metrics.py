@@ -1,8 +1,8 @@
-"""Retrieval metrics: pure functions of scores, or of the places of targets in a ranking."""
+"""Retrieval metrics: pure functions of the places of targets in a ranking."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from math import log2
@@ -11,109 +11,26 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "Places", "average_precision", "chance", "interval", "measure", "ndcg", "ranked_targets",
-    "recall", "resampled_means", "summary",
+    "Places", "average_precision", "best_first", "chance", "interval", "measure", "ndcg",
+    "resampled_means", "summary",
 ]  # fmt: skip
 
 _RECALL_AT = (1, 5, 9, 10)
 _SUMMARY = (*(f"R@{k}" for k in _RECALL_AT), "MRR", "P@10")
 
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
-Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Columns = Sequence[AbstractSet[int]]
-
-
-def ranked_targets(scores: Floats, targets: Columns, left_out: Columns) -> list[Flags]:
-    """Return for each query which places of its ranking hold a target; ties count against it.
-
-    >>> ranked_targets(np.array([[0.9, 0.5, 0.7]]), [{2}], [{0}])[0].tolist()
-    [True, False]
-
-    Args:
-        scores: Higher is better, shape (queries, gallery).
-        targets: For each query, the columns of its targets.
-        left_out: For each query, the columns that are not ranked (its own reference).
-
-    Raises:
-        ValueError: A query has no target that is ranked.
-    """
-    rankings = []
-    for number, row in enumerate(scores):
-        wanted = np.zeros(len(row), dtype=bool)
-        wanted[list(targets[number])] = True
-        # Best score first; of equal scores, those that are not targets first.
-        order = np.lexsort((wanted, -row))
-        ranking = wanted[order[~np.isin(order, list(left_out[number]))]]
-        if not ranking.any():
-            raise ValueError(f"query {number} has no target that is ranked")
-        rankings.append(ranking)
-    return rankings
-
-
-def summary(scores: Floats, targets: Columns, left_out: Columns) -> dict[str, float]:
-    """Return R@1, R@5, R@9, R@10, MRR and P@10, rounded to four digits; 0 without queries.
-
-    R@k is the share of queries with a target among the first k, MRR the mean of 1 / rank of the
-    first target, and P@10 the mean share of targets among the first ten, or among all where fewer
-    are ranked.
-
-    >>> summary(np.array([[0.9, 0.5, 0.7, 0.1]]), [{2, 3}], [{0}])["MRR"]
-    1.0
-
-    Args:
-        scores, targets, left_out: See `ranked_targets`.
-    """
-    found = [
-        Places(tuple(np.flatnonzero(ranking) + 1), ranked=len(ranking))
-        for ranking in ranked_targets(scores, targets, left_out)
-    ]
-    return _means([[measure(name, places) for name in _SUMMARY] for places in found])
-
-
-def chance(targets: Sequence[int], ranked: Sequence[int]) -> dict[str, float]:
-    """Return the expected values of `summary` for a random order.
-
-    >>> chance([1, 2], [10, 10])["R@1"], chance([1, 2], [10, 10])["P@10"]
-    (0.15, 0.15)
-
-    Args:
-        targets: The number of targets of each query.
-        ranked: The number of pictures that are ranked for each query.
-    """
-    rows = []
-    for wanted, total in zip(targets, ranked, strict=True):
-        before = np.arange(total - wanted + 1)  # pictures that may come before the first target
-        # For each rank, the probability that the first target has come by then.
-        came = 1 - np.cumprod(1 - wanted / (total - before))
-        reciprocal = np.sum(np.diff(came, prepend=0) / (before + 1))
-        recalls = (came[min(k, len(came)) - 1] for k in _RECALL_AT)
-        rows.append([*recalls, reciprocal, wanted / total])
-    return _means(rows)
-
-
-def _means(rows: list[list[Any]]) -> dict[str, float]:
-    """Name and average the figures of single queries."""
-    means = [float(np.mean(column)) for column in zip(*rows, strict=True)] or [0.0] * len(_SUMMARY)
-    return {name: round(mean, 4) for name, mean in zip(_SUMMARY, means, strict=True)}
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the targets of one query stand in its ranking, from 1.
+    """Where the targets of one query stand in its ranking, from 1."""
 
-    Attributes:
-        targets: Of the targets that are ranked, ascending.
-        relevant: The number of targets, ranked or not.
-        ranked: The number of pictures that are ranked.
-        first: Of the target that the text was written for; None if it is not ranked.
-        subset: Of that target among the query's subset; None if there is no subset.
-    """
-
-    targets: tuple[int, ...] = ()
-    relevant: int = 1
-    ranked: int = 0
-    first: int | None = None
-    subset: int | None = None
+    targets: tuple[int, ...] = ()  # of those that are ranked, ascending
+    relevant: int = 1  # number of targets, ranked or not
+    ranked: int = 0  # number of pictures that are ranked
+    first: int | None = None  # of the target that the text was written for, if it is ranked
+    subset: int | None = None  # of that target among the query's subset, if there is one
 
 
 def measure(name: str, places: Places) -> float:
@@ -130,8 +47,9 @@ def measure(name: str, places: Places) -> float:
         parts = name[len("mean(") : -1].split(",")
         return sum(measure(part, places) for part in parts) / len(parts)
     kind, _, k = name.partition("@")
+    best = places.targets[0] if places.targets else None
     if kind == "MRR":
-        return 1 / places.targets[0] if places.targets else 0.0
+        return 1 / best if best else 0.0
     at = int(k)
     if kind == "P":
         return sum(place <= at for place in places.targets) / max(1, min(at, places.ranked))
@@ -139,13 +57,8 @@ def measure(name: str, places: Places) -> float:
         return average_precision(places.targets, places.relevant, at)
     if kind == "nDCG":
         return ndcg(places.targets, places.relevant, at)
-    one = {"R": next(iter(places.targets), None), "Rt": places.first, "Rs": places.subset}[kind]
-    return recall(() if one is None else (one,), at)
-
-
-def recall(places: Sequence[int], k: int) -> float:
-    """1 if one of the places is among the first k, else 0."""
-    return float(any(place <= k for place in places))
+    place = {"R": best, "Rt": places.first, "Rs": places.subset}[kind]
+    return float(place is not None and place <= at)
 
 
 def average_precision(places: Sequence[int], relevant: int, k: int) -> float:
@@ -156,10 +69,6 @@ def average_precision(places: Sequence[int], relevant: int, k: int) -> float:
 
     >>> average_precision([1, 3], 3, 5)  # (1/1 + 2/3) / 3
     0.5555555555555555
-
-    Args:
-        places: Of the targets that are ranked, ascending, from 1.
-        relevant: The number of targets, ranked or not.
     """
     hits = [place for place in places if place <= k]
     return sum(number / place for number, place in enumerate(hits, 1)) / min(relevant, k)
@@ -175,22 +84,76 @@ def ndcg(places: Sequence[int], relevant: int, k: int) -> float:
     return sum(1 / log2(place + 1) for place in places if place <= k) / ideal
 
 
+def best_first(scores: Floats, targets: Iterable[int], left_out: Iterable[int]) -> Any:
+    """The numbers of scores, highest first; of equal scores, those of targets come last.
+
+    >>> best_first(np.array([0.9, 0.5, 0.7, 0.7]), targets=[2], left_out=[0]).tolist()
+    [3, 2, 1]
+    """
+    wanted = np.isin(np.arange(len(scores)), list(targets))
+    order = np.lexsort((wanted, -scores))
+    return order[~np.isin(order, list(left_out))]
+
+
+def summary(scores: Floats, targets: Columns, left_out: Columns) -> dict[str, float]:
+    """R@1, R@5, R@9, R@10, MRR and P@10, rounded to four digits; 0 without queries.
+
+    R@k is the share of queries with a target among the first k, MRR the mean of 1 / rank of the
+    first target, and P@10 the mean share of targets among the first ten, or among all where fewer
+    are ranked.
+
+    >>> summary(np.array([[0.9, 0.5, 0.7, 0.1]]), [{2, 3}], [{0}])["MRR"]
+    1.0
+
+    Args:
+        scores: Shape (queries, gallery).
+        targets, left_out: For each query the columns of its targets, and of what is not ranked.
+    """
+    rows = []
+    for row, wanted, out in zip(scores, targets, left_out, strict=True):
+        order = best_first(row, wanted, out)
+        found = np.flatnonzero(np.isin(order, list(wanted))) + 1
+        places = Places(tuple(found.tolist()), ranked=len(order))
+        rows.append([measure(name, places) for name in _SUMMARY])
+    return _means(rows)
+
+
+def chance(targets: Sequence[int], ranked: Sequence[int]) -> dict[str, float]:
+    """The expected values of `summary` for a random order.
+
+    >>> chance([1, 2], [10, 10])["R@1"], chance([1, 2], [10, 10])["P@10"]
+    (0.15, 0.15)
+
+    Args:
+        targets, ranked: The number of targets and of ranked pictures of each query.
+    """
+    rows = []
+    for wanted, total in zip(targets, ranked, strict=True):
+        before = np.arange(total - wanted + 1)  # pictures that may come before the first target
+        # For each rank, the probability that the first target has come by then.
+        came = 1 - np.cumprod(1 - wanted / (total - before))
+        reciprocal = np.sum(np.diff(came, prepend=0) / (before + 1))
+        recalls = (came[min(k, len(came)) - 1] for k in _RECALL_AT)
+        rows.append([*recalls, reciprocal, wanted / total])
+    return _means(rows)
+
+
+def _means(rows: list[list[Any]]) -> dict[str, float]:
+    means = np.mean(rows, axis=0) if rows else np.zeros(len(_SUMMARY))
+    return {name: round(float(mean), 4) for name, mean in zip(_SUMMARY, means, strict=True)}
+
+
 def resampled_means(scores: Floats, resamples: int = 1000, seed: int = 0) -> Floats:
     """Means over queries drawn with replacement, for bootstrap intervals.
 
-    The same seed draws the same queries, so that differences of two results are paired.
-
-    Args:
-        scores: Shape (queries, metrics).
-
-    Returns:
-        Shape (resamples, metrics).
+    The same seed draws the same queries, so that differences of two results are paired. Shape:
+    scores (queries, metrics) -> (resamples, metrics).
     """
     count = len(scores)
     draw = np.random.default_rng(seed)
-    times = [np.bincount(draw.integers(count, size=count), minlength=count)
-             for _ in range(resamples)]  # fmt: skip
-    means: Floats = np.stack(times) @ scores / count
+    drawn = (draw.integers(count, size=count) for _ in range(resamples))
+    times = np.stack([np.bincount(numbers, minlength=count) for numbers in drawn])
+    means: Floats = times @ scores / count
     return means
 
 

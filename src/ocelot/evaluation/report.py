@@ -17,7 +17,9 @@ import numpy as np
 from ocelot import __version__
 from ocelot.encoders.base import Encoder
 from ocelot.errors import MetadataError
-from ocelot.evaluation.figures import Evaluation, scores_of
+from ocelot.evaluation.benchmarks.base import read_lines
+from ocelot.evaluation.figures import Evaluation
+from ocelot.evaluation.metrics import measure
 from ocelot.evaluation.run import GalleryImages, Ranked, Run
 from ocelot.files import write_atomic
 from ocelot.types import Item
@@ -30,11 +32,7 @@ _TILE = 240  # pixels
 
 
 def report(run: Run, evaluation: Evaluation, encoder: Encoder | None = None) -> dict[str, Any]:
-    """The figures with all that they depend on; plain values for JSON.
-
-    Args:
-        encoder: None if another program ranked.
-    """
+    """The figures with all that they depend on, for JSON; no encoder if another program ranked."""
     benchmark = run.benchmark
     found = {
         "benchmark": benchmark.name,
@@ -58,7 +56,6 @@ def report(run: Run, evaluation: Evaluation, encoder: Encoder | None = None) -> 
 
 def per_query(run: Run) -> Iterator[dict[str, Any]]:
     """For each query its parts, and the scores and the first picture of each kind of ranking."""
-    metrics = run.benchmark.metrics
     for number, query in enumerate(run.benchmark.queries):
         kinds = {kind: ranked[number] for kind, ranked in run.kinds.items() if number in ranked}
         yield {
@@ -69,7 +66,7 @@ def per_query(run: Run) -> Iterator[dict[str, Any]]:
             "targets": list(query.targets),
             "first": {kind: next(iter(one.names), None) for kind, one in kinds.items()},
             "scores": {
-                kind: dict(zip(metrics, scores_of(one, metrics), strict=True))
+                kind: {metric: measure(metric, one.places) for metric in run.benchmark.metrics}
                 for kind, one in kinds.items()
                 if query.targets
             },
@@ -77,10 +74,7 @@ def per_query(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def write_report(folder: Path, run: Run, found: Mapping[str, Any]) -> list[Path]:
-    """Write all that belongs to a run; return the files.
-
-    Args:
-        found: What `report` returned.
+    """Write all that belongs to a run and its `report`; return the files.
 
     Raises:
         OSError: A file cannot be written.
@@ -149,27 +143,21 @@ def read_trec_run(file: Path) -> dict[str, list[str]]:
     Raises:
         MetadataError: It cannot be read, or a line (named) is wrong.
     """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        cause = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise MetadataError(f"Cannot read {file}: {cause}.") from None
     found: dict[str, list[tuple[float, str]]] = {}
-    for number, line in enumerate(lines, 1):
+    for where, line in read_lines(file):
         try:
             query, _, name, _, score, _ = line.split()
-            found.setdefault(query, []).append(
-                (-float(score), unquote(name, errors="surrogateescape"))
-            )
+            row = float(score), unquote(name, errors="surrogateescape")
         except ValueError:
             raise MetadataError(
-                f"{file}, line {number} is not of a TREC run: it needs query, Q0, picture, place, "
-                "score and name of the run."
+                f"{where} is not of a TREC run: it needs query, Q0, picture, place, score and name "
+                "of the run."
             ) from None
+        found.setdefault(query, []).append(row)
     if not found:
         raise MetadataError(f"{file} holds no ranking.")
     return {
-        query: [name for _, name in sorted(rows, key=lambda row: row[0])]
+        query: [name for _, name in sorted(rows, key=lambda row: -row[0])]
         for query, rows in found.items()
     }
 
@@ -196,28 +184,18 @@ def _page(run: Run) -> str:
 
     images = GalleryImages(run.benchmark.pictures)
 
-    def picture(name: str) -> str | None:
-        return data_url(images.picture, Item(name, (name,)), _TILE)
-
     def place(ranked: Ranked) -> float:
         return ranked.places.targets[0] if ranked.places.targets else float("inf")
 
-    worst = sorted(run.final.items(), key=lambda entry: -place(entry[1]))[:_WORST]
-    failures = [
-        {
-            "query": run.benchmark.queries[number],
-            "place": ranked.places.targets[0] if ranked.places.targets else None,
-            "ranked": ranked.places.ranked,
-            "found": ranked.names[:_SHOWN],
-        }
-        for number, ranked in worst
-        if place(ranked) > 1
-    ]
-    template = environment("ocelot.evaluation").get_template("failures.html")
-    page = template.render(
-        benchmark=run.benchmark,
-        failures=failures,
-        total=len(run.final),
-        picture=picture,
+    failed = [(run.benchmark.queries[n], one) for n, one in run.final.items() if place(one) > 1]
+    failed.sort(key=lambda entry: -place(entry[1]))
+    page = environment("ocelot.evaluation").get_template("failures.html")
+    return sendable(
+        page.render(
+            benchmark=run.benchmark,
+            failures=failed[:_WORST],
+            shown=_SHOWN,
+            total=len(run.final),
+            picture=lambda name: data_url(images.picture, Item(name, (name,)), _TILE),
+        )
     )
-    return sendable(page)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from ocelot.evaluation.metrics import Columns, Floats
 from ocelot.score_calibration import LEAD_OVER, Curve
 
 __all__ = ["First", "first_hits", "fit_curve"]
 
 _RIDGE = 1e-3  # keeps the fit finite where a line separates right from wrong
 _STEPS = 50
-
-Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
 class First(NamedTuple):
@@ -27,10 +25,7 @@ class First(NamedTuple):
 
 
 def first_hits(
-    scores: Floats,
-    targets: Sequence[AbstractSet[int]],
-    left_out: Sequence[AbstractSet[int]],
-    fused: Floats | None = None,
+    scores: Floats, targets: Columns, left_out: Columns, fused: Floats | None = None
 ) -> tuple[list[First], list[First]]:
     """Return the first hits of queries, and of the same queries without their answers.
 
@@ -38,9 +33,7 @@ def first_hits(
     pictures is left out.
 
     Args:
-        scores: Higher is better, shape (queries, gallery).
-        targets: For each query, the columns that answer it.
-        left_out: For each query, the columns that are not ranked (its own reference).
+        scores, targets, left_out: See `ocelot.evaluation.metrics.summary`.
         fused: Other scores, by which the first of the first nine hits is chosen.
     """
     found: tuple[list[First], list[First]] = ([], [])
@@ -57,28 +50,25 @@ def first_hits(
     return found
 
 
-def fit_curve(groups: Iterable[Sequence[First]]) -> Curve:
+def fit_curve(groups: Sequence[Sequence[First]]) -> Curve:
     """Fit a logistic curve by Newton's method; each group counts as much as any other."""
-    rows, right, weights = [], [], []
-    for group in groups:
-        rows += [(first.score, first.lead, 1.0) for first in group]
-        right += [first.right for first in group]
-        weights += [1 / len(group)] * len(group)
-    x, y, w = np.array(rows), np.array(right, float), np.array(weights)
-    w *= len(w) / w.sum()
-    middle, scale = x.mean(axis=0), x.std(axis=0)
-    middle[2], scale[scale == 0] = 0, 1
-    x = (x - middle) / scale
+    firsts = [first for group in groups for first in group]
+    right = np.array([first.right for first in firsts], dtype=float)
+    weights = np.concatenate([np.full(len(group), 1 / len(group)) for group in groups])
+    weights *= len(weights) / weights.sum()
+    given = np.array([(first.score, first.lead) for first in firsts])
+    middle, scale = given.mean(axis=0), given.std(axis=0)
+    scale[scale == 0] = 1
+    x = np.column_stack([(given - middle) / scale, np.ones(len(given))])
     beta = np.zeros(3)
     for _ in range(_STEPS):
         p = 1 / (1 + np.exp(-(x @ beta)))
-        slope = x.T @ (w * (y - p)) - _RIDGE * beta
-        bend = (x * (w * p * (1 - p))[:, None]).T @ x + _RIDGE * np.eye(3)
+        slope = x.T @ (weights * (right - p)) - _RIDGE * beta
+        bend = (x * (weights * p * (1 - p))[:, None]).T @ x + _RIDGE * np.eye(3)
         step = np.linalg.solve(bend, slope)
         beta += step
         if np.abs(step).max() < 1e-9:
             break
-    beta /= scale
-    beta[2] -= beta[:2] @ middle[:2]
-    score, lead, offset = beta.round(4).tolist()
-    return Curve(score, lead, offset)
+    score, lead = beta[:2] / scale
+    offset = beta[2] - score * middle[0] - lead * middle[1]
+    return Curve(*np.round([score, lead, offset], 4).tolist())

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from ocelot.types import Hit, Query, Ranking
 
-__all__ = ["Reranker", "complete_order"]
+__all__ = ["Reranker", "complete_order", "kept_reason", "not_judged"]
 
 
 @runtime_checkable
@@ -42,25 +42,27 @@ def complete_order(
     ((2, 0, 1), ['1 unknown index was dropped', '1 repeat was dropped', \
 '2 missing indices were appended'])
     """
-    kept: dict[int, None] = {}
-    unknown = repeats = 0
-    for index in indices:
-        if index is None or not 0 <= index < count:
-            unknown += 1
-        elif index in kept:
-            repeats += 1
-        else:
-            kept[index] = None
+    given = list(indices)
+    valid = [index for index in given if index is not None and 0 <= index < count]
+    kept = dict.fromkeys(valid)
     if not kept:
         return None, []
     missing = [index for index in range(count) if index not in kept]
-    notes = [
-        f"{number} {one if number == 1 else many} {'was' if number == 1 else 'were'} {done}"
-        for number, one, many, done in (
-            (unknown, "unknown index", "unknown indices", "dropped"),
-            (repeats, "repeat", "repeats", "dropped"),
-            (len(missing), "missing index", "missing indices", "appended"),
-        )
-        if number
-    ]
+    repairs = (
+        (len(given) - len(valid), "unknown index was", "unknown indices were", "dropped"),
+        (len(valid) - len(kept), "repeat was", "repeats were", "dropped"),
+        (len(missing), "missing index was", "missing indices were", "appended"),
+    )
+    notes = [f"{n} {one if n == 1 else many} {done}" for n, one, many, done in repairs if n]
     return (*kept, *missing), notes
+
+
+def not_judged(hits: Sequence[Hit], reranker: str, cause: str) -> Ranking:
+    """Retrieval order, because a reranker gave no usable answer."""
+    order, reason = tuple(range(len(hits))), kept_reason(hits[0], reranker)
+    return Ranking(order, reason, reranker, status="fallback", detail=cause)
+
+
+def kept_reason(first: Hit, reranker: str) -> str:
+    """The reason for a first hit that a reranker did not judge."""
+    return f"Kept from the search (similarity {first.score:.2f}): {reranker} did not judge it."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from ocelot.errors import ConfigurationError, ImageError, ItemNotFound
 from ocelot.images.store import ImageStore
 from ocelot.model.pretrained import bounded, first_sentence, loading, locate, plain, refuse_code
-from ocelot.types import Hit, Input, Query, Ranking
+from ocelot.rerankers.base import not_judged
+from ocelot.types import Hit, Query, Ranking
 from ocelot.words import count
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["CrossEncoderReranker"]
 
 _SIDE = 1024  # pixels that the model sees of a picture's longer side
-_DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+_BATCH = 8  # pairs that are scored at once
+_HALF = {"bf16": "bfloat16", "fp16": "float16"}
 
 
 class CrossEncoderReranker:
@@ -33,19 +36,10 @@ class CrossEncoderReranker:
 
     Args:
         model: One that takes pictures and gives one score.
-        name: For people.
         images: Where the hits' pictures are read from.
-        batch_size: Pairs that are scored at once.
     """
 
-    def __init__(
-        self,
-        model: CrossEncoder,
-        *,
-        name: str,
-        images: ImageStore | None = None,
-        batch_size: int = 8,
-    ) -> None:
+    def __init__(self, model: CrossEncoder, *, name: str, images: ImageStore | None = None) -> None:
         if not model.supports(("image", "text")):
             raise ConfigurationError(
                 f"The reranker {name} takes no picture together with words: choose a cross-encoder "
@@ -56,10 +50,8 @@ class CrossEncoderReranker:
                 f"The reranker {name} gives {model.num_labels} numbers for a pair, not one score: "
                 "choose another cross-encoder."
             )
-        self.name = name
+        self.name, self._images = name, images or ImageStore()
         self._model, self._lock = model, threading.Lock()
-        self._images = images or ImageStore()
-        self._batch_size = batch_size
 
     @classmethod
     def load(
@@ -87,40 +79,39 @@ class CrossEncoderReranker:
 
             found = locate(name_or_path, "cross-encoder")
             refuse_code(found, what)
-            kind = _DTYPES.get(dtype or "fp32", "float32")
-            model = CrossEncoder(
-                str(found.folder),
-                device=device,
-                local_files_only=True,
-                model_kwargs={"dtype": kind, "use_safetensors": True},
-            )
+            kwargs = {"dtype": _HALF.get(dtype or "", "float32"), "use_safetensors": True}
+            folder = str(found.folder)
+            model = CrossEncoder(folder, device=device, local_files_only=True, model_kwargs=kwargs)
         return cls(model.eval(), name=found.name.rpartition("/")[2], images=images)
-
-    def __repr__(self) -> str:
-        return f"CrossEncoderReranker(name={self.name!r})"
 
     def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
         """Order `hits` by score; see `ocelot.rerankers.base.Reranker`."""
         if not hits:
             return Ranking((), "There was nothing to rank.", self.name)
-        pictures = [self._picture(hit) for hit in hits]
-        seen = [number for number, picture in enumerate(pictures) if picture is not None]
-        if not seen:
-            return self._fallback(hits, "no picture of the hits can be read")
+
+        def failed(cause: str) -> Ranking:
+            return not_judged(hits, self.name, f"{self.name} failed: {cause}.")
+
+        pictures: dict[int, Image.Image] = {}
+        for number, hit in enumerate(hits):
+            with suppress(ImageError, ItemNotFound):
+                pictures[number] = bounded(self._images.picture(hit, _SIDE), hit.path)
+        if not pictures:
+            return failed("no picture of the hits can be read")
         try:
-            scores = self._scores(query, [pictures[number] for number in seen])
+            scores = self._scores(query, list(pictures.values()))
         except ImageError as error:
-            return self._fallback(hits, str(error).rstrip("."))
+            return failed(str(error).rstrip("."))
         except Exception as error:
-            return self._fallback(hits, f"{type(error).__name__}: {first_sentence(error)}")
+            return failed(f"{type(error).__name__}: {first_sentence(error)}")
         if not np.isfinite(scores).all():
-            return self._fallback(hits, "it gave scores that are not numbers")
+            return failed("it gave scores that are not numbers")
         ranked = np.argsort(-scores, kind="stable")  # equal scores keep retrieval order
-        order = [seen[place] for place in ranked]
-        unseen = [number for number in range(len(hits)) if number not in order]
+        order = [list(pictures)[place] for place in ranked]
+        unseen = [number for number in range(len(hits)) if number not in pictures]
         reason = f"{self.name} scores it {scores[ranked[0]]:.3f}"
-        if len(seen) > 1:
-            reason += f", the highest of {len(seen)}; the next has {scores[ranked[1]]:.3f}"
+        if len(order) > 1:
+            reason += f", the highest of {len(order)}; the next has {scores[ranked[1]]:.3f}"
         reason += f". The search had it in place {order[0] + 1} of {len(hits)}."
         return Ranking(
             (*order, *unseen),
@@ -130,33 +121,19 @@ class CrossEncoderReranker:
             detail=f"{count(len(unseen))} could not be read" if unseen else "",
         )
 
-    def _picture(self, hit: Hit) -> Image.Image | None:
-        try:
-            return bounded(self._images.picture(hit, _SIDE), hit.path)
-        except (ImageError, ItemNotFound):
-            return None
-
-    def _scores(self, query: Query, pictures: Sequence[Any]) -> np.ndarray[Any, Any]:
+    def _scores(self, query: Query, pictures: Sequence[Image.Image]) -> np.ndarray[Any, Any]:
         """The mean score of each picture over the inputs of the query, shape (pictures,)."""
-        asked = [self._content(one) for one in query.inputs()]
         # Dictionaries, as the library would open a bare text that names a file or a URL.
+        asked: list[dict[str, Any]] = []
+        for input in query.inputs():
+            content: dict[str, Any] = {}
+            if input.image is not None:
+                content["image"] = bounded(input.image.rgb(_SIDE), input.image.name, _SIDE**2)
+            if input.text is not None:
+                content["text"] = plain(input.text, self._model.tokenizer)
+            asked.append(content)
         pairs = [(one, {"image": picture}) for one in asked for picture in pictures]
         with self._lock:
-            found = self._model.predict(pairs, batch_size=self._batch_size, show_progress_bar=False)
+            found = self._model.predict(pairs, batch_size=_BATCH, show_progress_bar=False)
         scores = np.asarray(found, dtype=np.float32).reshape(len(asked), len(pictures))
         return np.asarray(scores.mean(axis=0))
-
-    def _content(self, input: Input) -> dict[str, Any]:
-        content: dict[str, Any] = {}
-        if input.image is not None:
-            content["image"] = bounded(input.image.rgb(_SIDE), input.image.name, _SIDE**2)
-        if input.text is not None:
-            content["text"] = plain(input.text, self._model.tokenizer)
-        return content
-
-    def _fallback(self, hits: Sequence[Hit], cause: str) -> Ranking:
-        similarity = f"similarity {hits[0].score:.2f}"
-        reason = f"Kept from the search ({similarity}): {self.name} did not judge it."
-        cause = f"{self.name} failed: {cause}."
-        order = tuple(range(len(hits)))
-        return Ranking(order, reason, self.name, status="fallback", detail=cause)

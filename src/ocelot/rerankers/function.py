@@ -38,9 +38,6 @@ class FunctionReranker:
         self._function = function
         self.name = name
 
-    def __repr__(self) -> str:
-        return f"FunctionReranker(name={self.name!r})"
-
     def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
         """Call the function; its exceptions are not caught."""
         given: Any = self._function(query, hits)
@@ -52,8 +49,9 @@ class FunctionReranker:
         listed = given if isinstance(given, Iterable) else ()
         indices = (int(index) if isinstance(index, Integral) else None for index in listed)
         order, notes = complete_order(indices, len(hits))
-        status: RankStatus = "repaired" if notes else "ok"
         if order is None:
-            order, status = tuple(range(len(hits))), "fallback"
-            notes = [f"{self.name} named none of the {count(len(hits), 'hit')}."]
+            cause = f"{self.name} named none of the {count(len(hits), 'hit')}."
+            order = tuple(range(len(hits)))
+            return Ranking(order, reason, self.name, status="fallback", detail=cause)
+        status: RankStatus = "repaired" if notes else "ok"
         return Ranking(order, reason, self.name, status=status, detail="; ".join(notes))

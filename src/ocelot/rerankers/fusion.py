@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -54,14 +54,6 @@ _ENGLISH = {  # parts of a reason
 _NEAR = 3  # a place up to which a hit counts as close to a part of the query
 
 
-class _Scores(NamedTuple):
-    """Cosine similarities of the hits, shape (hits,) each; NaN where one is not known."""
-
-    whole: Scores
-    text: Scores
-    image: Scores
-
-
 class FusionReranker:
     """Orders hits by their agreement with the whole query, its text and its picture.
 
@@ -79,9 +71,6 @@ class FusionReranker:
         self._encoder = encoder
         self._images = images or ImageStore()
 
-    def __repr__(self) -> str:
-        return f"FusionReranker(encoder={self._encoder.name!r})"
-
     def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
         """Order `hits` and judge the first; see `ocelot.rerankers.base.Reranker`."""
         if not hits:
@@ -95,18 +84,29 @@ class FusionReranker:
             parts = (kind, *([] if query.is_plain else ["wishes"]), "score")
             return self._ranking(query, order, match, *parts, score=float(found[0]))
         try:
-            scores = self._scores(query, hits)
+            whole, text, image = self._scores(query, hits)
         except OcelotError as error:
             kept = self._ranking(query, order, None, kind, "score", score=float(found[0]))
             return replace(kept, status="fallback", detail=str(error))
-        fused = scores.whole.copy()
+        fused = whole
         if calibration := self._encoder.score_calibration:
-            fused += calibration.text * _filled(scores.text)
-            fused += calibration.image * _filled(scores.image)
+            fused = whole + calibration.text * _filled(text) + calibration.image * _filled(image)
         order = tuple(int(i) for i in np.argsort(-np.round(fused, 6), kind="stable"))
-        match = None if len(query.images) > 1 else self._fits(kind, scores.whole, order[0])
-        parts, values = _reason(order[0], scores)
-        return self._ranking(query, order, match, *parts, **values)
+        first = order[0]
+        match = None if len(query.images) > 1 else self._fits(kind, whole, first)
+        score = float(whole[first])
+        if np.isnan(text[first]):
+            return self._ranking(query, order, match, "closest", "score", score=score)
+        by_text, by_image = _place(text, first), _place(image, first)
+        near_text, near_image = by_text <= _NEAR, by_image <= _NEAR
+        if near_text == near_image:
+            said = "closest" if _place(whole, first) == 1 else "close"
+        elif near_image:
+            said = "like_most" if by_image == 1 else "like"
+        else:
+            said = "fits"
+        places = {"count": len(hits), "by_image": by_image, "by_text": by_text}
+        return self._ranking(query, order, match, said, "places", score=score, **places)
 
     def _ranking(
         self, query: Query, order: tuple[int, ...], match: bool | None, *parts: str, **values: Any
@@ -121,18 +121,18 @@ class FusionReranker:
         return Ranking(order, reason, self.name, match=match, sentence=Sentence(parts, values))
 
     def _fits(self, parts: str, scores: Scores, first: int = 0) -> bool | None:
-        """Whether the first hit is good enough to be a match; None if that is not known.
-
-        Args:
-            scores: In retrieval order. The lead of the first is measured from the ninth.
-        """
+        """Whether the first hit is good enough to be a match; None if that is not known."""
         calibration = self._encoder.score_calibration
         if calibration is None or len(scores) < LEAD_OVER:
             return None
         lead = scores[first] - scores[LEAD_OVER - 1]
         return calibration.fits(parts, float(scores[first]), float(lead))
 
-    def _scores(self, query: Query, hits: Sequence[Hit]) -> _Scores:
+    def _scores(self, query: Query, hits: Sequence[Hit]) -> Scores:
+        """Cosines to the whole query, its text and its pictures, shape (3, hits).
+
+        NaN to the text and the pictures where a hit's picture cannot be read.
+        """
         alone = [Input(image, is_query=True) for image in query.images]
         text = Input(text=query.text, is_query=True)
         encoded = self._encoder.encode([*query.inputs(), text, *alone])
@@ -141,17 +141,17 @@ class FusionReranker:
         rows = np.stack([self._vector(hit) for hit in hits])
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         # Rounded, so that noise in the last bits cannot break a tie.
-        cosines = np.round(rows @ parts.astype(np.float64).T, 6)
-        whole = np.where(np.isnan(cosines[:, 0]), [hit.score for hit in hits], cosines[:, 0])
-        return _Scores(whole, cosines[:, 1], cosines[:, 2])
+        cosines: Scores = np.round(rows @ parts.astype(np.float64).T, 6).T
+        unknown = np.isnan(cosines[0])
+        cosines[0, unknown] = np.array([hit.score for hit in hits])[unknown]
+        return cosines
 
     def _vector(self, hit: Hit) -> Scores:
-        """The hit's vector, shape (dimension,); NaN if its picture cannot be read."""
+        if hit.vector is not None:
+            return np.asarray(hit.vector, dtype=np.float64)
         try:
-            vector = hit.vector
-            if vector is None:
-                vector = self._encoder.encode([Input(self._images.original(hit))])[0]
-            return np.asarray(vector, dtype=np.float64)
+            encoded = self._encoder.encode([Input(self._images.original(hit))])
+            return np.asarray(encoded[0], dtype=np.float64)
         except (ImageError, ItemNotFound):
             return np.full(self._encoder.dimension, np.nan)
 
@@ -165,23 +165,6 @@ def _filled(scores: Scores) -> Scores:
 def _place(scores: Scores, number: int) -> int:
     """The place of a hit by a score, from 1; equal scores share a place."""
     return 1 + int((scores > scores[number]).sum())
-
-
-def _reason(first: int, scores: _Scores) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Why the first is the first: in words, then in figures."""
-    score = float(scores.whole[first])
-    if np.isnan(scores.text[first]):
-        return ("closest", "score"), {"score": score}
-    by_text, by_image = _place(scores.text, first), _place(scores.image, first)
-    near_text, near_image = by_text <= _NEAR, by_image <= _NEAR
-    if near_text == near_image:
-        said = "closest" if _place(scores.whole, first) == 1 else "close"
-    elif near_image:
-        said = "like_most" if by_image == 1 else "like"
-    else:
-        said = "fits"
-    values = {"score": score, "count": len(scores.whole), "by_image": by_image, "by_text": by_text}
-    return (said, "places"), values
 
 
 def ordinal(number: int) -> str:

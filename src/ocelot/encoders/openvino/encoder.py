@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,9 @@ __all__ = ["Calibration", "OpenVINOEncoder"]
 
 log = logging.getLogger(__name__)
 
-_BATCH_TOKENS = 3200  # image tokens of a batch
+_BATCH_TOKENS = 3200  # image tokens that run together
+_SMALL = 50_000_000  # parameters
+_MOST_STREAMS = 8
 _TEXT_TOKENS = 32  # of a text that is not long
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
@@ -76,22 +78,32 @@ class OpenVINOEncoder(VistaEncoder):
     ) -> None:
         """Compile graphs for this CPU; `EncoderError` if OpenVINO cannot."""
         super().__init__(checkpoint, reduced_decoding)
-        # Enough for all cores; OpenVINO keeps the memory of the largest batch that it has run.
-        self.batch_size = max(4, min(32, _BATCH_TOKENS // self.geometry.vision.tokens))
+        # A small network runs once on each core, with one thread, a large one on all cores at once.
+        parameters = sum(value.size for value in checkpoint.state.values())
+        self._streams = min(_MOST_STREAMS, os.cpu_count() or 1) if parameters < _SMALL else 1
+        # OpenVINO keeps the memory of the largest batch that it has run.
+        self._largest = max(4, min(32, _BATCH_TOKENS // self.geometry.vision.tokens))
+        self.batch_size = self._streams * self._largest
         self.precision = precision
         self.runtime = f"openvino {precision} {graphs.calibration[:4]}".rstrip()
-        self._lock = threading.Lock()  # one request uses all cores: two at once gain nothing
         hint = precision if precision in _HINTS else _best_float()
         core = package("openvino").Core()
-        options = {"INFERENCE_PRECISION_HINT": _HINTS[hint], "PERFORMANCE_HINT": "LATENCY"}
+        options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[hint]}
+        if self._streams > 1:
+            options |= {"NUM_STREAMS": self._streams, "INFERENCE_NUM_THREADS": self._streams}
+        else:
+            options["PERFORMANCE_HINT"] = "LATENCY"
         failure = f"OpenVINO cannot use {self.name} on this machine"
 
         def compiled(graph: Any) -> Any:
             with mapped_errors(failure, "use --backend torch"):
-                return core.compile_model(graph, "CPU", options).create_infer_request()
+                return core.compile_model(graph, "CPU", options)
 
-        with ThreadPoolExecutor(2) as threads:
-            self._vision, self._reader = threads.map(compiled, (graphs.vision, graphs.reader))
+        self._threads = ThreadPoolExecutor(max(2, self._streams), "ocelot-openvino")
+        models = list(self._threads.map(compiled, (graphs.vision, graphs.reader)))
+        self._requests: SimpleQueue[list[Any]] = SimpleQueue()
+        for _ in range(self._streams):
+            self._requests.put([model.create_infer_request() for model in models])
 
     @classmethod
     def load(
@@ -123,17 +135,27 @@ class OpenVINOEncoder(VistaEncoder):
         graphs = _int8(checkpoint, calibration) if chosen == "int8" else build_graphs(checkpoint)
         return cls(checkpoint, graphs, chosen, reduced_decoding)
 
-    def _chunk_limits(self, with_image: bool) -> tuple[int, int]:
-        return self.batch_size, self.batch_size * (self.geometry.vision.tokens + _TEXT_TOKENS)
+    def _chunk_limits(self, with_image: bool, count: int) -> tuple[int, int]:
+        most = min(self._largest, self.batch_size, -(-count // self._streams))
+        return most, self._largest * (self.geometry.vision.tokens + _TEXT_TOKENS)
+
+    def _run_all(self, runs: Sequence[Sequence[Prepared]]) -> Matrix:
+        if len(runs) == 1:
+            return self._run(runs[0])
+        return np.concatenate(list(self._threads.map(self._run, runs)))
 
     def _run(self, batch: Sequence[Prepared]) -> Matrix:
         images = [pixels for pixels, _ in batch if pixels is not None]
         texts = [ids for _, ids in batch]
         mend = "use a smaller --batch-size" if len(batch) > 1 else "use --backend torch"
         failure = f"OpenVINO failed on {count(len(batch), 'input')}"
-        with self._lock, mapped_errors(failure, mend):
-            tokens = self._vision.infer([np.stack(images)])[0] if images else None
-            return self._reader.infer(reader_inputs(self.geometry, tokens, texts))[0]
+        vision, reader = self._requests.get()
+        try:
+            with mapped_errors(failure, mend):
+                tokens = vision.infer([np.stack(images)])[0] if images else None
+                return reader.infer(reader_inputs(self.geometry, tokens, texts))[0].copy()
+        finally:
+            self._requests.put([vision, reader])
 
 
 def _int8(checkpoint: Checkpoint, calibration: Calibration | None) -> Graphs:

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from string import Formatter
+from typing import Annotated, TypeVar
 
 from PIL import Image
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from ocelot.errors import InputError, MetadataError
 from ocelot.images.file import ImageFile
 
 __all__ = [
-    "Benchmark", "BenchmarkQuery", "Box", "Picture", "Record",
-    "files_by_name", "filled", "first_folder", "read_json", "read_records", "template_of",
+    "Benchmark", "BenchmarkQuery", "Box", "Picture", "Text",
+    "first_file", "read_json", "read_lines", "template_of", "wrong_field",
 ]  # fmt: skip
 
+T = TypeVar("T")
+Box = tuple[float, float, float, float]  # of a part of a picture: left, top, width and height
+Text = Annotated[str, StringConstraints(pattern=r"\S")]  # not blank
+
 _DILATION = 0.7  # of a box's width and height, on the left and above
-
-
-class Box(NamedTuple):
-    """A part of a picture, in pixels."""
-
-    left: float
-    top: float
-    width: float
-    height: float
 
 
 @dataclass(frozen=True)
@@ -61,26 +56,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class BenchmarkQuery:
-    """A query with its answers. Pictures are named as in `Benchmark.pictures`.
+    """A query with its answers. Pictures are named as in `Benchmark.pictures`."""
 
-    Attributes:
-        id: Its id in the official files, or a number.
-        reference: The reference picture, or None.
-        text: The text as it is encoded, or None.
-        targets: What answers it, first the one that the text was written for; empty if the
-            answers are not published.
-        gallery: What is ranked. Queries share one tuple where they can.
-        subset: Pictures that are also ranked among themselves, without the reference.
-        groups: Names of the groups that it counts for: a category, aspects, a task.
-    """
-
-    id: str
+    id: str  # in the official files, or a number
     reference: str | None
-    text: str | None
-    targets: tuple[str, ...]
-    gallery: tuple[str, ...]
-    subset: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
+    text: str | None  # as it is encoded
+    targets: tuple[str, ...]  # first the one that the text was written for; () if not published
+    gallery: tuple[str, ...]  # what is ranked; queries share one tuple where they can
+    subset: tuple[str, ...] = ()  # also ranked among themselves, without the reference
+    groups: tuple[str, ...] = ()  # that it counts for: a category, aspects, a task
 
 
 @dataclass(frozen=True)
@@ -92,7 +76,7 @@ class Benchmark:
         template: How the text of a query was made.
         pictures: Name -> picture, of all galleries and references.
         metrics: Names of `ocelot.evaluation.metrics.measure`.
-        gap: The metric of the composition gap.
+        gap: The metric of the composition gap, one of these.
         ranks_reference: Whether a query's own reference is ranked, too.
         averages_groups: Whether the figures are the unweighted mean of those of the groups.
         strict: Whether a picture that a query names must be readable; else it counts as a miss.
@@ -112,102 +96,75 @@ class Benchmark:
     def __post_init__(self) -> None:
         seen: set[str] = set()
         for query in self.queries:
+            where = f"The benchmark {self.name}, query {query.id}"
             if query.id in seen:
-                raise MetadataError(f"The benchmark {self.name} has two queries {query.id}.")
+                raise MetadataError(f"{where}: there are two with this id.")
             seen.add(query.id)
+            for name in (query.reference, *query.targets, *query.subset):
+                if name is not None and name not in self.pictures:
+                    raise MetadataError(f"{where} names {name}, which is not in the gallery.")
+            if not self.ranks_reference and query.targets == (query.reference,):
+                raise MetadataError(f"{where}: the only target is the reference itself.")
         if not self.queries:
             raise MetadataError(f"The benchmark {self.name} has no queries.")
 
 
-class Record:
-    """One object of a JSON file, which names the file and its number (from 1) in errors."""
+def read_json(file: Path, kind: type[T]) -> T:
+    """The content of a JSON file, checked against a type by pydantic.
 
-    def __init__(self, fields: Any, where: str) -> None:
-        if not isinstance(fields, dict):
-            raise MetadataError(f"{where} is not a JSON object.")
-        self.fields, self.where = fields, where
-
-    def wrong(self, key: str, wanted: str) -> MetadataError:
-        """An error that says what a field must be."""
-        return MetadataError(
-            f"{self.where}: {key} must be {wanted}, was: {self.fields.get(key)!r:.100}."
-        )
-
-    def text(self, key: str) -> str:
-        """A text that is not blank."""
-        value = self.fields.get(key)
-        if not isinstance(value, str) or not value.strip():
-            raise self.wrong(key, "text")
-        return value
-
-    def integer(self, key: str) -> int:
-        """A whole number."""
-        value = self.fields.get(key)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise self.wrong(key, "a whole number")
-        return value
-
-    def items(self, key: str, kind: type, *, least: int = 1) -> list[Any]:
-        """A list of values of one type."""
-        value = self.fields.get(key)
-        wanted = isinstance(value, list) and all(type(one) is kind for one in value)
-        if not isinstance(value, list) or not wanted or len(value) < least:
-            raise self.wrong(key, f"a list of {least} or more values of type {kind.__name__}")
-        return value
-
-    def part(self, key: str) -> Record:
-        """An object within this one."""
-        return Record(self.fields.get(key), f"{self.where}, {key}")
-
-    def known(self, key: str, name: str, names: Iterable[str]) -> str:
-        """The name, which must be one of the gallery's."""
-        if name not in names:
-            raise MetadataError(f"{self.where}: {key} names {name}, which is not in the gallery.")
-        return name
+    Raises:
+        MetadataError: It cannot be read, or a record (named, from 1) is wrong.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+        return TypeAdapter(kind).validate_python(content)
+    except OSError as error:
+        raise MetadataError(
+            f"Cannot read {file}: {error.strerror}; docs/benchmarks.md says what belongs there."
+        ) from None
+    except ValidationError as error:
+        raise MetadataError(f"{file}{wrong_field(error)}") from None
+    except (ValueError, RecursionError):
+        raise MetadataError(f"{file} is not JSON.") from None
 
 
-def read_json(file: Path) -> Any:
-    """The content of a JSON file.
+def read_lines(file: Path) -> Iterator[tuple[str, str]]:
+    """The lines of a text file that are not blank, each after its name for messages.
 
     Raises:
         MetadataError: It cannot be read.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise MetadataError(
-            f"Cannot read {file}: {error.strerror}; docs/benchmarks.md says what belongs there."
-        ) from None
-    except (ValueError, RecursionError):
-        raise MetadataError(f"{file} is not JSON.") from None
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # JSON may hold other line ends
+    except (OSError, UnicodeDecodeError) as error:
+        cause = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise MetadataError(f"Cannot read {file}: {cause}.") from None
+    return (
+        (f"{file}, line {number}", line) for number, line in enumerate(lines, 1) if line.strip()
+    )
 
 
-def read_records(file: Path) -> list[Record]:
-    """The objects of a JSON list."""
-    content = read_json(file)
-    if not isinstance(content, list):
-        raise MetadataError(f"{file} is not a JSON list.")
-    return [Record(one, f"{file}, record {number}") for number, one in enumerate(content, 1)]
+def wrong_field(error: ValidationError) -> str:
+    """Where the first error is, counted from 1, and what is wrong there."""
+    first = error.errors()[0]
+    where = ""
+    for part in first["loc"]:
+        if isinstance(part, str):
+            where += f": {part}"
+        else:
+            where += f" {part + 1}" if where else f", record {part + 1}"
+    given = "" if first["type"] == "missing" else f", was: {first['input']!r:.100}"
+    return f"{where}: {first['msg']}{given}."
 
 
-def first_folder(*folders: Path | None) -> Path:
-    """The first of the folders that exists, or the last that is given."""
-    given = [folder for folder in folders if folder is not None]
-    return next((folder for folder in given if folder.is_dir()), given[-1])
-
-
-def files_by_name(folders: Iterable[Path]) -> dict[str, Path]:
-    """The files of those folders that exist, by name; a file in an earlier folder counts."""
-    found: dict[str, Path] = {}
-    for folder in folders:
-        if folder.is_dir():
-            for entry in os.scandir(folder):
-                found.setdefault(entry.name, Path(entry.path))
-    return found
+def first_file(files: Iterable[Path]) -> Path:
+    """The first of the files that exists, or else the first."""
+    first, *others = files
+    return next((file for file in (first, *others) if file.is_file()), first)
 
 
 def template_of(chosen: str, named: Mapping[str, str], fields: Iterable[str]) -> str:
-    """The template with a name, or one that is written out and has a field such as `{text}`.
+    """The template with a name, or one that is written out: a format string of the fields.
 
     >>> template_of("but", {"but": "the same, but {text}"}, ["text"])
     'the same, but {text}'
@@ -216,19 +173,13 @@ def template_of(chosen: str, named: Mapping[str, str], fields: Iterable[str]) ->
         InputError: There is no such template, or it has an unknown field or none.
     """
     template = named.get(chosen, chosen)
-    used = set(re.findall(r"\{(\w*)\}", template))
+    try:
+        used = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    except ValueError:  # a brace without the other one
+        used = set()
     if not used or not used <= {*fields}:
         known = ", ".join(f"{{{field}}}" for field in fields)
         raise InputError(
             f"There is no template {chosen!r}: use {', '.join(named)}, or a text with {known}."
         )
     return template
-
-
-def filled(template: str, fields: Mapping[str, str]) -> str:
-    """The template with its fields.
-
-    >>> filled("{concept} that {text}", {"text": "is asleep", "concept": "a cat"})
-    'a cat that is asleep'
-    """
-    return re.sub(r"\{(\w+)\}", lambda found: fields[found[1]], template)

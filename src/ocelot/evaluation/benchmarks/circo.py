@@ -13,18 +13,11 @@ The split `test` has no targets: its rankings go to the evaluation server of the
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from ocelot.evaluation.benchmarks.base import (
-    Benchmark,
-    BenchmarkQuery,
-    Picture,
-    Record,
-    filled,
-    first_folder,
-    read_json,
-    read_records,
-    template_of,
-)
+from pydantic import BaseModel
+
+from ocelot.evaluation.benchmarks import base
 
 __all__ = ["TEMPLATES", "read_circo"]
 
@@ -36,9 +29,31 @@ TEMPLATES = {
 _INFO = Path("annotations", "image_info_unlabeled2017.json")
 
 
+class _TestRecord(BaseModel):
+    id: int
+    reference_img_id: int
+    relative_caption: base.Text
+    shared_concept: base.Text
+
+
+class _Record(_TestRecord):
+    target_img_id: int
+    gt_img_ids: list[int]
+    semantic_aspects: list[str] = []
+
+
+class _CocoImage(BaseModel):
+    id: int
+    file_name: base.Text
+
+
+class _Coco(BaseModel):
+    images: list[_CocoImage]
+
+
 def read_circo(
     folder: Path, *, split: str = "val", images: Path | None = None, template: str = "plain"
-) -> Benchmark:
+) -> base.Benchmark:
     """Read a split of CIRCO.
 
     Args:
@@ -50,50 +65,39 @@ def read_circo(
         MetadataError: A file cannot be read, or a record (named) is wrong.
         InputError: There is no such template.
     """
-    wording = template_of(template, TEMPLATES, ["text", "concept"])
+    wording = base.template_of(template, TEMPLATES, ["text", "concept"])
     coco = folder / "COCO2017_unlabeled"
-    root = images or first_folder(coco / "unlabeled2017", folder / "unlabeled2017")
-    near = (coco / _INFO, root.parent / _INFO)
-    info = next((file for file in near if file.is_file()), near[0])
-    listed = Record(read_json(info), str(info)).items("images", dict)
-    pictures = {}
-    for number, entry in enumerate(listed, 1):
-        record = Record(entry, f"{info}, image {number}")
-        pictures[str(record.integer("id"))] = Picture(root / record.text("file_name"))
+    root = images or coco / "unlabeled2017"
+    info = base.first_file([coco / _INFO, root.parent / _INFO])
+    listed = base.read_json(info, _Coco).images
+    pictures = {str(image.id): base.Picture(root / image.file_name) for image in listed}
     gallery = tuple(pictures)
-
-    def query(record: Record) -> BenchmarkQuery:
-        targets: list[str] = []
-        groups: list[str] = []
-        if split != "test":
-            first, answers = record.integer("target_img_id"), record.items("gt_img_ids", int)
-            targets = [str(id) for id in dict.fromkeys([first, *answers])]
-            for target in targets:
-                record.known("gt_img_ids", target, pictures)
-            if "semantic_aspects" in record.fields:
-                groups = record.items("semantic_aspects", str, least=0)
-        reference = str(record.integer("reference_img_id"))
-        fields = {key: record.text(name) for key, name in _FIELDS.items()}
-        return BenchmarkQuery(
-            str(record.integer("id")),
-            record.known("reference_img_id", reference, pictures),
-            filled(wording, fields),
-            tuple(targets),
-            gallery,
-            groups=tuple(groups),
+    kind: Any = list[_TestRecord] if split == "test" else list[_Record]
+    queries = []
+    for record in base.read_json(folder / "annotations" / f"{split}.json", kind):
+        targets: tuple[str, ...] = ()
+        groups: tuple[str, ...] = ()
+        if isinstance(record, _Record):
+            answers = dict.fromkeys([record.target_img_id, *record.gt_img_ids])
+            targets, groups = tuple(map(str, answers)), tuple(record.semantic_aspects)
+        queries.append(
+            base.BenchmarkQuery(
+                str(record.id),
+                str(record.reference_img_id),
+                wording.format(text=record.relative_caption, concept=record.shared_concept),
+                targets,
+                gallery,
+                groups=groups,
+            )
         )
-
-    return Benchmark(
+    return base.Benchmark(
         f"circo {split}",
         "CIRCO over all of COCO unlabeled2017, the reference ranked too; mAP@k divides by "
         "min(answers, k), Rt@k is the recall of the picture that the text was written for.",
         wording,
         pictures,
-        tuple(map(query, read_records(folder / "annotations" / f"{split}.json"))),
+        tuple(queries),
         tuple(f"{name}@{k}" for name in ("mAP", "Rt") for k in (5, 10, 25, 50)),
         gap="Rt@10",
         strict=split == "test",
     )
-
-
-_FIELDS = {"text": "relative_caption", "concept": "shared_concept"}

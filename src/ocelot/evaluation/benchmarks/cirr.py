@@ -12,19 +12,11 @@ The split `test1` has no targets: its rankings go to the evaluation server of th
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from ocelot.errors import MetadataError
-from ocelot.evaluation.benchmarks.base import (
-    Benchmark,
-    BenchmarkQuery,
-    Picture,
-    Record,
-    filled,
-    first_folder,
-    read_json,
-    read_records,
-    template_of,
-)
+from pydantic import BaseModel
+
+from ocelot.evaluation.benchmarks import base
 
 __all__ = ["TEMPLATES", "read_cirr"]
 
@@ -35,9 +27,24 @@ TEMPLATES = {
 }
 
 
+class _Set(BaseModel):
+    members: list[str]
+
+
+class _TestRecord(BaseModel):
+    pairid: int
+    reference: str
+    caption: base.Text
+    img_set: _Set
+
+
+class _Record(_TestRecord):
+    target_hard: str
+
+
 def read_cirr(
     folder: Path, *, split: str = "val", images: Path | None = None, template: str = "plain"
-) -> Benchmark:
+) -> base.Benchmark:
     """Read a split of CIRR, version rc2.
 
     Args:
@@ -48,41 +55,30 @@ def read_cirr(
         MetadataError: A file cannot be read, or a record (named) is wrong.
         InputError: There is no such template.
     """
-    wording = template_of(template, TEMPLATES, ["text"])
-    root = images or first_folder(folder / "img_raw", folder)
-    index = folder / "image_splits" / f"split.rc2.{split}.json"
-    paths = read_json(index)
-    if not isinstance(paths, dict) or not all(isinstance(path, str) for path in paths.values()):
-        raise MetadataError(f"{index} is not a JSON object of names and paths.")
-    pictures = {name: Picture(root / path) for name, path in paths.items()}
+    wording = base.template_of(template, TEMPLATES, ["text"])
+    root = images or folder / "img_raw"
+    paths = base.read_json(folder / "image_splits" / f"split.rc2.{split}.json", dict[str, str])
+    pictures = {name: base.Picture(root / path) for name, path in paths.items()}
     gallery = tuple(pictures)
-
-    def query(record: Record) -> BenchmarkQuery:
-        reference = record.known("reference", record.text("reference"), pictures)
-        members = record.part("img_set").items("members", str)
-        for member in members:
-            record.known("img_set", member, pictures)
-        targets: tuple[str, ...] = ()
-        if split != "test1":
-            targets = (record.known("target_hard", record.text("target_hard"), pictures),)
-            if targets == (reference,):
-                raise MetadataError(f"{record.where}: the target is the reference itself.")
-        return BenchmarkQuery(
-            str(record.integer("pairid")),
-            reference,
-            filled(wording, {"text": record.text("caption")}),
-            targets,
+    kind: Any = list[_TestRecord] if split == "test1" else list[_Record]
+    queries = tuple(
+        base.BenchmarkQuery(
+            str(record.pairid),
+            record.reference,
+            wording.format(text=record.caption),
+            (record.target_hard,) if isinstance(record, _Record) else (),
             gallery,
-            tuple(member for member in members if member != reference),
+            tuple(name for name in record.img_set.members if name != record.reference),
         )
-
-    return Benchmark(
+        for record in base.read_json(folder / "captions" / f"cap.rc2.{split}.json", kind)
+    )
+    return base.Benchmark(
         f"cirr {split}",
         "CIRR rc2: all pictures of the split are ranked without the reference; R@k on "
         "target_hard, Rs@k among the other members of the query's set.",
         wording,
         pictures,
-        tuple(map(query, read_records(folder / "captions" / f"cap.rc2.{split}.json"))),
+        queries,
         ("R@1", "R@5", "R@10", "R@50", "Rs@1", "Rs@2", "Rs@3", "mean(R@5,Rs@1)"),
         ranks_reference=False,
         strict=split == "test1",

@@ -10,20 +10,11 @@ Files, in the layout of the repository XiaoxiaoGuo/fashion-iq, for dress, shirt 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from ocelot.errors import MetadataError
-from ocelot.evaluation.benchmarks.base import (
-    Benchmark,
-    BenchmarkQuery,
-    Picture,
-    Record,
-    files_by_name,
-    filled,
-    first_folder,
-    read_json,
-    read_records,
-    template_of,
-)
+from pydantic import BaseModel, Field
+
+from ocelot.evaluation.benchmarks import base
 
 __all__ = ["CATEGORIES", "GALLERIES", "TEMPLATES", "read_fashioniq"]
 
@@ -42,6 +33,12 @@ _SUFFIXES = (".jpg", ".png", ".jpeg")
 _ENDS = ".?, "  # signs at the ends of captions, which the templates set anew
 
 
+class _Record(BaseModel):
+    candidate: str
+    target: str
+    captions: Annotated[list[str], Field(min_length=2)]
+
+
 def read_fashioniq(
     folder: Path,
     *,
@@ -49,7 +46,7 @@ def read_fashioniq(
     images: Path | None = None,
     gallery: str = "original",
     template: str = "and",
-) -> Benchmark:
+) -> base.Benchmark:
     """Read a split of FashionIQ.
 
     Args:
@@ -61,25 +58,34 @@ def read_fashioniq(
         MetadataError: A file cannot be read, or a record (named) is wrong.
         InputError: There is no such template.
     """
-    wording = template_of(template, TEMPLATES, ["first", "second"])
-    files = files_by_name([root := images or first_folder(folder / "images", folder)])
-    pictures: dict[str, Picture] = {}
-    queries: list[BenchmarkQuery] = []
+    wording = base.template_of(template, TEMPLATES, ["first", "second"])
+    root = images or folder / "images"
+    pictures: dict[str, base.Picture] = {}
+    queries: list[base.BenchmarkQuery] = []
     for category in CATEGORIES:
-        records = read_records(folder / "captions" / f"cap.{category}.{split}.json")
-        names = _names(folder, category, split)
+        captions = folder / "captions" / f"cap.{category}.{split}.json"
+        splits = folder / "image_splits" / f"split.{category}.{split}.json"
+        records, names = base.read_json(captions, list[_Record]), base.read_json(splits, list[str])
         if gallery == "captions":
-            named = {record.text(key) for record in records for key in ("candidate", "target")}
+            named = {name for record in records for name in (record.candidate, record.target)}
             names = [name for name in names if name in named]
-        ranked, known = tuple(names), set(names)
+        ranked = tuple(dict.fromkeys(names))
         for name in ranked:
-            found = (files[name + end] for end in _SUFFIXES if name + end in files)
-            pictures[name] = Picture(next(found, root / f"{name}.jpg"))
-        queries += [
-            _query(record, f"{category}-{number}", ranked, known, wording, category)
-            for number, record in enumerate(records)
-        ]
-    return Benchmark(
+            file = base.first_file(root / f"{name}{suffix}" for suffix in _SUFFIXES)
+            pictures[name] = base.Picture(file)
+        for number, record in enumerate(records):
+            first, second = (caption.strip(_ENDS) for caption in record.captions[:2])
+            queries.append(
+                base.BenchmarkQuery(
+                    f"{category}-{number}",
+                    record.candidate,
+                    wording.format(first=first, second=second),
+                    (record.target,),
+                    ranked,
+                    groups=(category,),
+                )
+            )
+    return base.Benchmark(
         f"fashioniq {split}",
         f"FashionIQ with the gallery {gallery!r} ({GALLERIES[gallery]}), the reference ranked "
         "too; R@k in each category, and their unweighted mean.",
@@ -88,26 +94,4 @@ def read_fashioniq(
         tuple(queries),
         ("R@10", "R@50", "mean(R@10,R@50)"),
         averages_groups=True,
-    )
-
-
-def _names(folder: Path, category: str, split: str) -> list[str]:
-    file = folder / "image_splits" / f"split.{category}.{split}.json"
-    names = read_json(file)
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise MetadataError(f"{file} is not a JSON list of names.")
-    return list(dict.fromkeys(names))
-
-
-def _query(
-    record: Record, id: str, ranked: tuple[str, ...], known: set[str], wording: str, category: str
-) -> BenchmarkQuery:
-    first, second = (text.strip(_ENDS) for text in record.items("captions", str, least=2)[:2])
-    return BenchmarkQuery(
-        id,
-        record.known("candidate", record.text("candidate"), known),
-        filled(wording, {"first": first, "second": second}),
-        (record.known("target", record.text("target"), known),),
-        ranked,
-        groups=(category,),
     )

@@ -11,22 +11,13 @@ Attributes use crops of Visual Genome 1.2, objects whole pictures of COCO val201
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field
 
 from ocelot.errors import MetadataError
-from ocelot.evaluation.benchmarks.base import (
-    Benchmark,
-    BenchmarkQuery,
-    Box,
-    Picture,
-    Record,
-    files_by_name,
-    filled,
-    first_folder,
-    read_records,
-    template_of,
-)
+from ocelot.evaluation.benchmarks import base
 
 __all__ = ["TASKS", "TEMPLATES", "read_genecis"]
 
@@ -43,8 +34,25 @@ _SENTENCES = {
 }
 _FOLDERS = ("", "VG_100K_all", "VG_100K", "VG_100K_2", "val2017", "COCO_val2017")
 
+Side = Annotated[float, Field(gt=0)]
 
-def read_genecis(folder: Path, *, images: Path | None = None, template: str = "plain") -> Benchmark:
+
+class _Named(BaseModel):
+    image_id: int | str | None = None
+    instance_bbox: tuple[float, float, Side, Side] | None = None
+    val_image_id: int | str | None = None
+
+
+class _Record(BaseModel):
+    reference: _Named
+    target: _Named
+    gallery: Annotated[list[_Named], Field(min_length=1)]
+    condition: base.Text
+
+
+def read_genecis(
+    folder: Path, *, images: Path | None = None, template: str = "plain"
+) -> base.Benchmark:
     """Read those of the four tasks whose files are there.
 
     Args:
@@ -55,41 +63,46 @@ def read_genecis(folder: Path, *, images: Path | None = None, template: str = "p
         MetadataError: There is no task, or a record (named) is wrong.
         InputError: There is no such template.
     """
-    wording = template_of(template, TEMPLATES, ["text", "sentence"])
-    place = first_folder(folder / "genecis", folder)
+    wording = base.template_of(template, TEMPLATES, ["text", "sentence"])
     root = images or folder
-    files = files_by_name(root / name for name in _FOLDERS)
-    pictures: dict[str, Picture] = {}
+    pictures: dict[str, base.Picture] = {}
+
+    def name_of(one: _Named) -> str:
+        """The name of a picture, which is added to `pictures`."""
+        if one.val_image_id is not None:
+            file, box = str(one.val_image_id).zfill(12), None
+        else:
+            file, box = str(one.image_id), one.instance_bbox
+        name = file if box is None else f"{file}@" + ",".join(f"{number:g}" for number in box)
+        if name not in pictures:
+            path = base.first_file(root / place / f"{file}.jpg" for place in _FOLDERS)
+            pictures[name] = base.Picture(path, box)
+        return name
+
     queries = []
     for task in TASKS:
-        file = place / f"{task}.json"
+        file = folder / f"{task}.json"
         if not file.is_file():
             continue
-        for number, record in enumerate(read_records(file)):
-            condition = record.text("condition")
-            sentence = filled(_SENTENCES[task], {"text": condition})
-            reference, target = (
-                _named(record.part(key), root, files, pictures) for key in ("reference", "target")
-            )
-            others = [
-                _named(Record(one, f"{record.where}, gallery"), root, files, pictures)
-                for one in record.items("gallery", dict)
-            ]
+        for number, record in enumerate(base.read_json(file, list[_Record])):
+            sentence = _SENTENCES[task].format(text=record.condition)
+            target = name_of(record.target)
+            ranked = dict.fromkeys([target, *map(name_of, record.gallery)])
             queries.append(
-                BenchmarkQuery(
+                base.BenchmarkQuery(
                     f"{task}-{number}",
-                    reference,
-                    filled(wording, {"text": condition, "sentence": sentence}),
+                    name_of(record.reference),
+                    wording.format(text=record.condition, sentence=sentence),
                     (target,),
-                    tuple(dict.fromkeys([target, *others])),
+                    tuple(ranked),
                     groups=(task,),
                 )
             )
     if not queries:
         raise MetadataError(
-            f"{place} has no file of GeneCIS: {', '.join(f'{task}.json' for task in TASKS)}."
+            f"{folder} has no file of GeneCIS: {', '.join(f'{task}.json' for task in TASKS)}."
         )
-    return Benchmark(
+    return base.Benchmark(
         "genecis",
         "GeneCIS: the target and its own gallery are ranked; boxes are cropped with a margin and "
         "squared; R@k in each task, and their unweighted mean. The gap is of R@1, as a gallery "
@@ -101,28 +114,3 @@ def read_genecis(folder: Path, *, images: Path | None = None, template: str = "p
         gap="R@1",
         averages_groups=True,
     )
-
-
-def _named(
-    record: Record, root: Path, files: Mapping[str, Path], pictures: dict[str, Picture]
-) -> str:
-    """The name of a picture, which is added to `pictures`."""
-    box = None
-    key = "val_image_id" if "val_image_id" in record.fields else "image_id"
-    name = str(record.fields.get(key))  # a number or its digits
-    if not name.isdecimal():
-        raise record.wrong(key, "a whole number")
-    if key == "val_image_id":
-        name = name.zfill(12)
-    else:
-        value = record.fields.get("instance_bbox")
-        numbers = isinstance(value, list) and all(isinstance(one, (int, float)) for one in value)
-        if value is not None:
-            if not numbers or len(value) != 4 or min(value[2:]) <= 0:
-                raise record.wrong("instance_bbox", "left, top, width and height")
-            box = Box(*value)
-    file = f"{name}.jpg"
-    if box is not None:
-        name += "@" + ",".join(f"{number:g}" for number in box)
-    pictures[name] = Picture(files.get(file, root / file), box)
-    return name

@@ -7,39 +7,36 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, InstanceOf, TypeAdapter, ValidationError
 
 from ocelot.errors import MetadataError
-from ocelot.evaluation.benchmarks.base import (
-    Benchmark,
-    BenchmarkQuery,
-    Picture,
-    filled,
-    template_of,
-)
+from ocelot.evaluation.benchmarks import base
 
 __all__ = ["TEMPLATES", "TripletQuery", "read_triplets", "triplets_benchmark"]
 
 TEMPLATES = {"plain": "{text}"}
 
+# File names may hold other bytes than text, kept as surrogates, which pydantic's str refuses.
+Names = tuple[InstanceOf[str], ...]
+Given = Annotated[
+    InstanceOf[str] | None, AfterValidator(lambda text: text if text and text.strip() else None)
+]
+
 
 @dataclass(frozen=True)
 class TripletQuery:
-    """A query with its answers. File names are relative to the folder of the gallery.
+    """A query with its answers. File names are relative to the folder of the gallery."""
 
-    Attributes:
-        reference: The reference picture, or None.
-        text: The text, or None.
-        targets: The pictures that answer the query; never empty.
-        task: The kind of query, where kinds are measured separately; or None.
-        candidates: The pictures that are ranked; empty for all.
-    """
+    reference: Given = None
+    text: Given = None
+    targets: Names = ()  # never empty
+    task: Given = None  # the kind of query, where kinds are measured separately
+    candidates: Annotated[Names, BeforeValidator(lambda names: names or ())] = ()  # () for all
 
-    reference: str | None
-    text: str | None
-    targets: tuple[str, ...]
-    task: str | None = None
-    candidates: tuple[str, ...] = ()
+
+_QUERY = TypeAdapter(TripletQuery)
 
 
 def read_triplets(file: Path) -> list[TripletQuery]:
@@ -50,16 +47,7 @@ def read_triplets(file: Path) -> list[TripletQuery]:
     Raises:
         MetadataError: The file cannot be read, or a line (the message has its number) is wrong.
     """
-    try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")  # JSON may hold other line ends
-    except (OSError, UnicodeDecodeError) as error:
-        cause = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise MetadataError(f"Cannot read {file}: {cause}.") from None
-    queries = [
-        _query(line, f"{file}, line {number}")
-        for number, line in enumerate(lines, 1)
-        if line.strip()
-    ]
+    queries = [_query(line, where) for where, line in base.read_lines(file)]
     if not queries:
         raise MetadataError(f"{file} holds no queries: write one JSON object on each line.")
     return queries
@@ -67,32 +55,18 @@ def read_triplets(file: Path) -> list[TripletQuery]:
 
 def _query(line: str, where: str) -> TripletQuery:
     try:
-        entry: Any = json.loads(line)
+        query = _QUERY.validate_python(json.loads(line))
+    except ValidationError as error:
+        raise MetadataError(f"{where}{base.wrong_field(error)}") from None
     except (ValueError, RecursionError):
         raise MetadataError(f"{where} is not JSON.") from None
-    if not isinstance(entry, dict):
-        raise MetadataError(f"{where} is not a JSON object.")
-    for name in ("reference", "text", "task"):
-        value = entry.get(name)
-        if value is not None and not isinstance(value, str):
-            raise MetadataError(f"{where}: {name} must be text or null, was: {value!r}.")
-    reference, targets, task = (entry.get(key) or None for key in ("reference", "targets", "task"))
-    text = entry.get("text")
-    text = text if text and text.strip() else None
-    if not (reference or text):
+    if not (query.reference or query.text):
         raise MetadataError(f"{where} has neither a reference nor a text.")
-    if not _is_names(targets):
-        raise MetadataError(f"{where}: targets must be a list of at least one file name.")
-    if reference and set(targets) == {reference}:
+    if not query.targets:
+        raise MetadataError(f"{where} has no targets: list the names of the pictures that fit.")
+    if {*query.targets} == {query.reference}:
         raise MetadataError(f"{where}: the only target is the reference itself.")
-    candidates = entry.get("candidates") or ()
-    if candidates and not _is_names(candidates):
-        raise MetadataError(f"{where}: candidates must be a list of file names.")
-    return TripletQuery(reference, text, tuple(targets), task, tuple(candidates))
-
-
-def _is_names(value: Any) -> TypeGuard[list[str]]:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+    return query
 
 
 def triplets_benchmark(
@@ -100,7 +74,7 @@ def triplets_benchmark(
     folder: Path,
     pictures: Iterable[Path],
     template: str = "plain",
-) -> Benchmark:
+) -> base.Benchmark:
     """Your own queries over your own pictures.
 
     Args:
@@ -112,11 +86,11 @@ def triplets_benchmark(
             among what is ranked for it.
         InputError: There is no such template.
     """
-    wording = template_of(template, TEMPLATES, ["text"])
-    known = {os.path.relpath(path, folder): Picture(Path(path)) for path in pictures}
+    wording = base.template_of(template, TEMPLATES, ["text"])
+    known = {os.path.relpath(path, folder): base.Picture(Path(path)) for path in pictures}
     everything = tuple(known)
 
-    def checked(name: str) -> str:
+    def path_of(name: str) -> str:
         path = os.path.normpath(name)
         if path not in known:
             raise MetadataError(
@@ -124,20 +98,19 @@ def triplets_benchmark(
             )
         return path
 
-    def query(number: int, triplet: TripletQuery) -> BenchmarkQuery:
-        reference = None if triplet.reference is None else checked(triplet.reference)
-        targets = tuple(dict.fromkeys(map(checked, triplet.targets)))
-        if targets == (reference,):
-            raise MetadataError(f"The only target of a query is its reference: {reference}.")
-        targets = tuple(target for target in targets if target != reference)
-        gallery = tuple(dict.fromkeys(map(checked, triplet.candidates))) or everything
-        if triplet.candidates and not set(targets) <= set(gallery):
+    def query(number: int, triplet: TripletQuery) -> base.BenchmarkQuery:
+        reference = None if triplet.reference is None else path_of(triplet.reference)
+        targets = tuple(dict.fromkeys(map(path_of, triplet.targets)))
+        if len(targets) > 1:
+            targets = tuple(target for target in targets if target != reference)
+        gallery = tuple(dict.fromkeys(map(path_of, triplet.candidates))) or everything
+        if triplet.candidates and not {*targets} <= {*gallery}:
             raise MetadataError(f"Query {number} has a target that is not among its candidates.")
-        text = triplet.text and filled(wording, {"text": triplet.text})
+        text = triplet.text and wording.format(text=triplet.text)
         groups = (triplet.task or "other",)
-        return BenchmarkQuery(str(number), reference, text, targets, gallery, groups=groups)
+        return base.BenchmarkQuery(str(number), reference, text, targets, gallery, groups=groups)
 
-    return Benchmark(
+    return base.Benchmark(
         "triplets",
         "Own queries: all pictures, or the query's candidates, are ranked without the reference.",
         wording,

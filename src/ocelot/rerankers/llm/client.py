@@ -4,7 +4,7 @@ Endpoints differ: some refuse `response_format`, some accept only `max_tokens`, 
 `max_completion_tokens`, some accept no temperature. If a request is refused with a message that
 names one of these, it is repeated without it, and the options that worked are remembered.
 
-Every failure becomes a :class:`ChatError`; see `failures.py`.
+Every failure becomes a `ChatError`; see `failures.py`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,8 +27,7 @@ from pydantic import SecretStr
 from ocelot.cancel import stop_if_cancelled
 from ocelot.errors import ConfigurationError
 from ocelot.request_id import request_id
-from ocelot.rerankers.llm.credentials import Redactor, check_address, check_key
-from ocelot.rerankers.llm.failures import Failures, LateError
+from ocelot.rerankers.llm.failures import Failures, LateError, redactor
 from ocelot.rerankers.llm.prompt import SCHEMA
 from ocelot.telemetry import note, span
 from ocelot.types import Usage
@@ -58,53 +56,45 @@ class ChatReply:
 
 
 class Chat:
-    """A chat model at OpenAI, at Azure OpenAI, or at a compatible base URL.
+    """A chat model at OpenAI, at Azure OpenAI (address and API version), or at a base URL.
 
-    Arguments and errors: see `LLMReranker`.
+    Other arguments and errors: see `LLMReranker`.
     """
 
     def __init__(
         self,
         model: str,
-        *,
         api_key: str | SecretStr | None,
         base_url: str | None,
-        azure_endpoint: str | None,
-        azure_api_version: str,
+        azure: tuple[str, str] | None,
         timeout: float,
         retries: int,
         max_tokens: int,
     ) -> None:
-        if azure_endpoint and base_url:
+        if azure and base_url:
             raise ConfigurationError(
                 "Both an Azure endpoint and a base URL are set for the reranker; keep one of them."
             )
-        self.endpoint = check_address(azure_endpoint or base_url or _OPENAI)
-        key = check_key(api_key, model, needed=not base_url)
-        self.model = model
-        self.max_tokens = max_tokens
-        self.redact = Redactor(key)
-        self.timeout = timeout
+        self.model, self.timeout, self.max_tokens = model, timeout, max_tokens
+        self.endpoint = _checked_address(azure[0] if azure else base_url or _OPENAI)
+        key = _checked_key(api_key, model, needed=not base_url)
+        self.redact = redactor(key)
         address = urlsplit(self.endpoint)
         who = f"{model} at {address.scheme}://{address.netloc}"
         self._failures = Failures(model, who, timeout, self.redact)
         self._retries = retries
-        newer = azure_endpoint or ".openai." in address.netloc
+        newer = azure or ".openai." in address.netloc
         tokens = "max_completion_tokens" if newer else "max_tokens"
-        self._options: dict[str, Any] = {"response_format": _FORMAT, tokens: max_tokens}
-        self._options["temperature"] = 0.0
+        self._options = {"response_format": _FORMAT, tokens: max_tokens, "temperature": 0.0}
         # All options are given, so that the SDK reads none of its own environment variables.
         sdk: dict[str, Any] = {"api_key": key or "none", "max_retries": 0}
-        if azure_endpoint:
-            sdk |= {"azure_endpoint": self.endpoint, "api_version": azure_api_version}
+        if azure:
+            sdk |= {"azure_endpoint": self.endpoint, "api_version": azure[1]}
         else:
             sdk["base_url"] = self.endpoint
-        kind = openai.AzureOpenAI if azure_endpoint else openai.OpenAI
+        kind = openai.AzureOpenAI if azure else openai.OpenAI
         # A function, as a partial would show the key.
         self._connect: Callable[[], openai.OpenAI] = lambda: kind(**sdk)
-
-    def __repr__(self) -> str:
-        return f"Chat(model={self.model!r}, endpoint={self.endpoint!r})"
 
     def ask(self, build: Callable[[bool], Messages], deadline: float) -> ChatReply:
         """Send one question and return the answer, over a connection that then ends.
@@ -131,18 +121,17 @@ class Chat:
         self, client: openai.OpenAI, build: Callable[[bool], Messages], deadline: float
     ) -> str:
         """The body of the answer to a request with options that the endpoint accepts."""
-        tried = [self._options]
+        options = self._options
+        tried = [options]
         while True:
-            options = tried[-1]
-            messages = build("response_format" in options)
-            request = {"model": self.model, "messages": messages, **options}
+            request = {"model": self.model, "messages": build("response_format" in options)}
             try:
-                body = self._send(client, request, deadline)
+                body = self._send(client, request | options, deadline)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                other = _other_options(options, str(error.body).lower())
-                if other in tried:
+                options = _other_options(options, str(error.body).lower())
+                if options in tried:
                     raise
-                tried.append(other)
+                tried.append(options)
             else:
                 self._options = options
                 return body
@@ -151,28 +140,27 @@ class Chat:
         """The body of the answer; what may work next time is repeated while there is time."""
         # The raw reply: the SDK's models accept anything and then fail on use.
         create: Any = client.chat.completions.with_raw_response.create
-        id = request_id()
-        named = {"extra_headers": {"X-Request-Id": id}} if id else {}
+        if id := request_id():
+            request["extra_headers"] = {"X-Request-Id": id}
         attempt = 0
         while True:
-            stop_if_cancelled()  # nobody may wait for the answer any more
-            left = deadline - time.monotonic()
             try:
-                return str(_within(left, partial(create, **request, **named, timeout=left)).text)
+                return _within(deadline, lambda left: create(**request, timeout=left).text)
             except openai.OpenAIError as error:
                 pause = _pause(error, attempt)
                 last = attempt == self._retries or time.monotonic() + pause >= deadline
                 if last or self._failures.explain(error).kind != "temporary":
                     raise
-            for step in _steps(pause):
-                time.sleep(step)
+            while pause > 0:
+                stop_if_cancelled()
+                time.sleep(min(pause, _STEP))
+                pause -= _STEP
             attempt += 1
 
     def _read(self, body: str) -> ChatReply:
+        error = self._failures.error
         if not body.strip():
-            raise self._failures.error(
-                "answered with an empty body; try again", "temporary", Usage(1)
-            )
+            raise error("answered with an empty body; try again", "temporary", Usage(1))
         reply = None
         with suppress(ValueError, RecursionError):
             reply = json.loads(body)
@@ -181,17 +169,15 @@ class Chat:
                 "answered with something that is not a chat completion; check that the address is "
                 "that of an OpenAI-compatible API (it often ends in /v1)"
             )
-            raise self._failures.error(cause, "permanent", Usage(1))
+            raise error(cause, "permanent", Usage(1))
         tokens = (_get(reply, "usage", name) for name in ("prompt_tokens", "completion_tokens"))
         usage = Usage(1, *(n if isinstance(n, int) and 0 < n < _MOST_TOKENS else 0 for n in tokens))
         note({"gen_ai.usage.input_tokens": usage.prompt_tokens})
         note({"gen_ai.usage.output_tokens": usage.completion_tokens})
         choice = _get(reply, "choices", 0)
         if not isinstance(choice, dict):
-            cause = (
-                f"answered without a choice{self._failures.quote(reply.get('error'))}; try again"
-            )
-            raise self._failures.error(cause, "temporary", usage)
+            said = self._failures.quote(reply.get("error"))
+            raise error(f"answered without a choice{said}; try again", "temporary", usage)
         finish, refusal = choice.get("finish_reason"), _get(choice, "message", "refusal")
         text = self.redact(_text(_get(choice, "message", "content")))
         if finish == "content_filter":
@@ -204,44 +190,38 @@ class Chat:
             cause = f"used up max_tokens={self.max_tokens} before it answered; raise max_tokens"
         else:
             cause = "gave an empty answer; try again or use another model"
-        raise self._failures.error(cause, "question", usage)
+        raise error(cause, "question", usage)
 
 
-def _within(seconds: float, work: Callable[[], Any]) -> Any:
-    """What `work` returns, which runs in a thread of its own.
+def _within(deadline: float, work: Callable[[float], str]) -> str:
+    """What `work` returns, which runs in a thread of its own and is told the seconds left.
 
     The SDK's timeouts are those of single steps: a server that sends a byte now and then, or a
     name that is looked up for long, would not end. So after the time, or when nobody waits for the
     answer any more, the thread is left alone.
 
     Raises:
-        LateError: It took longer than `seconds`.
+        LateError: It took too long.
         Abandoned: Nobody waits any more.
     """
-    answer: Future[Any] = Future()
+    left = deadline - time.monotonic()
+    answer: Future[str] = Future()
 
     def run() -> None:
         try:
-            answer.set_result(work())
+            answer.set_result(work(left))
         except BaseException as error:
             answer.set_exception(error)
 
-    if seconds <= 0:
+    stop_if_cancelled()
+    if left <= 0:
         raise LateError
     context = contextvars.copy_context()  # with the id of the request
     threading.Thread(target=context.run, args=(run,), name="ocelot-llm", daemon=True).start()
-    for step in _steps(seconds):
-        if wait([answer], step).done:
-            break
-    return answer.result(0)
-
-
-def _steps(seconds: float) -> Iterator[float]:
-    """A time in short steps; raises `Abandoned` once nobody waits for the end any more."""
-    while seconds > 0:
+    while left > 0 and not wait([answer], min(left, _STEP)).done:
         stop_if_cancelled()
-        yield min(seconds, _STEP)
-        seconds -= _STEP
+        left -= _STEP
+    return answer.result(0)
 
 
 def _pause(error: openai.OpenAIError, attempt: int) -> float:
@@ -281,3 +261,38 @@ def _text(content: object) -> str:
         parts = (_get(part, "text") for part in content)
         return "".join(part for part in parts if isinstance(part, str))
     return content if isinstance(content, str) else ""
+
+
+def _checked_key(api_key: str | SecretStr | None, model: str, *, needed: bool) -> str:
+    value = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+    key = (value or "").strip()
+    if needed and not key:
+        raise ConfigurationError(
+            f"The reranker {model} needs an API key; give one, give the base URL of a server "
+            "that needs none, or use the reranker fusion, which works offline."
+        )
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ConfigurationError(
+            f"The API key of the reranker {model} has characters that are not allowed in keys "
+            "(a space, a line break or a letter outside ASCII); copy it again."
+        )
+    return key
+
+
+def _checked_address(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(
+            f"The reranker's address must begin with http:// or https:// and name a host, "
+            f"was: {address.rpartition('@')[2]!r}."
+        )
+    if parts.username is not None or parts.query:
+        raise ConfigurationError(
+            "The reranker's address must hold no user name, password or query; "
+            "give the key as the API key."
+        )
+    return address.rstrip("/")

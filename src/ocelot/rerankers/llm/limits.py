@@ -37,16 +37,11 @@ class Limit(Protocol):
 
 
 class Budget:
-    """Tokens and US dollars that may be spent in a day (UTC).
+    """Tokens and US dollars that may be spent in a day (UTC); None for no limit.
 
-    All threads and processes with the same file share the budget. A question that was sent is
-    paid, so questions that are asked at the same time may spend a little more. Where the file
+    All threads and processes with the same SQLite file share the budget. A question that was sent
+    is paid, so questions that are asked at the same time may spend a little more. Where the file
     cannot be used, each process counts for itself, and the log says so.
-
-    Args:
-        path: An SQLite file; the sums of earlier days stay in it.
-        tokens, dollars: None for no limit.
-        clock: Seconds since 1970.
     """
 
     def __init__(
@@ -62,8 +57,7 @@ class Budget:
         self._day, self._unwritten = "", Usage(cost=0.0)
 
     def refusal(self) -> str:
-        """See `Limit`."""
-        tokens, dollars = self._add(Usage())
+        tokens, dollars = self._sums(Usage())
         if self._tokens is not None and tokens >= self._tokens:
             spent = f"{tokens:,} of {self._tokens:,} tokens"
         elif self._dollars is not None and dollars >= self._dollars:
@@ -73,31 +67,27 @@ class Budget:
         return f"the budget of today is spent ({spent}; the day ends at midnight UTC)"
 
     def asked(self, usage: Usage, error: ChatError | None = None) -> None:
-        """See `Limit`."""
-        self._add(usage)
+        self._sums(usage)
 
-    def _add(self, usage: Usage) -> tuple[int, float]:
-        """Add to the sums of today, and return them: tokens and dollars."""
+    def _sums(self, more: Usage) -> tuple[int, float]:
+        """Tokens and dollars of today, after more was added to them."""
         day = time.strftime("%Y-%m-%d", time.gmtime(self._clock()))
         with self._lock:
             if day != self._day:
                 self._day, self._unwritten = day, Usage(cost=0.0)
-            new = self._unwritten = self._unwritten + usage
+            new = self._unwritten = self._unwritten + more
             sums = new.prompt_tokens + new.completion_tokens, new.cost or 0.0
             try:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                connection = sqlite3.connect(self._path, _BUSY_SECONDS, isolation_level="IMMEDIATE")
-                with closing(connection) as database, database:
+                with closing(sqlite3.connect(self._path, _BUSY_SECONDS)) as database, database:
                     database.execute(_TABLE)
-                    database.execute(_ADD, (day, *sums))
+                    if any(sums):
+                        database.execute(_ADD, (day, *sums))
                     query = "SELECT tokens, dollars FROM days WHERE day = ?"
-                    tokens, dollars = database.execute(query, (day,)).fetchone()
+                    tokens, dollars = database.execute(query, (day,)).fetchone() or (0, 0.0)
             except (OSError, sqlite3.Error) as problem:
-                _log.warning(
-                    "Cannot count tokens in %s (%s): this process counts its own only.",
-                    self._path,
-                    problem,
-                )
+                said = "Cannot count tokens in %s (%s): this process counts its own only."
+                _log.warning(said, self._path, problem)
                 return sums
             self._unwritten = Usage(cost=0.0)
             return tokens, dollars
@@ -109,9 +99,7 @@ class Breaker:
     Only failures of the endpoint count, not those of one question, such as a content filter's.
 
     Args:
-        pause: Seconds without a question, after these and after each attempt that failed.
-        failures: In a row.
-        clock: Seconds.
+        pause: Seconds without a question, after so many failures and each attempt that failed.
     """
 
     def __init__(
@@ -122,7 +110,6 @@ class Breaker:
         self._failed, self._until, self._cause = 0, 0.0, ""
 
     def refusal(self) -> str:
-        """See `Limit`."""
         with self._lock:
             now = self._clock()
             if self._failed < self._most or now >= self._until:
@@ -134,7 +121,6 @@ class Breaker:
             )
 
     def asked(self, usage: Usage, error: ChatError | None = None) -> None:
-        """See `Limit`."""
         with self._lock:
             if error is None or error.kind == "question":
                 self._failed = 0

@@ -72,7 +72,8 @@ _ASK = {  # by the number of query pictures (2 for more) and whether there is a 
     "by likeness to all of them together, not to one alone.",
 }
 _UNWANTED = "The person does not want this: {text}. Items that show it come last."
-_HEAVIER = "The {heavier} more than the {lighter}."
+_PICTURE_COUNTS = "The query picture counts more than the instruction."
+_WORDS_COUNT = "The instruction counts more than the query picture."
 _STEERED = (
     "The search also knew {what}, which you are not shown. It put the items in the order of their "
     "numbers: keep that order among items that fit equally well."
@@ -115,12 +116,16 @@ def build_prompt(query: Query, hits: Sequence[Hit], *, structured: bool = True) 
     """
     count = len(query.images)
     ask = _ASK[min(count, 2), query.text is not None].format(text=_quoted(query.text), count=count)
-    ask = " ".join([ask, *_wishes(query)])
-    lines = (f"{number}. {_describe(hit.metadata)}" for number, hit in enumerate(hits, 1))
-    items = "\n".join(lines)
-    request = _RETURN.format(count=len(hits))
-    form = _AS_JSON if structured else _AS_TEXT
-    parts = (_ROLE, _EXAMPLE, _PANORAMA, ask, f"{_DETAILS}\n{items}", request, form)
+    items = (f"{number}. {_describe(hit.metadata)}" for number, hit in enumerate(hits, 1))
+    parts = (
+        _ROLE,
+        _EXAMPLE,
+        _PANORAMA,
+        " ".join([ask, *_wishes(query)]),
+        "\n".join([_DETAILS, *items]),
+        _RETURN.format(count=len(hits)),
+        _AS_JSON if structured else _AS_TEXT,
+    )
     return "\n\n".join(parts)
 
 
@@ -155,9 +160,7 @@ def _wishes(query: Query) -> Iterator[str]:
         yield _UNWANTED.format(text=_quoted(query.negative_text))
     heaviest = max(query.image_weights, default=1.0)
     if query.images and query.text and heaviest != query.text_weight:
-        sides = ("query picture counts", "instruction"), ("instruction counts", "query picture")
-        heavier, lighter = sides[query.text_weight > heaviest]
-        yield _HEAVIER.format(heavier=heavier, lighter=lighter)
+        yield _WORDS_COUNT if query.text_weight > heaviest else _PICTURE_COUNTS
     shown = {
         "pictures of what the person does not want": query.negative_images,
         "items that the person likes": query.like,

@@ -24,10 +24,11 @@ __all__ = ["parse_reply"]
 
 # Both bound the time that a hostile reply can take.
 _LIMIT = 20_000  # characters read, from the end
-_ATTEMPTS = 300  # opening brackets that do not start valid JSON
+_ATTEMPTS = 300  # opening brackets that are tried
 _REASON_LIMIT = 2000
 _RANKING = ("ranking", "rankedlist", "rankinglist", "rankedindices", "order", "indices")
 _REASON = ("reason", "reasons", "explanation")
+_TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 
 _THINK_OPEN = re.compile(r"<(?:think|thinking|reasoning)>", re.I)
 _THINK_CLOSE = re.compile(r"</(?:think|thinking|reasoning)>", re.I)
@@ -47,11 +48,13 @@ _OPENING = re.compile(r"[\[{]")
 
 @dataclass
 class _Answer:
+    """What a reply says, before it is checked."""
+
     indices: list[Any]
     reason: str = ""
     match: bool | None = None
-    about: Any = None
-    note: str = ""
+    about: Any = None  # the item that the reason is about
+    note: str = ""  # what had to be repaired to read it
 
 
 def parse_reply(text: str, count: int, reranker: str) -> Ranking:
@@ -74,14 +77,7 @@ def parse_reply(text: str, count: int, reranker: str) -> Ranking:
     if not body:
         cause = "the reply ended in the model's thoughts" if text.strip() else "the reply is empty"
         return fallback(cause)
-    answer = _from_json(body)
-    if answer is None:  # without trailing commas
-        answer = _from_json(re.sub(r",(?=\s{0,99}[\]}])", "", body))
-        if answer:
-            answer.note = "the JSON had trailing commas"
-    if answer is None:
-        labelled = _from_text(body)
-        answer = labelled if labelled and labelled.indices else _bare_list(body, count) or labelled
+    answer = _read(body, count)
     if answer is None:
         return fallback("the reply holds no ranked list")
     reason = one_line(answer.reason, _REASON_LIMIT)
@@ -108,6 +104,17 @@ def parse_reply(text: str, count: int, reranker: str) -> Ranking:
     return Ranking(order, reason, reranker, status, "; ".join(notes), answer.match)
 
 
+def _read(body: str, count: int) -> _Answer | None:
+    """The answer in a reply: as JSON, as labelled text, or as nothing but a list."""
+    if answer := _from_json(body):
+        return answer
+    if answer := _from_json(re.sub(r",(?=\s{0,99}[\]}])", "", body)):
+        answer.note = "the JSON had trailing commas"
+        return answer
+    labelled = _from_text(body)
+    return labelled if labelled and labelled.indices else _bare_list(body, count) or labelled
+
+
 def _without_thoughts(text: str) -> str:
     # Some chat templates put the opening tag into the prompt, so there may be only a closing tag.
     end = max((found.end() for found in _THINK_CLOSE.finditer(text)), default=0)
@@ -122,21 +129,20 @@ def _from_json(body: str) -> _Answer | None:
 
 
 def _values(text: str) -> Iterator[Any]:
-    # All complete JSON objects and arrays that are not inside another.
-    decoder = json.JSONDecoder()
-    opening = _OPENING.search(text)
-    attempts = _ATTEMPTS
-    while opening and attempts:
+    """The complete JSON objects and arrays that are not inside another."""
+    decoder, end = json.JSONDecoder(), 0
+    for _ in range(_ATTEMPTS):
+        opening = _OPENING.search(text, end)
+        if opening is None:
+            return
         try:
             value, end = decoder.raw_decode(text, opening.start())
         except RecursionError:
             return
         except ValueError:
             end = opening.end()
-            attempts -= 1
         else:
             yield value
-        opening = _OPENING.search(text, end)
 
 
 def _answers(value: Any, depth: int = 4) -> Iterator[_Answer]:
@@ -202,9 +208,7 @@ def _as_index(value: Any) -> int | None:
 
 
 def _as_bool(value: Any) -> bool | None:
-    if isinstance(value, str):
-        return {"true": True, "yes": True, "false": False, "no": False}.get(value.lower())
-    return value if isinstance(value, bool) else None
+    return _TRUTH.get(str(value).lower()) if isinstance(value, str | bool) else None
 
 
 def _as_words(value: Any) -> str:

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter
 
 from ocelot.errors import ConfigurationError, ImageError
-from ocelot.images.decode import encode_jpeg
+from ocelot.files import atomic_path
+from ocelot.images.decode import encode_jpeg, hash_bytes
 from ocelot.images.store import ImageStore
-from ocelot.rerankers.base import Reranker
-from ocelot.rerankers.llm.cache import RankingCache, cache_key
+from ocelot.rerankers.base import Reranker, kept_reason, not_judged
 from ocelot.rerankers.llm.client import Chat, Messages
 from ocelot.rerankers.llm.failures import ChatError
 from ocelot.rerankers.llm.limits import Limit
 from ocelot.rerankers.llm.prompt import PROMPT_VERSION, Detail, build_messages, build_prompt
 from ocelot.rerankers.llm.reply import parse_reply
-from ocelot.rerankers.llm.votes import arrangements, merge
-from ocelot.rerankers.llm.windows import sweep, window_starts
+from ocelot.rerankers.llm.windows import arrangements, merge, sweep, window_starts
 from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, compose_panorama
 from ocelot.rerankers.panorama.tiles import load_tiles, query_picture
 from ocelot.types import Hit, Query, Ranking, Usage
 
-__all__ = ["LLMReranker"]
+__all__ = ["LLMReranker", "RankingCache", "cache_key"]
+
+_log = logging.getLogger(__name__)
+_RANKING = TypeAdapter(Ranking)
 
 MAX_VOTES = 9
 
@@ -91,68 +96,53 @@ class LLMReranker:
             raise ConfigurationError(
                 f"The reranker's votes must be 1 to {MAX_VOTES}, was: {votes}."
             )
-        self._chat = Chat(
-            model,
-            api_key=api_key,
-            base_url=base_url,
-            azure_endpoint=azure_endpoint,
-            azure_api_version=azure_api_version,
-            timeout=timeout,
-            retries=retries,
-            max_tokens=max_tokens,
-        )
+        self.name = model
+        azure = (azure_endpoint, azure_api_version) if azure_endpoint else None
+        self._chat = Chat(model, api_key, base_url, azure, timeout, retries, max_tokens)
         self._detail: Detail = detail
-        self._window, self._votes = window, votes
-        self._prices = prices
+        self._window, self._votes, self._prices = window, votes, prices
         self._cache = None if cache is None else RankingCache(cache)
         self._images = images or ImageStore()
         self._limits, self._substitute = limits, substitute
 
-    def __repr__(self) -> str:
-        return f"LLMReranker(model={self.name!r}, endpoint={self._chat.endpoint!r})"
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self._chat.model
-
     def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
-        """Ask the model to rank `hits`; see `ocelot.rerankers.base.Reranker`.
-
-        The calls in the ranking's usage are the requests that were answered.
-        """
+        """Ask the model to rank `hits`; see `ocelot.rerankers.base.Reranker`."""
         if not hits:
             return Ranking((), "There was nothing to rank.", self.name)
         key = self._key(query, hits)
-        cached = self._cache and self._cache.get(key, len(hits))
-        if cached:
+        if self._cache and (cached := self._cache.get(key, len(hits))):
             return cached
         try:
             image = query_picture(query)
         except ImageError as error:
-            return self._fallback(hits, str(error), Usage())
-        deadline = time.monotonic() + self._chat.timeout
-        settings = (self._chat, self._detail, self._votes, self._images, self._prices, self._limits)
-        run = _Run(*settings, query, image, hits, deadline)
+            return not_judged(hits, self.name, str(error))
+        run = _Run(self, query, image, hits, time.monotonic() + self._chat.timeout)
         order, replies = sweep(len(hits), self._window, run.judge)
-        run.usage = run.usage.priced(self._prices)
-        ranking = self._conclude(run, order, replies)
+        ranking = replace(
+            self._concluded(run, order, replies), usage=run.usage.priced(self._prices)
+        )
         # An answer that may be better next time is not kept.
-        incomplete = ranking.status == "fallback" or run.causes or None in run.tiles.values()
-        if self._cache and not incomplete:
+        if self._cache and not run.causes and None not in run.tiles:
             self._cache.put(key, ranking)
         return ranking
 
-    def _conclude(self, run: _Run, order: tuple[int, ...], replies: list[Ranking]) -> Ranking:
+    def _key(self, query: Query, hits: Sequence[Hit]) -> str:
+        how = (self._chat.endpoint, self._chat.max_tokens, self._detail, self._window, self._votes)
+        candidates = [(hit.sha256, dict(hit.metadata)) for hit in hits]
+        wanted = (query.reference_ids(), query.text, query.extras())
+        return cache_key(PROMPT_VERSION, (self.name, *how), *wanted, candidates)
+
+    def _concluded(self, run: _Run, order: tuple[int, ...], replies: list[Ranking]) -> Ranking:
+        """One ranking from the replies about each window, from the tail to the head."""
         total = len(window_starts(len(order), self._window))
         failed = total - sum(reply.status != "fallback" for reply in replies)
-        if failed == total and run.is_refused and self._substitute is not None:
-            made = self._substitute.rerank(run.query, run.hits)
-            status = "replaced" if made.status == "ok" else made.status
-            detail = " ".join(filter(None, [run.causes[-1], made.detail]))
-            return replace(made, status=status, detail=detail, usage=run.usage)
         if failed == total:
-            return self._fallback(run.hits, run.causes[0], run.usage)
+            if run.is_refused and self._substitute is not None:
+                made = self._substitute.rerank(run.query, run.hits)
+                status = "replaced" if made.status == "ok" else made.status
+                detail = " ".join(filter(None, [run.causes[-1], made.detail]))
+                return replace(made, status=status, detail=detail)
+            return not_judged(run.hits, self.name, run.causes[0])
         notes = [
             reply.detail if total == 1 else f"window {number} of {total}: {reply.detail}"
             for number, reply in enumerate(replies, 1)
@@ -163,49 +153,22 @@ class LLMReranker:
                 f"{failed} of {total} windows kept retrieval order, because: {run.causes[0]}"
             )
         head = replies[-1]
-        judged = len(replies) == total and head.status != "fallback"
-        return Ranking(
-            order,
-            head.reason if judged else self._not_judged(run.hits[order[0]]),
-            self.name,
-            status="repaired" if notes else "ok",
-            detail="; ".join(notes),
-            match=head.match if judged else None,
-            usage=run.usage,
-        )
-
-    def _key(self, query: Query, hits: Sequence[Hit]) -> str:
-        chat = self._chat
-        asked = (
-            chat.model, chat.endpoint, chat.max_tokens, self._detail, self._window, self._votes,
-        )  # fmt: skip
-        candidates = [(hit.sha256, dict(hit.metadata)) for hit in hits]
-        wanted = (query.reference_ids(), query.text, query.extras())
-        return cache_key(PROMPT_VERSION, asked, *wanted, candidates)
-
-    def _fallback(self, hits: Sequence[Hit], cause: str, usage: Usage) -> Ranking:
-        order, reason = tuple(range(len(hits))), self._not_judged(hits[0])
-        return Ranking(order, reason, self.name, status="fallback", detail=cause, usage=usage)
-
-    def _not_judged(self, first: Hit) -> str:
-        return f"Kept from the search (similarity {first.score:.2f}): {self.name} did not judge it."
+        if len(replies) < total or head.status == "fallback":
+            head = replace(head, reason=kept_reason(run.hits[order[0]], self.name), match=None)
+        detail = "; ".join(notes)
+        return replace(head, order=order, status="repaired" if notes else "ok", detail=detail)
 
 
 @dataclass
 class _Run:
-    """One call of `rerank`: what it needs, what it cost, and why requests failed."""
+    """One call of `rerank`: what was asked, what it cost, and why requests failed."""
 
-    chat: Chat
-    detail: Detail
-    votes: int
-    images: ImageStore
-    prices: tuple[float, float] | None
-    limits: Sequence[Limit]
+    by: LLMReranker
     query: Query
     image: Image.Image | None
     hits: Sequence[Hit]
     deadline: float  # as `time.monotonic` counts
-    tiles: dict[int, Image.Image | None] = field(default_factory=dict)
+    tiles: Sequence[Image.Image | None] = ()
     usage: Usage = field(default_factory=Usage)
     causes: list[str] = field(default_factory=list)
     temporary: int = 0  # number of temporary failures
@@ -214,8 +177,8 @@ class _Run:
     def judge(self, positions: tuple[int, ...]) -> Ranking | None:
         """The model's verdict on the hits at these positions; None to send no more requests."""
         replies: list[Ranking] = []
-        for shown in arrangements(len(positions), self.votes):
-            reply = self._ask(tuple(positions[place] for place in shown))
+        for shown in arrangements(len(positions), self.by._votes):
+            reply = self._ask([positions[place] for place in shown])
             if reply is None:
                 break
             replies.append(replace(reply, order=tuple(shown[place] for place in reply.order)))
@@ -224,26 +187,24 @@ class _Run:
             return merge(usable)
         return replies[-1] if replies else None
 
-    def _ask(self, positions: tuple[int, ...]) -> Ranking | None:
+    def _ask(self, positions: Sequence[int]) -> Ranking | None:
         """One reply about the hits at these positions, in this order; None as in `judge`."""
-        if refusal := next(filter(None, (limit.refusal() for limit in self.limits)), ""):
-            self.causes.append(f"{self.chat.model} was not asked, as {refusal}.")
+        chat = self.by._chat
+        if refusal := next(filter(None, (limit.refusal() for limit in self.by._limits)), ""):
+            self.causes.append(f"{chat.model} was not asked, as {refusal}.")
             self.is_refused = True
             return None
+        self.tiles = self.tiles or load_tiles(self.hits, self.by._images)
         hits = [self.hits[position] for position in positions]
-        new = [position for position in positions if position not in self.tiles]
-        tiles = load_tiles([self.hits[position] for position in new], self.images)
-        self.tiles.update(zip(new, tiles, strict=True))
-        pictures = [self.tiles[position] for position in positions]
-        panorama = compose_panorama(self.image, pictures, len(hits), self.query.text)
-        jpeg = encode_jpeg(panorama)
+        tiles = [self.tiles[position] for position in positions]
+        jpeg = encode_jpeg(compose_panorama(self.image, tiles, self.query.text))
 
         def messages(structured: bool) -> Messages:
             prompt = build_prompt(self.query, hits, structured=structured)
-            return build_messages(prompt, jpeg, detail=self.detail)
+            return build_messages(prompt, jpeg, detail=self.by._detail)
 
         try:
-            reply = self.chat.ask(messages, self.deadline)
+            reply = chat.ask(messages, self.deadline)
         except ChatError as error:
             self.causes.append(str(error))
             self._pay(error.usage, error)
@@ -251,20 +212,55 @@ class _Run:
             self.temporary += error.kind == "temporary"
             if error.kind == "permanent" or self.temporary > 1:
                 return None
-            return Ranking(tuple(range(len(hits))), "", self.chat.model, status="fallback")
+            return Ranking(tuple(range(len(hits))), "", chat.model, status="fallback")
         self._pay(reply.usage)
-        parsed = parse_reply(reply.text, len(hits), self.chat.model)
-        cut = f"cut at max_tokens={self.chat.max_tokens}"
+        parsed = parse_reply(reply.text, len(hits), chat.model)
+        cut = f"cut at max_tokens={chat.max_tokens}"
         if parsed.status == "fallback":
             mend = f", {cut}; raise max_tokens" if reply.cut else "; try again or use another model"
-            self.causes.append(f"{self.chat.model} gave no usable ranking: {parsed.detail}{mend}.")
+            self.causes.append(f"{chat.model} gave no usable ranking: {parsed.detail}{mend}.")
         elif reply.cut:
             detail = "; ".join(filter(None, [f"the reply was {cut}", parsed.detail]))
             parsed = replace(parsed, status="repaired", detail=detail)
         # JSON escapes may have hidden the key from the redaction before parsing.
-        return replace(parsed, reason=self.chat.redact(parsed.reason))
+        return replace(parsed, reason=chat.redact(parsed.reason))
 
     def _pay(self, usage: Usage, error: ChatError | None = None) -> None:
         self.usage += usage
-        for limit in self.limits:
-            limit.asked(usage.priced(self.prices), error)
+        for limit in self.by._limits:
+            limit.asked(usage.priced(self.by._prices), error)
+
+
+def cache_key(*parts: Any) -> str:
+    """SHA-256, 64 hex digits, of everything that the answer depends on."""
+    return hash_bytes(json.dumps(parts, sort_keys=True, default=str).encode("ascii"))
+
+
+class RankingCache:
+    """A folder of rankings, made at the first `put`. Its errors never fail a search."""
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+
+    def get(self, key: str, count: int) -> Ranking | None:
+        """The ranking of `count` hits, marked as cached and without usage; None if there is none.
+
+        A damaged file, or one that ranks another number of hits, counts as none.
+        """
+        try:
+            data = (self.directory / f"{key}.json").read_bytes()
+            ranking = _RANKING.validate_json(data, strict=True)
+        except (OSError, ValueError):
+            return None
+        if len(ranking.order) != count or ranking.status == "fallback":
+            return None
+        return replace(ranking, usage=Usage(), cached=True)
+
+    def put(self, key: str, ranking: Ranking) -> None:
+        """Keep a ranking; failures are logged."""
+        try:
+            with atomic_path(self.directory / f"{key}.json") as partial:
+                partial.touch(mode=0o600)
+                partial.write_bytes(_RANKING.dump_json(ranking))
+        except OSError as error:
+            _log.warning("Cannot keep the ranking in %s: %s", self.directory, error.strerror)

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from PIL import Image, ImageDraw
 
@@ -14,7 +13,7 @@ from ocelot.errors import ImageError, ItemNotFound
 from ocelot.images.store import ImageStore
 from ocelot.types import Hit, Query
 
-__all__ = ["TILE", "Box", "load_tile", "load_tiles", "paste", "query_picture", "threads"]
+__all__ = ["TILE", "Box", "columns_and_rows", "load_tiles", "paste", "query_picture"]
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
@@ -26,23 +25,17 @@ _GAP = 20
 _SMALLER, _LARGER = Image.Resampling.BOX, Image.Resampling.BILINEAR
 
 
-def threads() -> ThreadPoolExecutor:
-    """Threads that read pictures; starting them takes little of a panorama's time."""
-    return ThreadPoolExecutor(min(8, os.cpu_count() or 1), "ocelot-tiles")
-
-
 def load_tiles(hits: Sequence[Hit], images: ImageStore) -> list[Image.Image | None]:
     """The picture of each hit, `TILE` pixels at its longer side; None if it cannot be read."""
-    with threads() as pool:
-        return list(pool.map(partial(load_tile, images=images), hits))
 
+    def load(hit: Hit) -> Image.Image | None:
+        try:
+            return fitted(images.picture(hit, TILE, _SMALLER), (TILE, TILE))
+        except (ImageError, ItemNotFound):
+            return None
 
-def load_tile(hit: Hit, images: ImageStore) -> Image.Image | None:
-    """A hit's picture, `TILE` pixels at its longer side; None if it cannot be read."""
-    try:
-        return fitted(images.picture(hit, TILE, _SMALLER), (TILE, TILE))
-    except (ImageError, ItemNotFound):
-        return None
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "ocelot-tiles") as threads:
+        return list(threads.map(load, hits))
 
 
 def fitted(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
@@ -53,6 +46,12 @@ def fitted(picture: Image.Image, room: tuple[int, int]) -> Image.Image:
     scale = min(room[0] / picture.width, room[1] / picture.height)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     return picture if size == picture.size else picture.resize(size, _LARGER)
+
+
+def columns_and_rows(count: int) -> tuple[int, int]:
+    """Columns and rows of a nearly square grid."""
+    columns = math.ceil(math.sqrt(count))
+    return columns, math.ceil(count / columns)
 
 
 def query_picture(query: Query) -> Image.Image | None:
@@ -72,18 +71,12 @@ def query_picture(query: Query) -> Image.Image | None:
 
 
 def contact_sheet(pictures: Sequence[Image.Image], side: int = _SIDE) -> Image.Image:
-    """Pictures in a nearly square grid, in reading order, on a white square.
+    """RGB pictures in a nearly square grid, in reading order, on a white square of this side.
 
-    Columns by rows: 2 → 2 x 1, 3 and 4 → 2 x 2, 5 and 6 → 3 x 2, 7 to 9 → 3 x 3. Each picture
-    keeps its shape and has a thin line around it, as many have white edges; a last row that is
-    not full is centred.
-
-    Args:
-        pictures: One or more RGB images.
-        side: Width and height of the result, in pixels.
+    Each keeps its shape and has a thin line around it, as many have white edges; a last row that
+    is not full is centred.
     """
-    columns = math.ceil(math.sqrt(len(pictures)))
-    rows = math.ceil(len(pictures) / columns)
+    columns, rows = columns_and_rows(len(pictures))
     width = (side - (columns - 1) * _GAP) // columns
     height = (side - (rows - 1) * _GAP) // rows
     sheet = Image.new("RGB", (side, side), "white")
