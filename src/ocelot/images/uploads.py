@@ -83,9 +83,11 @@ class UploadFolder:
         if self._owner or own_id:
             name += f"-{_tag(self._owner, own_id)}"
         path = self.folder / name[:2] / (name + _SUFFIX.get(format, f".{format.lower()}"))
-        mark = self._mark(path)
+        mark, size = self._mark(path), -1
         try:
-            whole = path.exists() and path.stat().st_size == len(image.data)
+            with suppress(FileNotFoundError):
+                size = path.stat().st_size
+            whole = size == len(image.data)
             if not whole or mark.exists():  # of a run that was killed
                 self._pending.add(str(path))
             if not whole:
