@@ -26,7 +26,7 @@ from ocelot.web import describe
 from ocelot.web.reference.schemas import (
     bodies_of,
     fields_of,
-    is_named,
+    kinds_of,
     meaning_of,
     target_of,
     type_of,
@@ -312,11 +312,8 @@ def _operation(name: str, operation: Any, schemas: Any) -> Iterator[str]:
 
 
 def _gives(response: Any) -> str:
-    kinds = [
-        type_of(content["schema"]) if is_named(content) else f"`{kind}`"
-        for kind, content in response.get("content", {}).items()
-    ]
-    return f" with {' or '.join(kinds)}" if kinds else ""
+    kinds = kinds_of(response)
+    return f" with {kinds}" if kinds else ""
 
 
 def _calls(name: str, operation: Any, schemas: Any) -> Iterator[str]:

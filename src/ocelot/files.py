@@ -48,8 +48,7 @@ def atomic_path(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
         partial.replace(path)
     except BaseException:
         with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        shutil.rmtree(partial, ignore_errors=True)
+            remove(partial)
         raise
     if durable:
         for folder in (path.parent, *(made.parent for made in new)):
@@ -76,10 +75,7 @@ def remove(path: Path) -> None:
 
 
 def remove_partial(paths: Iterable[Path]) -> None:
-    """Remove temporary files and folders of `atomic_path` whose processes were killed.
-
-    Those younger than an hour stay, as they may be being written.
-    """
+    """Remove what `atomic_path` has left of killed processes: what is older than an hour."""
     for path in paths:
         with suppress(OSError):  # another process may remove it at the same time
             if path.suffix == ".part" and time.time() - path.stat().st_mtime > _HOUR:

@@ -83,9 +83,10 @@ class Item:
         """
         values = (self.metadata.get(key) for key in TITLE_KEYS)
         titles = (value.strip() for value in values if isinstance(value, str) and value.strip())
+        title = next(titles, "")
         if frame := frame_of(self.path):
-            return f"{next(titles, Path(frame[0]).name)} at {frame[1]:.10g} s"
-        return next(titles, Path(self.path).name if self.id == self.sha256 else self.id)
+            return f"{title or Path(frame[0]).name} at {frame[1]:.10g} s"
+        return title or (Path(self.path).name if self.id == self.sha256 else self.id)
 
 
 @dataclass(frozen=True)

@@ -502,9 +502,9 @@ def test_rows_are_checked_one_by_one():
         Row(id_of(0), {}, 1)
     with pytest.raises(InputError, match="copies"):
         Row(id_of(0), {f"/a/long/enough/path/{n}.jpg": n for n in range(3000)}, 1)
-    assert Row(id_of(0), {"/" + "\U0001f600" * 5_000: 1}, 1)  # 12 bytes each as JSON
+    assert Row(id_of(0), {"/" + "\U0001f600" * 15_000: 1}, 1)  # 4 bytes each
     with pytest.raises(InputError, match="copies"):
-        Row(id_of(0), {"/" + "\U0001f600" * 5_600: 1}, 1)
+        Row(id_of(0), {"/" + "\U0001f600" * 16_500: 1}, 1)
     with pytest.raises(MetadataError, match="'story'"):
         Row(id_of(0), {"/a": 1}, 1, metadata={"story": "\0" * 11_000})
     with pytest.raises(MetadataError, match="'story'"):

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from ocelot.collection import MAX_FILTER, Collection, EncoderIdentity, Row
-from ocelot.collection.fields import SAMPLE
-from ocelot.collection.filters import fields_of
+from ocelot.collection.filters import SAMPLE, fields_of
 from ocelot.errors import FilterError
 
 ENCODER = EncoderIdentity("none", "0" * 64, 2)

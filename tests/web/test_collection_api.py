@@ -20,8 +20,11 @@ def test_it_says_what_is_stored_and_how(client: TestClient, warm: Service) -> No
     assert (answer["index"], answer["metric"]) == ("FLAT", "COSINE")
     assert (answer["deployment"], answer["version"]) == ("lite", info.version)
     assert answer["rerankers"] == {"names": ["fusion"], "default": "fusion"}
-    assert answer["limits"]["upload_bytes"] == warm.limits.upload_bytes
-    assert answer["limits"]["references"] == MAX_REFERENCES
+    assert answer["limits"] == {
+        "upload_bytes": warm.limits.upload_bytes, "pixels": warm.limits.pixels,
+        "references": MAX_REFERENCES, "results": 500, "queries": 64, "embeddings": 256,
+        "filter_length": 10_000, "text_length": 2000,
+    }  # fmt: skip
 
 
 def test_metadata_is_described_as_the_table_has_it(client: TestClient, shop: Path) -> None:

@@ -314,31 +314,3 @@ def test_removing_an_indexed_item_leaves_its_file(
     assert own.delete(f"/v1/items/{id}").status_code == 204
     assert own.get(f"/v1/items/{id}").status_code == 404
     assert picture.read_bytes() == drawn("red")
-
-
-# Secrecy
-
-
-def test_no_answer_tells_where_files_are(
-    client: TestClient, warm: Service, shop: Path, leopard: bytes
-) -> None:
-    coded = base64.b64encode(leopard).decode()
-    id = warm._engine.search(text="kettle", limit=1).hits[0].id
-    image = {"images": [{"base64": coded}, {"id": id}], "text": "kettle"}
-    streamed = {"Accept": "text/event-stream"}
-    answers = [
-        client.post("/v1/search", json=image),
-        client.post("/v1/search", json=image, headers=streamed),
-        client.post("/v1/search", json={"text": "kettle", "filter": "((("}),
-        client.get(f"/v1/items/{id}"),
-        client.get(f"/v1/items/{id}/similar"),
-        client.get("/v1/collection"),
-        client.get("/openapi.json"),
-        client.get("/metrics"),
-        client.get("/readyz"),
-    ]
-    folders = {str(shop), str(warm._engine.images.uploads.folder), str(warm._engine.collection.uri)}
-    assert all("/" in folder for folder in folders)
-    for answer in answers:
-        assert answer.content
-        assert not [folder for folder in folders if folder in answer.text]

@@ -16,16 +16,10 @@ import ocelot
 from ocelot.collection import rows
 from ocelot.service import Service
 from ocelot.web import describe
-from ocelot.web.api.requests import (
-    EXAMPLE_ID,
-    BatchRequest,
-    EmbeddingRequest,
-    ItemChanges,
-    ItemRequest,
-    RerankRequest,
-    SearchRequest,
-    VectorRequest,
-)
+from ocelot.web.api.encoding import EmbeddingRequest, RerankRequest
+from ocelot.web.api.fields import EXAMPLE_ID
+from ocelot.web.api.items import ItemChanges, ItemRequest
+from ocelot.web.api.queries import BatchRequest, SearchRequest, VectorRequest
 from tests.web.conftest import MakeService, app_of, client_of
 
 REQUESTS = (

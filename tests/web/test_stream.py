@@ -16,7 +16,8 @@ from ocelot.rerankers.function import FunctionReranker
 from ocelot.rerankers.llm.reranker import LLMReranker
 from ocelot.service import Answer, Service
 from ocelot.types import Query
-from ocelot.web.api.stream import events as told_events
+from ocelot.web.api.responses import SearchAnswer
+from ocelot.web.api.search import events as told_events
 from tests.rerankers.chat_server import ChatServer, Reply, ranking
 from tests.uvicorn_server import serve
 from tests.web.conftest import MakeService, app_of, client_of
@@ -97,7 +98,7 @@ def test_the_model_is_asked_while_the_hits_are_on_their_way(beside: MakeService)
 
     async def go(service: Service) -> list[bytes]:
         found = await service.search(Query(text="kettle"), limit=3, reranked=True)
-        coming = told_events(found, partial(service.rerank, found))
+        coming = told_events(found, partial(service.rerank, found), told=SearchAnswer.of, name="q")
         first = await anext(coming)
         # The client has not taken the hits yet, so nobody asks for what comes next.
         assert await asyncio.to_thread(asked.wait, 30)
@@ -108,7 +109,7 @@ def test_the_model_is_asked_while_the_hits_are_on_their_way(beside: MakeService)
         judge = LLMReranker(base_url=chat.url, retries=0)
         hits, ranked, done = asyncio.run(go(beside(rerankers={"llm": judge}, default="llm")))
         assert len(chat.requests) == 1 and not chat.complaints
-    assert hits.startswith(b"event: hits\n") and done.startswith(b"event: done\n")
+    assert hits.startswith(b"id: q-1\nevent: hits\n") and b"event: done\n" in done
     assert b'"retrieval_rank":3' in ranked
 
 
@@ -124,8 +125,8 @@ def test_a_client_who_leaves_ends_the_verdict(service: Service) -> None:
             finally:
                 ended.set()
 
-        coming = told_events(found, judge)
-        assert (await anext(coming)).startswith(b"event: hits\n")
+        coming = told_events(found, judge, told=SearchAnswer.of, name="q")
+        assert b"event: hits\n" in await anext(coming)
         await asyncio.wait_for(begun.wait(), 30)
         await coming.aclose()
         await asyncio.wait_for(ended.wait(), 30)

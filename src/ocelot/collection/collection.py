@@ -21,7 +21,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -29,16 +29,16 @@ import numpy as np
 from pymilvus import MilvusException
 from pymilvus.client.utils import SciPyHelper
 
-from ocelot.collection.connection import Access, Database, cause, failure, quiet, rpc_code
-from ocelot.collection.fields import SAMPLE, FieldNames
-from ocelot.collection.filters import checked_filter, shown
-from ocelot.collection.generations import (
-    check_alias,
-    generation_name,
-    generations,
-    make_newest,
-    newest,
+from ocelot.collection.connection import (
+    Access,
+    Database,
+    cause,
+    failure,
+    in_order,
+    quiet,
+    rpc_code,
 )
+from ocelot.collection.filters import SAMPLE, check_fields, checked_filter, renamed_fields, shown
 from ocelot.collection.indexes import MAX_RESULTS, search_params
 from ocelot.collection.rows import (
     CHUNK,
@@ -57,8 +57,13 @@ from ocelot.collection.rows import (
 )
 from ocelot.collection.schema import (
     built_index,
+    check_alias,
+    generation_name,
+    generations,
     keep_search_params,
     load_collection,
+    make_newest,
+    newest,
     stored_identity,
 )
 from ocelot.errors import (
@@ -105,10 +110,8 @@ class Collection:
         self.outage_timeout = 0.0 if database.deployment == "lite" else outage_timeout
         self._timeout = database.timeout
         self._searching = {"consistency_level": consistency, "timeout": database.timeout}
-        # Writers, and readers of what they have written, must see all of it.
-        self._reading = {"consistency_level": "Strong", "timeout": database.timeout}
         self._index = ""
-        self._field_names = FieldNames(self._exists, self.sample)
+        self._fields: set[str] = set()  # fields of metadata that some row is known to have
 
     def __repr__(self) -> str:
         return f"Collection({self.name!r}, uri={self.uri!r})"
@@ -141,9 +144,8 @@ class Collection:
         Args:
             uri: A local path that ends with .db, `http://host:19530`, or the `https://…`
                 endpoint of Zilliz Cloud.
-            name: Name of the collection: letters, digits and underscores. If it was encoded
-                again (`ocelot reindex`), the newest collection of this name is opened; it stays
-                the open one whatever becomes the newest later.
+            name: Letters, digits and underscores. If the collection was encoded again (`ocelot
+                reindex`), the newest one of this name is opened, and stays the open one.
             encoder: The encoder whose vectors it holds; an existing collection must have the
                 same. None accepts the encoder of an existing collection, and creates none.
             token: `user:password` or an API key, for a server that requires one.
@@ -152,8 +154,8 @@ class Collection:
                 IVF_SQ8, IVF_RABITQ, SCANN, DISKANN, AUTOINDEX. With `create`, an existing index of
                 another type is rebuilt.
             index_params: Build parameters of the index, e.g. {"M": 32}.
-            consistency: Consistency of searches: "Strong", "Session", "Bounded" or "Eventually".
-                All other reads are strongly consistent.
+            consistency: Of searches: "Strong", "Session", "Bounded" or "Eventually". All other
+                reads are strongly consistent.
             replicas: Copies in memory that a Milvus cluster answers from; by default as they are.
             create: Whether to create what is missing; False for readers.
             timeout: The most seconds that one call may take.
@@ -161,10 +163,7 @@ class Collection:
 
         Raises:
             ConfigurationError: An argument cannot be used.
-            DatabaseUnavailable: The database cannot be opened or reached.
-            EncoderMismatch: The collection was made with another encoder.
-            CollectionNotFound: There is no such collection.
-            CollectionError: Milvus refused.
+            CollectionNotFound, DatabaseUnavailable, EncoderMismatch, CollectionError: See there.
         """
         if not _NAME.fullmatch(name):
             raise ConfigurationError(
@@ -206,18 +205,15 @@ class Collection:
     def beside(self, encoder: EncoderIdentity) -> Collection:
         """Open the collection of the same name for another encoder; create it if it is missing.
 
-        `make_newest` lets the name stand for it.
-
-        Raises:
-            CollectionError: Milvus refused.
-            ConfigurationError: Another collection has the name that `make_newest` needs.
+        `make_newest` lets the name stand for it. Raises a `ConfigurationError` if another
+        collection has the name that this needs.
         """
         with self._mapped("open what is beside"):
             check_alias(self._database, self.opened_as)
             name = generation_name(self.opened_as, encoder)
             if self._client.has_collection(self.opened_as, timeout=self._timeout):
                 first = stored_identity(self._database, self.opened_as)
-                if (first.fingerprint, first.dimension) == (encoder.fingerprint, encoder.dimension):
+                if first.vectors == encoder.vectors:
                     name = self.opened_as
         return self._open(encoder, True, name)
 
@@ -230,15 +226,13 @@ class Collection:
         """Remove the collections of the same name for other encoders; return their names."""
         first, database = self.opened_as, self._database
         with self._mapped("drop what is beside"), database.writing(self.name):
-            names = tuple(
-                name
-                for name in generations(database, first)
-                if name != self.name
-                and name in (first, generation_name(first, stored_identity(database, name)))
-            )
-            for name in names:
-                self._client.drop_collection(name, timeout=self._timeout)
-        return names
+            dropped = []
+            for name in generations(database, first):
+                own = (first, generation_name(first, stored_identity(database, name)))
+                if name != self.name and name in own:
+                    self._client.drop_collection(name, timeout=self._timeout)
+                    dropped.append(name)
+        return tuple(dropped)
 
     def check(self, encoder: EncoderIdentity) -> None:
         """Raise an `EncoderMismatch` if vectors of this encoder differ from those stored."""
@@ -254,7 +248,6 @@ class Collection:
         """Add rows, or replace those with the same ids. They are durable once this returns.
 
         Args:
-            rows: Sent in messages of some 16 MB.
             fresh: Whether the caller knows that none of the ids is stored yet, which saves a
                 read; if one is, a local database may keep fields of its old metadata.
 
@@ -292,12 +285,11 @@ class Collection:
 
         Args:
             vector: Shape (dimension,); need not have length 1.
-            limit: The most hits to return; at most 16,384 together with the exclusions.
+            limit: The most hits; at most 16,384 together with the exclusions.
             filter: A Milvus expression over metadata, e.g. `price < 30 and category == "Toys"`.
             exclude: Ids to leave out.
             exclude_content: Content hashes to leave out, whatever the ids of their items.
-            min_score: Leave out hits with a lower cosine similarity.
-            with_vectors: Whether hits carry their stored vectors.
+            min_score: The lowest cosine similarity of a hit.
 
         Raises:
             InputError: The vector or the limit cannot be used.
@@ -325,7 +317,7 @@ class Collection:
                 break
             wanted = min(2 * wanted, MAX_RESULTS)  # several items have an excluded content
         if not found:
-            self._field_names.check(expression)
+            self._check_fields(expression)
         return tuple(
             hit_of(hit["entity"], hit["distance"], rank)
             for rank, hit in enumerate(kept[:limit], 1)
@@ -339,8 +331,11 @@ class Collection:
             # pymilvus runs a second copy of scipy.sparse, past Python's lock of imports, when it
             # first looks at a vector: of two first searches at once, one could fail.
             SciPyHelper.is_scipy_sparse(None)
-        about = {"db.system.name": "milvus", "db.operation.name": "search"}
-        about["db.collection.name"] = self.name
+        about = {
+            "db.system.name": "milvus",
+            "db.operation.name": "search",
+            "db.collection.name": self.name,
+        }
         with span(f"search {self.name}", about, kind="CLIENT"), self._mapped("search", expression):
             for thorough in (False, True):
                 params = search_params(
@@ -364,12 +359,7 @@ class Collection:
     def similar(
         self, id: str, *, limit: int = 9, filter: str | None = None, min_score: float | None = None
     ) -> tuple[Hit, ...]:
-        """The rows nearest to a stored one, which is left out; arguments as of `search`.
-
-        Raises:
-            ItemNotFound: There is no such item.
-            InputError, FilterError, CollectionError: See `search`.
-        """
+        """The rows nearest to a stored one, which is left out; `ItemNotFound` if there is none."""
         for row in self.get([id]):
             assert row.vector is not None
             options: dict[str, Any] = {"filter": filter, "min_score": min_score}
@@ -383,8 +373,8 @@ class Collection:
         """
         wanted = checked_ids(ids)
         with self._mapped("read"):
-            entities = list(self._by_ids(wanted, [*WITH_METADATA, "vector"]))
-        rows = {entity["id"]: row_of(entity) for entity in entities}
+            found = map(row_of, self._by_ids(wanted, [*WITH_METADATA, "vector"]))
+            rows = {row.id: row for row in found}
         return tuple(rows[id] for id in wanted if id in rows)
 
     def known(self, ids: str | Iterable[str]) -> set[str]:
@@ -406,9 +396,19 @@ class Collection:
             yield from self._query(f"id in {json.dumps(chunk)}", fields)
 
     def _query(self, expression: str, fields: list[str], limit: int | None = None) -> list[Any]:
-        options = self._reading if limit is None else {**self._reading, "limit": limit}
-        found = self._client.query(self.name, filter=expression, output_fields=fields, **options)
-        return list(found)
+        return self._database.query(self.name, expression, fields, limit)
+
+    def _in_order(
+        self, fields: list[str], window: int, filter: str, edges: Sequence[str | None], split: int
+    ) -> Iterator[dict[str, Any]]:
+        """Entities that a filter selects, in order of their ids; see `in_order`."""
+
+        def query(bounds: str) -> list[dict[str, Any]]:
+            expression = " and ".join(part for part in (bounds, filter and f"({filter})") if part)
+            with self._mapped("read", filter):
+                return self._query(expression, fields, window)
+
+        return chain.from_iterable(in_order(query, "id", window, edges, split))
 
     def delete(self, ids: str | Iterable[str]) -> tuple[Row, ...]:
         """Remove rows; return those that there were, without vectors and metadata."""
@@ -419,54 +419,34 @@ class Collection:
             return rows
 
     def count(self, filter: str | None = None) -> int:
-        """How many rows are stored, or how many of them a filter selects.
-
-        Raises:
-            FilterError: As in `search`.
-        """
+        """How many rows are stored, or how many of them a filter selects; errors as in `search`."""
         expression = checked_filter(filter)
         with self._mapped("count", expression):
             # A server's statistics miss rows in unsealed segments; a query does not.
             count = int(self._query(expression, ["count(*)"])[0]["count(*)"])
         if not count:
-            self._field_names.check(expression)
+            self._check_fields(expression)
         return count
 
     def iterate(self, *, metadata: bool = True, filter: str | None = None) -> Iterator[Row]:
-        """Every row without its vector, in order of ids.
+        """Every row without its vector, in order of ids; errors as in `search`.
 
         Rows written or removed meanwhile may or may not be seen; all others are seen once.
 
         Args:
             metadata: Whether rows carry their metadata; False is quicker.
-            filter: A Milvus expression over the metadata, to select rows.
-
-        Raises:
-            FilterError: As in `search`.
         """
         fields = WITH_METADATA if metadata else WITHOUT_METADATA
         # Content hashes are evenly spread, so hex ranges of equal width are pages of about equal
         # size. Large pages: each query costs Lite a pass over all rows, and a server a wait for
-        # strong consistency. A range with too many rows, as with own ids, is halved.
+        # strong consistency.
         window = MAX_RESULTS if metadata or self.deployment != "lite" else 140_000
-        filter = checked_filter(filter)
-        depth, left = 0, self.count(filter)
+        expression = checked_filter(filter)
+        depth, left = 0, self.count(expression)
         while left > window * 3 // 4:
             depth, left = depth + 1, left // 16
-        starts = ["", *(f"{number:0{depth}x}" for number in range(1, 16**depth))]
-        ranges = list(zip(starts, [*starts[1:], ""], strict=True))[::-1]
-        while ranges:
-            low, high = ranges.pop()
-            bounds = [f'id >= "{low}"', *([f'id < "{high}"'] if high else [])]
-            expression = " and ".join([*bounds, *([f"({filter})"] if filter else [])])
-            with self._mapped("read", filter):
-                page = self._query(expression, fields, window)
-            page.sort(key=lambda entity: str(entity["id"]))
-            if len(page) >= window:
-                middle = str(page[len(page) // 2]["id"])
-                ranges += [(middle, high), (low, middle)]
-                continue
-            yield from map(row_of, page)
+        edges = [None, *(f"{number:0{depth}x}" for number in range(1, 16**depth)), None]
+        yield from map(row_of, self._in_order(fields, window, expression, edges, window // 2))
 
     def iterate_whole(self, *, filter: str | None = None) -> Iterator[Row]:
         """Every row with its vector; otherwise as `iterate`. 1,000 of them are read at once."""
@@ -477,15 +457,11 @@ class Collection:
     def page(
         self, *, after: str = "", limit: int = 100, filter: str | None = None
     ) -> tuple[tuple[Row, ...], bool]:
-        """The rows that follow an id in the order of ids, without their vectors.
+        """Rows after an id in the order of ids, without vectors, and whether there are more.
 
         Args:
             after: An id, which need not be stored; "" starts with the first.
             limit: The most rows to return, 1 to 1,000.
-            filter: A Milvus expression over the metadata, to select rows.
-
-        Returns:
-            The rows, and whether there are more.
 
         Raises:
             InputError: The id or the limit cannot be used.
@@ -496,24 +472,14 @@ class Collection:
         if after:
             check_id(after)
         expression = checked_filter(filter)
-        ids = self._ids_after(after, limit, expression)
+        edges = (after or None, None)
+        following = self._in_order(["id"], max(4 * limit, _PAGE), expression, edges, split=limit)
+        ids = [str(entity["id"]) for entity in islice(following, limit + 1)]
         with self._mapped("read", expression):
             rows = {row.id: row for row in map(row_of, self._by_ids(ids[:limit], WITH_METADATA))}
         if not ids and not after:
-            self._field_names.check(expression)
+            self._check_fields(expression)
         return tuple(rows[id] for id in ids[:limit] if id in rows), len(ids) > limit
-
-    def _ids_after(self, after: str, limit: int, filter: str) -> list[str]:
-        """The first `limit` + 1 ids after one, in order; Milvus returns any, not the first."""
-        window, last = max(4 * limit, _PAGE), ""
-        while True:
-            bounds = [f'id > "{after}"', *([f'id <= "{last}"'] if last else [])]
-            expression = " and ".join([*bounds, *([f"({filter})"] if filter else [])])
-            with self._mapped("read", filter):
-                found = sorted(str(one["id"]) for one in self._query(expression, ["id"], window))
-            if len(found) < window:
-                return found[: limit + 1]
-            last = found[limit]  # up to here there are enough
 
     def sample(self, limit: int = SAMPLE) -> tuple[Row, ...]:
         """Some rows without their vectors, at most `limit`; shows which metadata there is."""
@@ -529,12 +495,18 @@ class Collection:
                 page = list(by_id.values())[:limit]
         return tuple(row_of(entity) for entity in page)
 
+    def _check_fields(self, filter: str) -> None:
+        """Say if a filter, which selects nothing, names a field that no row has."""
+        check_fields(filter, self._exists, self.sample)
+
     def _exists(self, path: str) -> bool:
         try:
             with quiet:
-                return bool(self._query(f"exists {path}", ["id"], 1))
+                if path not in self._fields and self._query(f"exists {path}", ["id"], 1):
+                    self._fields.add(path)
         except MilvusException:
             return True
+        return path in self._fields
 
     def flush(self) -> None:
         """Seal what was written, for quicker reads after many writes."""
@@ -544,10 +516,7 @@ class Collection:
     def keep_search_params(self, params: Mapping[str, int]) -> None:
         """Search with these parameters from now on, also after the collection is opened again.
 
-        They belong to the type of the index, and are not used with another one.
-
-        Raises:
-            CollectionError: Milvus refused, or does not keep them.
+        They belong to the type of the index. A `CollectionError` if Milvus does not keep them.
         """
         with self._mapped("change"), self._database.writing(self.name):
             keep_search_params(self._database, self.name, self._index, params)
@@ -559,16 +528,8 @@ class Collection:
             built = built_index(self._database, self.name)
             version = str(self._client.get_server_version(timeout=self._timeout))
         index, metric = (str(built.get(key, "")) for key in ("index_type", "metric_type"))
-        return CollectionInfo(
-            self.uri,
-            self.name,
-            self.deployment,
-            version,
-            index,
-            metric,
-            self.count(),
-            self.identity,
-        )
+        count, place = self.count(), (self.uri, self.name, self.deployment)
+        return CollectionInfo(*place, version, index, metric, count, self.identity)
 
     def unindexed(self) -> int:
         """The number of rows that a server has not indexed yet; they are searched exactly."""
@@ -584,13 +545,12 @@ class Collection:
 
     def drop_other(self, name: str) -> None:
         """Remove another collection of this database, if there is one with this name."""
-        with self._mapped("drop one beside"), self._database.writing(name):
+        with self._mapped("drop"), self._database.writing(name):
             self._client.drop_collection(name, timeout=self._timeout)
 
     def drop(self) -> None:
         """Remove the collection with all its rows, and close."""
-        with self._mapped("drop"), self._database.writing(self.name):
-            self._client.drop_collection(self.name, timeout=self._timeout)
+        self.drop_other(self.name)
         self.close()
 
     def close(self) -> None:
@@ -599,14 +559,18 @@ class Collection:
 
     def _checked(self, vectors: Sequence[Vector | Sequence[float] | None]) -> Matrix:
         """Vectors as a matrix, shape (n, dimension)."""
-        for vector in vectors:
-            shape = np.shape(vector) if vector is not None else ()
-            if shape != (self.identity.dimension,):
-                raise InputError(
-                    f"A vector of the collection {self.name!r} must have shape "
-                    f"({self.identity.dimension},), was: {shape}."
-                )
-        matrix = np.array(vectors, dtype=np.float32)
+        expected = (self.identity.dimension,)
+        try:
+            matrix = np.array(vectors, dtype=np.float32)
+        except (TypeError, ValueError):  # of several lengths, or no numbers
+            matrix = np.empty(0, np.float32)
+        if matrix.shape != (len(vectors), *expected):
+            shapes = [() if vector is None else np.shape(vector) for vector in vectors]
+            wrong = next((shape for shape in shapes if shape != expected), "not numbers")
+            raise InputError(
+                f"A vector of the collection {self.name!r} must have shape {expected}, "
+                f"was: {wrong}."
+            )
         if not np.isfinite(matrix).all() or not matrix.any(axis=1).all():
             raise InputError("A vector must be finite and not all zeros.")
         return matrix
@@ -628,7 +592,7 @@ class Collection:
                     self._query("", ["id"], 1)  # fails too if the filter is not the cause
                 raise FilterError(
                     f"The filter {shown(filter)} cannot be used: {cause(error)}"
-                    f"{self._field_names.renamed(filter)}."
+                    f"{renamed_fields(filter, self._exists)}."
                 ) from error
             if isinstance(error, ValueError):
                 raise

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,15 +16,19 @@ from urllib.parse import urlsplit
 import grpc
 from pymilvus import MilvusClient, MilvusException
 
+from ocelot.collection.filters import literal
 from ocelot.collection.lite.database import LocalDatabase, database_path, in_use
 from ocelot.errors import (
     CollectionError,
     CollectionNotFound,
     ConfigurationError,
     DatabaseUnavailable,
+    OcelotError,
 )
 
-__all__ = ["Access", "Database", "cause", "failure", "nothing_stored", "quiet", "rpc_code"]
+__all__ = [
+    "Access", "Database", "cause", "failure", "in_order", "nothing_stored", "quiet", "rpc_code",
+]  # fmt: skip
 
 # The embedded server hangs up on pings of an idle client, and gRPC says so on stderr.
 _NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": 0}
@@ -37,20 +42,18 @@ _OLD_LITE = (
     "'pymilvus[bulk_writer]'` and `milvus-lite dump -d {path} -c COLLECTION -p FOLDER` in another "
     "environment; or index the pictures again into another path."
 )
-_LOGGERS = (
-    "pymilvus",
-    "pymilvus.milvus_client",
-    "milvus_lite.adapter",
-    "milvus_lite.server_manager",
-)
+_LOGGERS = [
+    logging.getLogger(name)
+    for name in ("pymilvus", "pymilvus.milvus_client", "milvus_lite.adapter",
+                 "milvus_lite.server_manager")
+]  # fmt: skip
 
 
 class _Quiet:
     """Silences some loggers of pymilvus and Milvus Lite while calls are in progress.
 
     They print tracebacks of errors that are also raised, and that become sentences here. What
-    Milvus Lite says about its files is shown. The levels are changed during Ocelot's own calls
-    only: importing Ocelot leaves them alone.
+    Milvus Lite says about its files is shown. Importing Ocelot leaves the loggers alone.
     """
 
     def __init__(self) -> None:
@@ -62,16 +65,16 @@ class _Quiet:
         with self._lock:
             self._calls += 1
             if self._calls == 1:
-                self._levels = [logging.getLogger(name).level for name in _LOGGERS]
-                for name in _LOGGERS:
-                    logging.getLogger(name).setLevel(logging.CRITICAL)
+                self._levels = [logger.level for logger in _LOGGERS]
+                for logger in _LOGGERS:
+                    logger.setLevel(logging.CRITICAL)
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._calls -= 1
             if not self._calls:
-                for name, level in zip(_LOGGERS, self._levels, strict=True):
-                    logging.getLogger(name).setLevel(level)
+                for logger, level in zip(_LOGGERS, self._levels, strict=True):
+                    logger.setLevel(level)
 
 
 quiet = _Quiet()
@@ -99,14 +102,12 @@ class Access:
     key: Path | None = None
 
     def options(self, shown: str) -> dict[str, str]:
-        """The arguments of `MilvusClient` for the server at the address `shown`.
-
-        Raises:
-            ConfigurationError: They do not go together, or a file cannot be read.
-        """
+        """Arguments of `MilvusClient` for a server; `ConfigurationError` if they do not fit."""
         user = f"{self.user}:{self.password}" if self.user and self.password else ""
         login = {"token": self.token or user, "db_name": self.database}
-        files = {name: file for name in _TLS if (file := getattr(self, name)) is not None}
+        names = {"ca_pem_path": self.ca, "client_pem_path": self.certificate}
+        names["client_key_path"] = self.key
+        files = {name: str(file) for name, file in names.items() if file is not None}
         if files and not shown.startswith("https://"):
             raise ConfigurationError(
                 f"Certificates are for an https:// server, and {shown} is none: write https://, "
@@ -118,18 +119,15 @@ class Access:
             )
         for file in files.values():
             try:
-                file.open("rb").close()
+                open(file, "rb").close()
             except OSError as error:
                 raise ConfigurationError(
                     f"The certificate file {file} cannot be read ({error.strerror}); correct "
                     "tls_ca, tls_cert or tls_key."
                 ) from error
         if len(files) == 1:  # pymilvus's name for what it checks the server with
-            return login | {"server_pem_path": str(self.ca)}
-        return login | {_TLS[name]: str(file) for name, file in files.items()}
-
-
-_TLS = {"ca": "ca_pem_path", "certificate": "client_pem_path", "key": "client_key_path"}
+            return login | {"server_pem_path": files["ca_pem_path"]}
+        return login | files
 
 
 class Database:
@@ -169,17 +167,14 @@ class Database:
                     f"{access.database!r}: leave out the name, or give another path."
                 )
             return cls._open_local(shown, timeout, create=create, must_exist=must_exist)
-        wait = min(timeout, 10.0)  # for an address that does not answer
         options: dict[str, Any] = access.options(shown)
         if access.database:
             shown = f"{shown.rstrip('/')}/{access.database}"  # as addresses name databases, too
-        with quiet:
-            try:
-                client = MilvusClient(
-                    uri, timeout=wait, dedicated=True, grpc_options=_SERVER, **options
-                )
-            except Exception as error:
-                raise failure(error, shown, "open") from error
+        wait = min(timeout, 10.0)  # for an address that does not answer
+        with _opening(shown):
+            client = MilvusClient(
+                uri, timeout=wait, dedicated=True, grpc_options=_SERVER, **options
+            )
             return cls(client, shown, timeout)
 
     @classmethod
@@ -196,19 +191,15 @@ class Database:
                 f"The folder of the database {shown} cannot be made "
                 f"({error.strerror}); choose another path."
             ) from error
-        with quiet:
-            try:
-                local = LocalDatabase.open(path, create=create)
-            except OSError as error:
-                raise failure(error, shown, "open") from error
+        with _opening(shown):
+            local = LocalDatabase.open(path, create=create)
             try:
                 client = MilvusClient(
                     str(local.uri), timeout=timeout, dedicated=True, grpc_options=_NO_PINGS
                 )
-            except Exception as error:
-                reason = _start_error(str(local.uri))
+            except BaseException:
                 local.close()
-                raise failure(reason or error, shown, "open") from error
+                raise
             return cls(client, shown, timeout, local)
 
     @contextmanager
@@ -231,6 +222,17 @@ class Database:
             self.client.load_collection(collection, timeout=self.timeout)
             self._local.forgotten.discard(collection)
 
+    def query(
+        self, collection: str, expression: str, fields: list[str], limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Entities of a collection, in no order, with all that was written before."""
+        options: dict[str, Any] = {"consistency_level": "Strong", "timeout": self.timeout}
+        if limit is not None:
+            options["limit"] = limit
+        return list(
+            self.client.query(collection, filter=expression, output_fields=fields, **options)
+        )
+
     def close(self) -> None:
         """Disconnect; stop the embedded server if nobody else in this process uses it."""
         with quiet:
@@ -242,27 +244,57 @@ class Database:
                 self._local.close()
 
 
+def in_order(
+    query: Callable[[str], list[dict[str, Any]]],
+    key: str,
+    window: int,
+    edges: Sequence[str | int | None] = (None, None),
+    split: int | None = None,
+) -> Iterator[list[dict[str, Any]]]:
+    """Pages of entities in the order of a key; a range with too many of them is split.
+
+    Milvus returns any entities of a range, not the first ones, and pymilvus's own iterator finds
+    nothing on servers that do not tell it their time.
+
+    Args:
+        query: Returns entities that an expression over the key selects, at most `window`.
+        edges: Between which keys to look, in ascending order; None is open.
+        split: How many of the entities found lie in the lower part; by default half of them.
+    """
+    ranges = list(pairwise(edges))[::-1]
+    while ranges:
+        low, high = ranges.pop()
+        bounds = [] if low is None else [f"{key} > {literal(low)}"]
+        bounds += [] if high is None else [f"{key} <= {literal(high)}"]
+        page = sorted(query(" and ".join(bounds)), key=lambda entity: entity[key])
+        if len(page) >= window:
+            middle = page[split or window // 2][key]
+            ranges += [(middle, high), (low, middle)]
+        else:
+            yield page
+
+
 def nothing_stored(shown: str, name: str = "ocelot") -> CollectionNotFound:
     """The error for a collection that does not exist."""
-    where = f"the collection {name!r} in {shown}" if name != "ocelot" else shown
-    option = f" --collection {name}" if name != "ocelot" else ""
+    where, option = shown, ""
+    if name != "ocelot":
+        where, option = f"the collection {name!r} in {shown}", f" --collection {name}"
     return CollectionNotFound(
         f"Nothing has been indexed in {where} yet: run `ocelot index DIR --db {shown}{option}` "
         "first, or correct the address."
     )
 
 
-def _start_error(path: str) -> Exception | None:
-    """Why the embedded server does not start: pymilvus does not say, so start it once more."""
-    from milvus_lite.adapter.grpc.server import start_server_in_thread
-
+@contextmanager
+def _opening(shown: str) -> Iterator[None]:
+    """Map whatever fails while a database is opened to a sentence."""
     try:
-        server, database, _ = start_server_in_thread(data_dir=path, host="127.0.0.1", port=0)
+        with quiet:
+            yield
+    except OcelotError:
+        raise
     except Exception as error:
-        return error
-    server.stop(grace=0)
-    database.close()
-    return None
+        raise failure(error, shown, "open") from error
 
 
 def failure(error: BaseException, shown: str, doing: str) -> CollectionError:

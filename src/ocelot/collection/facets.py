@@ -22,15 +22,13 @@ _MAX_EXAMPLE = 200  # characters of a value as JSON
 
 @dataclass(frozen=True)
 class Facet:
-    """One metadata field.
+    """One metadata field of some rows.
 
     Attributes:
-        key: Its name.
         kind: Type of its values; "other" for lists, objects and mixtures.
-        values: Up to 24 of its values, the most frequent first; none that is longer than 200
-            characters as JSON.
-        distinct: Number of different values in the sample.
-        count: Rows of the sample that have the field.
+        values: Up to 24 of them, the most frequent first; none of more than 200 characters as JSON.
+        distinct: Number of different values.
+        count: Rows that have the field.
         low, high: Smallest and largest value, for numbers.
     """
 
@@ -79,10 +77,8 @@ def _facet(key: str, values: list[Any]) -> Facet:
     counted = Counter(json.dumps(value, sort_keys=True) for value in values)
     common = [text for text, _ in counted.most_common(_MAX_VALUES)]
     examples = tuple(json.loads(text) for text in common if len(text) <= _MAX_EXAMPLE)
-    low = high = None
-    if kind == "number":
-        low, high = min(values), max(values)
-    return Facet(key, kind, examples, len(counted), len(values), low, high)
+    bounds = (min(values), max(values)) if kind == "number" else (None, None)
+    return Facet(key, kind, examples, len(counted), len(values), *bounds)
 
 
 def _kind(value: Any) -> Kind:

@@ -1,20 +1,30 @@
-"""Filter expressions of Milvus: their length, how they are shown, and the fields they name."""
+"""Filter expressions of Milvus: how they are written and checked, and the fields they name.
+
+Metadata has no schema, so Milvus takes any name and finds nothing. Which fields there are, only
+the rows can tell; they are asked when a filter selects nothing.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any, Literal
 
+from ocelot.collection.rows import OWN_FIELDS, Row
 from ocelot.errors import FilterError
 
 __all__ = [
-    "MAX_FILTER", "checked_filter", "condition", "field_name", "fields_of", "literal", "shown",
+    "MAX_FILTER", "SAMPLE", "check_fields", "checked_filter", "condition", "field_name",
+    "fields_of", "literal", "renamed_fields", "shown",
 ]  # fmt: skip
 
 MAX_FILTER = 10_000  # characters; Milvus needs a second for 600 terms, and minutes for 80,000
+SAMPLE = 1000  # rows that show which fields there are
 _SHOWN = 200  # characters of a filter in a message
+_LISTED = 12  # fields in a message
+_LENGTH = 60  # characters of each
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 _KEYWORDS = frozenset(
@@ -125,3 +135,39 @@ def literal(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(literal, value))}]"
     return json.dumps(value)
+
+
+def check_fields(
+    filter: str, exists: Callable[[str], bool], sample: Callable[[], Sequence[Row]]
+) -> None:
+    """Raise a `FilterError` if a filter, which selects nothing, names a field of no row.
+
+    Args:
+        exists: Whether some row has a field; True where Milvus cannot tell.
+        sample: Some rows, `SAMPLE` of them if there are as many.
+    """
+    missing = [
+        path for name, path in fields_of(filter) if name not in OWN_FIELDS and not exists(path)
+    ]
+    rows = sample() if missing else ()
+    if not rows:
+        return
+    known = sorted({key for row in rows for key in row.metadata})
+    near = get_close_matches(missing[0], known, n=_LISTED)
+    names = [field_name(key)[:_LENGTH] for key in dict.fromkeys([*near, *known])]
+    listed = ", ".join([*names[:_LISTED], *(["…"] if len(names) > _LISTED else [])])
+    where = f"a sample of {SAMPLE:,} has" if len(rows) >= SAMPLE else "there are"
+    raise FilterError(
+        f"The filter {shown(filter)} finds nothing: no picture has a field "
+        f"{' or '.join(path[:_LENGTH] for path in missing[:_LISTED])}; "
+        + (f"{where}: {listed}." if names else "no metadata was found.")
+    )
+
+
+def renamed_fields(filter: str, exists: Callable[[str], bool]) -> str:
+    """What to add to the cause of a refused filter: see `clean_metadata` for the names."""
+    return "".join(
+        f"; {name} is the collection's own field, and that of the metadata is {name}_"
+        for name, _ in fields_of(filter)
+        if name in OWN_FIELDS and exists(f"{name}_")
+    )

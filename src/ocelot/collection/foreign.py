@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 from pymilvus import DataType, MilvusException
 
-from ocelot.collection.connection import Access, Database, failure, quiet
+from ocelot.collection.connection import Access, Database, failure, in_order, quiet
 from ocelot.collection.filters import literal
 from ocelot.collection.indexes import MAX_RESULTS
 from ocelot.errors import CollectionError, CollectionNotFound, InputError
@@ -28,17 +28,11 @@ _VECTORS = {kind for kind in DataType if kind.name.endswith("_VECTOR")}
 
 @dataclass(frozen=True)
 class ForeignRow:
-    """One row of another program's collection.
+    """One row of another program's collection."""
 
-    Attributes:
-        path: Of the picture, as it is stored; "" if there is none.
-        vector: Shape (dimension,), as it is stored.
-        metadata: All other fields, without an automatic primary key.
-    """
-
-    path: str
-    vector: Vector
-    metadata: Mapping[str, Any]
+    path: str  # of the picture, as it is stored; "" if there is none
+    vector: Vector  # shape (dimension,), as it is stored
+    metadata: Mapping[str, Any]  # all other fields, without an automatic primary key
 
 
 class ForeignCollection:
@@ -54,14 +48,14 @@ class ForeignCollection:
         self.name = name
         self._database = database
         self.path_field = path_field
+        client, timeout = database.client, database.timeout
         with self._mapped():
-            if not database.client.has_collection(name, timeout=database.timeout):
-                others = sorted(database.client.list_collections(timeout=database.timeout))
+            if not client.has_collection(name, timeout=timeout):
+                others = ", ".join(sorted(client.list_collections(timeout=timeout))) or "none"
                 raise CollectionNotFound(
-                    f"There is no collection {name!r} in {database.shown}; there are: "
-                    f"{', '.join(others) or 'none'}."
+                    f"There is no collection {name!r} in {database.shown}; there are: {others}."
                 )
-            fields = database.client.describe_collection(name)["fields"]
+            fields = client.describe_collection(name)["fields"]
             vectors = [field for field in fields if field["type"] is DataType.FLOAT_VECTOR]
             if len(vectors) != 1:
                 raise CollectionError(
@@ -74,7 +68,7 @@ class ForeignCollection:
             self._key = str(key["name"])
             self._left_out = {field["name"] for field in fields if field["type"] in _VECTORS}
             self._left_out |= {path_field} | ({self._key} if key.get("auto_id") else set())
-            database.client.load_collection(name, timeout=max(database.timeout, 120.0))
+            client.load_collection(name, timeout=max(timeout, 120.0))
             self.count = int(self._query("", ["count(*)"])[0]["count(*)"])
 
     @classmethod
@@ -88,10 +82,9 @@ class ForeignCollection:
         access: Access | None = None,
         timeout: float = 30.0,
     ) -> ForeignCollection:
-        """Open a collection; nothing in it is changed.
+        """Open a collection to read it; arguments as of `Collection.open`.
 
         Args:
-            uri, name, token, access, timeout: As of `Collection.open`.
             path_field: The field with the path of the picture.
 
         Raises:
@@ -120,27 +113,15 @@ class ForeignCollection:
 
     def rows(self) -> Iterator[ForeignRow]:
         """All rows, in order of their primary keys."""
-        for keys in self._keys():
-            for start in range(0, len(keys), _CHUNK):
-                chunk = literal(keys[start : start + _CHUNK])
-                found = self._query(f"{self._key} in {chunk}", ["*"])
-                yield from map(self._row, sorted(found, key=lambda entity: entity[self._key]))
 
-    def _keys(self) -> Iterator[list[Any]]:
-        """The primary keys, in order. A range with too many of them is halved."""
-        # pymilvus's own iterator finds nothing on servers that do not tell it their time.
-        ranges: list[tuple[Any, Any]] = [(None, None)]
-        while ranges:
-            low, high = ranges.pop()
-            bounds = [] if low is None else [f"{self._key} > {literal(low)}"]
-            bounds += [] if high is None else [f"{self._key} <= {literal(high)}"]
-            found = self._query(" and ".join(bounds), [self._key], MAX_RESULTS)
-            keys = sorted(entity[self._key] for entity in found)
-            if len(keys) >= MAX_RESULTS:
-                middle = keys[len(keys) // 2]
-                ranges += [(middle, high), (low, middle)]
-            else:
-                yield keys
+        def keys(bounds: str) -> list[dict[str, Any]]:
+            return self._query(bounds, [self._key], MAX_RESULTS)
+
+        for page in in_order(keys, self._key, MAX_RESULTS):
+            for start in range(0, len(page), _CHUNK):
+                chunk = [entity[self._key] for entity in page[start : start + _CHUNK]]
+                found = self._query(f"{self._key} in {literal(chunk)}", ["*"])
+                yield from map(self._row, sorted(found, key=lambda entity: entity[self._key]))
 
     def _row(self, entity: Mapping[str, Any]) -> ForeignRow:
         path = entity.get(self.path_field)
@@ -151,13 +132,8 @@ class ForeignCollection:
         )
 
     def _query(self, expression: str, fields: list[str], limit: int | None = None) -> list[Any]:
-        options = {"consistency_level": "Strong", "timeout": self._database.timeout}
-        options |= {} if limit is None else {"limit": limit}
         with self._mapped():
-            found = self._database.client.query(
-                self.name, filter=expression, output_fields=fields, **options
-            )
-        return list(found)
+            return self._database.query(self.name, expression, fields, limit)
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:

@@ -114,10 +114,9 @@ def search_params(
     thorough: bool,
     tuned: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
-    """Search parameters of an approximate index; {} if the index has none.
+    """Search parameters of an index for so many hits; {} if it has none.
 
     Args:
-        wanted: The number of hits.
         thorough: Whether to look at everything.
         tuned: The collection's own parameters, as `steps` lists them.
     """

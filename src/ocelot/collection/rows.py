@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson  # with which pymilvus sends JSON
 
 from ocelot.errors import EncoderMismatch, InputError, MetadataError
 from ocelot.types import Hit, Item
@@ -20,24 +19,10 @@ if TYPE_CHECKING:
     from ocelot.types import Vector
 
 __all__ = [
-    "CHUNK",
-    "OWN_FIELDS",
-    "SCHEMA_VERSION",
-    "CollectionInfo",
-    "EncoderIdentity",
-    "Row",
-    "changed_metadata",
-    "check_id",
-    "checked_ids",
-    "chunks",
-    "clean_metadata",
-    "entity_of",
-    "hit_of",
-    "is_missing",
-    "messages",
-    "row_bytes",
-    "row_of",
-]
+    "CHUNK", "OWN_FIELDS", "SCHEMA_VERSION", "CollectionInfo", "EncoderIdentity", "Row",
+    "changed_metadata", "check_id", "checked_ids", "chunks", "clean_metadata", "entity_of",
+    "hit_of", "is_missing", "messages", "row_bytes", "row_of",
+]  # fmt: skip
 
 SCHEMA_VERSION = "1"
 _SCALARS = ["id", "paths", "size", "width", "height"]
@@ -50,7 +35,6 @@ OWN_FIELDS = frozenset({*WITHOUT_METADATA, "vector"})
 _RESERVED = OWN_FIELDS | {"$meta"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,127}")
 _HASH = re.compile(r"[0-9a-f]{64}")
-_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -97,9 +81,14 @@ class EncoderIdentity:
         known = f"{self.fingerprint[:12]}, " if self.fingerprint else ""
         return f"{self.name} ({known}{self.dimension} dimensions)"
 
+    @property
+    def vectors(self) -> tuple[str, int]:
+        """What two encoders have in common whose vectors can be compared."""
+        return self.fingerprint, self.dimension
+
     def check(self, other: EncoderIdentity, collection: str) -> None:
         """Raise an `EncoderMismatch` if vectors of both differ; names and runtimes may differ."""
-        if (self.fingerprint, self.dimension) != (other.fingerprint, other.dimension):
+        if self.vectors != other.vectors:
             raise EncoderMismatch(
                 f"The collection {collection} was made with the encoder {self}, not with {other}: "
                 "choose that encoder, or index into another collection or database."
@@ -143,22 +132,26 @@ class Row:
     size: int
     width: int = 0
     height: int = 0
-    metadata: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     vector: Vector | None = field(default=None, repr=False, compare=False)
     sha256: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sha256", self.sha256 or self.id)
-        check_id(self.id, self.sha256)
+        sha256 = self.sha256 or self.id
+        check_id(self.id, sha256)
         if not self.paths:
             raise InputError(f"The row {self.id} has no path.")
-        if _may_exceed(self.paths) and len(json.dumps(dict(self.paths))) > _MAX_JSON_BYTES:
+        paths = dict(sorted(self.paths.items()))
+        try:
+            size = len(orjson.dumps(paths))
+        except TypeError as error:  # half a surrogate pair, or a number of more than 64 bits
+            raise InputError(f"The paths of the row {self.id} cannot be stored: {error}.") from None
+        if size > _MAX_JSON_BYTES:
             raise InputError(
-                f"{len(self.paths)} copies of one picture are more than a row can list; "
-                f"remove copies such as {min(self.paths)}."
+                f"{len(paths)} copies of one picture are more than a row can list; "
+                f"remove copies such as {min(paths)}."
             )
-        object.__setattr__(self, "paths", dict(sorted(self.paths.items())))
-        object.__setattr__(self, "metadata", clean_metadata(self.metadata))
+        vars(self).update(sha256=sha256, paths=paths, metadata=clean_metadata(self.metadata))
 
     @property
     def item(self) -> Item:
@@ -193,12 +186,15 @@ def clean_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
             raise MetadataError(f"The metadata field {name!r} is nested too deeply.") from None
         if plain is None:
             continue
-        while name in _RESERVED or (name != str(key) and name in metadata):
+        while name in _RESERVED or (name != key and name != str(key) and name in metadata):
             name += "_"
         if name in cleaned:
             raise _same_name(name)
         cleaned[name] = plain
-    size = len(json.dumps(cleaned, ensure_ascii=False).encode()) if _may_exceed(cleaned) else 0
+    try:
+        size = len(orjson.dumps(cleaned))
+    except TypeError as error:
+        raise MetadataError(f"The metadata cannot be stored: {error}.") from None
     if size > _MAX_JSON_BYTES:
         longest = max(cleaned, key=lambda name: len(str(cleaned[name])))
         raise MetadataError(
@@ -225,7 +221,7 @@ def changed_metadata(metadata: Mapping[str, Any], changes: Mapping[str, Any]) ->
 def row_bytes(row: Row) -> int:
     """Return about how many bytes a row takes in a message."""
     vector = 0 if row.vector is None else 4 * len(row.vector)
-    return 150 + vector + sum(len(path) + 24 for path in row.paths) + len(repr(row.metadata))
+    return 150 + vector + len(orjson.dumps(row.paths)) + len(orjson.dumps(row.metadata))
 
 
 def messages(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -242,22 +238,17 @@ def messages(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield some
 
 
-def _may_exceed(fields: Mapping[str, Any]) -> bool:
-    """Return False if the fields certainly fit, which is quicker than writing them as JSON."""
-    return 12 * len(repr(fields)) > _MAX_JSON_BYTES  # a character is at most \\uXXXX\\uXXXX
-
-
 def _plain(value: Any, name: str) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, str):
         return _text(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**63 else str(value)
-    if is_missing(value) or (isinstance(value, float) and math.isinf(value)):
+    if is_missing(value):
         return None
-    if isinstance(value, float):
-        return value
     if isinstance(value, Mapping):
         parts: dict[str, Any] = {}
         for key, part in value.items():
@@ -313,10 +304,18 @@ def check_id(value: str, sha256: str | None = None) -> None:
 
 def entity_of(row: Row, vector: Vector) -> dict[str, Any]:
     """What Milvus stores for a row."""
-    entity = {name: getattr(row, name) for name in _SCALARS}
+    entity = {
+        **row.metadata,
+        "id": row.id,
+        "paths": row.paths,
+        "size": row.size,
+        "width": row.width,
+        "height": row.height,
+        "vector": vector,
+    }
     if row.sha256 != row.id:
         entity["sha256"] = row.sha256
-    return {**row.metadata, **entity, "vector": vector}
+    return entity
 
 
 def row_of(entity: Mapping[str, Any]) -> Row:

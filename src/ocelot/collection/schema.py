@@ -1,10 +1,23 @@
-"""Creating a collection, or checking an existing one, until it can be searched."""
+"""Creating a collection, or checking an existing one, until it can be searched.
+
+A name may stand for several collections of the same pictures under several encoders: `ocelot
+reindex` fills one beside the first one, named after the encoder::
+
+    ocelot                      the first one
+    ocelot_0123456789ab         12 hex digits for another encoder
+    ocelot_current              a Milvus alias of the one that opening "ocelot" opens, once there
+                                are several
+
+An alias can be pointed elsewhere in one step. It is not the name itself: Milvus lets no alias have
+the name of a collection, and a collection that is renamed is gone for those who search in it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from pymilvus import DataType, MilvusClient, MilvusException
@@ -14,7 +27,10 @@ from ocelot.collection.indexes import build_params, names
 from ocelot.collection.rows import SCHEMA_VERSION, EncoderIdentity
 from ocelot.errors import CollectionError, CollectionNotFound, ConfigurationError
 
-__all__ = ["built_index", "keep_search_params", "load_collection", "stored_identity"]
+__all__ = [
+    "built_index", "check_alias", "generation_name", "generations", "keep_search_params",
+    "load_collection", "make_newest", "newest", "stored_identity",
+]  # fmt: skip
 
 _TUNED = "ocelot.search"  # property with the search parameters that were chosen for an index
 # Lite's graph search loses hits under a filter, and its exact search is fast enough for the
@@ -36,8 +52,9 @@ def load_collection(
 ) -> tuple[EncoderIdentity, str, dict[str, int]]:
     """Create the collection if it is missing, check it, build its index, and load it.
 
-    Arguments and errors are as of `Collection.open`. Returns the encoder whose vectors it holds,
-    the type of its index, and the search parameters that it keeps for this type.
+    Returns:
+        The encoder whose vectors it holds, the type of its index, and the search parameters that
+        it keeps for this type.
     """
     index = _index_type(index.upper(), database.deployment, database.shown)
     client, timeout = database.client, database.timeout
@@ -105,10 +122,7 @@ def built_index(database: Database, name: str) -> dict[str, Any]:
 
 
 def _create(database: Database, name: str, encoder: EncoderIdentity, consistency: str) -> None:
-    identity = encoder.properties
-    schema = MilvusClient.create_schema(
-        auto_id=False, enable_dynamic_field=True, description=json.dumps(identity)
-    )
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=True)
     schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=128)
     schema.add_field("paths", DataType.JSON)
     for number in ("size", "width", "height"):
@@ -119,7 +133,7 @@ def _create(database: Database, name: str, encoder: EncoderIdentity, consistency
             database.client.create_collection(
                 name,
                 schema=schema,
-                properties=identity,
+                properties=encoder.properties,
                 consistency_level=consistency,
                 timeout=database.timeout,
             )
@@ -130,23 +144,14 @@ def _create(database: Database, name: str, encoder: EncoderIdentity, consistency
 
 
 def stored_identity(database: Database, name: str) -> EncoderIdentity:
-    """The encoder that a collection was made with.
-
-    Raises:
-        ConfigurationError: It was not made by Ocelot.
-        CollectionError: Another version of Ocelot made it.
-    """
+    """The encoder that a collection of Ocelot was made with."""
     return _identity(database, name, _properties(database, name))
 
 
 def keep_search_params(
     database: Database, name: str, index: str, params: Mapping[str, int]
 ) -> None:
-    """Keep search parameters of an index in the collection, for all who open it later.
-
-    Raises:
-        CollectionError: The server does not keep them.
-    """
+    """Keep search parameters of an index in the collection, for all who open it later."""
     value = json.dumps({"index": index, "params": dict(params)})
     database.client.alter_collection_properties(name, {_TUNED: value}, timeout=database.timeout)
     if _properties(database, name).get(_TUNED) != value:
@@ -158,11 +163,7 @@ def keep_search_params(
 
 def _properties(database: Database, name: str) -> dict[str, Any]:
     described = database.client.describe_collection(name, timeout=database.timeout)
-    stored = dict(described.get("properties") or {})
-    if "ocelot.schema" not in stored:
-        with suppress(TypeError, ValueError):  # a server may keep only the description
-            stored = {**json.loads(described.get("description") or "{}"), **stored}
-    return stored
+    return dict(described.get("properties") or {})
 
 
 def _identity(database: Database, name: str, stored: Mapping[str, Any]) -> EncoderIdentity:
@@ -216,3 +217,49 @@ def _index_type(index: str, deployment: str, shown: str) -> str:
             f"The local database {shown} has no index {index!r}; it has {', '.join(names('lite'))}."
         )
     return index
+
+
+def generation_name(name: str, encoder: EncoderIdentity) -> str:
+    """The name of the collection for an encoder beside the collection `name`."""
+    vectors = "{} {}".format(*encoder.vectors)
+    return f"{name}_{hashlib.sha256(vectors.encode()).hexdigest()[:12]}"
+
+
+def _alias(name: str) -> str:
+    return f"{name}_current"
+
+
+def check_alias(database: Database, name: str) -> None:
+    """Raise a `ConfigurationError` if a collection has the name of the alias for `name`."""
+    alias = _alias(name)
+    if alias in database.client.list_collections(timeout=database.timeout):
+        raise ConfigurationError(
+            f"{name!r} cannot have several encoders: the collection {alias!r} in {database.shown} "
+            f"has the name that would say which is used. Copy one of both to another name: "
+            f"`ocelot copy {database.shown} {database.shown} --collection {name} "
+            "--to-collection NAME`."
+        )
+
+
+def generations(database: Database, name: str) -> tuple[str, ...]:
+    """The collections that there are for a name."""
+    found = database.client.list_collections(timeout=database.timeout)
+    pattern = re.compile(rf"{re.escape(name)}(_[0-9a-f]{{12}})?")
+    return tuple(sorted(filter(pattern.fullmatch, found)))
+
+
+def newest(database: Database, name: str) -> str:
+    """The collection that a name stands for; itself if there is only one, or none."""
+    client, alias = database.client, _alias(name)
+    if not client.has_collection(alias, timeout=database.timeout):
+        return name
+    target = str(client.describe_collection(alias, timeout=database.timeout)["collection_name"])
+    return name if target == alias else target  # a collection may have the name of the alias
+
+
+def make_newest(database: Database, name: str, target: str) -> None:
+    """Let a name stand for the collection `target` from now on."""
+    client, alias = database.client, _alias(name)
+    is_there = client.has_collection(alias, timeout=database.timeout)
+    change = client.alter_alias if is_there else client.create_alias
+    change(target, alias, timeout=database.timeout)

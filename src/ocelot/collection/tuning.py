@@ -43,40 +43,25 @@ Report = Callable[[str], None]  # told what is being done
 
 @dataclass(frozen=True)
 class Trial:
-    """Queries with their answers.
+    """Queries with their answers."""
 
-    Attributes:
-        queries: Unit vectors, shape (n, dimension).
-        left_out: For each query the ids of the rows that it is made of.
-        nearest: For each query what `exact` returns.
-        rows: The number of rows in the collection.
-    """
-
-    queries: Matrix
-    left_out: Sequence[frozenset[str]]
-    nearest: Sequence[frozenset[str]]
-    rows: int
+    queries: Matrix  # unit vectors, shape (n, dimension)
+    left_out: Sequence[frozenset[str]]  # for each query the ids of the rows that it is made of
+    nearest: Sequence[frozenset[str]]  # for each query what `exact` returns
+    rows: int  # in the collection
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one index does with one set of search parameters.
-
-    Attributes:
-        params: Search parameters; {} for an exact index, or for the server's own choice.
-        recall: Share of the `LIMIT` nearest rows that are found.
-        p50, p95: Seconds of one search, without the encoder.
-        build: Seconds that building the index took; None if it was there.
-        memory: Bytes of the index by its structure; None if that is not known.
-    """
+    """What one index does with one set of search parameters."""
 
     index: str
-    params: Mapping[str, int]
-    recall: float
-    p50: float
+    params: Mapping[str, int]  # {} for an exact index, or for the server's own choice
+    recall: float  # share of the `LIMIT` nearest rows that are found
+    p50: float  # seconds of one search, without the encoder
     p95: float
-    build: float | None
-    memory: int | None
+    build: float | None  # seconds that building the index took; None if it was there
+    memory: int | None  # bytes of the index by its structure; None if that is not known
 
     @property
     def setting(self) -> str:
@@ -105,7 +90,7 @@ def draw_trial(collection: Collection, count: int, report: Report) -> Trial:
     drawn = nsmallest(2 * count, ids, key=lambda id: hashlib.sha256(id.encode()).digest())
     found = collection.get(drawn)
     half = len(found) // 2
-    pairs = list(zip(found[:half], found[half:], strict=False))
+    pairs = zip(found[:half], found[half:], strict=False)
     left_out = [frozenset({one.id, other.id}) for one, other in pairs]
     stored = _vectors(found)
     queries = _unit(stored[:half] + stored[half : 2 * half] / 3)
@@ -184,7 +169,6 @@ def measure_copies(
     """Measure other indexes, on a copy of the collection, which is removed in every case.
 
     Args:
-        indexes: Types of index; one that is not there is refused before any row is copied.
         open: Opens a collection of the same database; takes options of `Collection.open`.
     """
     name = f"{collection.name[:200]}_ocelot_tune"

@@ -54,36 +54,22 @@ _NOT_WHOLE = (
 
 @dataclass(frozen=True)
 class Backup:
-    """What `backup` wrote.
-
-    Attributes:
-        file: The tar file.
-        collections: Names of the collections in it.
-        uploads: Number of uploaded pictures in it.
-        bytes: Size of the file.
-    """
+    """What `backup` wrote."""
 
     file: Path
-    collections: tuple[str, ...]
-    uploads: int
+    collections: tuple[str, ...]  # names
+    uploads: int  # uploaded pictures
     bytes: int
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What `restore` made.
-
-    Attributes:
-        database: The folder of the database.
-        rows: Name of each collection of Ocelot -> its number of rows.
-        uploads: Number of uploaded pictures.
-        made: When the backup was made, ISO 8601.
-    """
+    """What `restore` made."""
 
     database: Path
-    rows: Mapping[str, int]
-    uploads: int
-    made: str
+    rows: Mapping[str, int]  # name of each collection of Ocelot -> its number of rows
+    uploads: int  # uploaded pictures
+    made: str  # when the backup was made, ISO 8601
 
 
 def backup(db: str | Path, file: str | Path, uploads: str | Path | None = None) -> Backup:
@@ -135,15 +121,14 @@ def backup(db: str | Path, file: str | Path, uploads: str | Path | None = None) 
             "files": len(found),
         }
         (staging / "backup.json").write_text(json.dumps(note, default=str), encoding="utf-8")
+        # Without `dereference`, hard links would be stored once: two files with one content.
         with (
             atomic_path(target, durable=True) as partial,
-            # Else two files with one content, if these are hard links, would be stored once.
             tarfile.open(partial, "w", dereference=True) as tar,
         ):
             for one in (staging / "backup.json", *found):
                 tar.add(one, one.relative_to(staging).as_posix())
-    count = sum(is_upload(one) for one in found)
-    return Backup(target, tuple(names), count, target.stat().st_size)
+    return Backup(target, tuple(names), sum(map(is_upload, found)), target.stat().st_size)
 
 
 def restore(file: str | Path, db: str | Path, uploads: str | Path | None = None) -> Restored:
@@ -171,9 +156,9 @@ def restore(file: str | Path, db: str | Path, uploads: str | Path | None = None)
         note = _extract(Path(file), staging)
         ready = (staging / "database").rename(staging / database.name)
         moved: dict[str, Path] = {}  # old folder of uploads -> new one
+        rows: dict[str, int] = {}
         for name, old in note["uploads"].items():
             moved.setdefault(old, _uploads_of(database, name, uploads))
-        rows = {}
         for name in note["uploads"]:
             with (
                 suppress(ConfigurationError),  # another program's collection
@@ -186,10 +171,8 @@ def restore(file: str | Path, db: str | Path, uploads: str | Path | None = None)
             folder = staging / "uploads" / str(number)
             for upload in _uploads_in(folder):
                 count += is_upload(upload)
-                place = new / upload.relative_to(folder)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                with atomic_path(place) as partial:  # what is there has the same content
-                    link_or_copy(upload, partial)
+                with atomic_path(new / upload.relative_to(folder)) as partial:
+                    link_or_copy(upload, partial)  # what is there has the same content
         ready.rename(database)
     return Restored(database, rows, count, note["made"])
 

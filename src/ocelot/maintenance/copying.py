@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from heapq import merge
+from itertools import groupby, islice
 
 import numpy as np
 
@@ -20,9 +21,8 @@ from ocelot.collection import Collection, Row
 from ocelot.errors import CollectionError, InputError
 from ocelot.indexing.patience import Patience
 from ocelot.indexing.pipeline import Progress
-from ocelot.maintenance.pairs import paired
 
-__all__ = ["CopyReport", "copy_collection"]
+__all__ = ["CopyReport", "copy_collection", "paired"]
 
 _BATCH = 1_000  # rows read and written at once
 _COMPARED = 500  # rows read back from both sides in the end
@@ -30,24 +30,14 @@ _COMPARED = 500  # rows read back from both sides in the end
 
 @dataclass(frozen=True)
 class CopyReport:
-    """What a copy did, in rows.
+    """What a copy did, in rows."""
 
-    Attributes:
-        found: Rows of the source.
-        copied: That the destination did not have.
-        updated: That it had with other values.
-        unchanged: That it had as they are.
-        extra: Rows of the destination that the source does not have; they stay.
-        compared: Rows read back from both sides, whose vectors are equal bit for bit.
-        seconds: Wall time.
-    """
-
-    found: int
-    copied: int
-    updated: int
-    unchanged: int
-    extra: int
-    compared: int
+    found: int  # of the source
+    copied: int  # that the destination did not have
+    updated: int  # that it had with other values
+    unchanged: int  # that it had as they are
+    extra: int  # that the source does not have; they stay
+    compared: int  # read back from both sides, with vectors that are equal bit for bit
     seconds: float
 
 
@@ -60,12 +50,7 @@ def copy_collection(
     """Copy all rows of a collection, with their vectors; safe to interrupt and to run again.
 
     Rows that the destination has already are not sent again; those with the same id and other
-    values are replaced. Afterwards the counts and a sample of the rows are compared.
-
-    Args:
-        source: It is only read. What others write to it meanwhile may or may not be copied.
-        destination: A collection of the same encoder.
-        progress: Called now and then from the calling thread.
+    values are replaced. What others write to the source meanwhile may or may not be copied.
 
     Raises:
         InputError: Both are the same collection.
@@ -104,6 +89,21 @@ def copy_collection(
     compared = _compare(source, destination, sum(counts.values()))
     found = sum(counts.values()) - counts["extra"]
     return CopyReport(found, **counts, compared=compared, seconds=time.perf_counter() - started)
+
+
+def paired(left: Iterable[Row], right: Iterable[Row]) -> Iterator[tuple[Row | None, Row | None]]:
+    """Pairs of rows with the same id, of rows in order of ids; None where one side has none.
+
+    >>> rows = [Row(id, {"/a.jpg": 1}, 9) for id in "abc"]
+    >>> [(a and a.id, b and b.id) for a, b in paired(rows[:2], rows[1:])]
+    [('a', None), ('b', 'b'), (None, 'c')]
+    """
+    first = ((row.id, 0, row) for row in left)
+    second = ((row.id, 1, row) for row in right)
+    both = merge(first, second, key=lambda entry: entry[:2])
+    for _, group in groupby(both, key=lambda entry: entry[0]):
+        found = {side: row for _, side, row in group}
+        yield found.get(0), found.get(1)
 
 
 def _compare(source: Collection, destination: Collection, expected: int) -> int:

@@ -29,12 +29,10 @@ def duplicate_groups(vectors: Matrix, threshold: float) -> Iterator[tuple[list[i
     """Group rows by cosine similarity; rows that are close to no other are left out.
 
     In their order, each row that is in no group yet starts one with all later rows that are in
-    none yet and have at least the threshold's similarity to it. Memory stays bounded: a block of
-    a matrix product at a time.
+    none yet and have at least the threshold's similarity to it.
 
     Args:
         vectors: Shape (n, dimension), of length 1; preferred rows first.
-        threshold: -1 to 1.
 
     Yields:
         The rows of a group, its first row first and the others by similarity; and their

@@ -30,22 +30,15 @@ __all__ = ["ImportReport", "export_rows", "identity_of", "import_rows"]
 _GROUP_BYTES = 32 * 2**20  # of vectors in a row group
 _BATCH = 1_000  # rows read at once
 _HASH = re.compile("[0-9a-f]{64}")
-_HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What became of the rows of a file.
-
-    Attributes:
-        found: Rows.
-        stored: Rows that are now in the collection.
-        failures: Rows that cannot be stored, with reasons.
-    """
+    """What became of the rows of a file."""
 
     found: int
-    stored: int
-    failures: tuple[Failure, ...] = ()
+    stored: int  # rows that are now in the collection
+    failures: tuple[Failure, ...] = ()  # rows that cannot be stored, with reasons
 
 
 def export_rows(
@@ -91,11 +84,7 @@ def export_rows(
 
 
 def identity_of(file: str | Path) -> EncoderIdentity:
-    """The encoder whose vectors a file holds.
-
-    Raises:
-        InputError: The file cannot be read, or `export_rows` did not write it.
-    """
+    """The encoder whose vectors a file of `export_rows` holds; `InputError` if it is none."""
     return _opened(file)[1]
 
 
@@ -123,20 +112,19 @@ def import_rows(
         found, stored, failures = 0, 0, list[Failure]()
         for batch in _batches(parquet, file):
             rows: dict[str, Row] = {}
-            records = batch.select([name for name in batch.schema.names if name != "vector"])
-            for record, vector in zip(records.to_pylist(), batch.column("vector"), strict=True):
+            records = batch.select([name for name in ROWS.names if name != "vector"]).to_pylist()
+            for record, vector in zip(records, batch.column("vector"), strict=True):
                 found += 1
                 try:
                     row = _row(record, vector, identity.dimension)
                     rows[row.id] = row
                     stored += 1
                 except (InputError, ValueError, TypeError) as error:
-                    reason = str(error).rstrip(".")
-                    failures.append(Failure(f"{file} row {found}", reason))
+                    failures.append(Failure(f"{file} row {found}", str(error).rstrip(".")))
             collection.upsert(rows.values())
             if progress is not None:
-                done = Progress(found, parquet.metadata.num_rows, 0, stored, len(failures))
-                progress(done)
+                total = parquet.metadata.num_rows
+                progress(Progress(found, total, 0, stored, len(failures)))
     if stored:
         collection.flush()
     return ImportReport(found, stored, tuple(failures))
@@ -165,19 +153,17 @@ def _opened(file: str | Path) -> tuple[pq.ParquetFile, EncoderIdentity]:
     try:
         given = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
         identity = EncoderIdentity.of_properties(given)
+        if schema.remove_metadata().equals(ROWS):
+            return parquet, identity
+        columns = ", ".join(f"{one.name} {one.type}" for one in schema)
+        wrong = f"has other columns than those of `ocelot export` ({columns}): export it again."
     except (KeyError, ValueError):
-        parquet.close()
-        raise InputError(
-            f"{file} does not say which encoder made its vectors, so it cannot be imported: take "
-            "a file that `ocelot export` wrote."
-        ) from None
-    if not schema.remove_metadata().equals(ROWS):
-        parquet.close()
-        raise InputError(
-            f"{file} has other columns than those of `ocelot export` "
-            f"({', '.join(f'{one.name} {one.type}' for one in schema)}): export it again."
+        wrong = (
+            "does not say which encoder made its vectors, so it cannot be imported: take a file "
+            "that `ocelot export` wrote."
         )
-    return parquet, identity
+    parquet.close()
+    raise InputError(f"{file} {wrong}")
 
 
 def _batches(parquet: pq.ParquetFile, file: str | Path) -> Iterator[pa.RecordBatch]:
@@ -203,8 +189,6 @@ def _row(record: dict[str, Any], vector: pa.ListScalar, dimension: int) -> Row:
     paths, metadata = (json_object(record[name]) for name in ("paths", "$meta"))
     if not all(type(one) is int and abs(one) < 2**63 for one in (*sizes, *paths.values())):
         raise InputError("its sizes and the times of its paths must be whole numbers of 64 bits")
-    if any(map(_HALF.search, paths)):
-        raise InputError("its paths hold half a surrogate pair, which cannot be stored")
     sha256 = metadata.pop("sha256", record["id"])
     if sha256 != record["id"] and not (isinstance(sha256, str) and _HASH.fullmatch(sha256)):
         raise InputError("its sha256 must be 64 hex digits")

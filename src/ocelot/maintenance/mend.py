@@ -22,23 +22,14 @@ __all__ = ["Mended", "mend"]
 
 @dataclass(frozen=True)
 class Mended:
-    """What `mend` did.
+    """What `mend` did."""
 
-    Attributes:
-        encoded: Pictures that were indexed.
-        relocated: Files that became further paths of items.
-        dropped: Paths of rows that were removed, as their files are gone.
-        removed: Rows that were removed, as they had no other path.
-        vectors: Rows that got new vectors.
-        failures: Files that cannot be indexed, with reasons.
-    """
-
-    encoded: int
-    relocated: int
-    dropped: int
-    removed: int
-    vectors: int
-    failures: tuple[Failure, ...]
+    encoded: int  # pictures that were indexed
+    relocated: int  # files that became further paths of items
+    dropped: int  # paths of rows that were removed, as their files are gone
+    removed: int  # rows that were removed, as they had no other path
+    vectors: int  # rows that got new vectors
+    failures: tuple[Failure, ...]  # files that cannot be indexed, with reasons
 
 
 def mend(
@@ -74,20 +65,19 @@ def mend(
     if files:
         report = index_images(files, collection, encoder, images, progress=progress)
     failures = list(report.failures)
+    replaced = 0
     for finding in changed:
         if (file := file_of(finding.path)) != finding.path and not os.path.exists(finding.path):
             failures.append(Failure(finding.path, f"{file} has changed; index it again"))
-    drops: defaultdict[str, set[str]] = defaultdict(set)  # id -> paths
-    for finding in found.of("gone", "away") if prune_missing else found.of("gone"):
-        drops[finding.id].add(finding.path)
-    replaced = 0
-    for finding in changed:
         if finding.id in own:
             try:
                 add_record(finding.path, collection, encoder, images, id=finding.id)
                 replaced += 1
             except InputError as error:
                 failures.append(Failure(finding.path, str(error).rstrip(".")))
+    drops: defaultdict[str, set[str]] = defaultdict(set)  # id -> paths
+    for finding in found.of("gone", "away") if prune_missing else found.of("gone"):
+        drops[finding.id].add(finding.path)
     with Writer(collection, images) as writer:
         for id, paths in drops.items():
             writer.update(id, Change(remove=paths))

@@ -17,7 +17,7 @@ from ocelot.encoders.base import Encoder
 from ocelot.images.store import ImageStore
 from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.indexing.writer import Change
-from ocelot.maintenance.pairs import paired
+from ocelot.maintenance.copying import paired
 from ocelot.types import Failure
 
 __all__ = ["ReindexReport", "reindex"]
@@ -29,33 +29,19 @@ _AHEAD = 3  # batches loaded before they are needed
 
 @dataclass(frozen=True)
 class ReindexReport:
-    """What became of the rows of a collection that was encoded again.
+    """What became of the rows of a collection that was encoded again."""
 
-    Attributes:
-        collection: Name of the new collection.
-        found: Rows of the old one.
-        encoded: Pictures encoded in this run.
-        unchanged: That an earlier run had encoded.
-        updated: Of these, with new paths or metadata.
-        failures: Pictures that cannot be read any more.
-        overlap: How many of the first 9 hits are the same in both, 0 to 1, on average over
-            `queries` stored pictures; None if there are fewer than two.
-        switched: Whether the name stands for the new collection now.
-        dropped: Names of old collections that were removed.
-        seconds: Wall time.
-    """
-
-    collection: str
-    found: int
-    encoded: int
-    unchanged: int
-    updated: int
-    failures: tuple[Failure, ...]
-    overlap: float | None
-    queries: int
-    switched: bool
-    dropped: tuple[str, ...]
-    seconds: float
+    collection: str  # name of the new one
+    found: int  # rows of the old one
+    encoded: int = 0  # in this run
+    unchanged: int = 0  # that an earlier run had encoded
+    updated: int = 0  # of these, with new paths or metadata
+    failures: tuple[Failure, ...] = ()  # pictures that cannot be read any more
+    overlap: float | None = None  # share of equal first hits; None with fewer than two queries
+    queries: int = 0  # stored pictures that were searched with for it
+    switched: bool = False  # whether the name stands for the new collection now
+    dropped: tuple[str, ...] = ()  # names of old collections that were removed
+    seconds: float = 0.0
 
 
 def reindex(
@@ -78,7 +64,9 @@ def reindex(
         if target.name == source.name:  # it was switched to already
             dropped = target.drop_older() if drop_old else ()
             total = target.count()
-            return ReindexReport(target.name, total, 0, total, 0, (), None, 0, True, dropped, 0.0)
+            return ReindexReport(
+                target.name, total, unchanged=total, switched=True, dropped=dropped
+            )
         passes = []
         for _ in range(2):
             run = _ReindexRun(target, encoder, images, batch_size, progress)
@@ -93,15 +81,15 @@ def reindex(
         return ReindexReport(
             target.name,
             last.found,
-            first.encoded + last.encoded,
-            first.unchanged,
-            first.updated + last.updated,
-            last.failures,
-            overlap,
-            queries,
-            switched,
-            target.drop_older() if switched and drop_old else (),
-            first.seconds + last.seconds,
+            encoded=first.encoded + last.encoded,
+            unchanged=first.unchanged,
+            updated=first.updated + last.updated,
+            failures=last.failures,
+            overlap=overlap,
+            queries=queries,
+            switched=switched,
+            dropped=target.drop_older() if switched and drop_old else (),
+            seconds=first.seconds + last.seconds,
         )
 
 

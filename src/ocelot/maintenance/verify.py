@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -38,43 +39,30 @@ Kind = Literal["gone", "away", "unreadable", "changed", "damaged", "unindexed", 
 class Finding:
     """One thing that is not as it should be.
 
-    Attributes:
-        kind: "gone": the file of a row is no longer in its folder. "away": the whole folder is
-            missing or empty, as that of a disk that is not mounted. "unreadable": the file of a
-            row cannot be read. "changed": it has other bytes than were indexed. "damaged": so it
-            has, with its old size and time. "unindexed": a picture has no row. "vector": a row
-            has another vector than its picture gets.
-        path: The file.
-        id: The item; "" for a picture without a row.
-        reason: Details.
+    The kinds: "gone": the file of a row is no longer in its folder. "away": the whole folder is
+    missing or empty, as that of a disk that is not mounted. "unreadable": the file of a row cannot
+    be read. "changed": it has other bytes than were indexed. "damaged": so it has, with its old
+    size and time. "unindexed": a picture has no row. "vector": a row has another vector than its
+    picture gets.
     """
 
     kind: Kind
-    path: str
-    id: str = ""
+    path: str  # of the file
+    id: str = ""  # of the item; "" for a picture without a row
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found.
+    """What `verify` found."""
 
-    Attributes:
-        rows, files: How many rows and picture files were compared.
-        lost: Rows of which no file has the picture.
-        findings: What is not as it should be; empty if all is well.
-        compared: Vectors that were computed again.
-        difference: The largest difference of one of their components; 0 to 2.
-        cosine: The lowest cosine similarity of such a vector with the stored one.
-    """
-
-    rows: int
-    files: int
-    lost: int
-    findings: tuple[Finding, ...]
-    compared: int
-    difference: float
-    cosine: float
+    rows: int  # that were compared
+    files: int  # that were compared
+    lost: int  # rows of which no file has the picture
+    findings: tuple[Finding, ...]  # what is not as it should be; empty if all is well
+    compared: int  # vectors that were computed again
+    difference: float  # the largest of one of their components; 0 to 2
+    cosine: float  # the lowest cosine similarity of such a vector with the stored one
 
     def of(self, *kinds: Kind) -> list[Finding]:
         """The findings of some kinds."""
@@ -124,15 +112,16 @@ def verify(
         if similarity < LEAST:
             reason = f"cosine similarity {similarity:.3f}"
             findings.append(Finding("vector", next(iter(row.paths)), row.id, reason))
-    findings.extend(check.unindexed())
+    unindexed = list(check.unindexed())
+    differences = [float(np.abs(_unit(row) - vector).max()) for row, vector in vectors]
     return Verification(
-        check.count,
-        len(check.stored) + sum(finding.kind == "unindexed" for finding in findings),
-        check.lost,
-        tuple(findings),
-        len(vectors),
-        max((float(np.abs(_unit(row) - vector).max()) for row, vector in vectors), default=0.0),
-        min(cosines, default=1.0),
+        rows=check.count,
+        files=len(check.stored) + len(unindexed),
+        lost=check.lost,
+        findings=(*findings, *unindexed),
+        compared=len(vectors),
+        difference=max(differences, default=0.0),
+        cosine=min(cosines, default=1.0),
     )
 
 
@@ -149,11 +138,8 @@ class _Check:
         self.findings: list[Finding] = []
         self.count = self.lost = 0
         self.stored: set[str] = set()  # paths of rows
-        self._collection = collection
-        self._roots = roots
-        self._full = full
+        self._collection, self._roots, self._full = collection, roots, full
         self._progress = progress
-        self._there: dict[str, bool] = {}  # by folder
 
     def rows(self) -> list[str]:
         """Compare each row with its files; return the ids of those whose picture is there."""
@@ -194,19 +180,12 @@ class _Check:
             if read_picture(path).id == row.sha256:
                 return None
         except (FileNotFoundError, NotADirectoryError):
-            there = self._is_there(os.path.dirname(file))
-            return Finding("gone" if there else "away", path, row.id)
+            return Finding("gone" if _has_any(os.path.dirname(file)) else "away", path, row.id)
         except OSError as error:
             return Finding("unreadable", path, row.id, error.strerror or str(error))
         except ImageError as error:
             return Finding("unreadable", path, row.id, error.reason)
         return Finding("damaged" if same else "changed", path, row.id)
-
-    def _is_there(self, folder: str) -> bool:
-        """Whether a folder has anything; the place where a disk is mounted is empty without it."""
-        if folder not in self._there:
-            self._there[folder] = bool(_names(folder))
-        return self._there[folder]
 
     def unindexed(self) -> Iterator[Finding]:
         """Picture files without a row; call `rows` first."""
@@ -218,10 +197,12 @@ class _Check:
 
     def _beside(self) -> Iterator[File | Failure]:
         for folder in sorted({os.path.dirname(path) for path in self.stored}):
-            names = [name for name in _names(folder) if not name.startswith(".")]
-            paths = [os.path.join(folder, name) for name in sorted(names)]
-            images = [path for path in paths if Path(path).suffix.lower() in SUFFIXES]
-            if files := list(filter(os.path.isfile, images)):
+            paths = [
+                os.path.join(folder, name)
+                for name in sorted(_names(folder))
+                if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+            ]
+            if files := list(filter(os.path.isfile, paths)):
                 yield from scan(files)
 
 
@@ -232,19 +213,25 @@ def compared(
 
     Rows whose pictures cannot be read or decoded are left out.
     """
-    ids = list(ids)
-    size = max(1, encoder.batch_size)
-    for start in range(0, len(ids), size):
+    waiting = iter(ids)
+    while some := list(islice(waiting, max(1, encoder.batch_size))):
         rows, inputs = [], []
-        for row in collection.get(ids[start : start + size]):
-            try:
+        for row in collection.get(some):
+            with suppress(ItemNotFound, ImageError):
                 image = images.original(row.item)
                 image.decoded(encoder.decode_side, keep=True)
-            except (ItemNotFound, ImageError):
-                continue
-            rows.append(row)
-            inputs.append(Input(image))
+                rows.append(row)
+                inputs.append(Input(image))
         yield from zip(rows, encoder.encode(inputs), strict=True)
+
+
+def _has_any(folder: str) -> bool:
+    """Whether a folder has anything; the place where a disk is mounted is empty without it."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(True for _ in entries)
+    except OSError:
+        return False
 
 
 def _names(folder: str) -> list[str]:

@@ -6,7 +6,6 @@ It needs the extra `mcp`.
 from ocelot.errors import requires_extra
 
 with requires_extra("mcp", "The MCP server"):
-    from ocelot.mcp.server import create_server
-    from ocelot.mcp.transports import add_mcp, serve_stdio
+    from ocelot.mcp.server import add_mcp, create_server, serve_stdio
 
 __all__ = ["add_mcp", "create_server", "serve_stdio"]

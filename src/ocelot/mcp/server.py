@@ -1,31 +1,32 @@
-"""The MCP server over a service: lists the tools, runs them, and puts errors into one sentence."""
+"""The MCP server over a service, on standard input and output or at /mcp of the web application.
+
+It lists the tools, runs them, and puts errors into one sentence.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI
+from mcp import types
 from mcp.server import Server
+from mcp.server.stdio import stdio_server
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
-from mcp.types import (
-    INVALID_PARAMS,
-    CallToolRequestParams,
-    CallToolResult,
-    ListToolsResult,
-    PaginatedRequestParams,
-    TextContent,
-    ToolAnnotations,
-)
-from mcp.types import Tool as Description
 from pydantic import ValidationError
+from starlette.routing import Route
 
 from ocelot import __version__
-from ocelot.mcp.tools import TOOLS, Tool
+from ocelot.mcp.tools import TOOLS
 from ocelot.service import Service
-from ocelot.web.api.problems import problem_of, stopping
+from ocelot.web.api.problems import invalid, problem_of, stopping
 
-__all__ = ["create_server"]
+__all__ = ["add_mcp", "create_server", "serve_stdio"]
 
 _INSTRUCTIONS = (
     "Searches a collection of pictures with a picture, a text, or both, and shows what it finds. "
@@ -36,23 +37,34 @@ _INSTRUCTIONS = (
 
 def create_server(service: Service) -> Server[Any]:
     """The MCP server, for any transport. The caller closes the service."""
-    tools = {tool.name: tool for tool in TOOLS}
 
-    async def list_tools(_: Any, __: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[_describe(tool) for tool in TOOLS])
+    async def list_tools(_: Any, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        annotations = types.ToolAnnotations(read_only_hint=True, open_world_hint=False)
+        tools = [
+            types.Tool(
+                name=name,
+                title=title,
+                description=inspect.getdoc(run),
+                input_schema=arguments.model_json_schema(),
+                annotations=annotations,
+            )
+            for name, (title, arguments, run) in TOOLS.items()
+        ]
+        return types.ListToolsResult(tools=tools)
 
-    async def call_tool(_: Any, asked: CallToolRequestParams) -> CallToolResult:
-        tool = tools.get(asked.name)
-        if tool is None:
-            known = f"There is no such tool: this server has {', '.join(tools)}."
-            raise MCPError(INVALID_PARAMS, known)
+    async def call_tool(_: Any, asked: types.CallToolRequestParams) -> types.CallToolResult:
+        if asked.name not in TOOLS:
+            known = f"There is no such tool: this server has {', '.join(TOOLS)}."
+            raise MCPError(types.INVALID_PARAMS, known)
+        _, arguments, run = TOOLS[asked.name]
         try:
             if service.closed:
                 raise stopping()
-            arguments = tool.arguments.model_validate(asked.arguments or {})
-            return CallToolResult(content=[*await tool.run(service, arguments)])
+            content = await run(service, arguments.model_validate(asked.arguments or {}))
+            return types.CallToolResult(content=[*content])
         except Exception as error:  # the SDK would send the text of any exception
-            return CallToolResult(content=[TextContent(text=_sentence(error))], is_error=True)
+            text = _sentence(error)
+            return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
 
     return Server(
         "ocelot",
@@ -64,19 +76,50 @@ def create_server(service: Service) -> Server[Any]:
     )
 
 
-def _describe(tool: Tool) -> Description:
-    return Description(
-        name=tool.name,
-        title=tool.title,
-        description=inspect.getdoc(tool.run),
-        input_schema=tool.arguments.model_json_schema(),
-        annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
-    )
-
-
 def _sentence(error: Exception) -> str:
     """What the HTTP API says of the same error."""
     if isinstance(error, ValidationError):
-        found = error.errors(include_url=False)
-        error = RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found])
+        return invalid(error, "call").detail
     return problem_of(error).detail
+
+
+def serve_stdio(service: Service, stop: Callable[[], None]) -> None:
+    """Serve one client until it closes standard input.
+
+    Meanwhile standard output is the client's: what is printed goes to standard error.
+
+    Args:
+        stop: Called at SIGINT and SIGTERM. It must end the process, as nothing can wake the thread
+            that waits for standard input.
+    """
+
+    async def run() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):  # Windows
+                asyncio.get_running_loop().add_signal_handler(number, stop)
+        server = create_server(service)
+        async with stdio_server() as (incoming, outgoing):
+            await server.run(incoming, outgoing, server.create_initialization_options())
+
+    asyncio.run(run())
+
+
+def add_mcp(app: FastAPI, service: Service) -> None:
+    """Serve MCP at /mcp (streamable HTTP, without sessions), while the application runs.
+
+    The application's middleware checks keys, hosts, origins and the size of bodies, as for every
+    path; the SDK's own checks of hosts and origins, which would need the same lists, are off.
+    """
+    manager = StreamableHTTPSessionManager(
+        create_server(service), stateless=True, max_request_body_size=service.limits.upload_bytes
+    )
+    outer = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(running: Any) -> AsyncIterator[Any]:
+        async with outer(running) as state, manager.run():
+            yield state
+
+    app.router.lifespan_context = lifespan
+    # Without sessions a GET would be a stream on which nothing ever comes.
+    app.router.routes.append(Route("/mcp", StreamableHTTPASGIApp(manager), methods=["POST"]))

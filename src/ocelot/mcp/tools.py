@@ -9,28 +9,26 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from mcp.types import ImageContent, TextContent
 from pydantic import BaseModel, Field
 
 from ocelot.collection import Facet
-from ocelot.errors import ImageError, ImageTooLarge, ItemNotFound
+from ocelot.errors import ImageError, ItemNotFound
 from ocelot.query import Query
 from ocelot.render import words
 from ocelot.score_calibration import LEAD_OVER
 from ocelot.service import MAX_TEXT, Service
 from ocelot.types import Hit
 from ocelot.web.api.dependencies import load_images
-from ocelot.web.api.requests import Base64, Filter, ImageData, ImageOfItem, ItemId
-from ocelot.web.api.requests.fields import Whole
+from ocelot.web.api.fields import Base64, Filter, ItemId, Whole
 
-__all__ = ["MAX_PICTURES", "TOOLS", "Tool"]
+__all__ = ["TOOLS"]
 
 Content = list[TextContent | ImageContent]
 
-MAX_PICTURES = 8  # in one answer
+_MAX_PICTURES = 8  # in one answer
 _SMALL, _LARGE = 256, 1024  # pixels of the longer side
 _MAX_HITS = 100  # in one answer, which a model must read
 _MAX_VALUE = 300  # characters of a field in a list; `show` gives all
@@ -54,7 +52,7 @@ class SearchArguments(_Arguments):
     image_id: ItemId | None = None
     """Id of an item whose picture to search with."""
     filter: Filter = None
-    limit: _Limit = MAX_PICTURES
+    limit: _Limit = _MAX_PICTURES
 
 
 class SimilarArguments(_Arguments):
@@ -62,7 +60,7 @@ class SimilarArguments(_Arguments):
 
     id: ItemId
     filter: Filter = None
-    limit: _Limit = MAX_PICTURES
+    limit: _Limit = _MAX_PICTURES
 
 
 class ShowArguments(_Arguments):
@@ -83,12 +81,7 @@ async def _search(service: Service, asked: SearchArguments) -> Content:
     the first hit fits at all: false means that nothing does and these are only the closest, null
     that it is not known. `score` is the cosine similarity, comparable within one answer only.
     """
-    images: list[ImageData | ImageOfItem] = []
-    if asked.image is not None:
-        _check_size(asked.image, service.limits.upload_bytes)
-        images.append(ImageData.model_construct(base64=asked.image))
-    if asked.image_id is not None:
-        images.append(ImageOfItem.model_construct(id=asked.image_id))
+    images = [one for one in (asked.image, asked.image_id) if one is not None]
     query = Query(await load_images(service, images), asked.text)
     answer = await service.search(
         query,
@@ -102,10 +95,9 @@ async def _search(service: Service, asked: SearchArguments) -> Content:
     said: dict[str, Any] = {}
     if ranking is not None:
         said = {"match": ranking.match, "reason": ranking.reason, "ranked_by": ranking.ranked_by}
-    notes = [note for note in (words.notice(ranking), words.unknown(result)) if note]
-    if notes:
+    if notes := [note for note in (words.notice(ranking), words.unknown(result)) if note]:
         said["notes"] = notes
-    return await _shown(service, result.hits[: asked.limit], said)
+    return await _shown(service, result.hits[: asked.limit], **said)
 
 
 async def _similar(service: Service, asked: SimilarArguments) -> Content:
@@ -114,14 +106,14 @@ async def _similar(service: Service, asked: SimilarArguments) -> Content:
     Answers with the items, the most similar first, and the pictures of the first eight.
     """
     hits = await service.similar(asked.id, limit=asked.limit, filter=asked.filter)
-    return await _shown(service, hits, {})
+    return await _shown(service, hits)
 
 
 async def _show(service: Service, asked: ShowArguments) -> Content:
     """Show an item: its picture, its size in pixels, and all its fields."""
     item = await service.get(asked.id)
-    facts: dict[str, Any] = {name: getattr(item, name) for name in ("id", "title")}
-    facts |= {"width": item.width, "height": item.height, "fields": dict(item.metadata)}
+    facts: dict[str, Any] = {"id": item.id, "title": item.title, "width": item.width}
+    facts |= {"height": item.height, "fields": dict(item.metadata)}
     picture = await _picture(service, item.id, _LARGE)
     if picture is None:
         return [_text({**facts, "notes": ["The picture cannot be read any more."]})]
@@ -131,48 +123,30 @@ async def _show(service: Service, asked: ShowArguments) -> Content:
 async def _stats(service: Service, asked: StatsArguments) -> Content:
     """Describe the collection: the number of items, and their fields, which filters can use."""
     overview = await service.overview()
-    return [
-        _text(
-            {
-                "collection": overview.info.name,
-                "items": overview.info.count,
-                "encoder": overview.info.encoder.name,
-                "fields": [_field(facet) for facet in overview.facets],
-                "fields_read_from": overview.sampled,
-            }
-        )
-    ]
+    facts = {
+        "collection": overview.info.name,
+        "items": overview.info.count,
+        "encoder": overview.info.encoder.name,
+        "fields": [_field(facet) for facet in overview.facets],
+        "fields_read_from": overview.sampled,
+    }
+    return [_text(facts)]
 
 
-@dataclass(frozen=True)
-class Tool:
-    """A tool: its name and title, the model of its arguments, and what it does."""
-
-    name: str
-    title: str
-    arguments: type[BaseModel]
-    run: Callable[[Service, Any], Awaitable[Content]]
-
-
-TOOLS = (
-    Tool("search", "Search pictures", SearchArguments, _search),
-    Tool("similar", "Find similar items", SimilarArguments, _similar),
-    Tool("show", "Show an item", ShowArguments, _show),
-    Tool("stats", "Describe the collection", StatsArguments, _stats),
-)
+# Title, arguments and function by name; the docstring of the function describes the tool.
+TOOLS: dict[str, tuple[str, type[BaseModel], Callable[[Service, Any], Awaitable[Content]]]] = {
+    "search": ("Search pictures", SearchArguments, _search),
+    "similar": ("Find similar items", SimilarArguments, _similar),
+    "show": ("Show an item", ShowArguments, _show),
+    "stats": ("Describe the collection", StatsArguments, _stats),
+}
 
 
-def _check_size(data: bytes, limit: int) -> None:
-    """Over HTTP the body has this limit; standard input has none."""
-    if len(data) > limit:
-        raise ImageTooLarge("the picture", f"it is larger than {limit / 2**20:g} MiB")
-
-
-async def _shown(service: Service, hits: Sequence[Hit], said: dict[str, Any]) -> Content:
+async def _shown(service: Service, hits: Sequence[Hit], **said: Any) -> Content:
     """Hits as text, and the pictures of the first ones, each after its rank."""
-    content: Content = [_text({**said, "hits": [_described(hit) for hit in hits]})]
-    first = hits[:MAX_PICTURES]
+    first = hits[:_MAX_PICTURES]
     pictures = await asyncio.gather(*(_picture(service, hit.id, _SMALL) for hit in first))
+    content: Content = [_text({**said, "hits": [_described(hit) for hit in hits]})]
     for hit, picture in zip(first, pictures, strict=True):
         if picture is not None:
             content += [TextContent(text=f"Picture of hit {hit.rank}:"), picture]

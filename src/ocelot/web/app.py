@@ -12,7 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from ocelot import __version__
 from ocelot.service import Service
 from ocelot.settings import Settings
-from ocelot.web.api import bulk, collection, encoding, health, items, more_search, search
+from ocelot.web.api import bulk, encoding, items, search, server
 from ocelot.web.api.openapi import complete
 from ocelot.web.api.problems import HANDLERS
 from ocelot.web.page import login
@@ -29,10 +29,8 @@ from ocelot.web.security.shutdown import Shutdown
 
 __all__ = ["create_app", "describe", "stop_streams"]
 
-# Forms first: the later one of two routes on a path is described.
 _ROUTERS = (
-    search.forms, search.router, more_search.router, items.forms, items.router, bulk.router,
-    encoding.router, collection.router, health.router, reference.router,
+    search.router, items.router, bulk.router, encoding.router, server.router, reference.router,
 )  # fmt: skip
 _TAGS = [
     {"name": "search", "description": "Find pictures by pictures and text."},
@@ -89,7 +87,8 @@ def create_app(
     if keys is not None:
         app.state.keys, app.state.sessions, app.state.attempts = keys, sessions, Attempts()
         app.include_router(login.router)
-    _describe(app, service.rerankers, locked=keys is not None)
+    schema = complete(app.openapi(), service.rerankers, locked=keys is not None)
+    app.openapi = lambda: schema  # type: ignore[method-assign]
     if page:
         app.include_router(create_page(service, shutdown))
     return app
@@ -106,15 +105,8 @@ def stop_streams(app: FastAPI) -> None:
 def describe(
     *, rerankers: Iterable[str] = ("llm", "fusion"), locked: bool = True
 ) -> dict[str, Any]:
-    """The OpenAPI description, without a server.
-
-    Args:
-        rerankers: Names of the rerankers.
-        locked: Whether an API key is needed.
-    """
-    app = _api()
-    _describe(app, rerankers, locked=locked)
-    return app.openapi()
+    """The OpenAPI description of a server with these rerankers, and with API keys if locked."""
+    return complete(_api().openapi(), tuple(rerankers), locked=locked)
 
 
 def _api(*middleware: Middleware) -> FastAPI:
@@ -135,8 +127,3 @@ def _api(*middleware: Middleware) -> FastAPI:
     for router in _ROUTERS:
         app.include_router(router)
     return app
-
-
-def _describe(app: FastAPI, rerankers: Iterable[str], *, locked: bool) -> None:
-    schema = complete(app.openapi(), tuple(rerankers), locked=locked)
-    app.openapi = lambda: schema  # type: ignore[method-assign]

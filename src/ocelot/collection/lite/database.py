@@ -37,12 +37,12 @@ class LocalDatabase:
     _open: dict[Path, LocalDatabase] = {}  # noqa: RUF012  (guarded by _lock)
 
     def __init__(self, path: Path, *, create: bool) -> None:
-        self.path = path
-        self.uri = path
+        self.path = self.uri = path
         self.read_only = False
         self.forgotten: set[str] = set()
         self._users = 0
-        self._is_ours = not _served_here(path)  # no program in this process has opened it itself
+        # Whether no program in this process has opened it itself.
+        self._is_ours = str(path) not in _manager()._servers
         self._seal = Seal(path)
         # Milvus Lite does not lock its log: two writes at once corrupt it.
         self._writing = threading.RLock()
@@ -53,31 +53,45 @@ class LocalDatabase:
                 self.check_writable()
             with self._held:
                 self._held.enter_context(locked(path, shared=self.read_only))
-                self._check()
+                if damages := self._seal.check():
+                    raise damaged(path, damages)
                 if self.read_only:
                     self.uri = self._view()
                     self._held = self._held.pop_all()  # the lock and the view last until `close`
+                else:
+                    with suppress(OSError):
+                        self._seal.remove_leftovers()
 
     @classmethod
     def open(cls, path: Path, *, create: bool) -> LocalDatabase:
-        """Open a database, or use the one that is open.
-
-        Args:
-            create: Whether the caller wants to write.
+        """Open a database, or use the one that is open; `create` says whether to write.
 
         Raises:
-            DatabaseUnavailable: It is damaged, in use by another process, or read-only and
-                `create` is set.
+            DatabaseUnavailable: It is damaged, in use by another process, or read-only.
+            Exception: Milvus Lite does not start.
         """
         with cls._lock:
             self = cls._open.get(path) or cls(path, create=create)
             if create:
                 self.check_writable()
-            # Two threads that let pymilvus start it start two, of which one is refused.
-            _manager().start_and_get_uri(str(self.uri))
+            try:
+                self._start()
+            except BaseException:
+                if not self._users:
+                    self._held.close()
+                raise
             cls._open[path] = self
             self._users += 1
             return self
+
+    def _start(self) -> None:
+        """Start Milvus Lite, unless it runs; raises whatever keeps it from that."""
+        folder = str(self.uri)
+        if _manager().start_and_get_uri(folder) is None:  # it does not say why
+            from milvus_lite.adapter.grpc.server import start_server_in_thread
+
+            server = start_server_in_thread(data_dir=folder, host="127.0.0.1", port=0)
+            _manager()._servers[folder] = server
 
     def close(self) -> None:
         """Stop Milvus Lite and seal the files when the last user closes."""
@@ -128,31 +142,21 @@ class LocalDatabase:
                 sink.close()
         self.forgotten.add(collection)
 
-    def _check(self) -> None:
-        if damages := self._seal.check():
-            raise damaged(self.path, damages)
-        if not self.read_only:
-            with suppress(OSError):
-                self._seal.remove_leftovers()
-
     def _view(self) -> Path:
         """A folder of links to the files. Milvus Lite replaces or removes links, never files."""
+        files = [self.path / "aliases.json"]
+        for folder in collection_folders(self.path):
+            names = ("schema.json", "manifest.json", *folder.logs(), *folder.segments())
+            files += [folder.path / name for name in names]
         places = {Path(tempfile.gettempdir()), *filter(Path.is_dir, [Path("/dev/shm")])}
         roomiest = max(places, key=lambda place: shutil.disk_usage(place).free)
         try:
-            folder = self._held.enter_context(
-                tempfile.TemporaryDirectory(prefix="ocelot-", dir=roomiest)
-            )
-            view = Path(folder) / self.path.name
-            for collection in collection_folders(self.path):
-                files = ("schema.json", "manifest.json")
-                for file in (*files, *collection.logs(), *collection.segments()):
-                    link = view / "collections" / collection.name / file
-                    if (collection.path / file).exists():
-                        link.parent.mkdir(parents=True, exist_ok=True)
-                        link.symlink_to(collection.path / file)
-            if (aliases := self.path / "aliases.json").exists():
-                (view / aliases.name).symlink_to(aliases)
+            made = tempfile.TemporaryDirectory(prefix="ocelot-", dir=roomiest)
+            view = Path(self._held.enter_context(made)) / self.path.name
+            for file in filter(Path.exists, files):
+                link = view / file.relative_to(self.path)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(file)
         except OSError as error:
             raise DatabaseUnavailable(
                 f"The database {self.path} is read-only or its disk is full, and it cannot be "
@@ -200,11 +204,6 @@ def _manager() -> Any:
     return server_manager_instance
 
 
-def _served_here(path: Path) -> bool:
-    """Whether a program in this process has the database open by itself."""
-    return str(path) in _manager()._servers
-
-
 def _is_writable(path: Path) -> bool:
     lock = path / "LOCK"
     return os.access(path, os.W_OK) and (os.access(lock, os.W_OK) or not lock.exists())
@@ -224,11 +223,10 @@ def _is_full(path: Path) -> bool:
 def locked(database: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold the lock of Milvus Lite, so that no other process opens the database meanwhile.
 
+    Raises a `DatabaseUnavailable` if one has it open.
+
     Args:
         shared: Let other readers hold it at the same time; needs no permission to write.
-
-    Raises:
-        DatabaseUnavailable: Another process has the database open.
     """
     with _flock(database / "LOCK", shared=shared, wait=False):
         yield
@@ -239,13 +237,11 @@ def unwritten(database: Path, *, writes: bool = False) -> Iterator[None]:
     """Wait until nobody writes a row to a database, and keep it so; for a backup.
 
     The process that has the database open holds this lock only during each write. What Milvus
-    Lite does in the background, merging data files, goes on.
+    Lite does in the background, merging data files, goes on. Raises an `OSError` if the lock
+    cannot be taken, as on a full disk.
 
     Args:
         writes: Whether the caller is the one who writes.
-
-    Raises:
-        OSError: The lock cannot be taken, as on a full disk.
     """
     file = database / "WRITE"
     if not file.exists() and os.access(database, os.W_OK):

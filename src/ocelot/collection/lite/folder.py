@@ -23,25 +23,15 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 __all__ = [
-    "CollectionFolder",
-    "Manifest",
-    "UnknownFormat",
-    "collection_folders",
-    "first_sequence",
-    "json_object",
-    "last_sequence",
-    "log_number",
-    "read_log",
-    "row_count",
-]
+    "CollectionFolder", "Manifest", "UnknownFormat", "collection_folders", "json_object",
+    "log_number", "read_log", "sequences",
+]  # fmt: skip
 
 _FORMAT = 2
 _LOG = re.compile(r"wal/wal_(?:data|delta)_(\d+)\.arrow")
@@ -56,53 +46,40 @@ class UnknownFormat(Exception):
 class Manifest:
     """What `manifest.json` says.
 
-    Raises:
-        UnknownFormat: It has another format.
-        ValueError: It is not a manifest.
+    Attributes:
+        version: Counts the saves of the manifest.
+        last_sequence: Sequence number of the newest row or deletion in the files.
+        first_log: Number of the first log that the files do not hold yet.
+        files: Data and delta files, relative to the folder of the collection.
     """
 
     text: str
+    content: dict[str, Any]
+    version: int
+    last_sequence: int
+    first_log: int
+    files: tuple[str, ...]
 
-    def __post_init__(self) -> None:
+    @classmethod
+    def parse(cls, text: str) -> Manifest:
+        """Raises `UnknownFormat` if it has another format, `ValueError` if it is no manifest."""
+        content = json_object(text)
         try:
-            if self.content["manifest_format_version"] != _FORMAT:
+            if content["manifest_format_version"] != _FORMAT:
                 raise UnknownFormat
-            _ = self.version, self.last_sequence, self.first_log
-            elsewhere = [file for file in self.files if not _SEGMENT.fullmatch(file)]
+            files = tuple(
+                f"partitions/{partition}/{file}"
+                for partition, kinds in content["partitions"].items()
+                for kind in ("data_files", "delta_files")
+                for file in kinds[kind]
+            )
+            version, sequence = int(content["version"]), int(content["current_seq"])
+            first_log = int(content["active_wal_number"] or 0)
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"not a manifest ({error})") from error
-        if elsewhere:  # repair writes and removes what a manifest names
-            raise ValueError(f"names the file {elsewhere[0]}")
-
-    @cached_property
-    def content(self) -> dict[str, Any]:
-        """The parsed text."""
-        return json_object(self.text)
-
-    @property
-    def version(self) -> int:
-        """Counts the saves of the manifest."""
-        return int(self.content["version"])
-
-    @property
-    def last_sequence(self) -> int:
-        """Sequence number of the newest row or deletion in the files."""
-        return int(self.content["current_seq"])
-
-    @property
-    def first_log(self) -> int:
-        """Number of the first log that the files do not hold yet."""
-        return int(self.content["active_wal_number"] or 0)
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Data and delta files, relative to the folder of the collection."""
-        return tuple(
-            f"partitions/{partition}/{file}"
-            for partition, kinds in self.content["partitions"].items()
-            for kind in ("data_files", "delta_files")
-            for file in kinds[kind]
-        )
+        for file in files:  # repair writes and removes what a manifest names
+            _matched(_SEGMENT, file)
+        return cls(text, content, version, sequence, first_log, files)
 
 
 @dataclass(frozen=True)
@@ -117,13 +94,9 @@ class CollectionFolder:
         return self.path.name
 
     def manifest(self, file: str = "manifest.json") -> Manifest | None:
-        """The manifest; None if there is no such file.
-
-        Raises:
-            UnknownFormat, ValueError: It cannot be read.
-        """
+        """The manifest; None if there is no such file. Raises as `Manifest.parse`."""
         text = self.text(file)
-        return None if text is None else Manifest(text)
+        return None if text is None else Manifest.parse(text)
 
     def text(self, file: str) -> str | None:
         """Content of a text file; None if it is missing. Raises `ValueError` if it is not UTF-8."""
@@ -170,14 +143,10 @@ def log_number(file: str) -> int:
     return int(_matched(_LOG, file)[1])
 
 
-def first_sequence(file: str) -> int:
-    """The lowest sequence number in a data or delta file, as its name says."""
-    return int(_matched(_SEGMENT, file)[2])
-
-
-def last_sequence(file: str) -> int:
-    """A number that no sequence number in a data or delta file exceeds, as its name says."""
-    return int(_matched(_SEGMENT, file)[3])
+def sequences(file: str) -> tuple[int, int]:
+    """The lowest and the highest sequence number in a data or delta file, as its name says."""
+    match = _matched(_SEGMENT, file)
+    return int(match[2]), int(match[3])
 
 
 def _matched(pattern: re.Pattern[str], file: str) -> re.Match[str]:
@@ -185,11 +154,6 @@ def _matched(pattern: re.Pattern[str], file: str) -> re.Match[str]:
     if not match:
         raise ValueError(f"the file {file!r} has another name")
     return match
-
-
-def row_count(file: Path) -> int:
-    """How many rows a data or delta file holds, by its footer. Raises `ValueError`, `OSError`."""
-    return int(pq.read_metadata(file).num_rows)
 
 
 def read_log(file: Path) -> tuple[list[pa.RecordBatch], bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,11 +22,10 @@ from ocelot.collection.lite.folder import (
     Manifest,
     UnknownFormat,
     collection_folders,
-    first_sequence,
     json_object,
-    last_sequence,
     log_number,
     read_log,
+    sequences,
 )
 from ocelot.collection.lite.seal import CollectionSeal, Damage, Seal, file_seal, log_damage
 from ocelot.errors import CollectionNotFound, ConfigurationError, StorageError
@@ -37,30 +36,18 @@ __all__ = ["Loss", "Repair", "repair"]
 
 @dataclass(frozen=True)
 class Loss:
-    """What could not be saved.
-
-    Attributes:
-        collection: Name of the collection.
-        reason: What was lost, as a sentence.
-        pictures: Paths of the pictures whose rows were lost, as far as they can be read.
-    """
+    """What could not be saved."""
 
     collection: str
-    reason: str
-    pictures: tuple[str, ...] = ()
+    reason: str  # a sentence
+    pictures: tuple[str, ...] = ()  # paths of lost rows, as far as they can be read
 
 
 @dataclass(frozen=True)
 class Repair:
-    """What `repair` did.
+    """What `repair` did."""
 
-    Attributes:
-        copy: Copy of the damaged database; None if there was no damage and nothing was done.
-        damages: What was damaged.
-        losses: What could not be saved.
-    """
-
-    copy: Path | None
+    copy: Path | None  # of the damaged database; None if nothing was damaged
     damages: tuple[Damage, ...] = ()
     losses: tuple[Loss, ...] = ()
 
@@ -68,11 +55,7 @@ class Repair:
 def repair(uri: str) -> Repair:
     """Repair a local database in its place, after a copy of it is made beside it.
 
-    Everything that the seal or the files themselves confirm is kept. Index files are removed;
-    Milvus Lite makes them again.
-
-    Args:
-        uri: The path of the database.
+    Everything that the seal or the files themselves confirm is kept.
 
     Raises:
         ConfigurationError: It is not a path.
@@ -131,44 +114,47 @@ class _Salvage:
 
     def __init__(self, folder: CollectionFolder, sealed: CollectionSeal | None) -> None:
         self.folder = folder
-        self.sealed = sealed
+        self.sealed = sealed or CollectionSeal("", "", {}, {})
+        self.is_sealed = sealed is not None
         self.losses: list[Loss] = []
 
     def run(self) -> list[Loss]:
         """Repair the folder; return what could not be saved."""
-        if self._restore_schema():
-            # The sealed one comes first: it wins over one of the same version.
-            newest = max(self._manifests(), key=lambda one: one.version, default=None)
-            kept = [file for file in self._files(newest) if self._keep(file)]
-            for log in self._logs(newest):
-                self._keep_log(log)
-            for index in self.folder.indexes():
-                remove(self.folder.path / index)
-            self._write_manifest(newest, kept)
+        if not self._restore_schema():
+            shutil.rmtree(self.folder.path)
+            self._lost("Its schema is lost, so the collection was removed; the copy has its files.")
+            return self.losses
+        manifest = self._newest_manifest()
+        kept = [file for file in self._files(manifest) if self._keep(file)]
+        first_log = manifest.first_log if manifest else 0
+        sealed_logs = {log for log in self.sealed.logs if log_number(log) >= first_log}
+        for log in sorted({*self.folder.logs(), *sealed_logs}):
+            self._keep_log(log)
+        for index in self.folder.indexes():
+            remove(self.folder.path / index)
+        self._write_manifest(manifest, kept)
         return self.losses
 
     def _lost(self, reason: str, pictures: Iterable[str] = ()) -> None:
         self.losses.append(Loss(self.folder.name, reason, tuple(pictures)))
 
     def _restore_schema(self) -> bool:
-        if self.sealed:
+        if self.is_sealed:
             _write(self.folder.path / "schema.json", self.sealed.schema)
             return True
-        try:
+        with suppress(ValueError):
             json_object(self.folder.text("schema.json") or "")
-        except ValueError:
-            shutil.rmtree(self.folder.path)
-            self._lost("Its schema is lost, so the collection was removed; the copy has its files.")
-            return False
-        return True
+            return True
+        return False
 
-    def _manifests(self) -> list[Manifest]:
-        found = [Manifest(self.sealed.manifest)] if self.sealed and self.sealed.manifest else []
+    def _newest_manifest(self) -> Manifest | None:
+        # The sealed one comes first: it wins over one of the same version.
+        found = [Manifest.parse(self.sealed.manifest)] if self.sealed.manifest else []
         for file in ("manifest.json", "manifest.json.prev"):
             with suppress(ValueError, UnknownFormat):
                 if manifest := self.folder.manifest(file):
                     found.append(manifest)
-        return found
+        return max(found, key=lambda one: one.version, default=None)
 
     def _files(self, manifest: Manifest | None) -> list[str]:
         """The data and delta files to keep: those that are named, and newer ones.
@@ -180,18 +166,16 @@ class _Salvage:
         if manifest is None:
             self._lost("No manifest can be read: pictures that were deleted may be there again.")
             return on_disk
-        named = list(manifest.files)
-        unnamed = [file for file in on_disk if file not in named]
-        if set(named) <= set(on_disk):
-            unnamed = [f for f in unnamed if first_sequence(f) > manifest.last_sequence]
+        unnamed = [file for file in on_disk if file not in manifest.files]
+        if set(manifest.files) <= set(on_disk):
+            unnamed = [file for file in unnamed if sequences(file)[0] > manifest.last_sequence]
         elif unnamed:
             self._lost("Unnamed files were kept: pictures that were deleted may be there again.")
-        return named + unnamed
+        return [*manifest.files, *unnamed]
 
     def _keep(self, file: str) -> bool:
         """Keep what can be read of a data or delta file."""
-        path = self.folder.path / file
-        sealed = self.sealed.files.get(file) if self.sealed else None
+        path, sealed = self.folder.path / file, self.sealed.files.get(file)
         what = "deletions" if "/delta/" in file else "pictures"
         name = f"{file} ({sealed.rows:,} {what})" if sealed else f"{file} ({what})"
         if not path.is_file():
@@ -214,15 +198,9 @@ class _Salvage:
             self._lost(f"{name} has changed: {kept}.", pictures)
         return True
 
-    def _logs(self, manifest: Manifest | None) -> list[str]:
-        sealed = self.sealed.logs if self.sealed else {}
-        first = manifest.first_log if manifest else 0
-        return sorted({*self.folder.logs(), *(f for f in sealed if log_number(f) >= first)})
-
     def _keep_log(self, file: str) -> None:
         """Keep a log up to its first record that cannot be read."""
-        path = self.folder.path / file
-        sealed = self.sealed.logs.get(file) if self.sealed else None
+        path, sealed = self.folder.path / file, self.sealed.logs.get(file)
         damage = log_damage(path, sealed) if sealed else ""
         batches, whole = read_log(path)
         if whole and not damage:
@@ -235,7 +213,7 @@ class _Salvage:
                     stream.write_table(table)
         else:
             remove(path)
-        if damage or not self.sealed:  # else it has only a record that was never acknowledged
+        if damage or not self.is_sealed:  # else it has only a record that was never acknowledged
             rows = sum(table.num_rows for table, _ in parts)
             kept = f": {rows:,} rows of it look right and were kept" if rows else ""
             self._lost(
@@ -243,21 +221,22 @@ class _Salvage:
                 (picture for _, pictures in parts for picture in pictures),
             )
 
-    def _write_manifest(self, manifest: Manifest | None, files: Sequence[str]) -> None:
-        content: dict[str, Any] = dict(manifest.content) if manifest else {}
+    def _write_manifest(self, manifest: Manifest | None, files: list[str]) -> None:
+        old = manifest.content if manifest else {}
         partitions: dict[str, dict[str, list[str]]] = {
             name: {"data_files": [], "delta_files": []}
-            for name in content.get("partitions", {"_default": {}})
+            for name in old.get("partitions", {"_default": {}})
         }
         for file in files:
             _, partition, kind, name = file.split("/")
             kinds = partitions.setdefault(partition, {"data_files": [], "delta_files": []})
             kinds[f"{kind}_files"].append(f"{kind}/{name}")
-        content |= {
+        content = {
+            **old,
             "manifest_format_version": 2,
-            "version": content.get("version", 0) + 1,
-            "current_seq": max([content.get("current_seq", 0), *map(last_sequence, files)]),
-            "active_wal_number": content.get("active_wal_number"),
+            "version": (manifest.version if manifest else 0) + 1,
+            "current_seq": max([old.get("current_seq", 0), *(sequences(f)[1] for f in files)]),
+            "active_wal_number": old.get("active_wal_number"),
             "partitions": partitions,
         }
         _write(self.folder.path / "manifest.json", json.dumps(content, indent=2))

@@ -21,22 +21,23 @@ from __future__ import annotations
 import json
 import logging
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter
 
 from ocelot.collection.lite.folder import (
     CollectionFolder,
     Manifest,
     UnknownFormat,
     collection_folders,
-    first_sequence,
     json_object,
     log_number,
     read_log,
-    row_count,
+    sequences,
 )
 from ocelot.files import remove, write_atomic
 
@@ -58,35 +59,25 @@ class FileSeal:
 
 @dataclass(frozen=True)
 class CollectionSeal:
-    """The files of one collection.
+    """The files of one collection, by their paths in its folder."""
 
-    Attributes:
-        schema, manifest: Content of the files.
-        files: Data, delta and index files by their paths in the folder of the collection.
-        logs: The acknowledged beginning of each file of the log.
-    """
+    schema: str  # content of the file
+    manifest: str  # content of the file; "" if there is none
+    files: dict[str, FileSeal]  # data, delta and index files
+    logs: dict[str, FileSeal]  # the acknowledged beginning of each file of the log
 
-    schema: str
-    manifest: str
-    files: Mapping[str, FileSeal]
-    logs: Mapping[str, FileSeal]
+
+_CONTENT = TypeAdapter(dict[str, CollectionSeal])
 
 
 @dataclass(frozen=True)
 class Damage:
-    """One file that is not what it should be.
+    """One file that is not what it should be."""
 
-    Attributes:
-        collection: Name of the collection; "" for the database.
-        file: Path in the folder of the collection.
-        reason: What is wrong, as the rest of a sentence.
-        rows: The rows that the file held, if that is known.
-    """
-
-    collection: str
-    file: str
-    reason: str
-    rows: int = 0
+    collection: str  # its name; "" for the database
+    file: str  # path in the folder of the collection
+    reason: str  # the rest of a sentence
+    rows: int = 0  # that the file held, if that is known
 
     def __str__(self) -> str:
         rows = f" ({self.rows:,} rows)" if self.rows else ""
@@ -96,11 +87,7 @@ class Damage:
 
 
 class Seal:
-    """The seal of one database, and the checksums that this process has computed.
-
-    Args:
-        database: The folder.
-    """
+    """The seal of one database, and the checksums that this process has computed."""
 
     def __init__(self, database: Path) -> None:
         self.database = database
@@ -112,8 +99,7 @@ class Seal:
     def read(self) -> dict[str, CollectionSeal] | None:
         """The sealed collections by name; None if there is no seal.
 
-        Raises:
-            OSError, ValueError: The seal cannot be read, or it has changed.
+        Raises `OSError` or `ValueError` if it cannot be read, or has changed.
         """
         if not self.path.exists():
             return None
@@ -121,20 +107,23 @@ class Seal:
         if checksum != b"%08x" % zlib.crc32(content):
             raise ValueError("another checksum")
         self._written = content
+        sealed = _CONTENT.validate_json(content)
         try:
-            return {name: _collection_seal(one) for name, one in json_object(content).items()}
-        except (KeyError, TypeError, AttributeError, UnknownFormat) as error:
+            for one in sealed.values():  # repair writes and removes what they name
+                if one.manifest:
+                    Manifest.parse(one.manifest)
+                for file in one.logs:
+                    log_number(file)
+        except UnknownFormat as error:
             raise ValueError("not a seal") from error
+        return sealed
 
     def write(self, *, durable: bool = False) -> None:
         """Seal the files as they are now. Nobody may write to the database meanwhile.
 
         If that is not possible, as on a full disk, the old seal stays: it is older than the
-        files, which is allowed.
-
-        Raises:
-            OSError: There is no old seal. Without one, a log that a full disk has cut looks like
-                damage.
+        files, which is allowed. Without an old one, this raises the `OSError`: a log that a full
+        disk has cut would look like damage.
         """
         self._logs = {file: one for file, one in self._logs.items() if file.exists()}
         for _ in range(3):
@@ -173,11 +162,7 @@ class Seal:
         )
 
     def check(self) -> list[Damage]:
-        """Compare the files with the seal; return what is damaged.
-
-        A database without a seal, made by another program, is checked as far as its own files
-        say what they should be.
-        """
+        """Compare the files with the seal, or with each other if there is none."""
         try:
             found = self.read()
         except PermissionError:
@@ -208,8 +193,9 @@ class Seal:
         self, folder: CollectionFolder, sealed: CollectionSeal | None, *, is_sealed: bool
     ) -> Iterator[Damage]:
         name = folder.name
-        yield from self._check_schema(folder, sealed)
-        before = Manifest(sealed.manifest) if sealed and sealed.manifest else None
+        if reason := _schema_damage(folder, sealed):
+            yield Damage(name, "schema.json", reason)
+        before = Manifest.parse(sealed.manifest) if sealed and sealed.manifest else None
         try:
             manifest = folder.manifest()
         except UnknownFormat:
@@ -228,9 +214,11 @@ class Seal:
                 yield Damage(name, "manifest.json", "has changed")
         named = manifest.files if manifest else ()
         for file in named:
-            yield from self._check_file(folder, file, sealed.files.get(file) if sealed else None)
+            one = sealed.files.get(file) if sealed else None
+            if reason := self._damage(folder.path / file, one):
+                yield Damage(name, file, reason, one.rows if one else 0)
         newest = manifest.last_sequence if manifest else 0
-        late = [f for f in folder.segments() if f not in named and first_sequence(f) > newest]
+        late = [f for f in folder.segments() if f not in named and sequences(f)[0] > newest]
         if late and not folder.logs():  # a flush writes them before the manifest names them
             yield Damage(name, "manifest.json", f"does not name the newer file {late[0]}")
         first = manifest.first_log if manifest else 0
@@ -242,34 +230,16 @@ class Seal:
                 if not read_log(folder.path / file)[1]:
                     yield Damage(name, file, "is cut or has changed")
 
-    def _check_schema(
-        self, folder: CollectionFolder, sealed: CollectionSeal | None
-    ) -> Iterator[Damage]:
-        try:
-            text = folder.text("schema.json")
-            _ = json_object("{}" if text is None else text)
-        except ValueError:
-            yield Damage(folder.name, "schema.json", "cannot be read")
-            return
-        if text is None and (sealed or folder.segments() or folder.logs()):
-            yield Damage(folder.name, "schema.json", "is missing")
-        elif sealed and text != sealed.schema:
-            yield Damage(folder.name, "schema.json", "has changed")
-
-    def _check_file(
-        self, folder: CollectionFolder, file: str, sealed: FileSeal | None
-    ) -> Iterator[Damage]:
-        rows = sealed.rows if sealed else 0
-        path = folder.path / file
+    def _damage(self, path: Path, sealed: FileSeal | None) -> str:
+        """What is wrong with a data or delta file, as the rest of a sentence; else ""."""
         try:
             if not path.is_file():
-                yield Damage(folder.name, file, "is missing", rows)
-            elif self._checksum(path) != sealed and sealed:
-                yield Damage(folder.name, file, "has changed", rows)
+                return "is missing"
+            return "has changed" if self._checksum(path) != sealed and sealed else ""
         except PermissionError:
             raise
         except (OSError, ValueError):
-            yield Damage(folder.name, file, "cannot be read", rows)
+            return "cannot be read"
 
     def remove_leftovers(self) -> None:
         """Remove index files that the seal does not confirm, and logs that the files hold already.
@@ -282,7 +252,10 @@ class Seal:
             files = sealed[folder.name].files if folder.name in sealed else {}
             for file in folder.indexes():
                 path = folder.path / file
-                if not self._is_sealed(path, files.get(file)):
+                confirmed = False
+                with suppress(OSError):
+                    confirmed = self._checksum(path) == files.get(file)
+                if not confirmed:
                     log.info("The index file %s is made again.", path)
                     remove(path)
             with suppress(UnknownFormat):
@@ -290,12 +263,6 @@ class Seal:
                 for file in folder.logs():
                     if manifest and log_number(file) < manifest.first_log:
                         remove(folder.path / file)
-
-    def _is_sealed(self, file: Path, sealed: FileSeal | None) -> bool:
-        try:
-            return self._checksum(file) == sealed
-        except OSError:
-            return False
 
     def _checksum(self, file: Path) -> FileSeal:
         """Checksum of a data, delta or index file; remembered while its time stays the same."""
@@ -316,25 +283,21 @@ class Seal:
         return self._logs[file]
 
 
-def _collection_seal(content: Mapping[str, Any]) -> CollectionSeal:
-    files, logs = (
-        {file: FileSeal(**one) for file, one in content[kind].items()} for kind in ("files", "logs")
-    )
-    if content["manifest"]:
-        Manifest(content["manifest"])
-    for file in logs:  # repair writes and removes these
-        log_number(file)
-    return CollectionSeal(content["schema"], content["manifest"], files, logs)
+def _schema_damage(folder: CollectionFolder, sealed: CollectionSeal | None) -> str:
+    try:
+        text = folder.text("schema.json")
+        json_object("{}" if text is None else text)
+    except ValueError:
+        return "cannot be read"
+    if text is None and (sealed or folder.segments() or folder.logs()):
+        return "is missing"
+    return "has changed" if sealed and text != sealed.schema else ""
 
 
 def file_seal(file: Path) -> FileSeal:
-    """The seal of a data, delta or index file.
-
-    Raises:
-        OSError, ValueError: It cannot be read.
-    """
+    """The seal of a data, delta or index file. Raises `OSError` or `ValueError`."""
     size = file.stat().st_size
-    rows = row_count(file) if file.suffix == ".parquet" else 0
+    rows = pq.read_metadata(file).num_rows if file.suffix == ".parquet" else 0
     return FileSeal(size, _crc32(file, 0, 0, size), rows)
 
 

@@ -68,14 +68,14 @@ def _copied(database: Path, copy: Path) -> bool:
         if (database / "seal.json").exists():
             shutil.copy2(database / "seal.json", copy)
         texts, logs = before = _state(database)
-        for file, text in texts.items():
+        for file in (*texts, *logs):
             (copy / file).parent.mkdir(parents=True, exist_ok=True)
+        for file, text in texts.items():
             (copy / file).write_bytes(text)
             if file.name == "manifest.json":
-                for segment in Manifest(text.decode()).files:
+                for segment in Manifest.parse(text.decode()).files:
                     link_or_copy(database / file.parent / segment, copy / file.parent / segment)
         for file in logs:
-            (copy / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(database / file, copy / file)
         return _state(database) == before
     except FileNotFoundError:  # Milvus Lite has merged data files, and removed the old ones
@@ -84,15 +84,13 @@ def _copied(database: Path, copy: Path) -> bool:
 
 def _state(database: Path) -> tuple[dict[Path, bytes], dict[Path, int]]:
     """The small files, which are replaced as a whole, and the sizes of the logs."""
-    small = [
-        *database.glob("*.json"),
-        *database.glob("collections/*/schema.json"),
-        *database.glob("collections/*/manifest.json"),
-    ]
+    small = [file for file in database.glob("*.json") if file.name != "seal.json"]
+    small += database.glob("collections/*/schema.json")
+    small += database.glob("collections/*/manifest.json")
     logs = [folder.path / file for folder in collection_folders(database) for file in folder.logs()]
     return (
-        {f.relative_to(database): f.read_bytes() for f in small if f.name != "seal.json"},
-        {f.relative_to(database): f.stat().st_size for f in logs},
+        {file.relative_to(database): file.read_bytes() for file in small},
+        {file.relative_to(database): file.stat().st_size for file in logs},
     )
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TypeAlias
+from weakref import WeakValueDictionary
 
 from fastapi import APIRouter, Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from ocelot.errors import Overloaded
 from ocelot.service import Service
-from ocelot.web.api.bodies import check_encoding, media_type
+from ocelot.types import Item
+from ocelot.web.api.bodies import check_type
 from ocelot.web.api.dependencies import CurrentService, load_images
+from ocelot.web.api.items import ItemRequest
 from ocelot.web.api.openapi import problems
-from ocelot.web.api.problems import Problem, problem_of
-from ocelot.web.api.requests import ItemRequest
+from ocelot.web.api.problems import Problem, invalid, problem_of
 from ocelot.web.api.responses import BulkLine
 
 __all__ = ["router"]
@@ -30,15 +31,14 @@ _AT_ONCE = 8  # lines that are stored at the same time
 _UNREAD = 10_000  # answers that wait for the client; after that nothing more is read
 _PAUSE = 0.2  # seconds before a line is tried again that the service had no room for
 
+Locks: TypeAlias = "WeakValueDictionary[str, asyncio.Lock]"  # by item, while a line needs it
+
 
 class _Duplex(StreamingResponse):
     """Is sent while the body is read. Starlette's would read it to see the client leave."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.stream_response(send)
-
-
-Latest = dict[str, Any]  # a line's item -> the task of the last line about it
 
 
 @router.post(
@@ -76,48 +76,43 @@ async def add_items(request: Request, service: CurrentService) -> Response:
     request's size is that of a line here. Read the answers while you send, or send at most 10,000
     lines in one request.
     """
-    check_encoding(request)
-    if (given := media_type(request.headers)) not in (NDJSON, "application/jsonl"):
-        raise Problem(415, f"The Content-Type {given[:80]!r} cannot be read here; send {NDJSON}.")
+    check_type(request, NDJSON, "application/jsonl")
     return _Duplex(_answers(request, service), media_type=NDJSON)
 
 
 async def _answers(request: Request, service: Service) -> AsyncIterator[bytes]:
-    answers: asyncio.Queue[asyncio.Task[BulkLine] | Problem | None] = asyncio.Queue(_UNREAD)
+    answers: asyncio.Queue[asyncio.Task[BulkLine] | BulkLine | None] = asyncio.Queue(_UNREAD)
+    running: set[asyncio.Task[BulkLine]] = set()
     room = asyncio.Semaphore(_AT_ONCE)
-    latest: Latest = {}
+    locks: Locks = WeakValueDictionary()
+
+    def finished(task: asyncio.Task[BulkLine]) -> None:
+        running.discard(task)
+        room.release()
 
     async def read() -> None:
         number = 0
-        end: Problem | None = None
         try:
             async for line in _lines(request.stream(), service.limits.upload_bytes):
                 number += 1
-                if line is not None and not line.strip():
-                    continue
-                await room.acquire()
-                task = asyncio.ensure_future(_added(number, line, service, latest))
-                task.add_done_callback(lambda _: room.release())
-                await answers.put(task)
+                if line is None or line.strip():
+                    await room.acquire()
+                    task = asyncio.ensure_future(_answered(number, line, service, locks))
+                    running.add(task)
+                    task.add_done_callback(finished)
+                    await answers.put(task)
         except Exception as error:  # the rest of the body did not arrive
-            end = problem_of(error)
-        await answers.put(end)
+            await answers.put(_failed(None, error))
+        await answers.put(None)
 
     reading = asyncio.ensure_future(read())
-    task: Any = None
     try:
-        while isinstance(task := await answers.get(), asyncio.Task):
-            answer = await task
-            service.metrics.lines.labels(str(answer.status)).inc()
-            yield _line(answer)
-        if isinstance(task, Problem):
-            yield _line(_failed(None, task))
+        while (answer := await answers.get()) is not None:
+            if isinstance(answer, asyncio.Task):
+                answer = await answer
+            yield answer.model_dump_json(exclude_none=True).encode() + b"\n"
     finally:
-        reading.cancel()
-        while not answers.empty():
-            if isinstance(left := answers.get_nowait(), asyncio.Task):
-                left.cancel()
-        if isinstance(task, asyncio.Task):
+        for task in (reading, *running):
             task.cancel()
 
 
@@ -137,57 +132,40 @@ async def _lines(parts: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes 
         yield None if is_skipped else bytes(held)
 
 
-async def _added(number: int, line: bytes | None, service: Service, latest: Latest) -> BulkLine:
-    """Store what a line says, after earlier lines of the same item.
-
-    Args:
-        latest: What was begun last for each item.
-    """
-    me, key = asyncio.current_task(), None
+async def _answered(number: int, line: bytes | None, service: Service, locks: Locks) -> BulkLine:
     try:
-        if line is None:
-            most = service.limits.upload_bytes / 2**20
-            raise Problem(413, f"The line is longer than the limit of {most:g} MiB.")
-        request = _parsed(line)
-        key = request.id or str(hash(request.image.base64))
-        before, latest[key] = latest.get(key), me
-        if before is not None:
-            await asyncio.wait({before})
-        (image,) = await load_images(service, [request.image])
+        item, created = await _stored(line, service, locks)
+        answer = BulkLine(line=number, status=201 if created else 200, id=item.id)
+    except Exception as error:
+        answer = _failed(number, error)
+    service.metrics.lines.labels(str(answer.status)).inc()
+    return answer
+
+
+async def _stored(line: bytes | None, service: Service, locks: Locks) -> tuple[Item, bool]:
+    """Store what a line says, after earlier lines of the same item."""
+    if line is None:
+        most = service.limits.upload_bytes / 2**20
+        raise Problem(413, f"The line is longer than the limit of {most:g} MiB.")
+    try:
+        request = ItemRequest.model_validate_json(line)
+    except ValidationError as error:
+        raise invalid(error, "line") from None
+    lock = locks.setdefault(request.id or str(hash(request.image.base64)), asyncio.Lock())
+    async with lock:  # whoever asks first has it first
+        (image,) = await load_images(service, [request.image.base64])
         until = asyncio.get_running_loop().time() + service.limits.seconds
         while True:
             try:
-                item, created = await service.add(image, request.metadata, request.id)
-                return BulkLine(line=number, status=201 if created else 200, id=item.id)
+                return await service.add(image, request.metadata, request.id)
             except Overloaded:
                 if service.closed or asyncio.get_running_loop().time() > until:
                     raise
                 await asyncio.sleep(_PAUSE)
-    except Exception as error:
-        return _failed(number, problem_of(error))
-    finally:
-        if key is not None and latest.get(key) is me:
-            del latest[key]
 
 
-def _parsed(line: bytes) -> ItemRequest:
-    try:
-        return ItemRequest.model_validate_json(line)
-    except ValidationError as error:
-        found = error.errors(include_url=False)
-        if found[0]["type"] == "json_invalid":
-            cause = found[0]["ctx"]["error"]
-            raise Problem(400, f"The line is not valid JSON ({cause}).") from None
-        raise RequestValidationError(
-            [{**one, "loc": ("body", *one["loc"])} for one in found]
-        ) from None
-
-
-def _failed(number: int | None, problem: Problem) -> BulkLine:
+def _failed(number: int | None, error: Exception) -> BulkLine:
+    problem = problem_of(error)
     return BulkLine.model_validate(
         {"line": number, "status": problem.status, "problem": problem.body()}
     )
-
-
-def _line(answer: BulkLine) -> bytes:
-    return answer.model_dump_json(exclude_none=True).encode() + b"\n"

@@ -7,18 +7,19 @@ import binascii
 import hashlib
 import json
 
+from ocelot.service import MAX_DEPTH
 from ocelot.web.api.problems import Problem
 
-__all__ = ["cursor_to", "digest_of", "place_of", "wrong_cursor"]
+__all__ = ["cursor_problem", "cursor_to", "digest_of", "next_after", "offset_of", "place_of"]
 
 
 def digest_of(asked: object) -> str:
-    """What identifies a question, 16 hex digits."""
+    """What identifies a question, which JSON can hold: 16 hex digits."""
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def cursor_to(place: str, asked: object) -> str:
-    """The cursor to a place in the answer to a question, both as JSON can hold them."""
+    """The cursor to a place in the answer to a question."""
     return base64.urlsafe_b64encode(f"{digest_of(asked)}{place}".encode()).decode().rstrip("=")
 
 
@@ -40,17 +41,28 @@ def place_of(cursor: str | None, asked: object) -> str:
         text = ""
     digest, place = text[:16], text[16:]
     if digest != digest_of(asked) or not place:
-        raise wrong_cursor()
+        raise cursor_problem()
     return place
 
 
-def wrong_cursor() -> Problem:
+def offset_of(cursor: str | None, limit: int, asked: object) -> tuple[int, int]:
+    """The hits to leave out, and the limit within the depth that cursors reach."""
+    place = place_of(cursor, asked) or "0"
+    if not (place.isascii() and place.isdecimal() and int(place[:9]) < MAX_DEPTH):
+        raise cursor_problem()  # anybody can make one
+    return int(place), min(limit, MAX_DEPTH - int(place))
+
+
+def next_after(offset: int, limit: int, found: int, asked: object) -> str | None:
+    """The cursor after `found` hits of at most `limit`; None if there are no more."""
+    end = offset + found
+    return cursor_to(str(end), asked) if found == limit and end < MAX_DEPTH else None
+
+
+def cursor_problem(
+    detail: str = "The cursor is not one of an answer to this question: repeat the question as it "
+    "was, with the cursor `next` of its last answer.",
+) -> Problem:
     """The answer to a cursor that leads nowhere."""
-    return Problem(
-        400,
-        "The cursor is not one of an answer to this question: repeat the question as it was, "
-        "with the cursor `next` of its last answer.",
-        type="urn:ocelot:problem:cursor",
-        title="The cursor cannot be used",
-        field="cursor",
-    )
+    type, title = "urn:ocelot:problem:cursor", "The cursor cannot be used"
+    return Problem(400, detail, type=type, title=title, field="cursor")

@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from ocelot.errors import ImageTooLarge
 from ocelot.images.file import ImageFile
 from ocelot.service import Service
 from ocelot.web.api.problems import stopping
-from ocelot.web.api.requests import ImageData, ImageOfItem
 
 __all__ = ["CurrentService", "load_images"]
 
@@ -27,28 +27,29 @@ CurrentService = Annotated[Service, Depends(_service)]
 
 
 async def load_images(
-    service: Service,
-    images: Sequence[ImageData | ImageOfItem],
-    names: Sequence[str] | None = None,
+    service: Service, images: Sequence[bytes | str], names: Sequence[str] | None = None
 ) -> list[ImageFile]:
     """The pictures of a request: those that were sent, checked, and the files of stored items.
 
     Args:
+        images: The bytes of image files, and ids of items.
         names: What to call each picture in messages; by default "picture 1" and so on.
 
     Raises:
-        ImageError: What was sent is not a picture, or has too many pixels.
+        ImageError: What was sent is not a picture, or too large.
         ItemNotFound: There is no such item, or its file is gone.
     """
     if names is None:
-        numbers = range(1, len(images) + 1)
-        names = ["the picture"] if len(images) == 1 else [f"picture {n}" for n in numbers]
+        one = len(images) == 1
+        names = ["the picture"] if one else [f"picture {n}" for n, _ in enumerate(images, 1)]
     found = []
     for name, image in zip(names, images, strict=True):
-        if isinstance(image, ImageOfItem):
-            found.append(ImageFile((await service.picture(image.id)).data, name))
+        if isinstance(image, str):
+            found.append(ImageFile((await service.picture(image)).data, name))
             continue
-        sent = ImageFile(image.base64, name)
+        if len(image) > (most := service.limits.upload_bytes):
+            raise ImageTooLarge(name, f"it is larger than {most / 2**20:g} MiB")
+        sent = ImageFile(image, name)
         await run_in_threadpool(sent.probe, service.limits.pixels)
         found.append(sent)
     return found

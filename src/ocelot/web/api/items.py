@@ -2,48 +2,109 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Header, Path, Query
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError, from_json
 from starlette.responses import Response
 
-from ocelot.service import MAX_RESULTS
-from ocelot.types import Item as StoredItem
-from ocelot.web.api.bodies import FORM, FormRoute, JSONRoute
+from ocelot import types
+from ocelot.service import MAX_RESULTS, Service
+from ocelot.web.api import fields
+from ocelot.web.api.bodies import FORM, BodyRoute
 from ocelot.web.api.cursors import cursor_to, place_of
 from ocelot.web.api.dependencies import CurrentService, load_images
+from ocelot.web.api.fields import EXAMPLE_IMAGE, ID_PATTERN, Body, ItemId
 from ocelot.web.api.openapi import headers, or_form, picture, problems
-from ocelot.web.api.requests import (
-    Cursor,
-    Filter,
-    HitLimit,
-    ImageData,
-    ItemChanges,
-    ItemForm,
-    ItemId,
-    ItemRequest,
-    MinScore,
-)
 from ocelot.web.api.responses import Hits, Item, ItemPage
 
-__all__ = ["forms", "router"]
+__all__ = ["ItemChanges", "ItemForm", "ItemRequest", "router"]
 
-forms = APIRouter(tags=["items"], route_class=FormRoute)
-router = APIRouter(tags=["items"], route_class=JSONRoute)
+router = APIRouter(tags=["items"], route_class=BodyRoute)
 
+Json = dict[str, Any]
 Id = Annotated[ItemId, Path()]
+OwnId = Annotated[
+    Annotated[str, Field(pattern=ID_PATTERN, examples=["SKU-1"])] | None,
+    Field(
+        description="Your own id; by default the SHA-256 of the picture. An item that has it is "
+        "replaced."
+    ),
+]
 _YEAR, _DAY = 365 * 86400, 86400
 _POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"  # a picture runs nothing
 
 
-@forms.post("/v1/items", operation_id="addItemForm", status_code=201, responses=problems(422))
+class ItemRequest(
+    Body,
+    json_schema_extra={
+        "examples": [
+            {
+                "image": {"base64": EXAMPLE_IMAGE},
+                "metadata": {"title": "Leopard phone case", "price": 12.5},
+            }
+        ]
+    },
+):
+    """A picture to store."""
+
+    image: fields.ImageData
+    id: OwnId = None
+    metadata: Json | None = None
+    """The item's own fields; without it, an item that is stored keeps its own."""
+
+
+_JSON_NAMES = {type(None): "null", list: "an array", str: "a string", bool: "true or false"}
+
+
+def _json_object(value: Any) -> Json:
+    try:
+        found = from_json(value)
+    except (TypeError, ValueError) as error:
+        cause = str(error)
+    else:
+        if isinstance(found, dict):
+            return found
+        cause = f"it is {_JSON_NAMES.get(type(found), 'a number')}"
+    raise PydanticCustomError("object", "it must be a JSON object ({cause})", {"cause": cause})
+
+
+class ItemForm(Body, strict=False):
+    """An `ItemRequest` as a form."""
+
+    image: fields.File
+    id: OwnId = None
+    metadata: Annotated[
+        Json | None, BeforeValidator(_json_object), WithJsonSchema({"type": "object"})
+    ] = None
+    """The item's own fields as JSON; without it, an item that is stored keeps its own."""
+
+
+class ItemChanges(
+    Body,
+    json_schema_extra={
+        "examples": [{"metadata": {"title": "Leopard case", "price": 9.5, "sale": None}}]
+    },
+):
+    """Changes to an item's metadata."""
+
+    metadata: Json
+    """New values of fields, among them `title`. null removes a field; all others keep theirs."""
+
+
+@router.post(
+    "/v1/items",
+    operation_id="addItemForm",
+    status_code=201,
+    response_model=Item,
+    responses=problems(422),
+)
 async def add_item_form(
     form: Annotated[ItemForm, Form(media_type=FORM)], service: CurrentService, response: Response
-) -> Item:
+) -> types.Item:
     """As `add_item`, with a form."""
-    image = ImageData.model_construct(base64=await form.image.read())
-    request = ItemRequest.model_construct(image=image, id=form.id, metadata=form.metadata)
-    return await add_item(request, service, response)
+    return await _add(await form.image.read(), form, service, response)
 
 
 @router.post(
@@ -51,6 +112,7 @@ async def add_item_form(
     operation_id="addItem",
     summary="Store a picture",
     status_code=201,
+    response_model=Item,
     response_description="The item is new and can be found from now on.",
     responses={
         201: headers({"Location": "Path of the item."}),
@@ -59,21 +121,28 @@ async def add_item_form(
     },
     openapi_extra=or_form("ItemForm"),
 )
-async def add_item(request: ItemRequest, service: CurrentService, response: Response) -> Item:
+async def add_item(request: ItemRequest, service: CurrentService, response: Response) -> types.Item:
     """The picture can be found as soon as this is answered. The same content twice is one item."""
-    (image,) = await load_images(service, [request.image])
-    item, created = await service.add(image, request.metadata, request.id)
+    return await _add(request.image.base64, request, service, response)
+
+
+async def _add(
+    data: bytes, sent: ItemRequest | ItemForm, service: Service, response: Response
+) -> types.Item:
+    (image,) = await load_images(service, [data])
+    item, created = await service.add(image, sent.metadata, sent.id)
     if created:
         response.headers["Location"] = f"/v1/items/{item.id}"
     else:
         response.status_code = 200
-    return Item.model_validate(item)
+    return item
 
 
 @router.get(
     "/v1/items",
     operation_id="listItems",
     summary="List items",
+    response_model=ItemPage,
     response_description="Items in the order of their ids.",
     responses=problems(422, 429),
 )
@@ -82,14 +151,13 @@ async def list_items(
     limit: Annotated[
         int, Query(ge=1, le=MAX_RESULTS, description="The most items to return.")
     ] = 100,
-    cursor: Annotated[Cursor, Query()] = None,
-    filter: Annotated[Filter, Query()] = None,
-) -> ItemPage:
+    cursor: Annotated[fields.Cursor, Query()] = None,
+    filter: Annotated[fields.Filter, Query()] = None,
+) -> Json:
     """All items, or those that a filter selects, page by page."""
     after = place_of(cursor, filter)
     items, more = await service.page(after=after, limit=limit, filter=filter)
-    next = cursor_to(items[-1].id, filter) if more else None
-    return ItemPage.model_validate({"items": items, "next": next})
+    return {"items": items, "next": cursor_to(items[-1].id, filter) if more else None}
 
 
 @router.get(
@@ -100,7 +168,7 @@ async def list_items(
     response_description="The item.",
     responses=problems(404, 422, 429),
 )
-async def get_item(id: Id, service: CurrentService) -> StoredItem:
+async def get_item(id: Id, service: CurrentService) -> types.Item:
     """A stored picture and its metadata."""
     return await service.get(id)
 
@@ -113,7 +181,7 @@ async def get_item(id: Id, service: CurrentService) -> StoredItem:
     response_description="The item as it is now.",
     responses=problems(403, 404, 408, 413, 415, 422, 429),
 )
-async def update_item(id: Id, changes: ItemChanges, service: CurrentService) -> StoredItem:
+async def update_item(id: Id, changes: ItemChanges, service: CurrentService) -> types.Item:
     """As JSON Merge Patch (RFC 7396): only the fields that are sent change. Nothing is encoded."""
     return await service.update(id, changes.metadata)
 
@@ -135,18 +203,19 @@ async def delete_item(id: Id, service: CurrentService) -> None:
     "/v1/items/{id}/similar",
     operation_id="similarItems",
     summary="Find similar items",
+    response_model=Hits,
     response_description="The items, the most similar first.",
     responses=problems(400, 404, 422, 429),
 )
 async def similar_items(
     id: Id,
     service: CurrentService,
-    limit: Annotated[HitLimit, Query()] = 9,
-    filter: Annotated[Filter, Query()] = None,
-    min_score: Annotated[MinScore, Query()] = None,
-) -> Hits:
+    limit: Annotated[fields.HitLimit, Query()] = 9,
+    filter: Annotated[fields.Filter, Query()] = None,
+    min_score: Annotated[fields.MinScore, Query()] = None,
+) -> Json:
     """The items closest to a stored one, which is not among them."""
-    return Hits.of(await service.similar(id, limit=limit, filter=filter, min_score=min_score))
+    return {"hits": await service.similar(id, limit=limit, filter=filter, min_score=min_score)}
 
 
 @router.get(

@@ -69,14 +69,9 @@ def problems(*statuses: int) -> Responses:
 
 def headers(described: Mapping[str, str]) -> Json:
     """Headers that a response always has, and their meaning."""
-    if not described:
-        return {}
-    return {
-        "headers": {
-            name: {"description": meaning, "required": True, "schema": {"type": "string"}}
-            for name, meaning in described.items()
-        }
-    }
+    text = {"required": True, "schema": {"type": "string"}}
+    named = {name: {"description": meaning, **text} for name, meaning in described.items()}
+    return {"headers": named} if named else {}
 
 
 def picture(description: str, media_type: str = "image/*") -> Json:
@@ -86,10 +81,7 @@ def picture(description: str, media_type: str = "image/*") -> Json:
 
 
 def or_form(model: str) -> Json:
-    """Adds a form to the JSON body of a route. The route of the form must be included before it.
-
-    FastAPI then describes both models, and of the two routes on one path the later one.
-    """
+    """Adds a form to the JSON body of a route, which the route of the form must precede."""
     return {"requestBody": {"content": {FORM: {"schema": {"$ref": _REF + model}}}}}
 
 
@@ -104,16 +96,16 @@ def complete(schema: Json, rerankers: Sequence[str], *, locked: bool) -> Json:
         rerank = components["schemas"][name]["properties"]["rerank"]
         rerank["anyOf"] = [{"type": "boolean"}, *names, *null]  # an enum of one type each
     components["parameters"] = {"RequestId": _REQUEST_ID}
-    for methods in schema["paths"].values():
+    for path, methods in schema["paths"].items():
         for operation in methods.values():
             parameters = operation.setdefault("parameters", [])
             parameters.append({"$ref": "#/components/parameters/RequestId"})
+            if locked and path in OPEN:
+                operation["security"] = []
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     }
     if locked:
         schema["security"] = [{"bearer": []}, {"key": []}]
-        for path in OPEN & schema["paths"].keys():
-            schema["paths"][path]["get"]["security"] = []
     return schema

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -35,16 +36,20 @@ from ocelot.errors import (
     UnknownWords,
 )
 from ocelot.types import Sentence
-from ocelot.web.api.requests import TAGS
 
-__all__ = ["HANDLERS", "MEDIA_TYPE", "Problem", "problem_of", "stopping"]
+__all__ = ["HANDLERS", "MEDIA_TYPE", "TAGS", "Problem", "invalid", "problem_of", "stopping"]
 
 MEDIA_TYPE = "application/problem+json"
+TAGS = ("<data>", "<item>")  # of alternatives; pydantic adds them to the place of an error
 _URN = "urn:ocelot:problem:"
 _MESSAGES = {  # in place of pydantic's own, which are for programmers
     "extra_forbidden": "there is no such field",
     "model_attributes_type": "it must be a JSON object",
     "model_type": "it must be a JSON object",
+}
+_SENTENCES = {
+    404: "There is nothing at this path.",
+    405: "This path does not support this method.",
 }
 _log = logging.getLogger("ocelot.web")
 
@@ -132,11 +137,6 @@ _KINDS: Mapping[type[OcelotError], _Kind] = {
     ),
 }  # fmt: skip
 
-_SENTENCES = {
-    404: "There is nothing at this path.",
-    405: "This path does not support this method.",
-}
-
 
 def stopping() -> Problem:
     """The response when the server stops."""
@@ -149,35 +149,36 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, OcelotError):
-        return _of_ocelot(error)
+        kind = next(_KINDS[parent] for parent in type(error).__mro__ if parent in _KINDS)
+        if kind.detail:
+            _log.error("%s: %s", type(error).__name__, error)
+        is_passing = isinstance(error, (Overloaded, RequestTimeout))
+        headers = {"Retry-After": str(getattr(error, "retry_after", 5))} if is_passing else {}
+        return _of_kind(kind, kind.detail or str(error), headers=headers)
     if isinstance(error, RequestValidationError):
-        return _of_validation(error.errors())
+        return _of_fields(error.errors())
     if isinstance(error, HTTPException):
         detail = _SENTENCES.get(error.status_code, str(error.detail))
-        return Problem(error.status_code, detail, headers=error.headers or {})
+        return Problem(error.status_code, detail, headers=error.headers)
     _log.error("A request failed with an unexpected error.", exc_info=error)
     return Problem(500, "Internal error; the server's log says more.")
 
 
-def _of_ocelot(error: OcelotError) -> Problem:
-    kind = next(_KINDS[parent] for parent in type(error).__mro__ if parent in _KINDS)
-    if kind.detail:
-        _log.error("%s: %s", type(error).__name__, error)
-    headers = {}
-    if isinstance(error, (Overloaded, RequestTimeout)):
-        headers["Retry-After"] = str(getattr(error, "retry_after", 5))
-    return _of_kind(kind, kind.detail or str(error), headers=headers)
+def invalid(error: ValidationError, what: str) -> Problem:
+    """The response to what a client sent and FastAPI did not check, such as "line"."""
+    found = error.errors(include_url=False)
+    return _of_fields([{**one, "loc": ("body", *one["loc"])} for one in found], what)
 
 
 def _of_kind(kind: _Kind, detail: str, **more: Any) -> Problem:
     return Problem(kind.status, detail, title=kind.title, type=f"{_URN}{kind.name}", **more)
 
 
-def _of_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
+def _of_fields(errors: Sequence[Mapping[str, Any]], what: str = "body") -> Problem:
     """Malformed JSON, or fields that cannot be used: all of them, the first in a sentence."""
     first = errors[0]
     if first["type"] == "json_invalid":
-        return Problem(400, f"The body is not valid JSON ({first['ctx']['error']}).")
+        return Problem(400, f"The {what} is not valid JSON ({first['ctx']['error']}).")
     if first["type"] == "missing" and first["loc"] == ("body",):
         return Problem(400, "The request has no body.")
     listed = [{"field": _name(error["loc"]), "message": _message(error)} for error in errors]
@@ -218,6 +219,6 @@ def _methods(request: Request) -> list[str]:
     return found + ["HEAD"] * ("GET" in found)
 
 
-HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = dict.fromkeys(
+HANDLERS: dict[Any, Any] = dict.fromkeys(
     (Problem, OcelotError, RequestValidationError, HTTPException), _answer
 )

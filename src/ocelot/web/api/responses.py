@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, computed_field
 from typing_extensions import Self
 
 from ocelot import types
-from ocelot.collection import MAX_FILTER
-from ocelot.service import MAX_RESULTS, MAX_TEXT, Answer, Overview, Service
-from ocelot.web.api.requests import MAX_EMBEDDED, MAX_QUERIES, ItemId
+from ocelot.service import Answer
+from ocelot.web.api.fields import ItemId
 
 __all__ = [
-    "BatchAnswer", "BatchEntry", "BulkLine", "Collection", "Health", "HitPage",
-    "Hits", "Item", "ItemPage", "ProblemDetails", "SearchAnswer",
+    "BatchAnswer", "BulkLine", "HitPage", "Hits", "Item", "ItemPage", "ProblemDetails",
+    "SearchAnswer", "Value",
 ]  # fmt: skip
 
 
-class _Value(BaseModel, from_attributes=True, use_attribute_docstrings=True):
-    pass
+class Value(BaseModel, from_attributes=True, use_attribute_docstrings=True):
+    """A part of an answer."""
 
 
-class Item(_Value):
+class Item(Value):
     """A stored picture. The paths of its files stay on the server."""
 
     id: ItemId
@@ -61,15 +59,10 @@ class RankedHit(Hit):
     """Number of hits that were left out for this one: near duplicates, or others of its group."""
 
 
-class Hits(_Value):
+class Hits(Value):
     """Items, the most similar first."""
 
     hits: list[Hit]
-
-    @classmethod
-    def of(cls, hits: Sequence[types.Hit]) -> Self:
-        """The hits of a search."""
-        return cls.model_validate({"hits": hits})
 
 
 class HitPage(Hits):
@@ -79,7 +72,7 @@ class HitPage(Hits):
     """Cursor of the next hits; null when there are none."""
 
 
-class ItemPage(_Value):
+class ItemPage(Value):
     """Items in the order of their ids, and where more begin."""
 
     items: list[Item]
@@ -87,7 +80,7 @@ class ItemPage(_Value):
     """Cursor of the next items; null when there are none."""
 
 
-class Usage(_Value):
+class Usage(Value):
     """What a language model was charged for."""
 
     calls: int
@@ -98,7 +91,7 @@ class Usage(_Value):
     """US dollars; null where the server knows no prices."""
 
 
-class Ranking(_Value):
+class Ranking(Value):
     """A reranker's verdict."""
 
     ranked_by: str
@@ -120,7 +113,7 @@ class Ranking(_Value):
     usage: Usage
 
 
-class Timings(_Value):
+class Timings(Value):
     """Seconds by stage; null for a stage that did not run."""
 
     encode: float | None = None
@@ -129,7 +122,7 @@ class Timings(_Value):
     total: float | None = None
 
 
-class SearchAnswer(_Value):
+class SearchAnswer(Value):
     """The answer to a query."""
 
     hits: list[RankedHit]
@@ -150,10 +143,11 @@ class SearchAnswer(_Value):
     def of(cls, answer: Answer, next: str | None = None) -> Self:
         """The answer of a service, and the cursor of the next."""
         result = answer.result
+        hits = [RankedHit.model_validate(hit) for hit in result.hits]
         return cls.model_validate(
             {
-                "hits": result.hits,
-                "best": result.best,
+                "hits": hits,
+                "best": hits[0] if result.best else None,
                 "ranking": result.ranking,
                 "unknown_words": result.unknown_words,
                 "timings": result.timings,
@@ -163,116 +157,14 @@ class SearchAnswer(_Value):
         )
 
 
-class Encoder(_Value):
-    """The encoder of the collection's vectors."""
-
-    name: str
-    dimension: int
-    """Length of a vector."""
-
-
-class MetadataField(_Value):
-    """One metadata field, from a sample of the items."""
-
-    key: str
-    kind: Literal["text", "number", "boolean", "other"]
-    values: list[Any]
-    """Some values, the most frequent first; none that is longer than 200 characters as JSON."""
-    distinct: int
-    """Number of different values in the sample."""
-    count: int
-    """Number of items of the sample that have it."""
-    low: float | None
-    """Smallest value, for numbers."""
-    high: float | None
-    """Largest value, for numbers."""
-
-
-class Rerankers(_Value):
-    """The names that `rerank` takes."""
-
-    names: list[str]
-    default: str | None
-    """Null when nothing reranks by default."""
-
-
-class RequestLimits(_Value):
-    """Limits of one request."""
-
-    upload_bytes: int
-    """Bytes of the largest request."""
-    pixels: int
-    """Pixels of the largest picture."""
-    references: int
-    """Pictures in one query."""
-    results: int
-    """Hits of one search."""
-    queries: int
-    """Queries of a batch."""
-    embeddings: int
-    """Items to encode in one request."""
-    filter_length: int
-    """Characters of a filter."""
-    text_length: int
-    """Characters of a text."""
-
-
-class Collection(_Value):
-    """The collection, its metadata fields, and the limits of requests."""
-
-    name: str
-    count: int
-    """Number of items."""
-    encoder: Encoder
-    index: str
-    """Type of the vector index."""
-    metric: str
-    deployment: str
-    """lite, server or zilliz."""
-    version: str
-    """Version of Milvus."""
-    metadata: list[MetadataField]
-    sampled: int
-    """Number of items that the metadata fields are read from; `count` when from all."""
-    rerankers: Rerankers
-    limits: RequestLimits
-
-    @classmethod
-    def of(cls, overview: Overview, service: Service) -> Self:
-        """The collection of a service. The address of the database stays on the server."""
-        limits = {
-            "references": types.MAX_REFERENCES,
-            "results": MAX_RESULTS,
-            "queries": MAX_QUERIES,
-            "embeddings": MAX_EMBEDDED,
-            "filter_length": MAX_FILTER,
-            "text_length": MAX_TEXT,
-        }
-        return cls.model_validate(
-            {
-                **vars(overview.info),
-                "metadata": overview.facets,
-                "sampled": overview.sampled,
-                "rerankers": {"names": service.rerankers, "default": service.default},
-                "limits": vars(service.limits) | limits,
-            }
-        )
-
-
-class Health(_Value):
-    """The state of the server."""
-
-    status: str
-
-
-class FieldError(_Value):
+class FieldError(Value):
     """A field that cannot be used."""
 
     field: str
     message: str
 
 
-class ProblemDetails(_Value):
+class ProblemDetails(Value):
     """What went wrong (RFC 9457)."""
 
     type: str
@@ -288,7 +180,7 @@ class ProblemDetails(_Value):
     """All fields that cannot be used."""
 
 
-class BatchEntry(_Value):
+class BatchEntry(Value):
     """The answer to one query of a batch, or why there is none."""
 
     answer: SearchAnswer | None = None
@@ -297,13 +189,13 @@ class BatchEntry(_Value):
     """Why the query cannot be answered."""
 
 
-class BatchAnswer(_Value):
+class BatchAnswer(Value):
     """Answers to the queries of a batch, in their order."""
 
     answers: list[BatchEntry]
 
 
-class BulkLine(_Value):
+class BulkLine(Value):
     """The answer to one line of a bulk request; a field that is null is left out."""
 
     line: int | None = None

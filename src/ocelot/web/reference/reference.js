@@ -4,26 +4,22 @@
 
 const key = document.getElementById("key");
 
-function address(form) {
+function requestOf(form) {
   const query = new URLSearchParams();
+  const headers = key.value ? { "X-API-Key": key.value } : {};
   let path = form.dataset.path;
   for (const input of form.querySelectorAll("input[data-in]")) {
     if (input.dataset.in === "path") {
       path = path.replace(`{${input.name}}`, encodeURIComponent(input.value));
-    } else if (input.dataset.in === "query" && input.value) {
+    } else if (input.value && input.dataset.in === "query") {
       query.append(input.name, input.value);
+    } else if (input.value) {
+      headers[input.name] = input.value;
     }
   }
-  return query.size ? `${path}?${query}` : path;
-}
-
-function headers(form) {
-  const found = key.value ? { "X-API-Key": key.value } : {};
-  for (const input of form.querySelectorAll("input[data-in='header']")) {
-    if (input.value) found[input.name] = input.value;
-  }
-  if (form.elements.body) found["Content-Type"] = form.dataset.type;
-  return found;
+  const body = form.elements.body?.value;
+  if (body !== undefined) headers["Content-Type"] = form.dataset.type;
+  return new Request(`${path}?${query}`, { method: form.dataset.method, headers, body });
 }
 
 function pretty(text) {
@@ -34,30 +30,20 @@ function pretty(text) {
   }
 }
 
-async function show(response, output) {
-  const status = document.createElement("p");
-  status.textContent = `${response.status} ${response.statusText}`;
-  let shown;
-  if ((response.headers.get("Content-Type") ?? "").startsWith("image/")) {
-    shown = document.createElement("img");
-    shown.alt = "The picture that was sent back";
-    shown.src = URL.createObjectURL(await response.blob());
-  } else {
-    shown = document.createElement("pre");
-    shown.textContent = pretty(await response.text());
-  }
-  output.replaceChildren(status, shown);
-}
-
 async function send(form) {
   const output = form.querySelector("output");
-  output.textContent = "…";
+  const status = document.createElement("p");
+  output.replaceChildren(status);
   try {
-    const body = form.elements.body?.value;
-    const options = { method: form.dataset.method, headers: headers(form), body };
-    await show(await fetch(address(form), options), output);
+    const response = await fetch(requestOf(form));
+    status.textContent = `${response.status} ${response.statusText}`;
+    const isPicture = response.headers.get("Content-Type")?.startsWith("image/");
+    const shown = document.createElement(isPicture ? "img" : "pre");
+    if (isPicture) shown.src = URL.createObjectURL(await response.blob());
+    else shown.textContent = pretty(await response.text());
+    output.append(shown);
   } catch (error) {
-    output.textContent = `No answer: ${error.message}`;
+    status.textContent = `No answer: ${error.message}`;
   }
 }
 

@@ -6,10 +6,9 @@ import json
 from typing import Any
 
 __all__ = [
-    "bodies_of", "fields_of", "is_named", "meaning_of", "target_of", "type_of", "type_with_default",
+    "bodies_of", "example_of", "fields_of", "kinds_of", "meaning_of", "target_of", "type_of",
+    "type_with_default",
 ]  # fmt: skip
-
-Field = tuple[str, str, str]  # name, type, meaning
 
 
 def bodies_of(operation: Any) -> dict[str, Any]:
@@ -17,8 +16,16 @@ def bodies_of(operation: Any) -> dict[str, Any]:
     return dict(operation.get("requestBody", {}).get("content", {}))
 
 
-def fields_of(schema: Any) -> list[Field]:
-    """The fields of an object."""
+def example_of(*described: Any) -> str:
+    """The first example that one of these has; "" if there is none."""
+    example = next((one["examples"][0] for one in described if one.get("examples")), "")
+    if isinstance(example, str):
+        return example
+    return json.dumps(example, indent=2, ensure_ascii=False)
+
+
+def fields_of(schema: Any) -> list[tuple[str, str, str]]:
+    """The name, the type and the meaning of each field of an object."""
     required = schema.get("required", ())
     return [
         (name, type_of(field) if name in required else type_with_default(field), meaning_of(field))
@@ -26,9 +33,12 @@ def fields_of(schema: Any) -> list[Field]:
     ]
 
 
-def is_named(content: Any) -> bool:
-    """Whether a body is an object that has a name, or one of several."""
-    return bool(content.get("schema", {}).keys() & {"$ref", "anyOf"})
+def kinds_of(answer: Any) -> str:
+    """The objects or media types of an answer."""
+    return " or ".join(
+        type_of(content["schema"]) if content["schema"].keys() & {"$ref", "anyOf"} else f"`{kind}`"
+        for kind, content in answer.get("content", {}).items()
+    )
 
 
 def meaning_of(described: Any) -> str:
@@ -49,9 +59,8 @@ def type_of(schema: Any) -> str:
     """
     if name := target_of(schema):
         return f"[{name}](#{name.lower()})"
-    for word in ("anyOf", "oneOf"):
-        if word in schema and "properties" not in schema:
-            return " or ".join(type_of(one) for one in schema[word] if one != {"type": "null"})
+    if alternatives := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(type_of(one) for one in alternatives if one != {"type": "null"})
     if "enum" in schema:
         return ", ".join(f"`{json.dumps(one)}`" for one in schema["enum"])
     kind = schema.get("type", "anything")

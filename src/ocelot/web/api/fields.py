@@ -20,30 +20,21 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ocelot.collection import MAX_FILTER
-from ocelot.query import MAX_ITEMS, WEIGHTS
+from ocelot.query import WEIGHTS
 from ocelot.service import MAX_RESULTS, MAX_TEXT
+from ocelot.web.api.problems import TAGS
 
-__all__ = [
-    "EXAMPLE_ID", "EXAMPLE_IMAGE", "ID_PATTERN", "MAX_FIELD", "TAGS", "Base64", "Body", "Cursor",
-    "File", "Filter", "HitLimit", "Image", "ImageData", "ImageOfItem", "ItemId", "Json", "Liked",
-    "MinScore", "QueryImage", "QueryImageData", "QueryImageOfItem", "Share", "Text", "Weight",
-    "Whole", "not_empty",
-]  # fmt: skip
-
-Json = dict[str, Any]
 Model = TypeVar("Model", bound=Any)
 
-MAX_FIELD = 200  # characters of a metadata field's name
-TAGS = ("<data>", "<item>")  # pydantic adds the names of alternatives to the place of an error
 EXAMPLE_ID = "5f0c2a6e" * 8
+EXAMPLE_IMAGE = "/9j/4AAQSkZJRgABAQAAAQABAAD…"
+ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,127}$"
 _DATA_URL = re.compile(r"data:[^,]{0,200};base64,")
 _BASE64 = (
     r"^(data:[^,]{0,200};base64,)?([A-Za-z0-9+/]{4})*"
     r"([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)$"
 )
-EXAMPLE_IMAGE = "/9j/4AAQSkZJRgABAQAAAQABAAD…"
 
-ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,127}$"
 ItemId = Annotated[
     str,
     Field(
@@ -55,8 +46,6 @@ ItemId = Annotated[
 ]
 Text = Annotated[str | None, Field(max_length=MAX_TEXT)]
 Weight = Annotated[float, Field(ge=WEIGHTS[0], le=WEIGHTS[1])]
-Share = Annotated[float, Field(ge=0, le=1)]
-Liked = Annotated[list[ItemId], Field(max_length=MAX_ITEMS)]
 
 
 def _whole(value: Any) -> Any:
@@ -64,12 +53,8 @@ def _whole(value: Any) -> Any:
 
 
 Whole = BeforeValidator(_whole)  # JSON does not distinguish 9.0 from 9
-
-
 HitLimit = Annotated[
-    int,
-    Field(ge=1, le=MAX_RESULTS, description="The most hits to return."),
-    Whole,
+    int, Field(ge=1, le=MAX_RESULTS, description="The most hits to return."), Whole
 ]
 Filter = Annotated[
     str | None,
@@ -87,7 +72,12 @@ MinScore = Annotated[
 ]
 
 
-def _decode(value: Any) -> bytes:
+def decode(value: Any) -> bytes:
+    """The bytes of a text in base64, or of a data: URL.
+
+    Raises:
+        PydanticCustomError: It is none.
+    """
     if not isinstance(value, str):
         raise PydanticCustomError("base64", "it must be text in base64")
     head = _DATA_URL.match(value)
@@ -105,7 +95,7 @@ def _decode(value: Any) -> bytes:
 # pydantic's own Base64Bytes takes no data: URLs and skips characters that are not base64.
 Base64 = Annotated[
     bytes,
-    PlainValidator(_decode),
+    PlainValidator(decode),
     WithJsonSchema(
         {
             "type": "string",
@@ -132,7 +122,7 @@ File = Annotated[
 ]
 
 
-class Body(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class Body(BaseModel, extra="forbid", strict=True, use_attribute_docstrings=True):
     """A JSON object, described by its fields alone, so that any generator of clients reads it.
 
     Rules about several fields are checked, and said in the description: generators drop a schema
@@ -140,13 +130,13 @@ class Body(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """
 
 
-class ImageData(Body, strict=True):
+class ImageData(Body):
     """A picture in the request."""
 
     base64: Base64
 
 
-class ImageOfItem(Body, strict=True):
+class ImageOfItem(Body):
     """The picture of a stored item."""
 
     id: ItemId
@@ -181,8 +171,16 @@ QueryImage = Annotated[
 ]
 
 
-def not_empty(model: Model, has_image: bool) -> Model:
+def source_of(image: ImageData | ImageOfItem | bytes) -> bytes | str:
+    """A picture as `load_images` takes it."""
+    if isinstance(image, ImageOfItem):
+        return image.id
+    return image if isinstance(image, bytes) else image.base64
+
+
+def not_empty(model: Model) -> Model:
     """Return the model if it has a picture or a text."""
-    if not has_image and not (model.text or "").strip():
+    pictures = (getattr(model, name, None) for name in ("image", "images", "image_id"))
+    if not any(pictures) and not (model.text or "").strip():
         raise PydanticCustomError("empty", "give a picture, a text, or both")
     return model
