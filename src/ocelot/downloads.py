@@ -34,6 +34,9 @@ AMAZON_REVIEWS_URL = (
 # Of the pictures in the archive: see `pictures_hash`.
 AMAZON_REVIEWS_SHA256 = "ab1ffafd3390b38c66e0a7e3ca7aa7f510f6f086c4f410d6fc1b6f53f82709d6"
 Progress = Callable[[int, "int | None"], None]
+_MAX_BYTES = 2 * 2**30  # of the archive
+_MAX_UNPACKED, _MAX_FILES = 4 * 2**30, 100_000  # bytes and files in it
+_SECONDS = 60.0  # without a byte, after which the transfer is given up
 
 
 def fetch_amazon_reviews(
@@ -41,10 +44,6 @@ def fetch_amazon_reviews(
     *,
     url: str = AMAZON_REVIEWS_URL,
     sha256: str | None = None,
-    max_bytes: int = 2 * 2**30,
-    max_unpacked_bytes: int = 4 * 2**30,
-    max_files: int = 100_000,
-    timeout: float = 60.0,
     progress: Progress | None = None,
 ) -> Path:
     """Fetch the pictures of the Milvus tutorials.
@@ -58,9 +57,6 @@ def fetch_amazon_reviews(
         url: Another archive, or another place with the same one.
         sha256: The expected `pictures_hash`; by default that of the tutorials' pictures at their
             own address, and no check at another one.
-        max_bytes: The largest archive to accept.
-        max_unpacked_bytes, max_files: The most content to accept in it.
-        timeout: Seconds without a byte after which the transfer is given up.
         progress: Called with the bytes so far and the bytes in all, where these are known.
 
     Returns:
@@ -82,9 +78,9 @@ def fetch_amazon_reviews(
         sha256 = AMAZON_REVIEWS_SHA256
     try:
         if not saved_by_hand:
-            _download(url, archive, max_bytes, timeout, progress)
+            _download(url, archive, progress)
         with atomic_path(folder) as partial:
-            _unpack(archive, partial, max_unpacked_bytes, max_files)
+            _unpack(archive, partial)
             _pictures_in(partial)
             if sha256 is not None and pictures_hash(partial) != sha256:
                 raise DownloadError(
@@ -101,24 +97,25 @@ def fetch_amazon_reviews(
 
 
 def pictures_hash(folder: Path) -> str:
-    """SHA-256 of the contents and names of all pictures below a folder, 64 hex digits.
+    """SHA-256 of the sorted lines that `sha256sum` prints for all pictures below a folder.
 
-    It is the hash of the lines that `sha256sum` prints for them, with bare names, sorted.
+    The lines have bare names.
     """
-    files = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    lines = (f"{hash_bytes(path.read_bytes())}  {path.name}\n" for path in files)
+    lines = (f"{hash_bytes(path.read_bytes())}  {path.name}\n" for path in _pictures(folder))
     return hash_bytes("".join(sorted(lines)).encode())
 
 
-def _download(
-    url: str, file: Path, max_bytes: int, timeout: float, progress: Progress | None
-) -> None:
+def _pictures(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+
+
+def _download(url: str, file: Path, progress: Progress | None) -> None:
     shown = url
     try:
         # Leave out the user, the password and the query, which may be secret.
         shown = str(httpx.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
         with (
-            httpx.stream("GET", url, follow_redirects=True, timeout=timeout) as response,
+            httpx.stream("GET", url, follow_redirects=True, timeout=_SECONDS) as response,
             atomic_path(file) as partial,
             open(partial, "wb") as output,
         ):
@@ -134,11 +131,8 @@ def _download(
             done = 0
             for chunk in response.iter_raw():
                 done += len(chunk)
-                if max(done, total or 0) > max_bytes:
-                    raise DownloadError(
-                        f"{shown} has more than {max_bytes:,} bytes: raise the limit if the "
-                        "address is right."
-                    )
+                if max(done, total or 0) > _MAX_BYTES:
+                    raise DownloadError(f"{shown} has more than {_MAX_BYTES:,} bytes.")
                 output.write(chunk)
                 if progress is not None:
                     progress(done, total)
@@ -151,16 +145,14 @@ def _download(
         ) from error
 
 
-def _unpack(archive: Path, folder: Path, max_bytes: int, max_files: int) -> None:
+def _unpack(archive: Path, folder: Path) -> None:
     def members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         size = 0
         for count, member in enumerate(tar, 1):
             size += member.size
-            if count > max_files or size > max_bytes:
-                raise DownloadError(
-                    f"{archive} holds more than {max_files:,} files or {max_bytes:,} bytes: raise "
-                    "the limits if it is the right archive."
-                )
+            if count > _MAX_FILES or size > _MAX_UNPACKED:
+                limits = f"{_MAX_FILES:,} files or {_MAX_UNPACKED:,} bytes"
+                raise DownloadError(f"{archive} holds more than {limits}.")
             if not (member.isreg() or member.isdir()):  # filter="data" accepts some links
                 raise tarfile.SpecialFileError(member)
             if not PurePosixPath(member.name).name.startswith("._"):  # macOS adds these
@@ -183,9 +175,8 @@ def _unpack(archive: Path, folder: Path, max_bytes: int, max_files: int) -> None
 
 
 def _pictures_in(folder: Path) -> Path:
-    """Return the folder at or below `folder` that holds the most pictures."""
-    pictures = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    folders = Counter(path.parent for path in pictures).most_common(1)
+    """The folder at or below `folder` that holds the most pictures."""
+    folders = Counter(path.parent for path in _pictures(folder)).most_common(1)
     if not folders:
         raise DownloadError(f"{folder} holds no pictures: move it away and fetch it again.")
     return folders[0][0]

@@ -17,13 +17,14 @@ from PIL import ExifTags, Image
 from ocelot.errors import ImageError
 from ocelot.images.decode import (
     SUFFIXES,
+    MemoryBudget,
+    _as_rgb,
     decode,
     encode_jpeg,
     hash_bytes,
     probe,
     read_file,
 )
-from ocelot.images.pixels import MemoryBudget, _as_rgb
 
 
 def load_image(source: Path | bytes, **options: int) -> Image.Image:
@@ -311,7 +312,7 @@ def test_a_smaller_decoding_takes_less_room(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def low_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures of more than a million pixels are large."""
-    monkeypatch.setattr("ocelot.images.pixels._LARGE", 10**6)
+    monkeypatch.setattr("ocelot.images.decode._LARGE", 10**6)
 
 
 @pytest.mark.usefixtures("low_bound")
@@ -328,8 +329,8 @@ def test_large_pictures_of_all_formats_are_reduced_where_that_is_enough(mode: st
     assert reduced.size == (1250, 1000) and reduced.image.size == (250, 200)
     expected = np.asarray(shown.reduce(5), dtype=int)
     assert np.abs(np.asarray(reduced.image, dtype=int) - expected).max() <= 1
-    assert decode(buffer.getvalue(), shortest=150, earlier=reduced) is reduced
-    assert decode(buffer.getvalue(), shortest=250, earlier=reduced).image.size == (313, 250)
+    assert reduced.serves(150) and not reduced.serves(250) and not reduced.serves(None)
+    assert decode(buffer.getvalue(), shortest=250).image.size == (313, 250)
     whole = decode(buffer.getvalue()).image
     assert whole.size == (1250, 1000) and whole.tobytes() == shown.tobytes()
 
@@ -349,7 +350,7 @@ def with_exif(data: bytes, format: str = "JPEG") -> bytes:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
-@pytest.mark.parametrize("seed", range(48))
+@pytest.mark.parametrize("seed", range(12))
 def test_garbage_in_exif_does_not_matter(seed: int, format: str) -> None:
     draw = random.Random(seed)
     turned = Image.Exif()

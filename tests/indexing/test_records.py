@@ -179,7 +179,7 @@ def test_records_with_the_same_id(shop, files):
             {"image": files[0]},
         ]
     )
-    assert tally(report) == {"found": 7, "encoded": 5, "relocated": 2}
+    assert tally(report) == {"found": 7, "encoded": 5, "relocated": 1, "updated": 1}
     rows = stored(shop.collection)
     assert set(rows) == {"x", "y", hash_file(files[0])}
     assert (rows["x"].metadata, rows["x"].sha256) == ({"n": 3}, hash_file(files[0]))
@@ -192,10 +192,19 @@ def test_a_repeated_record_keeps_the_metadata_of_the_first(shop, files):
     """Not those of the content that both replace."""
     shop([{"image": files[0], "id": "x", "n": 1}])
     report = shop([{"image": files[1], "id": "x", "n": 2}, {"image": files[1], "id": "x"}])
-    assert tally(report) == {"found": 2, "encoded": 1, "relocated": 1}
+    assert tally(report) == {"found": 2, "encoded": 1, "unchanged": 1}
     assert shop([{"image": files[2], "id": "x"}]).encoded == 1
     (row,) = stored(shop.collection).values()
     assert (row.sha256, row.metadata) == (hash_file(files[2]), {"n": 2})
+
+
+def test_ids_that_take_turns_keep_their_metadata(shop, files):
+    turns = [{"image": files[n], "id": id} for n, id in ((0, "x"), (1, "y"), (2, "x"), (3, "y"))]
+    turns[0]["n"], turns[1]["n"] = 1, 2
+    assert tally(shop(turns)) == {"found": 4, "encoded": 4}
+    rows = stored(shop.collection)
+    assert {id: row.metadata["n"] for id, row in rows.items()} == {"x": 1, "y": 2}
+    assert {row.sha256 for row in rows.values()} == {hash_file(files[2]), hash_file(files[3])}
 
 
 def test_a_broken_picture_does_not_spoil_its_id(shop, files):

@@ -138,6 +138,8 @@ def test_rows_of_a_table(tmp_path: Path, folder: Path) -> None:
     assert found[1].read() == (folder / "a.png").read_bytes()
     assert [bool(one.error) for one in found] == [False, False, True, True, True]
     assert not any("secret" in str(one) for one in found)
+    (none,) = pictures_of(file, "photo")
+    assert none.error == "it has no column photo, but image, price (--image-column)"
 
 
 def test_containers_that_are_none(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 from ocelot.errors import ImageError, ImageTooLarge
@@ -22,12 +22,7 @@ _LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2",
 
 
 def fetch(url: str) -> bytes:
-    """The content of an `http(s)` URL; redirects are followed.
-
-    Raises:
-        ImageError: The server cannot be reached or answers with an error.
-        ImageTooLarge: The content is larger than `MAX_BYTES`.
-    """
+    """The content of an `http(s)` URL, or an `ImageError`; redirects are followed."""
     import httpx  # most searches do not need it
 
     name = public_name(url)
@@ -77,15 +72,13 @@ def public_name(url: str) -> str:
 @contextmanager
 def _no_request_log() -> Iterator[None]:
     """Keep httpx from logging the requests of this thread: it logs whole URLs, and redirects."""
-    thread, loggers = threading.get_ident(), [logging.getLogger(name) for name in _LOGGERS]
+    thread = threading.get_ident()
 
     def keep(record: logging.LogRecord) -> bool:
         return threading.get_ident() != thread
 
-    for logger in loggers:
-        logger.addFilter(keep)
-    try:
+    with ExitStack() as stack:
+        for logger in map(logging.getLogger, _LOGGERS):
+            logger.addFilter(keep)
+            stack.callback(logger.removeFilter, keep)
         yield
-    finally:
-        for logger in loggers:
-            logger.removeFilter(keep)

@@ -6,7 +6,7 @@ import io
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,15 +29,10 @@ _KEPT_PIXELS = 2**21  # a larger picture is decoded again rather than kept in me
 
 @dataclass(frozen=True)
 class ImageFile:
-    """The bytes of an image file.
-
-    Attributes:
-        data: The whole file, in one of the formats of `ocelot.images.decode.SUFFIXES`.
-        name: The name in messages: a path, a URL without secrets, or "the image".
-    """
+    """The bytes of an image file."""
 
     data: bytes = field(repr=False)
-    name: str = "the image"
+    name: str = "the image"  # in messages: a path, a URL without secrets, or this
 
     @classmethod
     def of(cls, source: ImageSource) -> ImageFile:
@@ -48,8 +43,7 @@ class ImageFile:
                 of shape (height, width, 3) and dtype uint8, or an `ImageFile`.
 
         Raises:
-            ImageError: The file cannot be read, or the URL cannot be fetched.
-            InputError: The source has another type.
+            ImageError: It cannot be read or fetched; `InputError` for another type.
         """
         if isinstance(source, ImageFile):
             return source
@@ -86,23 +80,19 @@ class ImageFile:
         """The decoded picture with its true size; the last one is kept for the next call.
 
         Args:
-            shortest: See `ocelot.images.decode.decode`.
+            shortest: See `ocelot.images.decode.decode`, also for errors.
             keep: Keep it even if it is large.
-
-        Raises:
-            ImageError: The data cannot be decoded, or the picture is over the limit.
         """
-        earlier = self.__dict__.get("_kept")
-        found = decode(self.data, shortest=shortest, name=self.name, earlier=earlier)
+        kept: Decoded | None = vars(self).get("_kept")
+        if kept is not None and kept.serves(shortest):
+            return kept
+        found = decode(self.data, shortest=shortest, name=self.name)
         if keep or found.image.width * found.image.height <= _KEPT_PIXELS:
-            self.__dict__["_kept"] = found
+            vars(self)["_kept"] = found
         return found
 
     def rgb(self, shortest: int | None = None) -> Image.Image:
-        """The picture as RGB, upright, transparency on white. Do not change it: it is shared.
-
-        Arguments and errors: see `decoded`.
-        """
+        """The picture as RGB, see `decoded`. Do not change it: it is shared."""
         return self.decoded(shortest).image
 
     def probe(self, max_pixels: int = MAX_PIXELS) -> tuple[str, int, int]:
@@ -111,7 +101,7 @@ class ImageFile:
 
     def without_pixels(self) -> ImageFile:
         """The same file without the decoded picture."""
-        return ImageFile(self.data, self.name)
+        return replace(self)
 
 
 def _from_pil(image: Image.Image) -> ImageFile:

@@ -36,11 +36,7 @@ def frame_path(path: str, second: float, sampling: str) -> str:
 
 
 def frame_of(path: str) -> tuple[str, float] | None:
-    """The video and the second of a frame; None for any other path.
-
-    >>> frame_of("clip.mp4#t=12.5&by=scene")
-    ('clip.mp4', 12.5)
-    """
+    """The video and the second of a frame; None for any other path."""
     place = _FRAME.fullmatch(path)
     return (place[1], float(place[2])) if place else None
 

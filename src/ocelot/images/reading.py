@@ -20,31 +20,25 @@ __all__ = ["opened", "read_picture"]
 
 
 def read_picture(path: str) -> ImageFile:
-    """The picture at a place.
-
-    Raises:
-        ImageError: It cannot be read, or is larger than `MAX_BYTES`.
-    """
-    if is_url(path) or not os.path.exists(path):
-        if frame := frame_of(path):
-            return frame_at(*frame)
-        if cell := cell_of(path):
-            return ImageFile(_checked(_read_cell(*cell), path), path)
-        if member := member_of(path):
-            return ImageFile(_checked(_read_member(*member), path), path)
-    if not is_url(path):
+    """The picture at a place; `ImageError` if it cannot be read or is too large."""
+    name = public_name(path) if is_url(path) else path
+    is_file = not is_url(path) and os.path.exists(path)
+    if not is_file and (frame := frame_of(path)):
+        return frame_at(*frame)
+    if not is_file and (cell := cell_of(path)):
+        data = _read_cell(*cell)
+    elif not is_file and (member := member_of(path)):
+        data = _read_member(*member)
+    elif not is_url(path):
         return ImageFile.of(Path(path))
-    if path.lower().startswith(("http:", "https:")):
+    elif path.lower().startswith(("http:", "https:")):
         return ImageFile.of(path)
-    with opened(path) as file:
-        data = file.read(MAX_BYTES + 1)
-    return ImageFile(_checked(data, public_name(path)), public_name(path))
-
-
-def _checked(data: bytes, name: str) -> bytes:
+    else:
+        with opened(path) as file:
+            data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ImageTooLarge(name, f"it is larger than {MAX_BYTES / 2**20:.0f} MiB")
-    return data
+    return ImageFile(data, name)
 
 
 @contextmanager

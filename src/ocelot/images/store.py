@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,25 +40,14 @@ class ImageStore:
         self.thumbnails = thumbnails
         self._uploads = Path(uploads)
         self._owner = owner
-        self._folder: UploadFolder | None = None
 
-    @property
+    @cached_property
     def uploads(self) -> UploadFolder:
-        """The folder for uploads.
-
-        Raises:
-            ConfigurationError: It cannot be written to.
-        """
-        if self._folder is None:
-            self._folder = UploadFolder(self._uploads, self._owner)
-        return self._folder
+        """The folder for uploads; `ConfigurationError` if it cannot be written to."""
+        return UploadFolder(self._uploads, self._owner)
 
     def original(self, item: Item) -> ImageFile:
-        """The item's file: the first of its paths that still has the indexed content.
-
-        Raises:
-            ItemNotFound: None of its paths has it.
-        """
+        """The first of the item's files that still has the indexed content, or `ItemNotFound`."""
         reasons = []
         for path in item.paths:
             try:
@@ -77,42 +68,29 @@ class ImageStore:
     ) -> Image.Image:
         """The item's picture as RGB, its longer side at most `size` pixels, never enlarged.
 
-        Args:
-            resample: Filter that makes it smaller.
-
         Raises:
             ItemNotFound: Neither a file nor a small copy that is large enough is left.
             ImageError: The picture cannot be decoded.
         """
-        image = (self._small_copy(item, size) or self.original(item).rgb(size)).copy()
+        image: Image.Image | None = None
+        if self.thumbnails is not None and size <= Thumbnails.SIDE:
+            with suppress(ImageError):  # a damaged copy, or none: read the file
+                image = ImageFile(self.thumbnails.get(item.sha256) or b"").rgb(size)
+        image = (image or self.original(item).rgb(size)).copy()
         image.thumbnail((size, size), resample)
         return image
 
-    def _small_copy(self, item: Item, size: int) -> Image.Image | None:
-        if self.thumbnails is None or size > Thumbnails.SIDE:
-            return None
-        copy = self.thumbnails.get(item.sha256)
-        try:
-            return None if copy is None else ImageFile(copy).rgb(size)
-        except ImageError:  # a damaged copy: read the file
-            return None
-
     def settle(self, paths: Iterable[str]) -> None:
         """Note that rows with these paths are written; some may be uploads."""
-        if self._folder is not None:
-            self._folder.settle(filter(self._folder.is_pending, list(paths)))
+        if "uploads" in vars(self):  # else none was made here
+            self.uploads.settle(list(filter(self.uploads.is_pending, paths)))
 
     def unsettled(self, *, exclusive: bool) -> set[str]:
         """Uploads whose rows were perhaps never written; see `UploadFolder.unsettled`."""
         return self.uploads.unsettled(exclusive=exclusive) if self._uploads.is_dir() else set()
 
-    def forget(self, gone: Iterable[Item], kept: Iterable[Item] = ()) -> None:
-        """Remove the small copies and the uploaded files of items that are gone.
-
-        Args:
-            kept: Items with the same contents, whose small copies and files stay.
-        """
-        gone, kept = list(gone), list(kept)
+    def forget(self, gone: Sequence[Item], kept: Sequence[Item] = ()) -> None:
+        """Remove small copies and uploads of items that are gone, except those of `kept` ones."""
         if self.thumbnails is not None:
             self.thumbnails.drop({item.sha256 for item in gone} - {item.sha256 for item in kept})
         if self._uploads.is_dir():

@@ -6,7 +6,6 @@ anything is wrong with it, pictures are read from their own files.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,6 +28,10 @@ PRAGMA synchronous = OFF;  -- what a power failure damages is made again
 CREATE TABLE IF NOT EXISTS jpegs
 (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, jpeg BLOB NOT NULL);
 """
+_USED_BYTES = """
+SELECT (page_count - freelist_count) * page_size
+FROM pragma_page_count, pragma_freelist_count, pragma_page_size
+"""
 
 
 class Thumbnails:
@@ -42,9 +45,6 @@ class Thumbnails:
         path: The file; by default `thumbnails.sqlite` in the cache folder.
         max_bytes: The file's size is kept below about this: the oldest copies are removed. With 0
             nothing is stored or returned, but copies of earlier runs can still be dropped.
-
-    Raises:
-        ConfigurationError: No path was given and there is no cache folder.
     """
 
     SIDE = 400  # longer side of a copy, pixels
@@ -59,7 +59,7 @@ class Thumbnails:
         return Thumbnails, (self._path, self._max_bytes)  # results can be copied and pickled
 
     def wants(self, width: int, height: int) -> bool:
-        """Return True if a picture of this size is large enough for a copy to save time."""
+        """Whether a picture of this size is large enough for a copy to save time."""
         return self._max_bytes > 0 and max(width, height) >= 2 * self.SIDE
 
     @staticmethod
@@ -77,13 +77,14 @@ class Thumbnails:
             insert = "INSERT OR REPLACE INTO jpegs (id, jpeg) VALUES (?, ?)"
             database.executemany(insert, jpegs.items())
             oldest = "DELETE FROM jpegs WHERE number = (SELECT min(number) FROM jpegs)"
-            while _used_bytes(database) > self._max_bytes and database.execute(oldest).rowcount:
-                pass
+            while database.execute(_USED_BYTES).fetchone()[0] > self._max_bytes:
+                if not database.execute(oldest).rowcount:
+                    break
 
     def get(self, id: str) -> bytes | None:
         """The stored copy of a content hash, if there is one."""
         row: tuple[bytes] | None = None
-        if self._max_bytes and os.path.exists(self._path):
+        if self._max_bytes and self._path.exists():
             with self._safely(), self._open() as database:
                 query = "SELECT jpeg FROM jpegs WHERE id = ?"
                 row = database.execute(query, (id,)).fetchone()
@@ -92,7 +93,7 @@ class Thumbnails:
     def drop(self, ids: Iterable[str]) -> None:
         """Remove the copies of these content hashes."""
         unwanted = [(id,) for id in ids]
-        if unwanted and os.path.exists(self._path):
+        if unwanted and self._path.exists():
             with self._safely(), self._open() as database:
                 database.executemany("DELETE FROM jpegs WHERE id = ?", unwanted)
 
@@ -114,8 +115,11 @@ class Thumbnails:
                 # SQLite reports damage as the base class; locks, a full disk and the like are
                 # its subclasses.
                 if type(error) is sqlite3.DatabaseError:
-                    self._delete_file()
-            except (OSError, UnicodeEncodeError):  # no such folder; an id that is not Unicode
+                    self.close()
+                    for file in (self._path, self._path.with_name(f"{self._path.name}-journal")):
+                        with suppress(OSError):
+                            file.unlink(missing_ok=True)
+            except OSError:  # no such folder
                 pass
 
     def _open(self) -> sqlite3.Connection:
@@ -125,28 +129,12 @@ class Thumbnails:
             with suppress(OSError):  # connecting gives the better error
                 self._path.touch(mode=0o600)
                 self._path.chmod(0o600)  # if it existed
-            database = sqlite3.connect(
+            self._connection = sqlite3.connect(
                 self._path, _BUSY_SECONDS, isolation_level="IMMEDIATE", check_same_thread=False
             )
             try:
-                database.executescript(_SETUP)
+                self._connection.executescript(_SETUP)
             except BaseException:
-                database.close()
+                self.close()
                 raise
-            self._connection = database
         return self._connection
-
-    def _delete_file(self) -> None:
-        self.close()
-        for suffix in ("", "-journal"):
-            with suppress(OSError):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-
-
-def _used_bytes(database: sqlite3.Connection) -> int:
-    """Bytes of the file that are in use."""
-    pages, free, size = (
-        database.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((pages - free) * size)

@@ -46,15 +46,11 @@ def is_upload(path: str | Path) -> bool:
 class UploadFolder:
     """Keeps uploads as `ab/abcdef….jpg`: the first two digits of the SHA-256, then all of it.
 
-    Files are written atomically and flushed to the disk, so that a crash leaves either the whole
-    file or none. A file is there before its row is: until `settle`, a mark in the folder
-    `pending` says so. If the process is killed between the two, `unsettled` finds the file.
+    A file is there before its row is: until `settle`, a mark in the folder `pending` says so. If
+    the process is killed between the two, `unsettled` finds the file.
 
     Args:
         owner: Names the collection where several share the folder; each has files of its own.
-
-    Raises:
-        ConfigurationError: The folder cannot be made or written to.
     """
 
     _pending: ClassVar[set[str]] = set()  # paths that runs of this process have yet to settle
@@ -87,8 +83,11 @@ class UploadFolder:
         if self._owner or own_id:
             name += f"-{_tag(self._owner, own_id)}"
         path = self.folder / name[:2] / (name + _SUFFIX.get(format, f".{format.lower()}"))
+        mark, size = self._mark(path), -1
         try:
-            whole, mark = _size(path) == len(image.data), self._mark(path)
+            with suppress(FileNotFoundError):
+                size = path.stat().st_size
+            whole = size == len(image.data)
             if not whole or mark.exists():  # of a run that was killed
                 self._pending.add(str(path))
             if not whole:
@@ -125,35 +124,30 @@ class UploadFolder:
             exclusive: Whether no other process can be writing the rows. Otherwise only files
                 that have waited for an hour are returned.
         """
-        marks: list[Path] = []
-        with suppress(OSError):  # there are none
-            marks.extend(self._marks.iterdir())
         found = set()
-        for mark in marks:
+        for mark in self._marks.glob("*"):
             path = str(self.folder / mark.name[:2] / mark.stem)
-            if path not in self._pending and (exclusive or _age(mark) > _HOUR):
-                found.add(path)
+            with suppress(OSError):  # another process has removed it
+                waited = time.time() - mark.stat().st_mtime
+                if path not in self._pending and (exclusive or waited > _HOUR):
+                    found.add(path)
         return found
 
     def forget(self, paths: Iterable[str]) -> None:
-        """Delete those of the files that this folder wrote; others may be below it, too.
-
-        Raises:
-            StorageError: A file cannot be deleted.
-        """
+        """Delete those of the files that this folder wrote; others may be below it, too."""
         for path in map(Path, paths):
-            if is_upload(path) and path.parent.parent == self.folder:
-                try:
-                    for file in (path, *partials_of(path)):  # a kill may leave one of these
-                        file.unlink(missing_ok=True)
-                except OSError as error:
-                    raise StorageError(
-                        f"The upload {path} cannot be deleted ({error.strerror}); "
-                        "delete it by hand."
-                    ) from error
-                self.settle([str(path)])
-                with suppress(OSError):  # other files are in it
-                    path.parent.rmdir()
+            if not is_upload(path) or path.parent.parent != self.folder:
+                continue
+            try:
+                for file in (path, *partials_of(path)):  # a kill may leave one of these
+                    file.unlink(missing_ok=True)
+            except OSError as error:
+                raise StorageError(
+                    f"The upload {path} cannot be deleted ({error.strerror}); delete it by hand."
+                ) from error
+            self.settle([str(path)])
+            with suppress(OSError):  # other files are in it
+                path.parent.rmdir()
 
     def _mark(self, path: str | Path) -> Path:
         return self._marks / f"{os.path.basename(path)}.pending"
@@ -173,17 +167,3 @@ def _write(path: Path, data: bytes, attempts: int = 10) -> None:
 def _tag(*names: str) -> str:
     """16 hex digits that tell names apart, which may hold any characters."""
     return hash_bytes("\0".join(names).encode("utf-8", "surrogatepass"))[:16]
-
-
-def _size(file: Path) -> int | None:
-    """The bytes of a file; None if there is none."""
-    with suppress(FileNotFoundError):
-        return file.stat().st_size
-    return None
-
-
-def _age(file: Path) -> float:
-    """Seconds since a file was written; 0 if another process has removed it."""
-    with suppress(OSError):
-        return time.time() - file.stat().st_mtime
-    return 0.0

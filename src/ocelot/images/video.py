@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -39,11 +39,7 @@ _MISSING = "videos need one more package (pip install 'ocelot-search[video]')"
 
 @dataclass(frozen=True)
 class FrameFile(ImageFile):
-    """A frame as a PNG file, whose id is that of its place in the video.
-
-    Attributes:
-        content: The id.
-    """
+    """A frame as a PNG file, whose id is that of its place in the video."""
 
     content: str = ""
 
@@ -51,19 +47,12 @@ class FrameFile(ImageFile):
     def id(self) -> str:
         return self.content
 
-    def without_pixels(self) -> FrameFile:
-        return replace(self)
-
 
 def checked_sampling(text: str) -> str:
     """How frames are chosen: "scene", or the seconds between two of them.
 
     >>> checked_sampling("5.0")
     '5'
-
-    Raises:
-        InputError: It is neither.
-        ConfigurationError: The extra `video` is not installed.
     """
     if find_spec("av") is None:
         raise ConfigurationError(f"Indexing {_MISSING}.")
@@ -84,10 +73,9 @@ def is_video(path: str) -> bool:
 
 
 def is_new_scene(kept: Pixels, now: Pixels) -> bool:
-    """Whether a frame shows something else than the last one that was taken.
+    """Whether a frame shows something else than the last one that was taken, by mean colours.
 
-    The measure is the mean difference of colours, as in PySceneDetect's ContentDetector; compared
-    with the frame that was taken, not the one before, a slow change counts, too.
+    So a slow change counts, too. PySceneDetect's ContentDetector compares neighbours.
 
     Args:
         kept, now: Small RGB pictures of equal shape (height, width, 3).
@@ -98,8 +86,6 @@ def is_new_scene(kept: Pixels, now: Pixels) -> bool:
 
 def frames(path: str, sampling: str) -> Iterator[tuple[float, FrameFile]]:
     """The chosen frames in their order, with their seconds from the start; the first is at 0.
-
-    One frame is held at a time.
 
     Args:
         sampling: As `checked_sampling` returns it.
@@ -113,27 +99,20 @@ def frames(path: str, sampling: str) -> Iterator[tuple[float, FrameFile]]:
     kept: Pixels | None = None
     second, due, taken, shown = 0.0, 0.0, 0.0, 0.0
     with _opened(path) as (container, stream, start):
-        try:
-            for frame in container.decode(stream):
-                second = _second(frame, start)
-                shown = float((frame.duration or 0) * (frame.time_base or 0))  # how long
-                small = kept
-                if sampling == "scene":
-                    wide, high = _SMALL
-                    small = frame.reformat(width=wide, height=high, format="rgb24").to_ndarray()
-                    wanted = kept is None or (
-                        second - taken >= _SHORTEST and is_new_scene(kept, small)
-                    )
-                else:
-                    wanted = second >= due - _NEAR
-                if wanted:
-                    taken = 0.0 if due == 0 else round(second, 3)
-                    kept, due = small, (math.floor(second / interval + _NEAR) + 1) * interval
-                    yield taken, _file(frame, path, taken, content)
-        except ImageError:
-            raise
-        except Exception as error:  # the decoders have many types
-            raise ImageError(path, f"it is damaged after {second:.1f} s ({error})") from error
+        for frame in container.decode(stream):
+            second = _second(frame, start)
+            shown = float((frame.duration or 0) * (frame.time_base or 0))  # how long
+            small = kept
+            if sampling == "scene":
+                wide, high = _SMALL
+                small = frame.reformat(width=wide, height=high, format="rgb24").to_ndarray()
+                wanted = kept is None or (second - taken >= _SHORTEST and is_new_scene(kept, small))
+            else:
+                wanted = second >= due - _NEAR
+            if wanted:
+                taken = 0.0 if due == 0 else round(second, 3)
+                kept, due = small, (math.floor(second / interval + _NEAR) + 1) * interval
+                yield taken, _file(frame, path, taken, content)
         if due == 0:
             raise ImageError(path, "no frame of it can be decoded")
         length = float((container.duration or 0) / 1_000_000)  # in Matroska from 0, not the start
@@ -142,26 +121,17 @@ def frames(path: str, sampling: str) -> Iterator[tuple[float, FrameFile]]:
 
 
 def frame_at(path: str, second: float) -> FrameFile:
-    """The frame at a second.
-
-    Raises:
-        ImageError: The video cannot be read, or has no such frame.
-    """
+    """The frame at a second; `ImageError` if the video cannot be read, or has no such frame."""
     content = _content_of(path)
     with _opened(path) as (container, stream, start):
-        try:
-            for place in (second, 0.0):  # the index of a file may be wrong: then from its start
-                container.seek(max(0, int((place + start) * 1_000_000)))
-                for frame in container.decode(stream):
-                    now = _second(frame, start)
-                    if now >= second - _NEAR:
-                        if now <= second + _NEAR or place == 0:
-                            return _file(frame, path, second, content)
-                        break
-        except ImageError:
-            raise
-        except Exception as error:
-            raise ImageError(path, f"its frame at {second:g} s is damaged ({error})") from error
+        for place in (second, 0.0):  # the index of a file may be wrong: then from its start
+            container.seek(max(0, int((place + start) * 1_000_000)))
+            for frame in container.decode(stream):
+                now = _second(frame, start)
+                if now >= second - _NEAR:
+                    if now <= second + _NEAR or place == 0:
+                        return _file(frame, path, second, content)
+                    break
     raise ImageError(path, f"it has no frame at {second:g} s")
 
 
@@ -184,7 +154,12 @@ def _opened(path: str) -> Iterator[tuple[Any, Any, float]]:
         if stream.width * stream.height > MAX_PIXELS:
             raise ImageTooLarge(path, f"{stream.width} x {stream.height} pixels are too many")
         stream.thread_type = "AUTO"
-        yield container, stream, float((stream.start_time or 0) * (stream.time_base or 0))
+        try:
+            yield container, stream, float((stream.start_time or 0) * (stream.time_base or 0))
+        except ImageError:
+            raise
+        except Exception as error:  # the decoders have many types
+            raise ImageError(path, f"it is damaged ({error})") from error
 
 
 def _second(frame: Any, start: float) -> float:

@@ -8,7 +8,7 @@ An item is its picture, so rows whose files are missing are reported and left ou
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -39,28 +39,17 @@ _AHEAD = 64  # pictures read ahead
 
 @dataclass(frozen=True)
 class AdoptReport:
-    """What became of the rows of another collection.
+    """What became of the rows of another collection."""
 
-    Attributes:
-        found: Rows.
-        adopted: Pictures that are now stored, with the vectors of their rows.
-        duplicates: Rows whose picture was there already, from another row or an earlier run.
-        failures: Rows that are not taken over, with reasons.
-        seconds: Wall time.
-    """
-
-    found: int
-    adopted: int
-    duplicates: int
-    failures: tuple[Failure, ...]
-    seconds: float
+    found: int  # rows
+    adopted: int  # pictures that are now stored, with the vectors of their rows
+    duplicates: int  # rows whose picture was there already, from another row or an earlier run
+    failures: tuple[Failure, ...]  # rows that are not taken over, with reasons
+    seconds: float  # wall time
 
 
 def check_vectors(source: ForeignCollection, encoder: Encoder, root: str | Path = ".") -> None:
     """Encode a few pictures of a collection, and compare the vectors with those stored there.
-
-    Args:
-        root: The folder that relative paths start from.
 
     Raises:
         EncoderMismatch: They do not agree.
@@ -72,21 +61,20 @@ def check_vectors(source: ForeignCollection, encoder: Encoder, root: str | Path 
             f"{encoder.name} makes {encoder.dimension}: name the encoder that made them."
         )
     rows = {_place(row, root): row for row in islice(source.rows(), _LOOKED_AT) if row.path}
-    there = [path for path in rows if os.path.isfile(path)]
-    images: list[ImageFile] = []
     reason = f"no row has a path in the field {source.path_field!r}"
     if rows:
         reason = f"there is no file {next(iter(rows))}"
+    there = [path for path in rows if os.path.isfile(path)]
+    images: list[ImageFile] = []
     for path in there[:: max(1, len(there) // _CHECKED)]:
         try:
             image = ImageFile.of(path)
             image.rgb()
         except ImageError as error:
             reason = f"{error.name}: {error.reason}"
-            continue
-        images.append(image)
-        if len(images) == _CHECKED:
-            break
+        else:
+            images.append(image)
+    images = images[:_CHECKED]
     if not images:
         raise InputError(
             f"{source} cannot be compared with the encoder {encoder.name} ({reason}): name the "
@@ -116,18 +104,14 @@ def adopt_rows(
 ) -> AdoptReport:
     """Store the pictures of another collection with the vectors from there.
 
-    Call `check_vectors` first.
-
-    Args:
-        encoder: The encoder that made the vectors.
-        root: The folder that relative paths start from.
+    Call `check_vectors` first. Relative paths start from the folder `root`.
     """
     run = _AdoptRun(collection, encoder, images, None, progress)
     with run:
         run.total = source.count
-        run.store(source, root)
+        run.take_all(run.ahead(run.read, run.jobs(source, root), _AHEAD))
         done = run.finish()
-    return AdoptReport(done.found, run.adopted, run.duplicates, done.failures, done.seconds)
+    return AdoptReport(done.found, done.encoded, run.duplicates, done.failures, done.seconds)
 
 
 def _place(row: ForeignRow, root: str | Path) -> str:
@@ -138,7 +122,7 @@ def _place(row: ForeignRow, root: str | Path) -> str:
 class _AdoptJob(Job):
     """A row on its way."""
 
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _AdoptRun(Run):
@@ -146,42 +130,32 @@ class _AdoptRun(Run):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.adopted = self.duplicates = 0
+        self.duplicates = 0
         self._paths: set[str] = set()
         self._contents = StoredFiles(self.collection, metadata=False).ids
 
-    def store(self, source: ForeignCollection, root: str | Path) -> None:
-        self.take_all(self.ahead(self._read, self._jobs(source, root), _AHEAD))
-
-    def _jobs(self, source: ForeignCollection, root: str | Path) -> Iterator[_AdoptJob]:
+    def jobs(self, source: ForeignCollection, root: str | Path) -> Iterator[_AdoptJob]:
         for number, row in enumerate(source.rows(), 1):
+            path, length = _place(row, root), float(np.linalg.norm(row.vector))
             if not row.path:
                 error = InputError("it has no path of a picture")
                 yield _AdoptJob(f"row {number}", error=error)
-                continue
-            path = _place(row, root)
-            if path in self._paths:  # indexed twice, as the tutorial does when it runs again
+            elif path in self._paths:  # indexed twice, as the tutorial does when it runs again
                 self.duplicates += 1
                 self.count()
-                continue
-            self._paths.add(path)
-            length = float(np.linalg.norm(row.vector))
-            job = _AdoptJob(path, path, fields=dict(row.metadata))
-            if length > 0:
-                job.vector = row.vector / length
+            elif length == 0:
+                yield _AdoptJob(path, error=InputError("its vector is all zeros"))
             else:
-                job.error = InputError("its vector is all zeros")
-            yield job
+                self._paths.add(path)
+                vector = row.vector / length
+                yield _AdoptJob(path, path, vector=vector, fields=row.metadata)
 
-    def _read(self, job: _AdoptJob) -> None:
+    def read(self, job: _AdoptJob) -> None:
         """Read and hash the picture, and check the rest; runs in threads."""
         image = ImageFile.of(job.path)
-        decoded = image.decoded(Thumbnails.SIDE, keep=True)
-        thumbnails = self.images.thumbnails
-        if thumbnails is not None and thumbnails.wants(*decoded.size):
-            job.thumbnail = thumbnails.make(decoded.image)
-        job.id = job.sha256 = image.id
-        job.size, (job.width, job.height) = len(image.data), decoded.size
+        job.width, job.height = image.decoded(Thumbnails.SIDE, keep=True).size
+        self.make_thumbnail(job, image)
+        job.id, job.sha256, job.size = image.id, image.id, len(image.data)
         job.metadata = clean_metadata(job.fields)
         try:
             job.mtime_ns = os.stat(job.path).st_mtime_ns
@@ -196,8 +170,5 @@ class _AdoptRun(Run):
             self.duplicates += 1
             self.update(job.id, Change(add={job.path: job.mtime_ns}))
             return
-        assert job.vector is not None
         self._contents.add(content)
-        self.adopted += 1
-        thumbnails = {job.sha256: job.thumbnail} if job.thumbnail else {}
-        self.writer.add([job.row(job.vector)], thumbnails)
+        self.write([job])

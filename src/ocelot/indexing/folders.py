@@ -13,7 +13,7 @@ import json
 import os
 import struct
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,12 +24,12 @@ from ocelot.images.file import ImageFile
 from ocelot.images.places import file_of, frame_of, frame_path
 from ocelot.images.store import ImageStore
 from ocelot.images.video import checked_sampling, frames, is_video
-from ocelot.indexing.metadata import MetadataTables
+from ocelot.indexing.metadata import MetadataTables, read_tables
 from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.indexing.scan import File, is_gone, roots_of, scan
 from ocelot.indexing.writer import Change
 from ocelot.telemetry import span
-from ocelot.types import IndexReport, Remark
+from ocelot.types import Failure, IndexReport, Remark
 
 __all__ = ["FolderRun", "StoredFile", "StoredFiles", "index_images", "metadata_hash"]
 
@@ -61,32 +61,18 @@ def index_images(
     sampling = None if video is None else checked_sampling(video)
     run = FolderRun(collection, encoder, images or ImageStore(), batch_size, progress, folders)
     with run:
-        return run.index(roots, metadata, prune, sampling)
+        found = list(scan(roots, videos=sampling is not None))
+        files = [one for one in found if isinstance(one, File)]
+        run.failures += [one for one in found if isinstance(one, Failure)]
+        run.total = len(files)
+        run.compare([read_tables(roots, [file.path for file in files], metadata)])
+        run.index(files, sampling)
+        run.settle({file.path for file in files} if prune else None)
+        return run.finish()
 
 
 class FolderRun(Run):
     """A run over folders."""
-
-    def index(
-        self,
-        roots: Sequence[str],
-        metadata: str | Path | None,
-        prune: bool,
-        sampling: str | None = None,
-    ) -> IndexReport:
-        files: list[File] = []
-        for found in scan(roots, videos=sampling is not None):
-            if isinstance(found, File):
-                files.append(found)
-            else:
-                self.failures.append(found)
-        self.total = len(files)
-        self.compare([MetadataTables(roots, [file.path for file in files], metadata)])
-        changed = self._changed(files, sampling)
-        self.take_all(self.ahead(self._read, changed, _AHEAD * self.batch_size))
-        self.encode()
-        self.settle({file.path for file in files} if prune else None)
-        return self.finish()
 
     def compare(self, tables: Iterable[MetadataTables], *, metadata: bool = False) -> None:
         """Read what the collection knows; call it before any job is taken.
@@ -104,26 +90,33 @@ class FolderRun(Run):
         metadata = metadata or bool(self._lines)
         self._stored = self.patiently(lambda: StoredFiles(self.collection, metadata=metadata))
 
+    def index(self, files: Iterable[File], sampling: str | None) -> None:
+        """Add what is new or changed."""
+        self.take_all(
+            self.ahead(self._read, self._changed(files, sampling), _AHEAD * self.batch_size)
+        )
+        self.encode()
+
     def _changed(self, files: Iterable[File], sampling: str | None) -> Iterator[Job | None]:
-        frames_of = defaultdict(list)
+        frames_of = defaultdict(set)
         if sampling is not None:
             for path in self._stored:
                 if place := frame_of(path):
-                    frames_of[place[0]].append(path)
+                    frames_of[place[0]].add(path)
         for file in files:
             if sampling is not None and is_video(file.path):
-                yield from self._frames(file, sampling, frames_of.pop(file.path, []))
+                yield from self._frames(file, sampling, frames_of.pop(file.path, set()))
             elif not self.is_unchanged(file):
                 yield Job(file.path, file.path, file.mtime_ns)
 
-    def _frames(self, file: File, sampling: str, stored: list[str]) -> Iterator[Job | None]:
+    def _frames(self, file: File, sampling: str, gone: set[str]) -> Iterator[Job | None]:
         """The frames of a new or changed video; the first comes last: it says that all are there.
 
         Args:
-            stored: Places of its frames in the collection.
+            gone: Places of its frames in the collection.
         """
         path, size, mtime_ns = file
-        start, gone = frame_path(path, 0, sampling), set(stored)
+        start = frame_path(path, 0, sampling)
         if self.is_unchanged(File(start, size, mtime_ns)):
             for place in gone - {start}:
                 if not place.endswith(f"&by={sampling}"):  # of an interrupted run
@@ -157,10 +150,15 @@ class FolderRun(Run):
         same = [row for row in rows if (row.size, row.mtime_ns) == (file.size, file.mtime_ns)]
         if len(same) != 1:
             return False
+        (row,) = same
         self.unchanged += 1
-        self._remove_path(file.path, keep=same[0].id)
-        self._describe(file.path, same[0])
         self.count()
+        self._remove_path(file.path, keep=row.id)
+        if row.id not in self._described and (fields := self._fields(file.path)) is not None:
+            self._described.add(row.id)
+            if metadata_hash(fields) != row.metadata_hash:
+                self.updated += 1
+                self.update(row.id.hex(), Change(metadata=fields))
         return True
 
     def _read(self, job: Job) -> None:
@@ -196,21 +194,15 @@ class FolderRun(Run):
             if row.id != keep:
                 self._removals[row.id.hex()].add(path)
 
-    def _describe(self, path: str, row: StoredFile) -> None:
-        """Update the metadata of an unchanged picture if its line says something else."""
-        if row.id in self._described or (fields := self._fields(path)) is None:
-            return
-        self._described.add(row.id)
-        if metadata_hash(fields) != row.metadata_hash:
-            self.updated += 1
-            self.update(row.id.hex(), Change(metadata=fields))
-
     def _fields(self, path: str) -> Mapping[str, object] | None:
         """What a metadata file says about a picture or a video; None keeps what is stored."""
         frame = frame_of(path)
         line = self._lines.get(frame[0] if frame else path)
         if frame and (line is not None or not self._stored.at(path)):
-            line = {**(line or {}), "video": self._name(frame[0]), "second": frame[1]}
+            # Clients are told paths relative to an indexed folder, and no others.
+            below = (folder for folder in self.writer.folders if frame[0].startswith(folder))
+            name = frame[0].removeprefix(next(below, os.path.join(os.path.dirname(frame[0]), "")))
+            line = {**(line or {}), "video": name, "second": frame[1]}
         if line is None:
             return None
         try:
@@ -219,13 +211,12 @@ class FolderRun(Run):
             self.remarks.append(Remark(path, str(error).rstrip(".")))
             return None
 
-    def _name(self, path: str) -> str:
-        """A path below an indexed folder, relative to it: clients are told no others."""
-        below = (folder for folder in self.writer.folders if path.startswith(folder))
-        return path.removeprefix(next(below, os.path.join(os.path.dirname(path), "")))
-
     def settle(self, present: set[str] | None) -> None:
-        """Remove paths that are gone, which is only certain at the end."""
+        """Remove paths that are gone, which is only certain at the end.
+
+        Args:
+            present: Files that exist; others of the indexed folders are gone. None keeps them.
+        """
         if present is not None:
             for path in self._stored:
                 if file_of(path) not in present and is_gone(path, self.writer.folders):

@@ -118,12 +118,12 @@ _SHARE = 0.9  # of its cells that a column of numbers has as numbers
 
 
 def _type_of(cells: Sequence[tuple[int, str]]) -> tuple[Callable[[str], Any], str]:
-    """How the cells of a column are read, and a remark where that is not what some may expect.
+    """How a column is read, and a remark where that is not what some may expect.
 
-    A column is truth values if all of its cells are, and numbers if nine in ten are; marks such
-    as `n/a` do not count, and cells that are no numbers then become None. Numbers with leading
-    zeros (`00123`) make it text. `1,200`, `$5` and `9,99 €` are no numbers: what a comma means
-    differs by country, and a wrong guess would be silent.
+    It is truth values if all of its cells are, and numbers if nine in ten are; marks such as `n/a`
+    do not count, and cells that are no numbers then become None. Numbers with leading zeros
+    (`00123`) make it text. `1,200`, `$5` and `9,99 €` are no numbers: what a comma means differs by
+    country, and a wrong guess would be silent.
 
     Args:
         cells: Line numbers and texts; none is blank.

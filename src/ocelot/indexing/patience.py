@@ -19,22 +19,14 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0  # seconds
 
 
 class Patience:
-    """Makes a call again, with growing pauses, while the server does not answer.
-
-    Args:
-        seconds: How long, from the first failure of a call.
-    """
+    """Makes a call again, with growing pauses, while the server does not answer."""
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        self._seconds = seconds  # how long, from the first failure of a call
         self._stopped = threading.Event()
 
     def __call__(self, call: Callable[[], _Answer]) -> _Answer:
-        """Return what `call` returns; it must be one that can be repeated.
-
-        Raises:
-            CollectionError: What the last call raised.
-        """
+        """Return what `call` returns, or raise what it raised last; it must be repeatable."""
         started, pause = time.monotonic(), _FIRST_PAUSE
         try:
             return call()

@@ -23,7 +23,6 @@ from ocelot.encoders.base import Encoder
 from ocelot.errors import EncoderError, ImageError, InputError, OcelotError
 from ocelot.images.file import ImageFile
 from ocelot.images.store import ImageStore
-from ocelot.images.thumbnails import Thumbnails
 from ocelot.images.video import FrameFile
 from ocelot.indexing.patience import Patience
 from ocelot.indexing.writer import Change, Writer
@@ -67,16 +66,14 @@ class Job:
     metadata: Mapping[str, Any] | None = None  # None keeps what is stored
     image: ImageFile | None = None  # the picture, if it was not read from `path`
     prepared: Any = None  # what the encoder's `prepare` returned
-    vector: Vector | None = None  # if it has one already
+    vector: Vector | None = None
     thumbnail: bytes | None = None  # a small copy as a JPEG file, if one is needed
     error: InputError | None = None  # why it cannot be used
 
-    def row(self, vector: Vector) -> Row:
+    def row(self) -> Row:
         """Its row, once it is encoded."""
-        paths, metadata = {self.path: self.mtime_ns}, self.metadata or {}
-        return Row(
-            self.id, paths, self.size, self.width, self.height, metadata, vector, self.sha256
-        )
+        fields = (self.size, self.width, self.height, self.metadata or {}, self.vector, self.sha256)
+        return Row(self.id, {self.path: self.mtime_ns}, *fields)
 
 
 class Run(AbstractContextManager["Run"]):
@@ -87,10 +84,6 @@ class Run(AbstractContextManager["Run"]):
     Args:
         batch_size, progress: As of `Engine.index`.
         folders: Indexed folders: paths below them whose files are gone are dropped.
-
-    Raises:
-        EncoderMismatch: The collection holds another encoder's vectors.
-        InputError: The batch size is below 1, or `progress` is no function.
     """
 
     def __init__(
@@ -103,8 +96,8 @@ class Run(AbstractContextManager["Run"]):
         folders: Sequence[str] = (),
     ) -> None:
         collection.identity.check(EncoderIdentity.of(encoder), f"{collection.name!r}")
-        is_whole = isinstance(batch_size, Integral) and not isinstance(batch_size, bool)
-        if batch_size is not None and not (is_whole and batch_size >= 1):
+        whole = isinstance(batch_size, Integral) and not isinstance(batch_size, bool)
+        if batch_size is not None and not (whole and batch_size >= 1):
             raise InputError(f"The batch size must be a whole number from 1, was: {batch_size!r}.")
         if progress is not None and not callable(progress):
             raise InputError(f"progress must be a function, was: {type(progress).__name__}.")
@@ -120,10 +113,9 @@ class Run(AbstractContextManager["Run"]):
         self.total = self.done = self.unchanged = self.encoded = 0
         self.relocated = self.updated = 0
         self._progress = progress
-        usable = (
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        )
-        self._threads = ThreadPoolExecutor(usable, "ocelot-load")
+        has_affinity = hasattr(os, "sched_getaffinity")
+        cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()
+        self._threads = ThreadPoolExecutor(cores, "ocelot-load")
         self._batch: list[Job] = []
         self._started = time.perf_counter()
 
@@ -144,7 +136,8 @@ class Run(AbstractContextManager["Run"]):
                 self.take(job)
             except InputError as error:
                 job.error = error
-                self.fail(job.name, error)
+                reason = error.reason if isinstance(error, ImageError) else str(error).rstrip(".")
+                self.failures.append(Failure(job.name, reason))
             self.count()
 
     def ahead(
@@ -152,9 +145,8 @@ class Run(AbstractContextManager["Run"]):
     ) -> Iterator[_Job]:
         """Do `work` in threads, at most `count` jobs ahead, and yield the jobs in their order.
 
-        An `InputError` of `work` becomes the job's error; a job with an error is passed on as it
-        is. A None among `jobs` is not passed on: it is a barrier, and the next job is taken only
-        after the caller is done with all earlier ones.
+        An `InputError` of `work` becomes the job's error. A None among `jobs` is a barrier: the
+        next job is taken only after the caller is done with all earlier ones.
         """
 
         def run(job: _Job) -> _Job:
@@ -176,22 +168,22 @@ class Run(AbstractContextManager["Run"]):
 
     def load(self, job: Job, image: ImageFile) -> None:
         """Decode and prepare a picture; `InputError` if it cannot be used. Thread-safe."""
-        thumbnails, thumbnail = self.images.thumbnails, None
         try:
-            decoded = image.decoded(self.encoder.decode_side, keep=True)
-            slow = isinstance(image, FrameFile) or (
-                thumbnails is not None and thumbnails.wants(*decoded.size)
-            )
-            if thumbnails is not None and slow:
-                thumbnail = thumbnails.make(image.decoded(Thumbnails.SIDE, keep=True).image)
-            prepared = self.encoder.prepare(Input(image))
+            job.width, job.height = image.decoded(self.encoder.decode_side, keep=True).size
+            job.prepared = self.encoder.prepare(Input(image))
+            self.make_thumbnail(job, image)
         except OcelotError:
             raise
         except Exception as error:  # an encoder may raise anything
             reason = f"it cannot be prepared ({type(error).__name__}: {error})"
             raise ImageError(image.name, reason) from error
-        job.width, job.height = decoded.size
-        job.prepared, job.thumbnail = prepared, thumbnail
+
+    def make_thumbnail(self, job: Job, image: ImageFile) -> None:
+        """Make the small copy of a decoded picture, if it is large or of a video."""
+        copies = self.images.thumbnails
+        is_slow = isinstance(image, FrameFile)
+        if copies is not None and (is_slow or copies.wants(job.width, job.height)):
+            job.thumbnail = copies.make(image.decoded(copies.SIDE, keep=True).image)
 
     def add(self, job: Job) -> None:
         """Encode a loaded picture with the next batch, and write its row."""
@@ -200,7 +192,7 @@ class Run(AbstractContextManager["Run"]):
             self.encode()
 
     def update(self, id: str, change: Change) -> None:
-        """Change the paths or the metadata of a row that is stored or was added."""
+        """See `Writer.update`."""
         self.writer.update(id, change)
         if self.writer.is_full:
             self.encode()  # the row may still wait for its vector
@@ -221,20 +213,18 @@ class Run(AbstractContextManager["Run"]):
                 f"The encoder {self.encoder.name} failed on {count(len(batch))} "
                 f"({type(error).__name__}: {error}){mend}. What was indexed before is kept."
             ) from error
-        self.encoded += len(batch)
-        self.writer.add(
-            [job.row(vector) for job, vector in zip(batch, vectors, strict=True)],
-            {job.sha256: job.thumbnail for job in batch if job.thumbnail},
-        )
+        for job, vector in zip(batch, vectors, strict=True):
+            job.vector = vector
+        self.write(batch)
         self._report_progress()
 
-    def fail(self, name: str, error: InputError) -> None:
-        """Report a picture that cannot be used."""
-        reason = error.reason if isinstance(error, ImageError) else str(error).rstrip(".")
-        self.failures.append(Failure(name, reason))
+    def write(self, jobs: Sequence[Job]) -> None:
+        """Pass jobs that have vectors to the writer."""
+        self.encoded += len(jobs)
+        copies = {job.sha256: job.thumbnail for job in jobs if job.thumbnail}
+        self.writer.add([job.row() for job in jobs], copies)
 
     def count(self) -> None:
-        """Count one more picture as done."""
         self.done += 1
         if self.done % _REPORT_EVERY == 0:
             self._report_progress()
@@ -244,21 +234,24 @@ class Run(AbstractContextManager["Run"]):
         self.encode()
         self.writer.finish()
         self._report_progress()
+        counts = {
+            "found": self.done,
+            "unchanged": self.unchanged,
+            "encoded": self.encoded,
+            "relocated": self.relocated,
+            "updated": self.updated,
+            "removed": self.writer.removed,
+        }
         report = IndexReport(
-            found=self.done,
-            unchanged=self.unchanged,
-            encoded=self.encoded,
-            relocated=self.relocated,
-            updated=self.updated,
-            removed=self.writer.removed,
+            **counts,
             failures=(*self.failures, *dict.fromkeys(self.writer.failures)),
             remarks=tuple(self.remarks),
             metadata=self.metadata,
             seconds=time.perf_counter() - self._started,
         )
-        names = ("found", "unchanged", "encoded", "relocated", "updated", "removed")
-        done = {f"ocelot.{name}": getattr(report, name) for name in names}
-        note({**done, "ocelot.failed": len(report.failures), "ocelot.encoder": self.encoder.name})
+        counts["failed"] = len(report.failures)
+        note({f"ocelot.{name}": count for name, count in counts.items()})
+        note({"ocelot.encoder": self.encoder.name})
         if flush and self.writer.wrote:
             self.patiently(self.collection.flush)
         return report

@@ -18,13 +18,7 @@ from typing import Any
 from ocelot.collection import Collection, Row, clean_metadata
 from ocelot.collection.rows import check_id, is_missing
 from ocelot.encoders.base import Encoder
-from ocelot.errors import (
-    ConfigurationError,
-    ImageError,
-    InputError,
-    OcelotError,
-    StorageError,
-)
+from ocelot.errors import ConfigurationError, ImageError, InputError, OcelotError, StorageError
 from ocelot.images.fetch import public_name
 from ocelot.images.file import ImageFile, ImageSource
 from ocelot.images.store import ImageStore
@@ -87,7 +81,6 @@ class _RecordJob(Job):
 
     image: Any = None  # as it was given, then an `ImageFile`; None once it is loaded
     own_id: str | None = None
-    is_repeated: bool = False  # an earlier record of this run has the same id and content
     stored: Row | None = None  # the row with the same id and content when it was looked up
 
 
@@ -96,9 +89,8 @@ class _RecordRun(Run):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._waiting: set[str] = set()  # uploads whose rows are not written yet
-        self._contents: dict[str, str] = {}  # id -> content hash, of the records looked up so far
-        self._unusable: dict[str, InputError] = {}  # content hash -> why it cannot be used
+        self._uploads: set[str] = set()  # files of this run whose rows are perhaps not written
+        self._unwritten: set[str] = set()  # ids of records that were looked up and may wait
 
     def store(self, jobs: Iterable[_RecordJob]) -> None:
         with suppress(ConfigurationError, StorageError):  # reported when the folder is needed
@@ -107,24 +99,16 @@ class _RecordRun(Run):
         opened = self.ahead(self._open, jobs, self.batch_size)
         self.take_all(self.ahead(self._load, self._look_up(opened), 2 * self.batch_size))
 
-    def encode(self) -> None:
-        super().encode()
-        self._waiting.difference_update(self._settled())
-
     def __exit__(self, *error: Any) -> None:
         try:
             super().__exit__(*error)
         finally:
-            left = self._waiting - self._settled()  # of records that were read ahead, or failed
+            # Left are files of records that were read ahead, or failed.
+            left = {path for path in self._uploads if self.images.uploads.is_pending(path)}
             if left:
                 self.images.uploads.abandon(left)  # what cannot be swept now is found later
                 with suppress(OcelotError):  # the first error is the one to report
                     self._sweep(left)
-
-    def _settled(self) -> set[str]:
-        """Those of the waiting uploads whose rows are written by now."""
-        waiting = list(self._waiting)  # threads add to it
-        return {path for path in waiting if not self.images.uploads.is_pending(path)}
 
     def _sweep(self, uploads: set[str]) -> None:
         """Delete uploads that no row has, and that no other run is about to store."""
@@ -150,19 +134,18 @@ class _RecordRun(Run):
     def _look_up(self, jobs: Iterator[_RecordJob]) -> Iterator[_RecordJob | None]:
         """Find out, for a batch at once, what is stored under the ids; see `ahead`."""
         while batch := list(islice(jobs, self.batch_size)):
-            usable = [job.id for job in batch if job.error is None]
-            rows = self._stored(usable)
+            ids = [job.id for job in batch if job.error is None]
+            rows = self._stored(ids)
             for job in batch:
                 if job.error is None:
-                    earlier = self._contents.get(job.id)
-                    job.is_repeated = earlier == job.sha256
-                    if earlier is not None and not job.is_repeated:
-                        yield None  # this one replaces the earlier record: write that first
+                    if job.id in self._unwritten:  # an earlier record has the same id
+                        yield None
                         self.encode()
                         self.writer.finish()
-                        rows |= self._stored([job.id])
-                    self._contents[job.id] = job.sha256
-                    row = None if job.is_repeated else rows.get(job.id)
+                        self._unwritten.clear()
+                        rows = self._stored(ids)
+                    self._unwritten.add(job.id)
+                    row = rows.get(job.id)
                     if row is not None and row.sha256 == job.sha256:
                         job.stored = row
                     elif row is not None and job.metadata is None:
@@ -174,46 +157,30 @@ class _RecordRun(Run):
 
     def _load(self, job: _RecordJob) -> None:
         """Prepare the picture if it is new, and give it a file; runs in threads."""
-        if job.is_repeated:
-            return
-        try:
-            if job.stored is None:
-                self.load(job, job.image)
-            self._keep(job)
-        except InputError as error:
-            self._unusable[job.sha256] = error
-            raise
-
-    def _keep(self, job: _RecordJob) -> None:
-        """Give the picture a file among the uploads if it has none, and drop its data."""
-        image, job.image = job.image, None
+        if job.stored is None:
+            self.load(job, job.image)
+        image, job.image = job.image, None  # its data is not needed any more
         if not job.path:
             job.path = str(self.images.uploads.keep(image, job.id))
             if self.images.uploads.is_pending(job.path):
-                self._waiting.add(job.path)
+                self._uploads.add(job.path)
         try:
             job.mtime_ns = os.stat(job.path).st_mtime_ns
         except OSError as error:
             raise ImageError(job.name, error.strerror or str(error)) from error
 
     def take(self, job: _RecordJob) -> None:
-        if job.is_repeated and job.error is None:
-            job.error = self._unusable.get(job.sha256)  # it is not stored after all
         if job.error is not None:
             raise job.error
-        if job.is_repeated:
-            self._keep(job)
-            self.relocated += 1
-        elif job.stored is None:
+        if job.stored is None:
             self.add(job)
             return
-        else:
-            is_same = job.metadata is None or job.metadata == job.stored.metadata
-            if is_same and job.stored.paths.get(job.path) == job.mtime_ns:
-                self.unchanged += 1
-                return
-            self.updated += not is_same
-            self.relocated += is_same
+        is_same = job.metadata is None or job.metadata == job.stored.metadata
+        if is_same and job.stored.paths.get(job.path) == job.mtime_ns:
+            self.unchanged += 1
+            return
+        self.updated += not is_same
+        self.relocated += is_same
         self.update(job.id, Change(add={job.path: job.mtime_ns}, metadata=job.metadata))
 
 

@@ -25,11 +25,7 @@ class File(NamedTuple):
 
 
 def roots_of(paths: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
-    """Absolute paths of the folders and files to index, in order and without repeats.
-
-    Raises:
-        InputError: There are no paths, or none of them exists.
-    """
+    """Absolute paths of what to index, in order, each once; `InputError` if none exists."""
     given = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
     for path in given:
         if not isinstance(path, (str, os.PathLike)) or not str(path):
@@ -53,9 +49,6 @@ def scan(
 
     Args:
         videos: Whether to find videos, too.
-
-    Raises:
-        InputError: None of `paths` exists.
     """
     seen: set[str] = set()
     suffixes = SUFFIXES | VIDEO_SUFFIXES if videos else SUFFIXES
@@ -67,11 +60,12 @@ def scan(
 
 
 def is_gone(path: str, folders: Iterable[str]) -> bool:
-    """Return True if a file below one of `folders`, or what it is in, certainly no longer exists.
+    """Whether a file below one of `folders`, or what it is in, certainly no longer exists.
+
+    The files of a missing folder, such as a disk that is not mounted, may still exist.
 
     Args:
-        folders: Each with its final separator. The files of a missing folder, such as a disk
-            that is not mounted, may still exist.
+        folders: Each with its final separator.
     """
     if not any(path.startswith(folder) and os.path.isdir(folder) for folder in folders):
         return False

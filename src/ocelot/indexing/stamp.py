@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,14 +44,9 @@ class Stamp:
     """The inputs of a run as they are now; made before the run.
 
     Args:
-        paths, metadata: As of `index_images`.
+        paths, metadata: As of `index_images`, with its errors.
         database: Folder of the local database.
-        options: Everything else that the result of the run depends on: the collection, the
-            version, the settings, the encoder's files.
-
-    Raises:
-        InputError: None of `paths` exists.
-        MetadataError: A folder has several metadata files.
+        options: Everything else that the result depends on: collection, version, settings, encoder.
     """
 
     def __init__(
@@ -64,19 +60,15 @@ class Stamp:
         roots = roots_of(paths)
         tables = [table.path for table in metadata_files(roots, metadata)]
         self._database = os.path.realpath(os.path.expanduser(database))
-        run = repr((roots, metadata is not None and tables, [str(option) for option in options]))
-        digest = hashlib.sha256(run.encode(errors="surrogateescape"))
+        run = (roots, metadata is not None and tables, [str(option) for option in options])
+        digest = hashlib.sha256(_digest(run, list(map(_state, tables))).encode())
         self._found = 0
-        for one in scan(roots):
-            self._found += isinstance(one, File)
-            state = (one.size, one.mtime_ns) if isinstance(one, File) else one.reason
-            digest.update(f"{one.path}\0{state}\n".encode())
-        for table in tables:
-            digest.update(_state(table).encode())
+        for found in scan(roots):
+            self._found += isinstance(found, File)
+            digest.update(repr(found).encode(errors="surrogateescape"))
         self._inputs = digest.hexdigest()
-        place = f"{self._database}\n{run}".encode(errors="surrogateescape")
         # Where the last run left its stamp.
-        self.file = cache_folder() / "runs" / f"{hashlib.sha256(place).hexdigest()[:32]}.json"
+        self.file = cache_folder() / "runs" / f"{_digest(self._database, run)[:32]}.json"
 
     def load(self) -> LastRun | None:
         """What the last run left if there is nothing to do; None if there may be."""
@@ -84,12 +76,12 @@ class Stamp:
             note = json.loads(self.file.read_text(encoding="utf-8"))
             if (note["inputs"], note["database"]) != (self._inputs, _state(self._database)):
                 return None
-            failures = tuple(Failure(*failure) for failure in note["failures"])
-            remarks = tuple(Remark(*remark) for remark in note["remarks"])
+            failures = tuple(Failure(**failure) for failure in note["failures"])
+            remarks = tuple(Remark(**remark) for remark in note["remarks"])
             metadata, rows = dict(note["metadata"]), int(note["rows"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        # Other paths that failed are in the digest.
+        # Other paths that failed are among the inputs.
         tried = [failure for failure in failures if os.path.isfile(failure.path)]
         if not all(map(_fails_again, tried)):
             return None
@@ -101,14 +93,9 @@ class Stamp:
 
     def save(self, rows: int, report: IndexReport) -> None:
         """Write the stamp, right after a run has closed its database with so many rows."""
-        note = {
-            "inputs": self._inputs,
-            "database": _state(self._database),
-            "rows": rows,
-            "failures": [(failure.path, failure.reason) for failure in report.failures],
-            "remarks": [(remark.path, remark.reason) for remark in report.remarks],
-            "metadata": dict(report.metadata),
-        }
+        note = {"inputs": self._inputs, "database": _state(self._database), "rows": rows}
+        kept = asdict(report)
+        note |= {name: kept[name] for name in ("failures", "remarks", "metadata")}
         with suppress(OSError):  # then the next run compares everything
             write_atomic(self.file, json.dumps(note).encode())
             for other in self.file.parent.iterdir():
@@ -117,7 +104,7 @@ class Stamp:
 
 
 def _fails_again(failure: Failure) -> bool:
-    """Return True if a picture cannot be decoded, for the same reason as before."""
+    """Whether a picture cannot be decoded, for the same reason as before."""
     try:
         ImageFile.of(Path(failure.path)).rgb()
     except ImageError as error:
@@ -125,16 +112,17 @@ def _fails_again(failure: Failure) -> bool:
     return False
 
 
-def _state(path: str | Path) -> str:
-    """Digest of the names, sizes and times of a file or of a folder's files; "" if missing."""
-    if not os.path.exists(path):
-        return ""
+def _digest(*values: object) -> str:
+    return hashlib.sha256(repr(values).encode(errors="surrogateescape")).hexdigest()
+
+
+def _state(path: str) -> str:
+    """Digest of the names, sizes and times of a file or of a folder's files."""
     below = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
-    files = [file for file in below or [str(path)] if os.path.basename(file) != "LOCK"]
-    digest = hashlib.sha256()  # reading touches the lock file
-    for file in sorted(files):
+    states = []
+    for file in sorted(below or [path]):
         with suppress(OSError):
             status = os.stat(file)
-            line = f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}\n"
-            digest.update(line.encode(errors="surrogateescape"))
-    return digest.hexdigest()
+            if os.path.basename(file) != "LOCK":  # reading touches it
+                states.append((file, status.st_size, status.st_mtime_ns, status.st_ino))
+    return _digest(states)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -39,23 +39,22 @@ class Change:
     metadata: Mapping[str, object] | None = None  # None keeps the stored one
 
 
+@dataclass
 class _Pending:
     """The content of one write."""
 
-    def __init__(self) -> None:
-        self.changes: defaultdict[str, Change] = defaultdict(Change)  # by id
-        self.thumbnails: dict[str, bytes] = {}
-        self.bytes = 0
-        self.since = time.monotonic()
+    changes: defaultdict[str, Change] = field(default_factory=lambda: defaultdict(Change))  # by id
+    thumbnails: dict[str, bytes] = field(default_factory=dict)
+    bytes: int = 0
+    since: float = field(default_factory=time.monotonic)
 
 
 class Writer(AbstractContextManager["Writer"]):
     """Writes to a collection behind the thread that calls it; a context manager.
 
-    Whatever was added is written when the context ends, also after an error or an interruption;
-    if Milvus itself failed, though `patiently` called it again, what was not written yet is lost,
-    and each method may raise its `CollectionError`. Call `finish` within the context: an
-    interruption of that wait then ends the context, which waits again.
+    Whatever was added is written when the context ends, also after an error or an interruption.
+    Each method may raise the `CollectionError` of an earlier write. Call `finish` within the
+    context: an interruption of that wait then ends the context, which waits again.
     """
 
     def __init__(
@@ -118,9 +117,8 @@ class Writer(AbstractContextManager["Writer"]):
         """Start writing what waits as soon as the write before is done."""
         self._wait()
         if self._pending.changes:
-            self._in_flight = self._thread.submit(
-                self._patiently, partial(self._write, self._pending)
-            )
+            write = partial(self._write, self._pending)
+            self._in_flight = self._thread.submit(self._patiently, write)
             self._pending = _Pending()
 
     def finish(self) -> None:
@@ -147,18 +145,18 @@ class Writer(AbstractContextManager["Writer"]):
             row = change.row or old
             if row is None:  # another thread or process has removed it meanwhile
                 continue
-            if change.row is not None and old is not None:
-                if old.sha256 != row.sha256:
-                    self._gone.append(_without(old, row.paths))
-                else:  # another thread or process has added it meanwhile: its metadata stays
+            if old is not None and change.row is not None:
+                if old.sha256 == row.sha256:  # another has added it meanwhile: its metadata stays
                     change.add |= row.paths
                     if change.metadata is None and row.metadata:
                         change.metadata = row.metadata
                     row = old
+                else:
+                    self._forget(old, old.paths.keys() - row.paths.keys())
             updated = self._updated(row, change)
             if updated is None:
                 gone.append(id)
-                self._gone.append(_without(row, row.paths))
+                self._forget(row, ())
             elif old is None:
                 new.append(updated)
             elif updated != old:
@@ -169,6 +167,10 @@ class Writer(AbstractContextManager["Writer"]):
         if self._images.thumbnails is not None:
             self._images.thumbnails.put(pending.thumbnails)
         self.removed += len(self._collection.delete(gone))
+
+    def _forget(self, row: Row, paths: Iterable[str]) -> None:
+        """Remove, at the end, the small copy of a row's content, and uploads among `paths`."""
+        self._gone.append(replace(row.item, paths=tuple(paths)))
 
     def _updated(self, row: Row, change: Change) -> Row | None:
         """The row with a change; None if no path is left, itself if it cannot take it."""
@@ -194,8 +196,3 @@ def forget_images(collection: Collection, images: ImageStore, gone: Sequence[Ite
     if gone:
         kept = collection.with_content(item.sha256 for item in gone)
         images.forget(gone, [row.item for row in kept])
-
-
-def _without(row: Row, paths: Mapping[str, int]) -> Item:
-    """The item of a row without some of its paths, whose files are not to be removed."""
-    return replace(row.item, paths=tuple(path for path in row.paths if path not in paths))

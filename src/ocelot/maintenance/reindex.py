@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ocelot.collection import Collection, EncoderIdentity, Row
 from ocelot.encoders.base import Encoder
@@ -20,9 +19,6 @@ from ocelot.indexing.pipeline import Job, Progress, Run
 from ocelot.indexing.writer import Change
 from ocelot.maintenance.copying import paired
 from ocelot.types import Failure
-
-if TYPE_CHECKING:
-    from ocelot.types import Vector
 
 __all__ = ["ReindexReport", "reindex"]
 
@@ -103,9 +99,9 @@ class _StoredJob(Job):
 
     stored: Row | None = None
 
-    def row(self, vector: Vector) -> Row:
+    def row(self) -> Row:
         assert self.stored is not None
-        return replace(self.stored, vector=vector)
+        return replace(self.stored, vector=self.vector)
 
 
 class _ReindexRun(Run):

@@ -1,4 +1,4 @@
-"""Encoded pictures as Parquet files, so that a failed load never encodes again; and their loading.
+"""Loading parts: encoded pictures as Parquet files, so that a failed load never encodes again.
 
 A part has the columns of an export, `ocelot.collection.columns`.
 """
@@ -7,20 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ocelot.collection import Collection
-from ocelot.collection.columns import ROWS
-from ocelot.errors import StorageError
-from ocelot.files import atomic_path
 from ocelot.images.places import file_of
 from ocelot.indexing.cluster.sources import Listing, is_container
 from ocelot.indexing.folders import FolderRun
@@ -31,35 +25,10 @@ from ocelot.types import Failure, IndexReport
 if TYPE_CHECKING:
     Keys = np.ndarray[Any, np.dtype[np.bytes_]]
 
-__all__ = ["LoadRun", "is_done", "key_of", "stored_keys", "write_part"]
+__all__ = ["LINKS", "LoadRun", "is_done", "key_of", "stored_keys"]
 
-_LINKS = "ocelot.links"  # in the metadata of a schema
-
-
-def write_part(table: pa.Table, folder: Path, encoder: Mapping[str, str]) -> None:
-    """Write a part, whole or not at all; later ones have later names.
-
-    Args:
-        table: With the columns of `ROWS`; and `path`, `source` and `stamp`: where the picture is,
-            the listed file that it was read from, and the time of that file.
-        encoder: What identifies it.
-    """
-    name = f"part-{time.time_ns():020d}-{secrets.token_hex(4)}.parquet"
-    origins = table.select(["path", "source", "stamp"]).to_pylist()
-    links = {
-        one["path"]: (one["source"], one["stamp"])
-        for one in origins
-        if one["source"] not in (one["path"], file_of(one["path"]))
-    }
-    schema = ROWS.with_metadata(dict(encoder) | {_LINKS: json.dumps(links)})
-    try:
-        with atomic_path(folder / name, durable=True) as partial:
-            pq.write_table(table.select(ROWS.names).cast(schema), partial)
-    except OSError as error:
-        raise StorageError(
-            f"The vectors cannot be written to {folder} ({error.strerror or error}): check the "
-            "disk and the permissions, or choose another folder (--work)."
-        ) from error
+_FIELDS = ("id", "size", "width", "height")
+LINKS = "ocelot.links"  # in the metadata of a schema: pictures that are in another listed file
 
 
 def key_of(path: str, size: int, version: int | str) -> bytes:
@@ -99,12 +68,7 @@ class LoadRun(FolderRun):
     def load_parts(
         self, folder: Path, listing: Listing, failures: Sequence[Failure], prune: bool
     ) -> IndexReport:
-        """Load the parts in `folder` that belong to listed files.
-
-        Args:
-            failures: Pictures that could not be encoded.
-            prune: As of `Engine.index`.
-        """
+        """Load the parts that belong to listed files; `failures` could not be encoded."""
         self.compare(listing.tables, metadata=any(is_container(f.path) for f in listing.files))
         self.failures += [*listing.failures, *failures]
         self.done += len(failures)
@@ -119,8 +83,8 @@ class LoadRun(FolderRun):
 
     def _jobs(self, folder: Path, current: dict[str, int]) -> Iterator[Job]:
         for part in sorted(folder.glob("part-*.parquet"), reverse=True):
-            links = json.loads(pq.read_schema(part).metadata[_LINKS.encode()])
-            for row in _rows(part):
+            links = json.loads(pq.read_schema(part).metadata[LINKS.encode()])
+            for row, vector in _rows(part):
                 ((path, mtime_ns),) = json.loads(row["paths"]).items()
                 file = path if path in current else file_of(path)
                 file, stamp = links.get(path, (file, mtime_ns))
@@ -131,25 +95,18 @@ class LoadRun(FolderRun):
                 del metadata["sha256"]
                 if file != path and metadata:  # of a folder, the tables of today count
                     self._lines[path] = metadata
-                if self.is_unchanged(File(path, row["size"], mtime_ns)):
-                    continue
-                id, size, width, height = (row[name] for name in ("id", "size", "width", "height"))
-                job = Job(path, path, mtime_ns, id, id, size, width, height)
-                job.vector = row["vector"]
-                yield job
+                if not self.is_unchanged(File(path, row["size"], mtime_ns)):
+                    id, size, width, height = (row[name] for name in _FIELDS)
+                    yield Job(path, path, mtime_ns, id, id, size, width, height, vector=vector)
 
     def add(self, job: Job) -> None:
         """Write a row that has its vector already."""
-        assert job.vector is not None
-        self.encoded += 1
-        self.writer.add([job.row(job.vector)], {})
+        self.write([job])
 
 
-def _rows(part: Path) -> Iterable[dict[str, Any]]:
+def _rows(part: Path) -> Iterator[tuple[dict[str, Any], Any]]:
+    """The rows of a part without their vectors, and these."""
     with pq.ParquetFile(part) as file:
         for batch in file.iter_batches(batch_size=1_000):
             vectors = batch.column("vector").flatten().to_numpy().reshape(batch.num_rows, -1)
-            for row, vector in zip(
-                batch.drop_columns(["vector"]).to_pylist(), vectors, strict=True
-            ):
-                yield row | {"vector": vector}
+            yield from zip(batch.drop_columns(["vector"]).to_pylist(), vectors, strict=True)

@@ -13,7 +13,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,18 +55,14 @@ _CPUS = 0.5  # of a task that decodes: it waits for the network half of the time
 class ClusterReport:
     """What an indexing run on many machines did.
 
-    Attributes:
-        index: As of an ordinary run; its `encoded` counts the pictures that are new in the
-            collection, also those that an earlier run has encoded.
-        encoded: Pictures that this run encoded.
-        parts: Folder with the vectors.
-        failures: File with one line of JSON for each picture that could not be used.
+    `index.encoded` counts the pictures that are new in the collection, also those that an earlier
+    run has encoded.
     """
 
     index: IndexReport
-    encoded: int
-    parts: Path
-    failures: Path
+    encoded: int  # pictures that this run encoded
+    parts: Path  # folder with the vectors
+    failures: Path  # file with one line of JSON for each picture that could not be used
 
 
 @dataclass(frozen=True)
@@ -75,22 +71,14 @@ class Cluster:
 
     The cluster is the one that this process is connected to, the one of RAY_ADDRESS, or one on this
     machine that is stopped at the end.
-
-    Attributes:
-        make_encoder: Makes the collection's encoder on a worker; it is pickled.
-        work: Folder for the vectors, which all machines share.
-        column: Of Parquet files: the one with the pictures.
-        workers: Encoders at once; by default one for each share of `gpus` in the cluster, or one.
-        gpus: GPUs of each encoder; may be a fraction.
-        part_rows: Pictures in one part.
     """
 
-    make_encoder: Callable[[], Encoder]
-    work: str | Path
-    column: str = "image"
-    workers: int | None = None
-    gpus: float = 0
-    part_rows: int = 2_048
+    make_encoder: Callable[[], Encoder]  # makes the collection's encoder on a worker; is pickled
+    work: str | Path  # folder for the vectors, which all machines share
+    column: str = "image"  # of Parquet files: the one with the pictures
+    workers: int | None = None  # encoders at once; by default as many as have GPUs, or one
+    gpus: float = 0  # of each encoder; may be a fraction
+    part_rows: int = 2_048  # pictures in one part
 
     def index(
         self,
@@ -102,11 +90,7 @@ class Cluster:
         prune: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> ClusterReport:
-        """Bring a collection up to date with listed sources.
-
-        Args:
-            encoder: The encoder of the collection.
-            prune, progress: As of `Engine.index`.
+        """Bring a collection up to date with listed sources; other arguments as of `Engine.index`.
 
         Raises:
             ConfigurationError: The extra `ray` is not installed, or `work` cannot be written to.
@@ -185,13 +169,15 @@ class Cluster:
 def _new(listing: Listing, done: Keys) -> pa.Table:
     """The listed files that may hold something that is not done, with their metadata as JSON."""
     lines = {path: line for table in listing.tables for path, line in table.lines.items()}
-    rows = [
-        file._asdict() | {"meta": _as_json(lines.get(file.path, {}))}
-        for file in listing.files
-        if is_container(file.path)
-        or not file.mtime_ns
-        or not is_done(key_of(file.path, file.size, file.mtime_ns), done)
-    ]
+    rows = []
+    for file in listing.files:
+        known = file.mtime_ns and not is_container(file.path)
+        if known and is_done(key_of(file.path, file.size, file.mtime_ns), done):
+            continue
+        meta = "{}"
+        with suppress(InputError):  # the load says so, and stores the picture without it
+            meta = json.dumps(clean_metadata(lines.get(file.path, {})))
+        rows.append(file._asdict() | {"meta": meta})
     return pa.Table.from_pylist(rows)
 
 
@@ -225,10 +211,3 @@ def _cluster(parts: Path) -> Iterator[Any]:
     finally:
         if own:
             ray.shutdown()
-
-
-def _as_json(metadata: Any) -> str:
-    try:
-        return json.dumps(clean_metadata(metadata))
-    except InputError:  # the load says so, and stores the picture without it
-        return "{}"

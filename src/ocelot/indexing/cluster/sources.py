@@ -23,7 +23,7 @@ from ocelot.images.decode import MAX_BYTES, SUFFIXES
 from ocelot.images.fetch import public_name
 from ocelot.images.places import is_url
 from ocelot.images.reading import opened, read_picture
-from ocelot.indexing.metadata import METADATA_NAMES, MetadataTables
+from ocelot.indexing.metadata import METADATA_NAMES, MetadataTables, read_tables
 from ocelot.indexing.scan import File, roots_of, scan
 from ocelot.types import Failure
 
@@ -45,20 +45,15 @@ class Picture(NamedTuple):
     error: str = ""
 
     def read(self) -> bytes:
-        """Its bytes, or an `ImageError`."""
         return self.data if self.data is not None else read_picture(self.path).data
 
 
 @dataclass
 class Listing:
-    """The files of all sources, and what their metadata tables say.
-
-    Attributes:
-        folders: Local ones that are listed, each with its final separator.
-    """
+    """The files of all sources, and what their metadata tables say."""
 
     files: list[File] = field(default_factory=list)
-    folders: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)  # local ones, each with its final separator
     failures: list[Failure] = field(default_factory=list)
     tables: list[MetadataTables] = field(default_factory=list)
 
@@ -69,31 +64,27 @@ def is_container(path: str) -> bool:
 
 
 def list_sources(sources: Sequence[str], metadata: str | Path | None = None) -> Listing:
-    """List folders, files, and URLs of both.
+    """List folders, image files, `.tar` and `.parquet` files, and URLs of all these, also with `*`.
 
     Args:
-        sources: Folders, image files, `.tar` and `.parquet` files, and URLs of all these, which may
-            have `*`.
         metadata: As of `Engine.index`, for the pictures of folders.
 
     Raises:
         InputError: A source does not exist, or its URL holds a secret.
         ConfigurationError: The package for a file system is missing.
-        MetadataError: As of `MetadataTables`.
+        MetadataError: As of `read_tables`.
     """
     listing = Listing()
     local = [source.removeprefix("file://") for source in sources if not _is_remote(source)]
     if local:
         roots = roots_of(local)
         listing.folders = [os.path.join(root, "") for root in roots if os.path.isdir(root)]
-        for found in scan(roots):
-            if isinstance(found, File):
-                listing.files.append(found)
-            else:
-                listing.failures.append(found)
+        found = list(scan(roots))
+        listing.files = [one for one in found if isinstance(one, File)]
+        listing.failures = [one for one in found if isinstance(one, Failure)]
         described = [root for root in roots if not is_container(root)]
         pictures = [file.path for file in listing.files if not is_container(file.path)]
-        listing.tables.append(MetadataTables(described, pictures, metadata))
+        listing.tables.append(read_tables(described, pictures, metadata))
     for source in filter(_is_remote, sources):
         _list_url(source, metadata, listing)
     return listing
@@ -164,20 +155,19 @@ def _remote_tables(
             with opened(table) as file:
                 Path(mirror, os.path.basename(table)).write_bytes(file.read())
         local = [mirror + path.removeprefix(base) for path in pictures]
-        found = MetadataTables([mirror.rstrip(os.sep)], local, named)
-    found.lines = {base + path.removeprefix(mirror): line for path, line in found.lines.items()}
-    found.used = {path.replace(mirror, base): number for path, number in found.used.items()}
-    found.remarks = [replace(one, path=one.path.replace(mirror, base)) for one in found.remarks]
-    return found
+        found = read_tables([mirror.rstrip(os.sep)], local, named)
+    return MetadataTables(
+        {path.replace(mirror, base): line for path, line in found.lines.items()},
+        {path.replace(mirror, base): number for path, number in found.used.items()},
+        [replace(one, path=one.path.replace(mirror, base)) for one in found.remarks],
+    )
 
 
 def pictures_of(file: File, column: str = "image") -> Iterator[Picture]:
     """The pictures that a listed file holds: itself, the members of a tar, the rows of a table.
 
-    What cannot be read is a picture with an error.
-
-    Args:
-        column: Of a Parquet file: bytes, a path, a URL, or a mapping with "bytes" or "path".
+    What cannot be read is a picture with an error. The `column` of a Parquet file holds bytes, a
+    path, a URL, or a mapping with "bytes" or "path".
     """
     if not is_container(file.path):
         yield Picture(file.path, file.mtime_ns, file.size)
