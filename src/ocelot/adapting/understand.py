@@ -13,7 +13,7 @@ from pathlib import Path
 from ocelot.adapting.columns import HELD_OUT, LARGEST_DESIGN, Columns, Table, find_columns, plain
 from ocelot.adapting.language import Language, detect, read_language, words_in
 from ocelot.errors import MetadataError
-from ocelot.indexing.metadata import MetadataTables
+from ocelot.indexing.metadata import read_tables
 from ocelot.indexing.scan import File, scan
 from ocelot.words import count
 
@@ -111,7 +111,7 @@ def understand(
     """
     folder = folder.absolute()
     pictures = [found.path for found in scan(folder) if isinstance(found, File)]
-    tables = MetadataTables([str(folder)], pictures, metadata)
+    tables = read_tables([str(folder)], pictures, metadata)
     paths = [path for path in pictures if path in tables.lines]
     if not paths:
         raise MetadataError(

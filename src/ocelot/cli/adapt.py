@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ocelot.cli import options
-from ocelot.cli.terminal import printable, resumable
+from ocelot.cli.terminal import print_json, resumable, say
 from ocelot.cli.train import DeviceName
-from ocelot.errors import ConfigurationError
 
 __all__ = ["adapt"]
 
@@ -71,32 +68,22 @@ def adapt(
     """
     from ocelot.adapting.adapt import adapt
 
-    def say(line: str) -> None:
-        typer.echo(printable(line), err=as_json)
-
-    try:
-        with resumable():
-            result = adapt(
-                folder, metadata=metadata, encoder=encoder, text_model=text_model,
-                minutes=minutes, output=output, title=title, kind=kind, group_by=group_by,
-                attributes=None if attributes is None else attributes.split(","),
-                language=language, device=device, say=say,
-            )  # fmt: skip
-    except OSError as error:
-        raise ConfigurationError(f"Cannot write the result: {error.strerror or error}.") from None
+    with resumable():
+        result = adapt(
+            folder, metadata=metadata, encoder=encoder, text_model=text_model, minutes=minutes,
+            output=output, title=title, kind=kind, group_by=group_by,
+            attributes=None if attributes is None else attributes.split(","),
+            language=language, device=device, say=lambda line: say(line, err=as_json),
+        )  # fmt: skip
     if as_json:
-        typer.echo(json.dumps(asdict(result), default=str, ensure_ascii=False))
+        print_json(result)
         return
     for figure in result.figures:
-        typer.echo(str(figure))
-    typer.echo(result.reason)
+        say(str(figure))
+    say(result.reason)
     if result.report:
-        typer.echo(printable(f"The report is {result.report}."))
+        say(f"The report is {result.report}.")
     if result.encoder:
-        typer.echo(
-            printable(
-                f"Use it: ocelot reindex --encoder {result.encoder} (a new collection: ocelot "
-                f"index {folder} --encoder {result.encoder})."
-            )
-        )
-        typer.echo(f"To go back: ocelot reindex --encoder {encoder}.")
+        say(f"To use it: ocelot reindex --encoder {result.encoder}")
+        say(f"In a new collection: ocelot index {folder} --encoder {result.encoder}")
+        say(f"To go back: ocelot reindex --encoder {encoder}")
