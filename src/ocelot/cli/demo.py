@@ -56,7 +56,8 @@ def demo(
         f"  the page            ocelot serve --db {db}\n"
         "  your own folder     ocelot index PICTURES --db mine.db\n"
         '                      ocelot search A.jpg "in blue" --db mine.db\n'
-        "  the real encoder    add --encoder bge-visualized-base to both (fetches 0.4 GB once)\n"
+        "  the real encoder    pip install 'ocelot-search[bge]', and add --encoder "
+        "bge-visualized-base to both\n"
         "  a vision model      export OPENAI_API_KEY=…   then search as before"
     )
 

@@ -38,7 +38,7 @@ __all__ = ["index", "print_report"]
 _BUNDLED = (
     "Encoder: ocelot-tiny, which knows what shops sell (clothes, shoes, bags, furniture, phone "
     "cases, groceries), their colours and prints, and simple English. For other pictures and "
-    "words: another --db with --encoder bge-visualized-base (fetches 0.4 GB once)."
+    "words: pip install 'ocelot-search[bge]', and another --db with --encoder bge-visualized-base."
 )
 
 
