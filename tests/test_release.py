@@ -15,7 +15,7 @@ import ocelot
 
 ROOT = Path(__file__).parents[1]
 KINDS = {
-    ".css", ".csv", ".html", ".jpg", ".js", ".json", ".md", ".py", ".safetensors", ".txt",
+    ".css", ".csv", ".html", ".jpg", ".js", ".json", ".md", ".py", ".safetensors", ".toml", ".txt",
     ".typed", "",
 }  # fmt: skip
 

@@ -689,7 +689,7 @@ def _trained(place: Place, name: str, config: TrainConfig, source: BatchSource) 
             {
                 key: value
                 for key, value in asdict(report).items()
-                if key not in ("rate", "seconds_left", "learning_rate")
+                if key not in ("rate", "seconds_left", "minutes", "learning_rate")
             }
             | {"learning_rate": f"{report.learning_rate:.6g}"}  # exactly, small as it is
             for report in reports
