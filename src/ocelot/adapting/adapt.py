@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -18,6 +17,7 @@ from ocelot.adapting.report import write_page
 from ocelot.adapting.understand import understand
 from ocelot.errors import ConfigurationError, InputError, requires_extra
 from ocelot.files import remove, write_atomic
+from ocelot.images.decode import hash_bytes
 
 if TYPE_CHECKING:
     from ocelot.model.checkpoint import Checkpoint
@@ -181,7 +181,7 @@ def _problem(trained: int, asked: int) -> str:
 
 def _begin(output: Path, asked: str) -> None:
     """Begin a run, go on with one that was interrupted, or begin a finished one anew."""
-    identity = hashlib.sha256(asked.encode()).hexdigest()
+    identity = hash_bytes(asked.encode())
     if known := _read(output, "run"):
         if known["identity"] != identity:
             raise ConfigurationError(

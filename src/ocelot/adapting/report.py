@@ -8,13 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
 from ocelot.adapting.measure import Answer
 from ocelot.evaluation.benchmarks.triplets import TripletQuery
 from ocelot.files import write_atomic
-from ocelot.images.file import ImageFile
-from ocelot.render.html import data_url, environment, sendable
+from ocelot.render.html import data_url, environment, sendable, small
 
 if TYPE_CHECKING:
     from ocelot.adapting.adapt import Adaptation
@@ -34,12 +31,6 @@ def write_page(
     initial: str,
 ) -> None:
     """Write the report of a result to its place."""
-
-    def read(name: str) -> Image.Image:
-        small = ImageFile.of(folder / name).rgb(_TILE).copy()
-        small.thumbnail((_TILE, _TILE))
-        return small
-
     examples: list[dict[str, Any]] = [
         {"query": queries[n], "before": before[n].names, "after": after[n].names}
         for n in _drawn(queries)
@@ -51,7 +42,7 @@ def write_page(
             result=result,
             examples=examples,
             initial=initial,
-            picture=lambda name: data_url(read, name),
+            picture=lambda name: data_url(small, folder / name, _TILE),
         )
     )
     assert result.report is not None

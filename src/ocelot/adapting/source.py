@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import torch
 from ocelot.adapting.language import joined, pieces
 from ocelot.adapting.questions import Asker, Wanted, held_out_questions
 from ocelot.adapting.understand import Catalogue, Row
+from ocelot.images.decode import hash_bytes
 from ocelot.model.preprocess import Pixels
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.training.augment import Random, crop, relight
@@ -62,7 +62,7 @@ class CatalogueSource:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over what is known of the pictures."""
-        return hashlib.sha256(repr([self._rows, self._watched]).encode()).hexdigest()
+        return hash_bytes(repr([self._rows, self._watched]).encode())
 
     def texts(self) -> list[str]:
         """See `BatchSource`."""

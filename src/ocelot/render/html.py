@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ocelot import __version__
 from ocelot.errors import ImageError, ItemNotFound
 from ocelot.images.decode import encode_jpeg
+from ocelot.images.file import ImageFile, ImageSource
 from ocelot.render import words
 from ocelot.rerankers.fusion import ordinal
 
@@ -21,11 +22,10 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from PIL import Image
 
-    from ocelot.images.file import ImageFile
     from ocelot.images.store import ImageStore
     from ocelot.types import Hit, Result
 
-__all__ = ["data_url", "environment", "render_groups", "render_page", "sendable"]
+__all__ = ["data_url", "environment", "render_groups", "render_page", "sendable", "small"]
 
 _REFERENCE, _PANORAMA = 360, 1600  # longest side, pixels
 
@@ -43,7 +43,7 @@ def render_page(result: Result, images: ImageStore, panorama: Image.Image | None
     template = environment().get_template("page.html")
     page = template.render(
         query=result.query,
-        references=[data_url(_reference, image) for image in result.query.images],
+        references=[data_url(small, image, _REFERENCE) for image in result.query.images],
         hits=result.hits,
         best=result.best,
         others=result.hits[1:] if result.best else result.hits,
@@ -93,8 +93,9 @@ def _shrunk(picture: Image.Image, side: int) -> Image.Image:
     return small
 
 
-def _reference(image: ImageFile) -> Image.Image:
-    return _shrunk(image.rgb(_REFERENCE), _REFERENCE)
+def small(source: ImageSource, side: int) -> Image.Image:
+    """The picture of a source, with at most `side` pixels on its longer side."""
+    return _shrunk(ImageFile.of(source).rgb(side), side)
 
 
 def data_url(read: Callable[..., Image.Image], *arguments: Any) -> str | None:
