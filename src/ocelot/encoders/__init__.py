@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     # Lazy: a FunctionEncoder must cost neither torch nor OpenVINO.
     if name in _HOMES:
-        with requires_extra(_EXTRAS.get(name, ""), name):
+        extra = _EXTRAS.get(name)
+        with requires_extra(extra, name) if extra else nullcontext():
             return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

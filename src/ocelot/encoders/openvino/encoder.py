@@ -183,13 +183,14 @@ def _int8(checkpoint: Checkpoint, calibration: Calibration | None) -> Graphs:
             f"There is no picture to calibrate {checkpoint.name} for int8 on: name a folder "
             "with pictures (--calibration DIR), or use another --precision."
         )
-    graphs = read_graphs(folder / f"int8-{name}")
+    kept = folder / f"int8-{name}"
+    graphs = read_graphs(kept)
     if graphs is None:
         log.info("Calibrating %s for int8 on %d pictures, once.", checkpoint.name, len(pixels))
         graphs = quantise(build_graphs(checkpoint), checkpoint, pixels, name)
-        write_graphs(folder / f"int8-{name}", graphs)
+        write_graphs(kept, graphs)
     with suppress(OSError):
-        os.utime(folder / f"int8-{name}")  # the newest is in use
+        os.utime(kept)  # the newest is in use
     return graphs
 
 

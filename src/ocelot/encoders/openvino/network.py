@@ -7,6 +7,7 @@ that network, and nodes the shapes that its docstrings give.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -128,14 +129,19 @@ class _Builder:
         mixed = self.ops.scaled_dot_product_attention(self.rotate(q), self.rotate(k), v)
         return self.linear(self.norm(self.joined(mixed), name + "norm"), name + "proj")
 
-    def rotate(self, x: Node) -> Node:
-        """Rotate pairs of neighbouring channels, by angle 0 for the class token."""
+    @cached_property
+    def angles(self) -> tuple[Node, Node, Node]:
+        """Cosines, sines, and what turns channels (a, b) to (-b, a); 0 for the class token."""
         cos = np.insert(self.weights["vision.cos"], 0, 1, axis=0)
         sin = np.insert(self.weights["vision.sin"], 0, 0, axis=0)
-        turn = np.kron(np.eye(cos.shape[1] // 2), [[0, 1], [-1, 0]])  # (a, b) -> (-b, a)
-        turned = self.ops.matmul(x, self.constant(turn), False, False)
-        along = self.ops.multiply(x, self.constant(cos))
-        return along + self.ops.multiply(turned, self.constant(sin))
+        turn = np.kron(np.eye(cos.shape[1] // 2), [[0, 1], [-1, 0]])
+        return self.constant(cos), self.constant(sin), self.constant(turn)
+
+    def rotate(self, x: Node) -> Node:
+        """Rotate pairs of neighbouring channels."""
+        cos, sin, turn = self.angles
+        turned = self.ops.matmul(x, turn, False, False)
+        return self.ops.multiply(x, cos) + self.ops.multiply(turned, sin)
 
     def text_layer(
         self, x: Node, seen: Node, name: str, config: TextConfig, *, first_row_only: bool
@@ -180,10 +186,10 @@ class _Builder:
             self.weights[one].astype(np.float32) for one in names
         )
         gain = gain / np.sqrt(variance + _BATCH_NORM_EPS)
-        kernel = self.constant(kernel * gain[:, None, None, None])
+        pad = [kernel.shape[-1] // 2] * 2
+        folded = self.constant(kernel * gain[:, None, None, None])
         bias = self.constant((shift - mean * gain)[:, None, None])
-        pad = [1, 1] if self.weights[names[0]].shape[-1] == 3 else [0, 0]
-        return self.ops.convolution(x, kernel, [stride, stride], pad, pad, [1, 1]) + bias
+        return self.ops.convolution(x, folded, [stride, stride], pad, pad, [1, 1]) + bias
 
     def flat(self, x: Node) -> Node:
         """Shape: (batch, channels, height, width) -> (batch, height * width, channels)."""
