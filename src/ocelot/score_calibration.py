@@ -90,7 +90,7 @@ def read_score_calibration(folder: Path) -> ScoreCalibration | None:
         raise CheckpointError(f"Cannot read {file}: {error.strerror}.") from None
     except KeyError as error:
         raise CheckpointError(f"{file} is damaged: {error} is missing.") from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{file} is damaged: {error}.") from None
 
 

@@ -32,6 +32,7 @@ from tests.encoders.test_golden import MODELS, Golden
 from tests.shop import write_shop
 
 PICTURES = 16
+WORDS = "embeddings.words.weight"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -203,9 +204,22 @@ def test_weights_that_do_not_fit_are_one_sentence(tiny: Golden) -> None:
     lacking = {key: value for key, value in checkpoint.state.items() if key != name}
     with pytest.raises(CheckpointError, match=f"no weights '{re.escape(name)}'"):
         build_graphs(replace(checkpoint, state=lacking))
-    cut = {**checkpoint.state, name: checkpoint.state[name][:, :-1]}
-    with pytest.raises(EncoderError, match="do not fit its geometry"):
-        build_graphs(replace(checkpoint, state=cut))
+    for cut in ({name: checkpoint.state[name][:, :-1]}, {WORDS: checkpoint.state[WORDS][:-1]}):
+        with pytest.raises(EncoderError, match="do not fit its geometry"):
+            build_graphs(replace(checkpoint, state={**checkpoint.state, **cut}))
+    more = {**checkpoint.state, "encoder.layers.9.out.bias": checkpoint.state[name]}
+    with pytest.raises(CheckpointError, match=r"weights 'encoder\.layers\.9\.out\.bias' that"):
+        build_graphs(replace(checkpoint, state=more))
+
+
+def test_weights_that_are_no_finite_floats_are_refused() -> None:
+    checkpoint = load_checkpoint("ocelot-tiny")
+    kernel = checkpoint.state["vision.stem.0.weight"]  # a relu follows, which may hide them
+    for wrong, said in ((kernel * np.float16(np.nan), "finite"), (kernel.astype("i1"), "int8")):
+        with pytest.raises(CheckpointError, match=said):
+            build_graphs(
+                replace(checkpoint, state={**checkpoint.state, "vision.stem.0.weight": wrong})
+            )
 
 
 def test_other_weights_have_another_fingerprint(tiny: Golden, tmp_path: Path) -> None:

@@ -45,6 +45,15 @@ class Checkpoint:
     words: frozenset[str] = field(default=frozenset(), repr=False)  # seen in training
     score_calibration: ScoreCalibration | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        """Refuse a tokenizer that knows more words than the network, with a `CheckpointError`."""
+        words, rows = self.tokenizer.tokenizer.get_vocab_size(), self.geometry.text.vocabulary
+        if words > rows:
+            raise CheckpointError(
+                f"The tokenizer of {self.name} has {words:,} words and its weights have {rows:,}: "
+                "they do not belong together."
+            )
+
 
 def read_folder(folder: Path) -> Checkpoint:
     """Read a folder in Ocelot's format; `CheckpointError` if a file is missing or damaged."""
@@ -61,7 +70,7 @@ def read_folder(folder: Path) -> Checkpoint:
             f"Cannot read the checkpoint {folder}: {error.strerror or error} "
             f"({Path(error.filename or weights).name})."
         ) from None
-    except (ValueError, SafetensorError) as error:
+    except (ValueError, TypeError, RecursionError, SafetensorError) as error:
         raise CheckpointError(f"The checkpoint {folder} is damaged: {error}.") from error
     return Checkpoint(
         str(config.get("name", folder.name)),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any
 
 from ocelot.errors import CheckpointError
 
 __all__ = ["ConvolutionConfig", "EvaConfig", "Geometry", "TextConfig"]
+
+_FROM_0 = ("eps", "first_position", "pad_id")  # other sizes are at least 1
 
 
 @dataclass(frozen=True)
@@ -112,10 +115,24 @@ class Geometry:
             kind = vision.pop("kind")
             text, share = TextConfig(**config["text"]), float(config.get("picture_share", 0))
             if kind == "eva02":
-                return cls(EvaConfig(**vision), text, share)
+                return cls(EvaConfig(**vision), text, share)._checked()
             if kind == "convolution":
                 vision |= {name: tuple(vision[name]) for name in ("widths", "depths")}
-                return cls(ConvolutionConfig(**vision), text, share)
-        except (KeyError, TypeError, ValueError) as error:
+                return cls(ConvolutionConfig(**vision), text, share)._checked()
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise CheckpointError(f"The config does not describe a network: {error}.") from None
         raise CheckpointError(f"The vision tower must be eva02 or convolution, was: {kind!r}.")
+
+    def _checked(self) -> Geometry:
+        """Return it; `ValueError` if a size is none, or the parts do not fit together."""
+        for name, value in (*asdict(self.vision).items(), *asdict(self.text).items()):
+            for one in value if isinstance(value, tuple) else (value,):
+                number = type(one) is int or (name == "eps" and isinstance(one, float))
+                if not (number and one >= (0 if name in _FROM_0 else 1)):
+                    raise ValueError(f"{name} was {value!r}")
+        if not 0 <= self.picture_share < inf:
+            raise ValueError(f"picture_share was {self.picture_share}")
+        longest = min(self.longest_text, self.longest_caption)
+        if self.vision.tokens < 1 or longest < 2 or self.text.width % self.text.heads:
+            raise ValueError("its sizes do not fit together")
+        return self

@@ -63,7 +63,7 @@ def read_published(
         config = json.loads(config_file.read_text(encoding="utf-8"))
     except OSError:
         raise CheckpointError(f"The text model {text} has no readable config.json.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{config_file} is not JSON: {error}.") from None
     stat = weights.stat()
     key = (FORMAT, str(weights.resolve()), stat.st_size, stat.st_mtime_ns, json.dumps(config))

@@ -27,6 +27,7 @@ class TextTokenizer:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self.tokenizer = tokenizer
+        tokenizer.encode("☃")  # an unknown word: without a token for it, this fails
         self.empty: tuple[int, ...] = tuple(tokenizer.encode("").ids)
         if len(self.empty) != 2:
             raise CheckpointError(

@@ -23,6 +23,7 @@ __all__ = ["build_graphs"]
 _VISION_EPS = 1e-6  # of the layer norms of EVA02
 _BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 _BATCH_NORM_EPS = 1e-5
+_COUNTER = ".num_batches_tracked"  # of a batch norm; training reads it
 _END = np.iinfo(np.int64).max  # of a slice
 
 Node = Any  # openvino.Node or openvino.Output
@@ -32,25 +33,46 @@ def build_graphs(checkpoint: Checkpoint) -> Graphs:
     """Build both graphs, for any batch size and number of words.
 
     Raises:
-        CheckpointError: A weight is missing.
+        CheckpointError: A weight is missing, superfluous, or not of finite floats.
         EncoderError: Weights do not fit the geometry.
     """
     geometry, builder = checkpoint.geometry, _Builder(checkpoint.state)
     with mapped_errors(f"The weights of {checkpoint.name} do not fit its geometry", "get it anew"):
         try:
             vision = builder.vision(geometry.vision, geometry.text.eps)
-            return Graphs(vision, builder.reader(geometry.text))
+            graphs = Graphs(vision, builder.reader(geometry.text))
         except KeyError as error:
             raise CheckpointError(
                 f"{checkpoint.name} has no weights {error}: get it anew."
             ) from None
+        if left := [name for name in builder.weights.unread if not name.endswith(_COUNTER)]:
+            raise CheckpointError(
+                f"{checkpoint.name} has weights {min(left)!r} that its geometry does not: get it "
+                "anew."
+            )
+        return graphs
+
+
+class _Weights(dict[str, Array]):
+    """Weights by name; it is noted which were not read."""
+
+    def __init__(self, weights: Mapping[str, Array]) -> None:
+        super().__init__(weights)
+        self.unread = set(weights)
+
+    def __getitem__(self, name: str) -> Array:
+        self.unread.discard(name)
+        value = super().__getitem__(name)
+        if value.dtype.kind != "f":
+            raise CheckpointError(f"The weights {name} are {value.dtype}, not floats.")
+        return value
 
 
 class _Builder:
     """Makes nodes from weights."""
 
     def __init__(self, weights: Mapping[str, Array]) -> None:
-        self.weights = weights
+        self.weights = _Weights(weights)
         self.model = package("openvino").Model
         self.ops: Any = package("openvino.opset13")
 
@@ -75,8 +97,11 @@ class _Builder:
         ids = self.ops.parameter([-1, -1], np.int64, name="ids")
         positions = self.ops.parameter([-1], np.int64, name="positions")
         mask = self.ops.parameter([-1, -1], np.bool_, name="mask")
-        words = self.ops.gather(self.weight("embeddings.words.weight"), ids, 0)
-        words += self.ops.gather(self.weight("embeddings.positions.weight"), positions, 0)
+        # A row that a table lacks would be read as zeros.
+        table = self.table("words", config.vocabulary, config.width)
+        words = self.ops.gather(table, ids, 0)
+        table = self.table("positions", config.positions, config.width)
+        words += self.ops.gather(table, positions, 0)
         words += self.constant(self.weights["embeddings.types.weight"][0])
         words = self.norm(words, "embeddings.norm", config.eps)
         x = self.ops.concat([self.rows(words, 0, 1), tokens, self.rows(words, 1, _END)], 1)
@@ -169,6 +194,12 @@ class _Builder:
     def weight(self, name: str) -> Node:
         return self.constant(self.weights[name])
 
+    def table(self, name: str, rows: int, width: int) -> Node:
+        value = self.weights[f"embeddings.{name}.weight"]
+        if value.shape != (rows, width):
+            raise ValueError(f"{name} has shape {value.shape}, not {(rows, width)}")
+        return self.constant(value)
+
     def product(self, x: Node, weight: Array, bias: Array) -> Node:
         return self.ops.matmul(x, self.constant(weight), False, True) + self.constant(bias)
 
@@ -187,9 +218,12 @@ class _Builder:
         )
         gain = gain / np.sqrt(variance + _BATCH_NORM_EPS)
         pad = [kernel.shape[-1] // 2] * 2
-        folded = self.constant(kernel * gain[:, None, None, None])
-        bias = self.constant((shift - mean * gain)[:, None, None])
-        return self.ops.convolution(x, folded, [stride, stride], pad, pad, [1, 1]) + bias
+        folded = kernel * gain[:, None, None, None]
+        bias = (shift - mean * gain)[:, None, None]
+        if not (np.isfinite(folded).all() and np.isfinite(bias).all()):  # OpenVINO's relu hides it
+            raise CheckpointError(f"The weights {name} or {norm} are not finite.")
+        x = self.ops.convolution(x, self.constant(folded), [stride] * 2, pad, pad, [1, 1])
+        return x + self.constant(bias)
 
     def flat(self, x: Node) -> Node:
         """Shape: (batch, channels, height, width) -> (batch, height * width, channels)."""
