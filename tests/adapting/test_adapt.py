@@ -153,6 +153,7 @@ def test_the_command_of_the_docs(ocelot: Command, micro: Path) -> None:  # noqa:
     ("options", "error"),
     [
         ({"minutes": 0}, InputError),
+        ({"minutes": float("nan")}, InputError),
         ({"steps": 0}, InputError),
         ({"encoder": "st:clip"}, ConfigurationError),
         ({"encoder": "nobody"}, ConfigurationError),
@@ -163,3 +164,13 @@ def test_what_is_wrong_is_said(micro: Path, options: dict[str, object], error: t
     with pytest.raises(error):
         library.adapt("shop", **({"encoder": micro, "device": "cpu"} | options))
     assert not Path("shop-encoder").exists()
+
+
+@pytest.mark.parametrize("run", ['{"x": 1}', "[1]", "not JSON"])
+def test_a_folder_of_something_else_is_left_alone(micro: Path, run: str) -> None:
+    output = Path("other")
+    output.mkdir()
+    (output / "run.json").write_text(run)
+    with pytest.raises(ConfigurationError, match="delete it"):
+        library.adapt("shop", encoder=micro, device="cpu", output=output, steps=1)
+    assert [file.read_text() for file in output.iterdir()] == [run]

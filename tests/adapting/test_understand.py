@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from pathlib import Path
 
@@ -126,8 +127,31 @@ def test_corrections(tmp_path: Path) -> None:
     given = Columns(title="kind", attributes=("title",), kind="colour")
     columns = understand(tmp_path / "shop", given=given).columns
     assert (columns.title, columns.attributes, columns.kind) == ("kind", ("title",), "colour")
-    with pytest.raises(MetadataError, match="'size': it has title, colour, kind"):
-        understand(tmp_path / "shop", given=Columns(kind="size"))
+    for wrong in (Columns(kind="size"), Columns(attributes=("size", "colour"))):
+        with pytest.raises(MetadataError, match="'size': it has title, colour, kind"):
+            understand(tmp_path / "shop", given=wrong)
+    with pytest.raises(MetadataError, match="no column ''"):
+        understand(tmp_path / "shop", given=Columns(attributes=("",)))
+
+
+def test_a_path_with_dots_and_the_metadata_file_in_place_of_its_folder(tmp_path: Path) -> None:
+    lines = write_shop(tmp_path / "shop", models=2)
+    (tmp_path / "beside").mkdir()
+    assert len(understand(tmp_path / "beside" / ".." / "shop").rows) == len(lines)
+    with pytest.raises(InputError, match=r"metadata\.csv is a file: give the folder"):
+        understand(tmp_path / "shop" / "metadata.csv")
+
+
+def test_cells_that_say_nothing_or_hold_half_a_character(tmp_path: Path) -> None:
+    lines = write_shop(tmp_path / "shop", models=3)
+    (tmp_path / "shop" / "metadata.csv").unlink()
+    with open(tmp_path / "shop" / "metadata.jsonl", "w", encoding="utf-8") as file:
+        for number, line in enumerate(lines):
+            title = "NaN" if number % 2 else f"\ud800 {line['title']}"
+            file.write(json.dumps(line | {"title": title}) + "\n")
+    found = understand(tmp_path / "shop")
+    assert [row.title for row in found.rows].count("") == len(lines) // 2
+    assert all(row.title.startswith("? ") for row in found.rows if row.title)
 
 
 def test_no_metadata(tmp_path: Path) -> None:
@@ -159,6 +183,10 @@ def test_a_language_of_ones_own(tmp_path: Path) -> None:
     assert dutch.asked("keep", "size") == ("{kind} met dezelfde {attribute}",)
     file.write_text("name = 'x'\ncolour = 3\n[phrases]\n")
     with pytest.raises(ConfigurationError, match=r"own\.toml: colour"):
+        read_language(str(file))
+    empty = "".join(f"{name} = []\n" for name in ("kind", "both", "change", "keep"))
+    file.write_text(f"name = 'x'\n[phrases]\n{empty}")
+    with pytest.raises(ConfigurationError, match="lacks both"):
         read_language(str(file))
     file.write_text("name = 'x'\n[phrases]\n")
     with pytest.raises(ConfigurationError, match="lacks both"):

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,9 +96,9 @@ def adapt(
         MetadataError: There is no metadata, or no such column.
         OSError: The output cannot be written to.
     """
-    folder = Path(folder).expanduser().absolute()
+    folder = Path(os.path.abspath(Path(folder).expanduser()))
     output = Path(output or f"{folder.name}-encoder")
-    if minutes <= 0 or (steps is not None and steps <= 0):
+    if not minutes > 0 or (steps is not None and steps <= 0):
         raise InputError("The minutes (or steps) must be more than 0.")
     if str(encoder).startswith("st:"):
         raise ConfigurationError(
@@ -183,7 +184,7 @@ def _begin(output: Path, asked: str) -> None:
     """Begin a run, go on with one that was interrupted, or begin a finished one anew."""
     identity = hash_bytes(asked.encode())
     if known := _read(output, "run"):
-        if known["identity"] != identity:
+        if known != {"identity": identity}:
             raise ConfigurationError(
                 f"{output} holds an adaptation with other options, pictures or metadata: choose "
                 "another --output, or delete it."
@@ -200,7 +201,8 @@ def _begin(output: Path, asked: str) -> None:
 
 def _read(output: Path, name: str) -> Any:
     file = output / f"{name}.json"
-    return json.loads(file.read_bytes()) if file.is_file() else None
+    with suppress(ValueError):
+        return json.loads(file.read_bytes()) if file.is_file() else None
 
 
 def _write(output: Path, name: str, value: Any) -> None:

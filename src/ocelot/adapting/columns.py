@@ -41,7 +41,7 @@ class Columns:
     def used(self) -> set[str]:
         """The columns that are for something."""
         single = (self.title, self.kind, self.group, self.split)
-        return {name for name in (*single, *(self.attributes or ())) if name}
+        return {name for name in (*single, *(self.attributes or ())) if name is not None}
 
 
 class Table:
@@ -77,7 +77,8 @@ class Table:
 def _text(cell: Any) -> str:
     if isinstance(cell, (list, tuple)):
         return " ".join(map(_text, cell))
-    return "" if cell is None or isinstance(cell, dict) else " ".join(str(cell).split())
+    text = "" if cell is None or isinstance(cell, dict) else " ".join(str(cell).split())
+    return text.encode(errors="replace").decode()  # JSON can hold half a character
 
 
 def plain(name: str) -> str:

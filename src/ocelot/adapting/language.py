@@ -138,7 +138,8 @@ def _bundled(name: str) -> Language:
 
 def _parsed(text: str) -> Language:
     language = Language(**tomllib.loads(text))
-    if missing := {"kind", "both", "change", "keep"} - language.phrases.keys():
+    given = {name for name, phrases in language.phrases.items() if phrases}
+    if missing := {"kind", "both", "change", "keep"} - given:
         raise ValueError(f"[phrases] lacks {min(missing)}")
     return language
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ocelot.adapting.columns import HELD_OUT, LARGEST_DESIGN, Columns, Table, find_columns, plain
 from ocelot.adapting.language import Language, detect, read_language, words_in
-from ocelot.errors import MetadataError
+from ocelot.errors import InputError, MetadataError
 from ocelot.indexing.metadata import read_tables
 from ocelot.indexing.scan import File, scan
 from ocelot.words import count
@@ -109,7 +109,9 @@ def understand(
         InputError: There is no such folder or language.
         MetadataError: There is no metadata, or it has no such column.
     """
-    folder = folder.absolute()
+    folder = Path(os.path.abspath(folder))
+    if folder.is_file():
+        raise InputError(f"{folder} is a file: give the folder of the pictures.")
     pictures = [found.path for found in scan(folder) if isinstance(found, File)]
     tables = read_tables([str(folder)], pictures, metadata)
     paths = [path for path in pictures if path in tables.lines]

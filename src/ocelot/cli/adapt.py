@@ -68,11 +68,12 @@ def adapt(
     """
     from ocelot.adapting.adapt import adapt
 
+    names = map(str.strip, (attributes or "").split(","))
     with resumable():
         result = adapt(
             folder, metadata=metadata, encoder=encoder, text_model=text_model, minutes=minutes,
             output=output, title=title, kind=kind, group_by=group_by,
-            attributes=None if attributes is None else attributes.split(","),
+            attributes=None if attributes is None else [*filter(None, names)],
             language=language, device=device, say=lambda line: say(line, err=as_json),
         )  # fmt: skip
     if as_json:
