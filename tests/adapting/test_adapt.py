@@ -166,6 +166,13 @@ def test_what_is_wrong_is_said(micro: Path, options: dict[str, object], error: t
     assert not Path("shop-encoder").exists()
 
 
+def test_an_output_that_cannot_be_written_is_named(ocelot: Command, micro: Path) -> None:  # noqa: F811
+    Path("file").touch()
+    outcome = ocelot("adapt", "shop", "--encoder", micro, "--output", "file/out", "--device", "cpu")
+    assert outcome.code == 1
+    assert "cannot be written: Not a directory (file/out)." in outcome.err
+
+
 @pytest.mark.parametrize("run", ['{"x": 1}', "[1]", "not JSON"])
 def test_a_folder_of_something_else_is_left_alone(micro: Path, run: str) -> None:
     output = Path("other")

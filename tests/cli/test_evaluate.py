@@ -102,7 +102,7 @@ def test_bad_arguments(ocelot: Command, tmp_path: Path) -> None:
         (("--split", "train"), "'train' is not one of 'val', 'test1'"),
         (("--template", "sonnet"), "no template 'sonnet': use plain, but, photo"),
         (("--run", tmp_path / "none.txt"), "Cannot read"),
-        (("--images", tmp_path / "none"), "name their folder with --images"),
+        (("--images", tmp_path / "none"), "check the files, and the folder"),
     ):
         outcome = ocelot("evaluate", "cirr", data, *arguments)
         assert outcome.code == 2 and message in outcome.err, outcome.err

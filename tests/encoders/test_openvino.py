@@ -454,9 +454,11 @@ def test_without_torch_weights_in_pytorchs_format_say_what_to_install(
 ) -> None:
     code = "import sys; sys.modules['torch'] = None; from ocelot.cli.main import run; run()"
     weights = ["--weights", str(tiny.weights), "--text-model", str(tiny.text_model)]
-    done = subprocess.run(
-        [sys.executable, "-c", code, "index", str(shop), *weights],
-        cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert "pip install 'ocelot-search[bge]'" in done.stderr and "Traceback" not in done.stderr
+    for options, what in ((weights, "Reading"), (["--backend", "torch"], "Encoding with PyTorch")):
+        done = subprocess.run(
+            [sys.executable, "-c", code, "index", str(shop), *options],
+            cwd=tmp_path, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode != 0
+        assert done.stderr.startswith(f"Error: {what} ") and done.stderr.count("\n") == 1
+        assert "pip install 'ocelot-search[bge]'" in done.stderr

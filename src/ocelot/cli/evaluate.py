@@ -18,6 +18,7 @@ from ocelot.cli.options import (
     Json,
     Settings,
     add_command,
+    option,
     takes,
 )
 from ocelot.cli.terminal import print_json, print_table, say, waiting
@@ -45,7 +46,8 @@ Queries = Annotated[Path, typer.Argument(metavar="QUERIES.jsonl")]
 Gallery = Annotated[
     Path, typer.Option("--images", metavar="DIR", help="The folder of the gallery.")
 ]
-_OPTIONS = (ENCODER, BATCH, RERANKER, MEASURE)
+_RERANKER = option("--reranker", help="auto, llm, fusion, cross-encoder:NAME or none. [none]")
+_OPTIONS = (ENCODER, BATCH, RERANKER, {"reranker": _RERANKER}, MEASURE)
 
 
 @takes(*_OPTIONS)

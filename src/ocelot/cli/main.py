@@ -106,7 +106,8 @@ def run(command: typer.Typer = app) -> None:
         sys.stderr.close()  # the reader is gone
         sys.exit(1)
     except OSError as error:
-        _fail(f"The output cannot be written: {error.strerror or error}.", 1)
+        place = f" ({error.filename})" if error.filename else ""
+        _fail(f"The output cannot be written: {error.strerror or error}{place}.", 1)
     finally:
         gc.freeze()  # the collector's last run, at exit, would only take time
 

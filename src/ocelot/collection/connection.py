@@ -368,4 +368,4 @@ def cause(error: BaseException) -> str:
     lines = [line.strip() for line in said.splitlines()]
     # Lite repeats the expression with a caret in between; a hint may come last.
     kept = lines[:1] + [line for line in lines[3:] if line]
-    return "; ".join(kept).strip(" .=>")[:300] or type(error).__name__
+    return "; ".join(kept).strip(" .=>?")[:300] or type(error).__name__

@@ -33,6 +33,6 @@ def __getattr__(name: str) -> Any:
     # Lazy: a FunctionEncoder must cost neither torch nor OpenVINO.
     if name in _HOMES:
         extra = _EXTRAS.get(name)
-        with requires_extra(extra, name) if extra else nullcontext():
+        with requires_extra(extra, f"Encoding with PyTorch ({name})") if extra else nullcontext():
             return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -264,8 +264,8 @@ def _encode_pictures(
                 vectors.append(encoder.embed_checked(batch))
     if not rows:
         raise InputError(
-            f"There is no picture that can be read, such as {next(iter(pictures.values())).path}; "
-            "name their folder with --images."
+            f"There is no picture that can be read, such as {next(iter(pictures.values())).path}: "
+            "check the files, and the folder that was named."
         )
     return rows, np.concatenate(vectors), tuple(failures)
 
