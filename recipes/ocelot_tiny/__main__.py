@@ -38,6 +38,25 @@ def train(
     run(settings, RecipeSource(settings, output), output, initial, None, device)
 
 
+@app.command()
+def graft(
+    initial: Annotated[Path, typer.Argument(metavar="ENCODER", help="Its folder.")],
+    pictures: Annotated[Path, typer.Option(metavar="DIR", help="To fit the projection on.")],
+    output: Output,
+    count: Annotated[int, typer.Option(help="Most pictures.", min=256)] = 12_000,
+) -> None:
+    """Put EfficientNet-Lite0's pretrained weights in the place of an encoder's vision tower."""
+    from ocelot.model.checkpoint import read_folder, write_folder
+    from ocelot.model.knowledge import write_words
+    from recipes.ocelot_tiny.graft import grafted, published_weights, read_pictures
+
+    checkpoint = read_folder(initial)
+    network = grafted(checkpoint, published_weights(), read_pictures(pictures, count))
+    write_folder(output, checkpoint.name, network, checkpoint.tokenizer)
+    write_words(output, (), checkpoint.words)
+    typer.echo(f"The encoder is in {output}.")
+
+
 @app.command("average")
 def write_average(
     first: Annotated[Path, typer.Argument(metavar="FIRST", help="An encoder.")],

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from openvino import Core
 
 from ocelot.build import _backend, build_encoder, build_engine
 from ocelot.collection import Collection
@@ -26,13 +28,17 @@ from ocelot.encoders.vista import Prepared
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.encoders.weights import load_checkpoint
 from ocelot.errors import CheckpointError, ConfigurationError, EncoderError
+from ocelot.model.checkpoint import Checkpoint
+from ocelot.model.visualized_bge import normalise
 from ocelot.settings import load_settings
 from ocelot.types import Input, Query
 from tests.encoders.test_golden import MODELS, Golden
 from tests.shop import write_shop
+from tests.training import made
 
 PICTURES = 16
 WORDS = "embeddings.words.weight"
+FP32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -102,6 +108,20 @@ def prepared(golden: Golden) -> list[Prepared]:
     rows = golden.prepared(golden.load())
     assert len(rows) > 10
     return rows
+
+
+def test_inverted_residuals_are_those_of_torch() -> None:
+    tokenizer = made.tokenizer()
+    network = made.network(tokenizer.tokenizer.get_vocab_size(), vision=made.MOBILE).eval()
+    state = {name: value.numpy() for name, value in network.state_dict().items()}
+    graphs = build_graphs(Checkpoint("made", "", network.geometry, state, tokenizer))
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 3, 16, 16), np.uint8)
+    (computed,) = Core().compile_model(graphs.vision, "CPU", FP32)([pixels]).values()
+    with torch.no_grad():
+        tokens = network.vision(normalise(torch.from_numpy(pixels)))
+        expected = network.embeddings.place(network.projection(tokens))
+    assert expected.shape == (5, made.MOBILE.tokens, 16)
+    assert np.abs(computed - expected.numpy()).max() < 1e-4
 
 
 def test_reference_vectors_alone_and_in_padded_batches(golden: Golden) -> None:

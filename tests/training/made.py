@@ -10,7 +10,14 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ocelot.model.geometry import ConvolutionConfig, EvaConfig, Geometry, TextConfig
+from ocelot.model.geometry import (
+    ConvolutionConfig,
+    EvaConfig,
+    Geometry,
+    MobileConfig,
+    TextConfig,
+    VisionConfig,
+)
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.model.visualized_bge import Network
 from ocelot.training.batch import WILDCARD, Batch, Query, collate
@@ -25,13 +32,19 @@ def tokenizer(size: int = 900) -> TextTokenizer:
     return build_tokenizer(["the same shirt in navy", "phone case with this image theme"], size)
 
 
-def network(vocabulary: int, *, convolution: bool = False, seed: int = 0) -> Network:
+EVA = EvaConfig(image_size=16, patch_size=8, width=16, hidden=24, layers=1, head_size=8)
+MOBILE = MobileConfig(
+    image_size=16, stem=4, widths=(4, 6, 6), depths=(1, 2, 2), kernels=(3, 5, 3),
+    strides=(1, 2, 2), expansions=(1, 2, 3), width=16,
+)  # fmt: skip
+
+
+def network(
+    vocabulary: int, *, convolution: bool = False, seed: int = 0, vision: VisionConfig = EVA
+) -> Network:
     """A tiny network in training mode: by default with the EVA tower, which has no batch norm."""
-    vision = (
-        ConvolutionConfig(16, (8, 16), (1, 1))
-        if convolution
-        else EvaConfig(image_size=16, patch_size=8, width=16, hidden=24, layers=1, head_size=8)
-    )
+    if convolution:
+        vision = ConvolutionConfig(16, (8, 16), (1, 1))
     text = TextConfig(
         vocabulary=vocabulary, width=16, hidden=32, layers=2, heads=2, positions=80,
         token_types=1, first_position=0, pad_id=0, eps=1e-12,

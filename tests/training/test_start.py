@@ -12,11 +12,11 @@ import torch
 
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint
-from ocelot.model.geometry import ConvolutionConfig
+from ocelot.model.geometry import ConvolutionConfig, VisionConfig
 from ocelot.model.tokenizer import TextTokenizer, word_piece
 from ocelot.training.config import DataConfig, NetworkConfig, OptimiserConfig, TrainConfig
 from ocelot.training.source import TripletSource
-from ocelot.training.start import adapted_network, deepened, new_network, starting_point
+from ocelot.training.start import adapted_network, deepened, freeze, new_network, starting_point
 from tests.training import made
 
 FRAME = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -27,8 +27,11 @@ def tokenizer(*words: str) -> TextTokenizer:
     return TextTokenizer(word_piece(list(dict.fromkeys([*FRAME, *words, *LETTERS]))))
 
 
-def checkpoint(words: TextTokenizer, *, convolution: bool = False) -> Checkpoint:
-    network = made.network(words.tokenizer.get_vocab_size(), convolution=convolution)
+def checkpoint(
+    words: TextTokenizer, *, convolution: bool = False, vision: VisionConfig = made.EVA
+) -> Checkpoint:
+    size = words.tokenizer.get_vocab_size()
+    network = made.network(size, convolution=convolution, vision=vision)
     state = {name: value.numpy() for name, value in network.state_dict().items()}
     return Checkpoint("made", "", network.geometry, state, words)
 
@@ -167,3 +170,26 @@ def test_blocks_are_only_added(depths: tuple[int, ...]) -> None:
 def test_only_convolutions_are_deepened() -> None:
     with pytest.raises(ConfigurationError, match="remove vision_depths"):
         deepened(checkpoint(tokenizer()), (2, 2))
+
+
+def test_frozen_stages_have_no_gradients() -> None:
+    start = checkpoint(tokenizer("mug"), vision=made.MOBILE)
+    network = adapted_network(start, start.tokenizer)
+    freeze(network, 2)
+    ids = torch.tensor([start.tokenizer("mug", 20)] * 3)
+    network(torch.randn(3, 3, 16, 16), ids, None).sum().backward()
+    still = {name for name, value in network.named_parameters() if value.grad is None}
+    blocks = {name.rsplit(".", 2)[0] for name in still if name.startswith("vision.blocks.")}
+    assert blocks == {"vision.blocks.0", "vision.blocks.1", "vision.blocks.2"}
+    assert {name for name in still if ".blocks." not in name} == {
+        "vision.stem.weight", "vision.stem.bias",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("vision", "stages", "most"), [(made.MOBILE, 4, 3), (made.EVA, 1, 0)])
+def test_only_stages_that_there_are_can_be_frozen(
+    vision: VisionConfig, stages: int, most: int
+) -> None:
+    start = checkpoint(tokenizer(), vision=vision)
+    with pytest.raises(ConfigurationError, match=f"at most {most} for this encoder, was: {stages}"):
+        freeze(adapted_network(start, start.tokenizer), stages)

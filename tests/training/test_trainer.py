@@ -231,6 +231,23 @@ def test_the_rate_follows_the_schedule(words: TextTokenizer, tmp_path: Path) -> 
     assert rates == [schedule(step, run.config.optimiser) for step in range(6)]
 
 
+def test_the_vision_tower_may_have_a_smaller_rate(words: TextTokenizer, tmp_path: Path) -> None:
+    """AdamW's first step moves a weight that has a gradient by the rate, whatever the gradient."""
+    moved = {}
+    for share in (1.0, 0.25):
+        run = run_of(
+            words, tmp_path, steps=5, warmup=0, learning_rate=1e-3, weight_decay=0.0,
+            vision_share=share,
+        )  # fmt: skip
+        before = {name: value.detach().clone() for name, value in run.network.named_parameters()}
+        run.advance(made.batch(words))
+        for name, value in run.network.named_parameters():
+            moved[name, share] = float((value.detach() - before[name]).abs().max())
+    for name in before:
+        expected = 0.25 if name.startswith("vision.") else 1.0
+        assert moved[name, 0.25] == pytest.approx(expected * moved[name, 1.0], rel=0.02), name
+
+
 def test_schedule_warms_up_and_decays() -> None:
     options = OptimiserConfig(steps=100, learning_rate=1.0, warmup=10)
     rates = [schedule(step, options) for step in range(100)]

@@ -230,11 +230,11 @@ def _config(
     import torch
 
     from ocelot.encoders.runtime import choose_device, choose_dtype
-    from ocelot.model.geometry import ConvolutionConfig
+    from ocelot.model.geometry import EvaConfig
     from ocelot.training.config import DataConfig, OptimiserConfig, TrainConfig
 
     place = choose_device(device)
-    small = isinstance(initial.geometry.vision, ConvolutionConfig)
+    small = not isinstance(initial.geometry.vision, EvaConfig)
     size = _PICTURES_PER_CORE[not small] * min(4, max(1, os.cpu_count() or 1))
     options = OptimiserConfig(
         steps=steps or 10**6,

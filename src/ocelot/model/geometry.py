@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import inf
 from typing import Any
 
 from ocelot.errors import CheckpointError
 
-__all__ = ["ConvolutionConfig", "EvaConfig", "Geometry", "TextConfig"]
+__all__ = [
+    "ConvolutionConfig", "EvaConfig", "Geometry", "MobileConfig", "TextConfig", "VisionConfig",
+]  # fmt: skip
 
 _FROM_0 = ("eps", "first_position", "pad_id")  # other sizes are at least 1
 
@@ -58,6 +60,30 @@ class ConvolutionConfig:
 
 
 @dataclass(frozen=True)
+class MobileConfig:
+    """Geometry of a tower of inverted residuals; the stem halves the resolution."""
+
+    image_size: int  # pixels along one side
+    stem: int  # channels
+    widths: tuple[int, ...]  # channels of each stage
+    depths: tuple[int, ...]  # blocks of each stage
+    kernels: tuple[int, ...]  # pixels along one side, of each stage
+    strides: tuple[int, ...]  # of the first block of each stage
+    expansions: tuple[int, ...]  # of the channels within a block of each stage
+    width: int  # channels of the tokens
+
+    @property
+    def tokens(self) -> int:
+        return (self.image_size // 2 // math.prod(self.strides)) ** 2
+
+
+VisionConfig = EvaConfig | ConvolutionConfig | MobileConfig
+_TOWERS: Mapping[str, type[VisionConfig]] = {
+    "eva02": EvaConfig, "convolution": ConvolutionConfig, "inverted-residual": MobileConfig,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
 class TextConfig:
     """Geometry of the text tower."""
 
@@ -82,7 +108,7 @@ class Geometry:
             this share of the image's own embedding, scaled to length 1. 0 is VISTA's design.
     """
 
-    vision: EvaConfig | ConvolutionConfig
+    vision: VisionConfig
     text: TextConfig
     picture_share: float = 0.0
 
@@ -103,7 +129,7 @@ class Geometry:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as in a checkpoint's `config.json`."""
-        kind = "eva02" if isinstance(self.vision, EvaConfig) else "convolution"
+        kind = next(name for name, tower in _TOWERS.items() if type(self.vision) is tower)
         towers = {"vision": {"kind": kind} | asdict(self.vision), "text": asdict(self.text)}
         return towers | ({"picture_share": self.picture_share} if self.picture_share else {})
 
@@ -114,14 +140,14 @@ class Geometry:
             vision = dict(config["vision"])
             kind = vision.pop("kind")
             text, share = TextConfig(**config["text"]), float(config.get("picture_share", 0))
-            if kind == "eva02":
-                return cls(EvaConfig(**vision), text, share)._checked()
-            if kind == "convolution":
-                vision |= {name: tuple(vision[name]) for name in ("widths", "depths")}
-                return cls(ConvolutionConfig(**vision), text, share)._checked()
+            if kind in _TOWERS:
+                lists = {name: tuple(v) for name, v in vision.items() if isinstance(v, list)}
+                return cls(_TOWERS[kind](**vision | lists), text, share)._checked()
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise CheckpointError(f"The config does not describe a network: {error}.") from None
-        raise CheckpointError(f"The vision tower must be eva02 or convolution, was: {kind!r}.")
+        raise CheckpointError(
+            f"The vision tower must be one of {', '.join(_TOWERS)}, was: {kind!r}."
+        )
 
     def _checked(self) -> Geometry:
         """Return it; `ValueError` if a size is none, or the parts do not fit together."""
@@ -130,7 +156,7 @@ class Geometry:
                 number = type(one) is int or (name == "eps" and isinstance(one, float))
                 if not (number and one >= (0 if name in _FROM_0 else 1)):
                     raise ValueError(f"{name} was {value!r}")
-        if not 0 <= self.picture_share < inf:
+        if not 0 <= self.picture_share < math.inf:
             raise ValueError(f"picture_share was {self.picture_share}")
         longest = min(self.longest_text, self.longest_caption)
         if self.vision.tokens < 1 or longest < 2 or self.text.width % self.text.heads:

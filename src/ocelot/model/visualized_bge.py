@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from ocelot.errors import CheckpointError
 from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.convolution import ConvolutionVision
-from ocelot.model.geometry import EvaConfig, Geometry
+from ocelot.model.geometry import EvaConfig, Geometry, MobileConfig
+from ocelot.model.mobile import MobileVision
 from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD
 from ocelot.model.text import TextEmbeddings, TextEncoder
 from ocelot.model.vision import EvaVision
@@ -35,9 +36,13 @@ class Network(nn.Module):
         super().__init__()
         self.geometry = geometry
         vision = geometry.vision
-        self.vision: EvaVision | ConvolutionVision = (
-            EvaVision(vision) if isinstance(vision, EvaConfig) else ConvolutionVision(vision)
-        )
+        self.vision: nn.Module
+        if isinstance(vision, EvaConfig):
+            self.vision = EvaVision(vision)
+        elif isinstance(vision, MobileConfig):
+            self.vision = MobileVision(vision)
+        else:
+            self.vision = ConvolutionVision(vision)
         self.projection = nn.Linear(vision.width, geometry.text.width)
         self.embeddings = TextEmbeddings(geometry.text)
         self.encoder = TextEncoder(geometry.text)

@@ -91,6 +91,8 @@ class DataConfig(Section):
             checkpoint (convolutional towers only); 0 keeps them.
         vision_depths: Residual blocks of each stage, if more than the initial checkpoint has
             (convolutional towers only); the added ones change nothing at first.
+        frozen_stages: Stages of the vision tower, from the first, that stay as they are (towers of
+            inverted residuals only).
         picture_share: How much of an image's own embedding is added where a text comes with it,
             see `ocelot.model.geometry.Geometry`; None keeps that of the initial checkpoint.
         vocabulary: Largest number of sub-words of a tokenizer that is built from the texts;
@@ -103,6 +105,7 @@ class DataConfig(Section):
     batch_size: PositiveInt = 64
     image_size: NonNegativeInt = 0
     vision_depths: Numbers | None = None
+    frozen_stages: NonNegativeInt = 0
     picture_share: NonNegativeFloat | None = None
     vocabulary: NonNegativeInt = 0
     augmentation: NonNegativeFloat = 1.0
@@ -120,6 +123,7 @@ class OptimiserConfig(Section):
         final: Share of the peak that is left at the last step.
         temperature: Of the softmax, at first; it is learned.
         weight_decay: Of the matrices.
+        vision_share: Learning rate of the vision tower, as a share of that of the rest.
         average: Decay of the moving average of the weights, which becomes the encoder; it
             forgets faster during the first steps.
         memory: Pictures of earlier steps that stay as negatives (arXiv 1912.06798).
@@ -141,6 +145,7 @@ class OptimiserConfig(Section):
     final: NonNegativeFloat = 0.01
     temperature: float = Field(default=0.07, ge=0.01, le=1)
     weight_decay: NonNegativeFloat = 0.05
+    vision_share: NonNegativeFloat = 1.0
     average: float = Field(default=0.998, ge=0, lt=1)
     memory: NonNegativeInt = 0
     chunk: NonNegativeInt = 0

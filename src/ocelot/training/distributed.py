@@ -61,7 +61,7 @@ class ProcessGroup:
         """Add up the gradients of every parameter over all processes."""
         if self.size == 1:
             return
-        for parameter in network.parameters():
+        for parameter in filter(lambda one: one.requires_grad, network.parameters()):
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             dist.all_reduce(parameter.grad)

@@ -12,14 +12,15 @@ from torch import nn
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Array, Checkpoint
 from ocelot.model.convolution import ConvolutionVision
-from ocelot.model.geometry import ConvolutionConfig, Geometry, TextConfig
+from ocelot.model.geometry import ConvolutionConfig, EvaConfig, Geometry, MobileConfig, TextConfig
+from ocelot.model.mobile import MobileVision
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.model.visualized_bge import Network, build
 from ocelot.training.batch import BatchSource
 from ocelot.training.config import LONGEST_TEXT, NetworkConfig, TrainConfig
 from ocelot.training.vocabulary import build_tokenizer
 
-__all__ = ["adapted_network", "deepened", "new_network", "starting_point", "with_words"]
+__all__ = ["adapted_network", "deepened", "freeze", "new_network", "starting_point", "with_words"]
 
 
 def starting_point(
@@ -34,7 +35,9 @@ def starting_point(
             initial = deepened(initial, data.vision_depths)
         if (share := data.picture_share) is not None:
             initial = replace(initial, geometry=replace(initial.geometry, picture_share=share))
-        return adapted_network(initial, tokenizer, data.image_size), tokenizer
+        network = adapted_network(initial, tokenizer, data.image_size)
+        freeze(network, data.frozen_stages)
+        return network, tokenizer
     if config.network is None:
         raise ConfigurationError(
             "The run has no [network] section: add one, or start from a checkpoint (--initial)."
@@ -76,7 +79,7 @@ def adapted_network(initial: Checkpoint, tokenizer: TextTokenizer, image_size: i
     geometry = initial.geometry
     size = image_size or geometry.vision.image_size
     if size != geometry.vision.image_size:
-        if not isinstance(geometry.vision, ConvolutionConfig):
+        if isinstance(geometry.vision, EvaConfig):
             raise ConfigurationError(
                 f"{initial.name} reads pictures of {geometry.vision.image_size} pixels only: "
                 "remove image_size."
@@ -143,6 +146,25 @@ def deepened(initial: Checkpoint, depths: tuple[int, ...]) -> Checkpoint:
         for name, value in block.state_dict().items():
             state[f"vision.blocks.{place}.{name}"] = value.numpy()
     return replace(initial, geometry=geometry, state=state)
+
+
+def freeze(network: Network, stages: int) -> None:
+    """Let the first stages of the vision tower, and all before them, stay as they are.
+
+    Raises:
+        ConfigurationError: The tower is not one of inverted residuals, or has fewer stages.
+    """
+    if not stages:
+        return
+    vision, tower = network.geometry.vision, network.vision
+    most = len(vision.depths) if isinstance(vision, MobileConfig) else 0
+    if stages > most:
+        raise ConfigurationError(
+            f"[data] frozen_stages must be at most {most} for this encoder, was: {stages}."
+        )
+    assert isinstance(vision, MobileConfig) and isinstance(tower, MobileVision)
+    for part in (tower.stem, *tower.blocks[: sum(vision.depths[:stages])]):
+        part.requires_grad_(False)
 
 
 def _word_embeddings(words: Array, old: TextTokenizer, new: TextTokenizer) -> Array:

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,24 @@ def schedule(step: int, options: OptimiserConfig, spent: float = 0.0) -> float:
     return options.learning_rate * left
 
 
+def _groups(network: Network, options: OptimiserConfig) -> list[dict[str, Any]]:
+    """Parameters that are trained, by their share of the learning rate and their weight decay."""
+    groups = []
+    for tower in (True, False):
+        for matrices in (True, False):
+            chosen = [
+                parameter
+                for name, parameter in network.named_parameters()
+                if parameter.requires_grad
+                and name.startswith("vision.") == tower
+                and (parameter.ndim > 1) == matrices
+            ]
+            share = options.vision_share if tower else 1.0
+            decay = options.weight_decay if matrices else 0.0
+            groups.append({"params": chosen, "weight_decay": decay, "share": share})
+    return groups
+
+
 class Trainer:
     """Everything that changes from step to step: network, average, optimiser, memory.
 
@@ -57,13 +76,8 @@ class Trainer:
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = copy.deepcopy(self.network)
         self.log_scale = nn.Parameter(torch.tensor(-math.log(options.temperature), device=device))
-        matrices = [p for p in self.network.parameters() if p.ndim > 1]
-        others = [p for p in self.network.parameters() if p.ndim <= 1]
         self.optimiser = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": options.weight_decay},
-                {"params": [*others, self.log_scale], "weight_decay": 0.0},
-            ],
+            [*_groups(self.network, options), {"params": [self.log_scale], "weight_decay": 0.0}],
             betas=(0.9, 0.98),
         )
         self.memory: Mapping[str, Tensor] = {
@@ -87,7 +101,7 @@ class Trainer:
     @property
     def learning_rate(self) -> float:
         """Learning rate of the last step."""
-        return float(self.optimiser.param_groups[0]["lr"])
+        return float(self.optimiser.param_groups[-1]["lr"])
 
     def advance(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Train one step; return loss and accuracy.
@@ -98,7 +112,7 @@ class Trainer:
         """
         options = self.config.optimiser
         for group in self.optimiser.param_groups:
-            group["lr"] = schedule(self.step, options, self.spent)
+            group["lr"] = group.get("share", 1.0) * schedule(self.step, options, self.spent)
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
         autocast = torch.autocast(self.group.device.type, torch.bfloat16, enabled=options.bf16)

@@ -15,7 +15,13 @@ import numpy as np
 from ocelot.encoders.openvino.graphs import Graphs, mapped_errors, package
 from ocelot.errors import CheckpointError
 from ocelot.model.checkpoint import Array, Checkpoint
-from ocelot.model.geometry import ConvolutionConfig, EvaConfig, TextConfig
+from ocelot.model.geometry import (
+    ConvolutionConfig,
+    EvaConfig,
+    MobileConfig,
+    TextConfig,
+    VisionConfig,
+)
 from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD
 
 __all__ = ["build_graphs"]
@@ -78,7 +84,7 @@ class _Builder:
 
     # The two graphs
 
-    def vision(self, config: ConvolutionConfig | EvaConfig, eps: float) -> Any:
+    def vision(self, config: VisionConfig, eps: float) -> Any:
         size = config.image_size
         pixels = self.ops.parameter([-1, 3, size, size], np.uint8, name="pixels")
         mean, std = (255 * np.array(one)[:, None, None] for one in (CLIP_MEAN, CLIP_STD))
@@ -86,6 +92,8 @@ class _Builder:
         x = x / self.constant(std)
         if isinstance(config, ConvolutionConfig):
             x = self.convolutions(x, config)
+        elif isinstance(config, MobileConfig):
+            x = self.inverted_residuals(x, config)
         else:
             x = self.eva(x, config)
         positions = self.weights["embeddings.positions.weight"][1 : 1 + config.tokens]
@@ -125,6 +133,24 @@ class _Builder:
                 x = self.convolve(x, name + "skip.0", name + "skip.1", stride=stride)
             x = self.ops.relu(inner + x)
         return self.flat(x)
+
+    def inverted_residuals(self, x: Node, config: MobileConfig) -> Node:
+        x = self.clipped(self.biased(x, "vision.stem", stride=2))
+        strides = [
+            1 if place else stride
+            for stride, depth in zip(config.strides, config.depths, strict=True)
+            for place in range(depth)
+        ]
+        width = config.stem
+        for number, stride in enumerate(strides):
+            name = f"vision.blocks.{number}."
+            inner, before, width = x, width, len(self.weights[name + "project.weight"])
+            if name + "expand.weight" in self.weights:
+                inner = self.clipped(self.biased(inner, name + "expand"))
+            inner = self.clipped(self.biased(inner, name + "depthwise", stride=stride, apart=True))
+            inner = self.biased(inner, name + "project")
+            x = x + inner if stride == 1 and before == width else inner
+        return self.flat(self.clipped(self.biased(x, "vision.head")))
 
     def eva(self, x: Node, config: EvaConfig) -> Node:
         stride = [config.patch_size] * 2
@@ -224,6 +250,20 @@ class _Builder:
             raise CheckpointError(f"The weights {name} or {norm} are not finite.")
         x = self.ops.convolution(x, self.constant(folded), [stride] * 2, pad, pad, [1, 1])
         return x + self.constant(bias)
+
+    def biased(self, x: Node, name: str, *, stride: int = 1, apart: bool = False) -> Node:
+        """Convolve, each channel apart from the others or all together, and add the bias."""
+        kernel, bias = self.weights[name + ".weight"], self.weights[name + ".bias"]
+        spare = kernel.shape[-1] - stride
+        parts = [stride] * 2, [spare // 2] * 2, [spare - spare // 2] * 2, [1, 1]
+        if apart:
+            x = self.ops.group_convolution(x, self.constant(kernel[:, None]), *parts)
+        else:
+            x = self.ops.convolution(x, self.constant(kernel), *parts)
+        return x + self.constant(bias[:, None, None])
+
+    def clipped(self, x: Node) -> Node:
+        return self.ops.clamp(x, 0.0, 6.0)
 
     def flat(self, x: Node) -> Node:
         """Shape: (batch, channels, height, width) -> (batch, height * width, channels)."""
