@@ -36,7 +36,8 @@ serve: demo  ## the same shop as a web page and an HTTP API
 	$(BIN)/ocelot serve --db demo/shop.db
 
 test: $(VENV)/installed-for-tests browser  ## every test
-	$(BIN)/python -m pytest --numprocesses 4
+	@# Idle threads of torch wait in loops: beside other processes they take most of a core.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 4
 
 test-faults: $(VENV)/installed-for-tests  ## kills, full disks, hostile input: docs/reliability.md
 	$(BIN)/python -m tests.faults --write

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ocelot.encoders.openvino.encoder import OpenVINOEncoder
+from ocelot.encoders.weights import BUNDLED
 from tests.shop import write_shop
+
+LOADED: dict[str, OpenVINOEncoder] = {}
+_load = OpenVINOEncoder.load
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,19 @@ class Outcome:
 Command = Callable[..., Outcome]
 
 
+def load_once(name: str, *, calibration: Any = None, **options: Any) -> OpenVINOEncoder:
+    """Load as `OpenVINOEncoder.load` does, the bundled encoder once for all commands.
+
+    Each time takes half a second. Only int8 looks at the calibration.
+    """
+    if name != BUNDLED or options.get("precision") == "int8":
+        return _load(name, calibration=calibration, **options)
+    key = repr(options)
+    if key not in LOADED:
+        LOADED[key] = _load(name, **options)
+    return copy.copy(LOADED[key])  # a command may set the size of its batches
+
+
 @pytest.fixture
 def ocelot(
     bare_environment: None,
@@ -32,6 +52,7 @@ def ocelot(
     """Run `ocelot ARGS…` in an empty working folder with a clean environment."""
     from ocelot.cli.main import run
 
+    monkeypatch.setattr(OpenVINOEncoder, "load", load_once)
     monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "160")
     work = tmp_path / "work"

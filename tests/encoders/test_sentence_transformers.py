@@ -1,3 +1,5 @@
+"""The library takes seconds to import: only the process that runs these tests does it."""
+
 from __future__ import annotations
 
 import json
@@ -7,14 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
-
-pytest.importorskip("sentence_transformers", reason="the extra st is not installed")
-
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
-from sentence_transformers import SentenceTransformer
-from transformers import CLIPModel, CLIPProcessor
 
 import ocelot
 from ocelot.encoders import SentenceTransformerEncoder
@@ -22,7 +19,6 @@ from ocelot.encoders.base import encode_query
 from ocelot.errors import CheckpointError, ConfigurationError, DownloadError, ImageError
 from ocelot.settings import Settings
 from ocelot.types import Input, Query
-from tests.library_models import make_bge_vl, make_clip, make_qwen
 
 RED, WIDE = Image.new("RGB", (60, 40), "red"), Image.new("RGB", (90, 30), (10, 90, 200))
 PROMPTS = {"query": "find a dog", "document": "a shoe"}
@@ -30,16 +26,22 @@ PROMPTS = {"query": "find a dog", "document": "a shoe"}
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.library_models import make_clip
+
     return make_clip(tmp_path_factory.mktemp("models") / "clip")
 
 
 @pytest.fixture(scope="module")
 def bge_vl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.library_models import make_bge_vl
+
     return make_bge_vl(tmp_path_factory.mktemp("models") / "bge-vl")
 
 
 @pytest.fixture(scope="module")
 def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.library_models import make_qwen
+
     return make_qwen(tmp_path_factory.mktemp("models") / "qwen", PROMPTS)
 
 
@@ -58,6 +60,8 @@ def unit(rows: Any) -> Any:
 
 
 def test_clip_gives_the_vectors_of_the_library_and_their_weighted_sum(clip: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
     library = SentenceTransformer(str(clip), device="cpu")
     image = unit(library.encode([{"image": RED}, {"image": WIDE}]))
     text = unit(library.encode([{"text": "a blue kettle"}]))
@@ -72,6 +76,8 @@ def test_clip_gives_the_vectors_of_the_library_and_their_weighted_sum(clip: Path
 
 
 def test_bge_vl_is_the_sum_of_both_features_without_running_its_code(bge_vl: Path) -> None:
+    from transformers import CLIPModel, CLIPProcessor
+
     network, processor = CLIPModel.from_pretrained(bge_vl), CLIPProcessor.from_pretrained(bge_vl)
     with torch.inference_mode():
         pixels = processor(images=[RED, WIDE], return_tensors="pt")["pixel_values"]
@@ -86,6 +92,8 @@ def test_bge_vl_is_the_sum_of_both_features_without_running_its_code(bge_vl: Pat
 
 
 def test_a_vision_language_model_takes_both_at_once_with_its_prompts(qwen: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
     library = SentenceTransformer(str(qwen), device="cpu")
     encoder = load(qwen)
     query, picture = Query(RED, "in blue"), Input(WIDE)
@@ -112,6 +120,8 @@ def test_inputs_of_all_kinds_in_one_batch_are_as_those_alone(qwen: Path, clip: P
 
 
 def test_an_instruction_replaces_the_prompt_of_queries(qwen: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
     library = SentenceTransformer(str(qwen), device="cpu")
     encoder = load(qwen, instruction="find a shoe")
     given = {"image": RED, "text": "a dog"}
@@ -120,18 +130,19 @@ def test_an_instruction_replaces_the_prompt_of_queries(qwen: Path) -> None:
     assert not np.allclose(expected, library.encode_query([given])[0], atol=1e-3)
 
 
-class Joint(SentenceTransformer):
-    """A model of pictures with words that has no chat template: it tells what it is given."""
-
-    modalities = ["image", "text", ("image", "text")]  # noqa: RUF012
-
-    def encode(self, inputs: Any, prompt: str | None = None, **_: Any) -> Any:  # type: ignore[override]
-        texts = [one.get("text", "") for one in inputs]
-        self.seen = [(prompt, text) for text in texts]
-        return np.ones((len(inputs), 24), dtype=np.float32)
-
-
 def test_without_a_chat_template_the_prompt_goes_before_the_words_of_a_picture(clip: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    class Joint(SentenceTransformer):
+        """A model of pictures with words that has no chat template: it tells what it is given."""
+
+        modalities = ["image", "text", ("image", "text")]  # noqa: RUF012
+
+        def encode(self, inputs: Any, prompt: str | None = None, **_: Any) -> Any:  # type: ignore[override]
+            texts = [one.get("text", "") for one in inputs]
+            self.seen = [(prompt, text) for text in texts]
+            return np.ones((len(inputs), 24), dtype=np.float32)
+
     model = Joint(str(clip), device="cpu", prompts={"query": "find "})
     encoder = SentenceTransformerEncoder(model, name="joint", revision="1")
     encode_query(encoder, Query(RED, "a dog"))

@@ -1,3 +1,5 @@
+"""The library takes seconds to import: only the process that runs these tests does it."""
+
 from __future__ import annotations
 
 from contextlib import closing
@@ -8,17 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("sentence_transformers", reason="the extra st is not installed")
-
-from sentence_transformers import CrossEncoder
-
 import ocelot
 from ocelot.build import build_service
 from ocelot.errors import ConfigurationError
 from ocelot.rerankers import CrossEncoderReranker
 from ocelot.settings import load_settings
 from ocelot.types import Query
-from tests.library_models import make_qwen, make_reranker
 from tests.rerankers.conftest import MakeHits
 
 COLOURS = ["red", "blue", "green", "white", (90, 20, 160)]
@@ -27,6 +24,8 @@ ASKED = Image.new("RGB", (50, 50), (200, 150, 10))
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.library_models import make_reranker
+
     return make_reranker(tmp_path_factory.mktemp("models") / "reranker")
 
 
@@ -37,6 +36,8 @@ def reranker(model: Path) -> CrossEncoderReranker:
 
 def scores_of(model: Path, *queries: dict[str, Any]) -> Any:
     """What the library itself gives to the pictures of `make_hits(COLOURS)`."""
+    from sentence_transformers import CrossEncoder
+
     library = CrossEncoder(str(model), device="cpu")
     documents = [{"image": Image.new("RGB", (60, 40), colour)} for colour in COLOURS]
     rows = [library.predict([(one, document) for document in documents]) for one in queries]
@@ -110,6 +111,8 @@ def test_scores_have_full_precision(reranker: CrossEncoderReranker, make_hits: M
 
 
 def test_other_models_are_refused(tmp_path: Path) -> None:
+    from tests.library_models import make_qwen
+
     encoder = make_qwen(tmp_path / "encoder")
     for file in ("modules.json", "config_sentence_transformers.json"):
         (encoder / file).unlink()

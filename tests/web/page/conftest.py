@@ -138,7 +138,7 @@ def visit(contexts: Callable[..., Any], calls: list[str]) -> Iterator[Callable[.
         def open(url: str, **options: Any) -> Any:
             page = contexts(**options).new_page()
             stack.callback(page.close)
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(60_000)  # for machines with much else to do
             host = urlsplit(url).netloc
 
             def requested(request: Any) -> None:

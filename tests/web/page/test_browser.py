@@ -428,6 +428,8 @@ def test_the_keyboard_is_enough(visit: Visit, fusion: str) -> None:
     page.wait_for_selector("dialog .large:has(:checked)")
     page.keyboard.press("Escape")
     page.wait_for_selector("dialog[open]", state="detached")
+    # The page goes back in its history a little later, which would undo a link that is followed.
+    page.wait_for_function("!history.state?.dialog")
     focus("#found .acts a")
     page.keyboard.press("Enter")
     page.wait_for_selector("h2:has-text('More like “')")
