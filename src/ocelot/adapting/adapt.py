@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocelot.adapting.columns import Columns
+from ocelot.adapting.language import read_language
 from ocelot.adapting.measure import Answer, Figure, answered, compare, triplets
 from ocelot.adapting.questions import Asker, held_out_questions
 from ocelot.adapting.report import write_page
@@ -18,6 +19,7 @@ from ocelot.adapting.understand import understand
 from ocelot.errors import ConfigurationError, InputError, requires_extra
 from ocelot.files import remove, write_atomic
 from ocelot.images.decode import hash_bytes
+from ocelot.settings import load_settings
 
 if TYPE_CHECKING:
     from ocelot.model.checkpoint import Checkpoint
@@ -71,9 +73,11 @@ def adapt(
     kind: str | None = None,
     group_by: str | None = None,
     language: str | None = None,
+    describe: int = 0,
     device: str | None = None,
     seed: int = 0,
     say: Callable[[str], None] = lambda line: None,
+    **settings: Any,
 ) -> Adaptation:
     """Adapt an encoder to the pictures of a folder and their metadata.
 
@@ -87,32 +91,31 @@ def adapt(
         output: Folder of the result; by default the name of the pictures' with `-encoder`.
         title, attributes, kind, group_by: Columns that are not what they seem.
         language: A code such as "it", or a file; by default it is found by the words.
+        describe: The most calls to the vision model that reranks, which describes the pictures
+            in place of metadata; what it answered before costs no call.
         say: Called with each line of what happens.
+        settings: Of the vision model, such as `llm_model`; see `ocelot.settings.Settings`.
 
     Raises:
-        ConfigurationError: The output holds something else, or the encoder cannot be trained.
+        ConfigurationError: The output holds something else, the encoder cannot be trained, or a
+            setting is wrong.
         InputError: There is no such folder or language.
         MetadataError: There is no metadata, or no such column.
+        RerankError: The vision model cannot go on; what it has described is kept.
         OSError: The output cannot be written to.
     """
     folder = Path(folder).expanduser().absolute()
     output = Path(output or f"{folder.name}-encoder")
-    if minutes <= 0 or (steps is not None and steps <= 0):
-        raise InputError("The minutes (or steps) must be more than 0.")
+    if minutes <= 0 or (steps is not None and steps <= 0) or describe < 0:
+        raise InputError("The minutes (or steps, or calls) must be more than 0.")
+    if describe and metadata is not None:
+        raise InputError("Pictures are described in place of metadata: give one of both.")
     if str(encoder).startswith("st:"):
         raise ConfigurationError(
             f"{encoder} cannot be trained: take ocelot-tiny, a published Visualized BGE, or a "
             "folder that `ocelot train` or `ocelot adapt` wrote."
         )
-    columns = Columns(title, None if attributes is None else tuple(attributes), kind, group_by)
-    catalogue = understand(folder, None if metadata is None else Path(metadata), columns, language)
-    for line in catalogue.lines():
-        say(line)
-    asker, rows = Asker(catalogue), catalogue.part("measure")[:_MEASURED]
-    questions = held_out_questions(asker, rows, _QUESTIONS)
-    if problem := _problem(len(catalogue.part("train")), len(questions)):
-        return Adaptation(f"{problem} Nothing was changed.", understood=(*catalogue.lines(),))
-
+    chosen = load_settings(**settings)
     with requires_extra("train", "ocelot adapt"):
         from ocelot.adapting.source import CatalogueSource
         from ocelot.encoders.visualized_bge import VisualizedBGE
@@ -120,6 +123,23 @@ def adapt(
         from ocelot.training.loop import train
         from ocelot.training.report import read
     initial = load_checkpoint(encoder, text_model)
+    columns = Columns(title, None if attributes is None else tuple(attributes), kind, group_by)
+    if describe:
+        from ocelot.adapting.neighbours import described
+
+        asked = read_language(language or "en")
+        loaded = VisualizedBGE(initial, device=device)
+        catalogue = described(folder, loaded, chosen, describe, columns, asked, say)
+    else:
+        named = None if metadata is None else Path(metadata)
+        catalogue = understand(folder, named, columns, language)
+    for line in catalogue.lines():
+        say(line)
+    asker, rows = Asker(catalogue), catalogue.part("measure")[:_MEASURED]
+    questions = held_out_questions(asker, rows, _QUESTIONS)
+    if problem := _problem(len(catalogue.part("train")), len(questions)):
+        return Adaptation(f"{problem} Nothing was changed.", understood=(*catalogue.lines(),))
+
     _begin(output, repr([catalogue, initial.fingerprint, minutes, steps, seed]))
     queries = triplets(asker, rows, questions)
 
@@ -156,7 +176,7 @@ def adapt(
         tuple(figures),
         round(read(training)[-1].minutes, 1),
     )
-    write_page(result, folder, queries, before, after, initial.name)
+    write_page(result, catalogue, folder, queries, before, after, initial.name)
     _write(output, "report", asdict(result))
     remove(kept)  # that of an earlier run
     if better:
