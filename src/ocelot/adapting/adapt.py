@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from ocelot.adapting.columns import Columns
 from ocelot.adapting.language import read_language
-from ocelot.adapting.measure import Answer, Figure, answered, compare, triplets
+from ocelot.adapting.measure import Answer, Figure, answered, asked, calibrated, compare, triplets
 from ocelot.adapting.questions import Asker, held_out_questions
 from ocelot.adapting.report import write_page
 from ocelot.adapting.understand import understand
 from ocelot.errors import ConfigurationError, InputError, requires_extra
 from ocelot.files import remove, write_atomic
 from ocelot.images.decode import hash_bytes
+from ocelot.score_calibration import write_score_calibration
 from ocelot.settings import load_settings
 
 if TYPE_CHECKING:
+    from ocelot.evaluation.run import Run
     from ocelot.model.checkpoint import Checkpoint
     from ocelot.training.config import TrainConfig
 
@@ -127,9 +129,9 @@ def adapt(
     if describe:
         from ocelot.adapting.neighbours import described
 
-        asked = read_language(language or "en")
+        spoken = read_language(language or "en")
         loaded = VisualizedBGE(initial, device=device)
-        catalogue = described(folder, loaded, chosen, describe, columns, asked, say)
+        catalogue = described(folder, loaded, chosen, describe, columns, spoken, say)
     else:
         named = None if metadata is None else Path(metadata)
         catalogue = understand(folder, named, columns, language)
@@ -143,14 +145,14 @@ def adapt(
     _begin(output, repr([catalogue, initial.fingerprint, minutes, steps, seed]))
     queries = triplets(asker, rows, questions)
 
-    def ask(asked: VisualizedBGE) -> list[Answer]:
-        say(f"asking {asked.name} {len(queries):,} questions about {len(rows):,} pictures")
-        return answered(asked, folder, rows, queries, questions)
+    def ask(encoder: VisualizedBGE) -> Run:
+        say(f"asking {encoder.name} {len(queries):,} questions about {len(rows):,} pictures")
+        return asked(encoder, folder, rows, queries)
 
     if stored := _read(output, "before"):
         before = [Answer(value, tuple(names)) for value, names in stored]
     else:
-        before = ask(VisualizedBGE(initial, device=device))
+        before = answered(ask(VisualizedBGE(initial, device=device)), questions)
         _write(output, "before", [(one.value, one.names) for one in before])
     config = _config(initial, f"{initial.name}-{folder.name}", minutes, steps, device, seed)
     source = CatalogueSource(catalogue, asker, config.data.batch_size, seed)
@@ -164,7 +166,8 @@ def adapt(
         device=device,
         progress=lambda line: say(str(line)),
     )
-    after = ask(VisualizedBGE.load(written, device=device))
+    run = ask(VisualizedBGE.load(written, device=device))
+    after = answered(run, questions)
     figures = compare(questions, before, after)
     reason, better = verdict(figures)
     kept = output / "encoder"
@@ -180,6 +183,8 @@ def adapt(
     _write(output, "report", asdict(result))
     remove(kept)  # that of an earlier run
     if better:
+        if calibration := calibrated(run, rows):
+            write_score_calibration(written, calibration)
         written.rename(kept)
     remove(training / "state.pt")
     remove(training / "encoder")

@@ -95,12 +95,13 @@ class Describer:
         calls = [dict(missing[start : start + size]) for start in range(0, len(missing), size)]
         with ThreadPoolExecutor(_AT_ONCE, "ocelot-describe") as threads:
             for start in range(0, len(calls), _AT_ONCE):
+                first = min(len(things), size * _AT_ONCE)
+                if len(found) >= first and all("fault" in answer for answer in found.values()):
+                    break
                 ask = partial(self._call, task, self._prompt(task))
                 for answers in threads.map(ask, calls[start : start + _AT_ONCE]):
                     found |= answers
                     self._count(answers.values())
-                if all("fault" in answer for answer in found.values()):
-                    break
                 if start % (_AT_ONCE * _SAID_EVERY) == 0:
                     self._say(f"described {len(found):,} of {len(things):,}")
         return [found.get(keys.get(thing, ""), {"fault": "not asked"}) for thing in things]
