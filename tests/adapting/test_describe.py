@@ -106,7 +106,7 @@ def describe(
 ) -> Catalogue:
     encoder = library.FunctionEncoder(colours, dimension=108)
     language, chosen = read_language("en"), load_settings(**settings)
-    return described(Path("shop"), encoder, chosen, calls, Columns(), language, say)
+    return described(Path("shop"), encoder, chosen, calls, 60, Columns(), language, say)
 
 
 def test_a_shop_without_metadata(server: ChatServer, bare: Path) -> None:
@@ -202,7 +202,9 @@ def test_no_more_than_the_budgets(server: ChatServer, bare: Path) -> None:
     assert 5 <= len(server.requests) <= 8 and "\n" not in str(caught.value)
     assert len(describe(12).rows) == 72 and len(server.requests) <= 12
     asked = len(server.requests)
-    assert len(describe(1).rows) == 9 and len(server.requests) == asked
+    with pytest.raises(InputError, match="54 pictures would be described, and 60 are needed"):
+        describe(9)
+    assert len(server.requests) == asked
 
 
 def test_bad_answers_are_left_out(server: ChatServer, bare: Path) -> None:
@@ -254,11 +256,14 @@ def test_the_command(server: ChatServer, ocelot: Command, bare: Path) -> None:  
     assert outcome.code != 0 and "(--describe)" in outcome.err
     outcome = ocelot(*common, "--describe", "--metadata", "shop/metadata.csv")
     assert outcome.code == 2 and "give one of both" in outcome.err
-    options = ("--describe", "--calls", "2", "--llm-base-url", server.url, "--llm-model", "mine")
-    outcome = ocelot(*common, *options)
-    assert outcome.code == 0 and len(server.requests) == 2
-    assert "mine describes 9 of 112 pictures and up to 4 changes" in outcome.out
-    assert outcome.out.splitlines()[-1].endswith("Nothing was changed.")
+    options = ("--llm-base-url", server.url, "--llm-model", "mine")
+    outcome = ocelot(*common, "--describe", "--calls", "2", *options)
+    assert outcome.code == 2 and "nothing was asked" in outcome.err and not server.requests
+    server.replies(error(500, "down", headers={"Retry-After": "0"}))
+    outcome = ocelot(*common, "--describe", "--calls", "12", *options)
+    assert outcome.code == 1 and "mine describes 72 of 112 pictures" in outcome.out
+    assert "is kept: run the same again to go on." in outcome.err
+    assert len(outcome.err.splitlines()) == 1
 
 
 def test_what_is_wrong_is_said(

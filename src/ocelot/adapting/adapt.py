@@ -101,7 +101,7 @@ def adapt(
     Raises:
         ConfigurationError: The output holds something else, the encoder cannot be trained, or a
             setting is wrong.
-        InputError: There is no such folder or language.
+        InputError: There is no such folder or language, or there are too few pictures to describe.
         MetadataError: There is no metadata, or no such column.
         RerankError: The vision model cannot go on; what it has described is kept.
         OSError: The output cannot be written to.
@@ -131,7 +131,8 @@ def adapt(
 
         spoken = read_language(language or "en")
         loaded = VisualizedBGE(initial, device=device)
-        catalogue = described(folder, loaded, chosen, describe, columns, spoken, say)
+        least = _LEAST_TRAINED
+        catalogue = described(folder, loaded, chosen, describe, least, columns, spoken, say)
     else:
         named = None if metadata is None else Path(metadata)
         catalogue = understand(folder, named, columns, language)

@@ -113,7 +113,7 @@ class Describer:
     def _count(self, answers: Iterable[Answer]) -> None:
         for answer in answers:
             self.faults.update(filter(None, [answer.get("fault")]))
-            self._kinds.update(filter(None, [answer.get("kind")]))
+            self._kinds.update(filter(None, [answer.get("kind", "").lower()]))
 
     def _prompt(self, task: Task) -> str:
         """The question, but for the count of pictures or pairs."""

@@ -26,6 +26,7 @@ from ocelot.errors import InputError, RerankError
 from ocelot.images.file import ImageFile
 from ocelot.query import Input
 from ocelot.settings import Settings
+from ocelot.words import count
 
 __all__ = ["described", "mined"]
 
@@ -38,23 +39,30 @@ def described(
     encoder: Encoder,
     settings: Settings,
     calls: int,
+    least: int,
     given: Columns,
     language: Language,
     say: Callable[[str], None],
 ) -> Catalogue:
     """Let the vision model of the settings describe a folder's pictures; see `Describer`.
 
+    Args:
+        least: Pictures without which nothing is asked.
+
     Raises:
         ConfigurationError: The settings name no model that can be asked.
-        InputError: There is no such folder, or no picture in it.
+        InputError: There is no such folder, or too few pictures or calls.
         RerankError: The endpoint failed, or the model gave no answer that can be used.
     """
     folder = folder.absolute()
     pictures = sorted(pictures_of(folder), key=_drawn)
-    if not pictures:
-        raise InputError(f"{folder} has no pictures: name another folder.")
     describer = Describer(settings, calls, language, say)
     titles, pairs = describer.plan(len(pictures))
+    if titles < least:
+        raise InputError(
+            f"{count(titles)} would be described, and {least} are needed to learn from: nothing "
+            "was asked. Give a folder with more pictures, or more calls (--calls)."
+        )
     found = describer.describe(TITLES, [(path,) for path in pictures[:titles]])
     lines = {
         path: answer for path, answer in zip(pictures, found, strict=False) if "fault" not in answer
