@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -177,15 +178,18 @@ def test_an_interruption_and_a_failure_are_paid_once(server: ChatServer, bare: P
     with pytest.raises(KeyboardInterrupt):
         describe(say=interrupts)
     assert len(server.requests) == 4
-    answers = server.script
+    answers, turns, refusals = server.script, count(), list[Request]()
 
     def fails(request: Request) -> Reply:
-        return answers(request) if len(server.requests) <= 12 else error(401, f"no such key {KEY}")
+        if next(turns) < 8:
+            return answers(request)
+        refusals.append(request)
+        return error(401, f"no such key {KEY}")
 
     server.script = fails
     with pytest.raises(RerankError, match=r"refused the API key .* is kept: run the same again"):
         describe()
-    refused = len(server.requests) - 12
+    refused = len(refusals)
     assert 1 <= refused <= 4
     server.script = answers
     whole = describe()
@@ -208,10 +212,10 @@ def test_no_more_than_the_budgets(server: ChatServer, bare: Path) -> None:
 
 
 def test_bad_answers_are_left_out(server: ChatServer, bare: Path) -> None:
-    answers = server.script
+    answers, turns = server.script, count()
 
     def mixed(request: Request) -> Reply:
-        blind = len(server.requests) % 3 == 0
+        blind = next(turns) % 3 == 2
         return completion("I cannot see well.") if blind else answers(request)
 
     server.script = mixed
@@ -328,12 +332,12 @@ def test_answers_that_do_not_fit_together() -> None:
 
 
 def test_pictures_of_a_sheet_keep_their_pairs() -> None:
-    for count, width in ((1, 1), (2, 2), (6, 4), (8, 4), (9, 3), (25, 5)):
-        pictures = [Image.new("RGB", (60, 20), "blue") for _ in range(count)]
-        sheet = compose_sheet(pictures, [*map(str, range(count))])
+    for number, width in ((1, 1), (2, 2), (6, 4), (8, 4), (9, 3), (25, 5)):
+        pictures = [Image.new("RGB", (60, 20), "blue") for _ in range(number)]
+        sheet = compose_sheet(pictures, [*map(str, range(number))])
         assert sheet.width == 10 + 310 * width <= 2048
         middles = [
             sheet.getpixel((160 + 310 * x, 160 + 310 * y))
-            for y, x in (divmod(place, width) for place in range(count))
+            for y, x in (divmod(place, width) for place in range(number))
         ]
-        assert middles == [(0, 0, 255)] * count
+        assert middles == [(0, 0, 255)] * number
