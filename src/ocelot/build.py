@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from ocelot.collection import Collection, EncoderIdentity
     from ocelot.collection.connection import Access
     from ocelot.images.store import ImageStore
+    from ocelot.rerankers.llm.limits import LimitedChat
     from ocelot.service import Service
 
 __all__ = [
     "build_access",
+    "build_chat",
     "build_collection",
     "build_encoder",
     "build_engine",
@@ -362,8 +364,33 @@ def _build_cross_encoder(settings: Settings, images: ImageStore) -> Reranker:
 
 
 def _build_llm(settings: Settings, images: ImageStore, substitute: Reranker) -> Reranker:
-    from ocelot.rerankers.llm.limits import Breaker, Budget, Limit
     from ocelot.rerankers.llm.reranker import LLMReranker
+
+    return LLMReranker(
+        **_chat_options(settings, ", or use --reranker fusion"),
+        detail=settings.llm_detail,
+        window=settings.llm_window,
+        votes=settings.llm_votes,
+        cache=cache_folder() / "rankings" if settings.llm_cache else None,
+        images=images,
+        substitute=substitute,
+    )
+
+
+def build_chat(settings: Settings) -> LimitedChat:
+    """Build the language model itself, with the reranker's endpoint, key and budget.
+
+    Raises:
+        ConfigurationError: There is neither an API key nor a base URL, or a setting is wrong.
+    """
+    from ocelot.rerankers.llm.limits import LimitedChat
+
+    return LimitedChat(**_chat_options(settings))
+
+
+def _chat_options(settings: Settings, otherwise: str = "") -> dict[str, Any]:
+    """What the settings say of the language model; `otherwise` ends the advice without a key."""
+    from ocelot.rerankers.llm.limits import Breaker, Budget, Limit
 
     # Where both could be used, the one that has a key is, and Azure first: its endpoint is set on
     # purpose, while OPENAI_API_KEY may be there for another program.
@@ -373,9 +400,9 @@ def _build_llm(settings: Settings, images: ImageStore, substitute: Reranker) -> 
     key = settings.azure_api_key if azure else settings.llm_api_key
     if key is None and (azure or settings.llm_base_url is None):
         raise ConfigurationError(
-            "The llm reranker needs an API key: set "
-            f"{'AZURE_OPENAI_API_KEY' if azure else 'OPENAI_API_KEY'}, name a local endpoint "
-            "(OCELOT_LLM_BASE_URL), or use --reranker fusion."
+            "The language model needs an API key: set "
+            f"{'AZURE_OPENAI_API_KEY' if azure else 'OPENAI_API_KEY'}, or name a local endpoint "
+            f"(OCELOT_LLM_BASE_URL){otherwise}."
         )
     price_in, price_out = settings.llm_price_in, settings.llm_price_out
     if (price_in is None) != (price_out is None):
@@ -393,24 +420,18 @@ def _build_llm(settings: Settings, images: ImageStore, substitute: Reranker) -> 
     if tokens is not None or dollars is not None:
         budget = Budget(cache_folder() / "llm-budget.sqlite", tokens=tokens, dollars=dollars)
         limits.insert(0, budget)  # so that an attempt of the breaker is not refused
-    return LLMReranker(
-        model=settings.llm_model,
-        api_key=key.get_secret_value() if key else None,
-        base_url=None if azure else settings.llm_base_url,
-        azure_endpoint=settings.azure_endpoint if azure else None,
-        azure_api_version=settings.azure_api_version,
-        timeout=settings.llm_timeout,
-        retries=settings.llm_retries,
-        max_tokens=settings.llm_max_tokens,
-        detail=settings.llm_detail,
-        window=settings.llm_window,
-        votes=settings.llm_votes,
-        prices=prices,
-        cache=cache_folder() / "rankings" if settings.llm_cache else None,
-        images=images,
-        limits=limits,
-        substitute=substitute,
-    )
+    return {
+        "model": settings.llm_model,
+        "api_key": key.get_secret_value() if key else None,
+        "base_url": None if azure else settings.llm_base_url,
+        "azure_endpoint": settings.azure_endpoint if azure else None,
+        "azure_api_version": settings.azure_api_version,
+        "timeout": settings.llm_timeout,
+        "retries": settings.llm_retries,
+        "max_tokens": settings.llm_max_tokens,
+        "prices": prices,
+        "limits": limits,
+    }
 
 
 def build_service(settings: Settings) -> Service:

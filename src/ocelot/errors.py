@@ -15,7 +15,7 @@
     │   ├── CollectionNotFound     there is no such collection
     │   ├── DatabaseUnavailable    the database cannot be opened or reached
     │   └── EncoderMismatch        the collection was made with another encoder
-    ├── RerankError            a reranker got no usable answer (never fails a search)
+    ├── RerankError            a reranker or its model gave no answer (never fails a search)
     ├── DownloadError          a file cannot be fetched or unpacked
     ├── StorageError           a file cannot be written to the disk
     ├── Overloaded             too many requests are waiting; try again later
@@ -128,7 +128,10 @@ class EncoderMismatch(CollectionError):
 
 
 class RerankError(OcelotError):
-    """A reranker got no usable answer; searches report it and keep retrieval order."""
+    """A reranker, or its language model, gave no usable answer.
+
+    Searches report it and keep retrieval order.
+    """
 
 
 class DownloadError(OcelotError):

@@ -4,41 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 import ocelot as library
-from ocelot.adapting import adapt as adapting
 from ocelot.adapting.adapt import verdict
 from ocelot.adapting.measure import Figure
 from ocelot.encoders import VisualizedBGE
 from ocelot.errors import ConfigurationError, InputError
-from tests.adapting.made import useless, write_encoder, write_metadata, write_shop
+from tests.adapting.made import useless, write_metadata, write_shop
 from tests.cli.conftest import Command, ocelot  # noqa: F401
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "tiny-base"
 DOCS = Path(__file__).parents[2] / "docs"
-
-
-@pytest.fixture
-def micro(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The encoder, which learns fast; a shop lies beside it, in the working folder."""
-    work = tmp_path / "work"
-    work.mkdir(exist_ok=True)
-    monkeypatch.chdir(work)
-    write_shop(work / "shop")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.setattr(adapting, "_PICTURES_PER_CORE", (24, 8))
-    monkeypatch.setattr(adapting, "_LEARNING_RATES", (5e-3, 1e-5))
-    monkeypatch.setattr(adapting, "_CHECK_EVERY", 10)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
-    yield write_encoder(work / "micro")
-    torch.set_num_threads(threads)
 
 
 def test_a_shop_gets_a_better_encoder_by_the_example_of_the_docs(
@@ -56,6 +36,10 @@ def test_a_shop_gets_a_better_encoder_by_the_example_of_the_docs(
     gain = figures["same item in another colour"]
     assert gain.after > 0.15 > gain.before and gain.gain_interval[0] > 0
     encoder = VisualizedBGE.load(found.encoder, device="cpu")
+    assert encoder.score_calibration
+    curves = encoder.score_calibration.curves
+    assert {*curves} == {"text", "image", "both"}
+    assert curves["text"].probability(0.99, 0.5) > curves["text"].probability(0.2, 0.0)
     assert encoder.name == "micro-shop" and {"red", "lamps"} <= encoder.words
     assert Path("shop.db").exists()  # a collection of the adapted encoder
     report = json.loads(Path("shop-encoder/report.json").read_text())

@@ -262,7 +262,7 @@ def test_the_price_table_is_read_by_the_models_name(
         encoder = FunctionEncoder(lambda image, text: [1.0], dimension=1)
         built = build_reranker(settings, encoder, build_images(settings))
         assert isinstance(built, LLMReranker)
-        return built._prices, [type(limit).__name__ for limit in built._limits]
+        return built._prices, [type(limit).__name__ for limit in built._model.limits]
 
     (tmp_path / "ocelot.toml").write_text('[llm_prices]\n"gpt-4o" = [2.5, 10]\n')
     assert prices() == ((2.5, 10.0), ["Breaker"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ocelot.rerankers.llm.reranker import RankingCache, cache_key
+from ocelot.rerankers.llm.cache import RankingCache, cache_key
 from ocelot.types import Ranking, Usage
 
 RANKING = Ranking(

@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocelot.adapting.columns import Columns
-from ocelot.adapting.measure import Answer, Figure, answered, compare, triplets
+from ocelot.adapting.language import read_language
+from ocelot.adapting.measure import Answer, Figure, answered, asked, calibrated, compare, triplets
 from ocelot.adapting.questions import Asker, held_out_questions
 from ocelot.adapting.report import write_page
 from ocelot.adapting.understand import understand
 from ocelot.errors import ConfigurationError, InputError, requires_extra
 from ocelot.files import remove, write_atomic
 from ocelot.images.decode import hash_bytes
+from ocelot.score_calibration import write_score_calibration
+from ocelot.settings import load_settings
 
 if TYPE_CHECKING:
+    from ocelot.evaluation.run import Run
     from ocelot.model.checkpoint import Checkpoint
     from ocelot.training.config import TrainConfig
 
@@ -72,9 +76,11 @@ def adapt(
     kind: str | None = None,
     group_by: str | None = None,
     language: str | None = None,
+    describe: int = 0,
     device: str | None = None,
     seed: int = 0,
     say: Callable[[str], None] = lambda line: None,
+    **settings: Any,
 ) -> Adaptation:
     """Adapt an encoder to the pictures of a folder and their metadata.
 
@@ -88,32 +94,31 @@ def adapt(
         output: Folder of the result; by default the name of the pictures' with `-encoder`.
         title, attributes, kind, group_by: Columns that are not what they seem.
         language: A code such as "it", or a file; by default it is found by the words.
+        describe: The most calls to the vision model that reranks, which describes the pictures
+            in place of metadata; what it answered before costs no call.
         say: Called with each line of what happens.
+        settings: Of the vision model, such as `llm_model`; see `ocelot.settings.Settings`.
 
     Raises:
-        ConfigurationError: The output holds something else, or the encoder cannot be trained.
-        InputError: There is no such folder or language.
+        ConfigurationError: The output holds something else, the encoder cannot be trained, or a
+            setting is wrong.
+        InputError: There is no such folder or language, or there are too few pictures to describe.
         MetadataError: There is no metadata, or no such column.
+        RerankError: The vision model cannot go on; what it has described is kept.
         OSError: The output cannot be written to.
     """
     folder = Path(os.path.abspath(Path(folder).expanduser()))
     output = Path(output or f"{folder.name}-encoder")
-    if not minutes > 0 or (steps is not None and steps <= 0):
-        raise InputError("The minutes (or steps) must be more than 0.")
+    if not minutes > 0 or (steps is not None and steps <= 0) or describe < 0:
+        raise InputError("The minutes (or steps, or calls) must be more than 0.")
+    if describe and metadata is not None:
+        raise InputError("Pictures are described in place of metadata: give one of both.")
     if str(encoder).startswith("st:"):
         raise ConfigurationError(
             f"{encoder} cannot be trained: take ocelot-tiny, a published Visualized BGE, or a "
             "folder that `ocelot train` or `ocelot adapt` wrote."
         )
-    columns = Columns(title, None if attributes is None else tuple(attributes), kind, group_by)
-    catalogue = understand(folder, None if metadata is None else Path(metadata), columns, language)
-    for line in catalogue.lines():
-        say(line)
-    asker, rows = Asker(catalogue), catalogue.part("measure")[:_MEASURED]
-    questions = held_out_questions(asker, rows, _QUESTIONS)
-    if problem := _problem(len(catalogue.part("train")), len(questions)):
-        return Adaptation(f"{problem} Nothing was changed.", understood=(*catalogue.lines(),))
-
+    chosen = load_settings(**settings)
     with requires_extra("train", "ocelot adapt"):
         from ocelot.adapting.source import CatalogueSource
         from ocelot.encoders.visualized_bge import VisualizedBGE
@@ -121,17 +126,35 @@ def adapt(
         from ocelot.training.loop import train
         from ocelot.training.report import read
     initial = load_checkpoint(encoder, text_model)
+    columns = Columns(title, None if attributes is None else tuple(attributes), kind, group_by)
+    if describe:
+        from ocelot.adapting.neighbours import described
+
+        spoken = read_language(language or "en")
+        loaded = VisualizedBGE(initial, device=device)
+        least = _LEAST_TRAINED
+        catalogue = described(folder, loaded, chosen, describe, least, columns, spoken, say)
+    else:
+        named = None if metadata is None else Path(metadata)
+        catalogue = understand(folder, named, columns, language)
+    for line in catalogue.lines():
+        say(line)
+    asker, rows = Asker(catalogue), catalogue.part("measure")[:_MEASURED]
+    questions = held_out_questions(asker, rows, _QUESTIONS)
+    if problem := _problem(len(catalogue.part("train")), len(questions)):
+        return Adaptation(f"{problem} Nothing was changed.", understood=(*catalogue.lines(),))
+
     _begin(output, repr([catalogue, initial.fingerprint, minutes, steps, seed]))
     queries = triplets(asker, rows, questions)
 
-    def ask(asked: VisualizedBGE) -> list[Answer]:
-        say(f"asking {asked.name} {len(queries):,} questions about {len(rows):,} pictures")
-        return answered(asked, folder, rows, queries, questions)
+    def ask(encoder: VisualizedBGE) -> Run:
+        say(f"asking {encoder.name} {len(queries):,} questions about {len(rows):,} pictures")
+        return asked(encoder, folder, rows, queries)
 
     if stored := _read(output, "before"):
         before = [Answer(value, tuple(names)) for value, names in stored]
     else:
-        before = ask(VisualizedBGE(initial, device=device))
+        before = answered(ask(VisualizedBGE(initial, device=device)), questions)
         _write(output, "before", [(one.value, one.names) for one in before])
     config = _config(initial, f"{initial.name}-{folder.name}", minutes, steps, device, seed)
     source = CatalogueSource(catalogue, asker, config.data.batch_size, seed)
@@ -145,7 +168,8 @@ def adapt(
         device=device,
         progress=lambda line: say(str(line)),
     )
-    after = ask(VisualizedBGE.load(written, device=device))
+    run = ask(VisualizedBGE.load(written, device=device))
+    after = answered(run, questions)
     figures = compare(questions, before, after)
     reason, better = verdict(figures)
     kept = output / "encoder"
@@ -157,10 +181,12 @@ def adapt(
         tuple(figures),
         round(read(training)[-1].minutes, 1),
     )
-    write_page(result, folder, queries, before, after, initial.name)
+    write_page(result, catalogue, folder, queries, before, after, initial.name)
     _write(output, "report", asdict(result))
     remove(kept)  # that of an earlier run
     if better:
+        if calibration := calibrated(run, rows):
+            write_score_calibration(written, calibration)
         written.rename(kept)
     remove(training / "state.pt")
     remove(training / "encoder")

@@ -26,6 +26,7 @@ __all__ = [
     "joined",
     "pieces",
     "read_language",
+    "spoken",
     "words_in",
 ]
 
@@ -150,12 +151,13 @@ def detect(texts: Iterable[str], columns: Iterable[str]) -> Language:
     Args:
         columns: Names of columns; they count as a few texts.
     """
-    found = [set(words_in(text)) for text in [*texts][:_TOLD_BY] + [*columns] * 20]
-    scores = {}
-    for code in LANGUAGES:
-        language = read_language(code)
-        words = [language.common, *(word for names in language.columns.values() for word in names)]
-        words += [word for one in language.attributes.values() for word in one.words]
-        known = set(words_in(" ".join(words)))
-        scores[code] = sum(len(text & known) for text in found)
-    return read_language(max(scores, key=scores.__getitem__))
+    found = [*texts][:_TOLD_BY] + [*columns] * 20
+    return max(map(read_language, LANGUAGES), key=lambda language: spoken(found, language))
+
+
+def spoken(texts: Iterable[str], language: Language) -> int:
+    """How many different words of each text are words that the language's file has."""
+    words = [language.common, *(word for names in language.columns.values() for word in names)]
+    words += [word for one in language.attributes.values() for word in one.words]
+    known = set(words_in(" ".join(words)))
+    return sum(len(known.intersection(words_in(text))) for text in texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from ocelot.adapting.understand import Row
 from ocelot.encoders.base import Encoder
 from ocelot.evaluation.benchmarks.triplets import TripletQuery, triplets_benchmark
 from ocelot.evaluation.metrics import interval, measure, resampled_means
-from ocelot.evaluation.run import rank
+from ocelot.evaluation.run import Ranked, Run, rank
+from ocelot.evaluation.score_calibration import First, fit_curve
+from ocelot.score_calibration import LEAD_OVER, ScoreCalibration
 
-__all__ = ["Answer", "Figure", "answered", "compare", "triplets"]
+__all__ = ["Answer", "Figure", "answered", "asked", "calibrated", "compare", "triplets"]
 
 _SHOWN = 5  # pictures that an answer keeps
+_LEAST_FITTED = 40  # first hits of a kind, half of them where nothing fits
 
 Interval = tuple[float, float]
 
@@ -84,21 +88,54 @@ def triplets(
     ]
 
 
-def answered(
-    encoder: Encoder,
-    folder: Path,
-    rows: Sequence[Row],
-    queries: Sequence[TripletQuery],
-    questions: Sequence[Question],
-) -> list[Answer]:
+def asked(
+    encoder: Encoder, folder: Path, rows: Sequence[Row], queries: Sequence[TripletQuery]
+) -> Run:
     """Ask an encoder the questions over the rows; an unreadable picture is not ranked."""
     benchmark = triplets_benchmark(queries, folder, [folder / row.name for row in rows])
-    benchmark = replace(benchmark, strict=False)
-    ranked = rank(encoder, benchmark).kinds["composed"]
+    return rank(encoder, replace(benchmark, strict=False))
+
+
+def answered(run: Run, questions: Sequence[Question]) -> list[Answer]:
+    """How the questions were answered."""
+    ranked = run.final
     return [
         Answer(measure(one.metric, ranked[n].places), tuple(ranked[n].names[:_SHOWN]))
         for n, one in enumerate(questions)
     ]
+
+
+def calibrated(run: Run, rows: Sequence[Row]) -> ScoreCalibration | None:
+    """What scores mean, fitted on the questions; None where too few of a kind were asked.
+
+    A picture alone asks for another one of its design.
+    """
+    designs = {row.name: row.design for row in rows}
+    firsts: dict[str, dict[str, list[First]]] = {"text": {}, "image": {}, "both": {}}
+
+    def note(parts: str, task: str, ranked: Ranked, right: AbstractSet[str]) -> None:
+        for hidden in (set[str](), right):  # as found, and what scores are where nothing fits
+            pairs = zip(ranked.names, ranked.scores, strict=True)
+            hits = [pair for pair in pairs if pair[0] not in hidden][:LEAD_OVER]
+            if len(hits) == LEAD_OVER:
+                (name, score), (_, ninth) = hits[0], hits[-1]
+                first = First(score, score - ninth, name in right - hidden)
+                firsts[parts].setdefault(task, []).append(first)
+
+    for number, query in enumerate(run.benchmark.queries):
+        if query.text:
+            parts, task = "both" if query.reference else "text", query.groups[0]
+            note(parts, task, run.final[number], {*query.targets})
+    alone = {run.benchmark.queries[n].reference: one for n, one in run.kinds["image_only"].items()}
+    for reference, ranked in alone.items():
+        design = designs.get(reference or "")
+        same = {name for name in designs if designs[name] == design and name != reference}
+        if same:
+            note("image", "", ranked, same)
+    if min(sum(map(len, groups.values())) for groups in firsts.values()) < _LEAST_FITTED:
+        return None
+    curves = {parts: fit_curve([*groups.values()]) for parts, groups in firsts.items()}
+    return ScoreCalibration(0.0, 0.0, curves)
 
 
 def compare(

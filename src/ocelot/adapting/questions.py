@@ -66,6 +66,10 @@ class Asker:
             label if kept.get(place) else ANY for place, label in enumerate(self.labels(row))
         )
 
+    def whole(self, row: Row) -> Wanted:
+        """The row's design with its values: another photograph of it answers, too."""
+        return self.wanted(row, design=True, values=range(len(row.values)))
+
     def phrases(self, phrase: str, number: int | None = None) -> Sequence[str]:
         """The phrases of a task, for an attribute if its number is given."""
         attribute = None if number is None else self.catalogue.columns.meanings[number]
@@ -99,7 +103,7 @@ def answers(wanted: Wanted, labels: Wanted) -> bool:
 def held_out_questions(asker: Asker, rows: Sequence[Row], most: int) -> list[Question]:
     """Questions of each task in the first of its phrases, `most` of a task; always the same."""
     found: list[Question] = []
-    for ask in (_changes, _kinds, _both, _kept, _titles, _views):
+    for ask in (_changes, _described, _kinds, _both, _kept, _titles, _views):
         tasks = defaultdict(list)
         for question in ask(asker, rows):
             tasks[question.task].append(question)
@@ -132,6 +136,17 @@ def _changes(asker: Asker, rows: Sequence[Row]) -> Iterator[Question]:
                         wanted = asker.wanted(row, design=True, values=[number])
                         task = f"same item in another {key}"
                         yield Question(task, "R@1", reference, text, target, wanted)
+
+
+def _described(asker: Asker, rows: Sequence[Row]) -> Iterator[Question]:
+    places = {row.name: number for number, row in enumerate(rows)}
+    for one in asker.catalogue.changes:
+        if one.reference in places and one.target in places:
+            target = places[one.target]
+            wanted = asker.whole(rows[target])
+            yield Question(
+                "a described change", "R@10", places[one.reference], one.text, target, wanted
+            )
 
 
 def _kinds(asker: Asker, rows: Sequence[Row]) -> Iterator[Question]:
@@ -191,5 +206,5 @@ def _views(asker: Asker, rows: Sequence[Row]) -> Iterator[Question]:
     for members in _grouped(rows, lambda row: row.product, 2).values():
         for place, reference in enumerate(members):
             target = members[place - 1]
-            wanted = asker.wanted(rows[target], design=True, values=range(len(rows[target].values)))
+            wanted = asker.whole(rows[target])
             yield Question("another photograph", "R@1", reference, None, target, wanted)

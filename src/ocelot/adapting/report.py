@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocelot.adapting.measure import Answer
+from ocelot.adapting.understand import Catalogue
 from ocelot.evaluation.benchmarks.triplets import TripletQuery
 from ocelot.files import write_atomic
 from ocelot.render.html import data_url, environment, sendable, small
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["write_page"]
 
 _EXAMPLES = 10
+_TITLED, _CHANGES = 8, 6  # of what a vision model described
 _TILE = 160  # pixels
 
 
 def write_page(
     result: Adaptation,
+    catalogue: Catalogue,
     folder: Path,
     queries: Sequence[TripletQuery],
     before: Sequence[Answer],
@@ -35,11 +38,15 @@ def write_page(
         {"query": queries[n], "before": before[n].names, "after": after[n].names}
         for n in _drawn(queries)
     ]
+    changes, rows = catalogue.changes, catalogue.rows if catalogue.notes else ()
+    titled = random.Random(0).sample(rows, min(_TITLED, len(rows)))
     page = (
         environment("ocelot.adapting")
         .get_template("report.html")
         .render(
             result=result,
+            changes=random.Random(0).sample(changes, min(_CHANGES, len(changes))),
+            titled=titled,
             examples=examples,
             initial=initial,
             picture=lambda name: data_url(small, folder / name, _TILE),

@@ -28,6 +28,7 @@ _WATCHED = 240  # pictures, and
 _WATCHED_QUESTIONS = 40  # of each task, that choose the best state
 _TOGETHER = 4  # designs, or pictures, of one kind that follow each other
 _DESIGNS, _VIEWS = 0.5, 0.1  # of a batch's pictures, where there are any
+_DESCRIBED, _NEIGHBOURS = 0.25, 2  # of them, and further neighbours for each described change
 _AUGMENTATION = 0.5
 _LONGEST = 30  # words of a title: more than a training text holds are cut off anyway
 
@@ -57,12 +58,19 @@ class CatalogueSource:
         self._of_kind = defaultdict(list)  # kind -> designs
         for design, members in self._designs.items():
             self._of_kind[self._rows[members[0]].kind].append(design)
+        places = {row.name: number for number, row in enumerate(self._rows)}
+        changes = [one for one in catalogue.changes if one.target in places]
+        self._texts = {(places[one.reference], places[one.target]): one.text for one in changes}
+        self._changes = [
+            [places[name] for name in (one.reference, one.target, *one.others[:_NEIGHBOURS])]
+            for one in changes
+        ]
         self._seen_twice = [several for several in self._products.values() if len(several) > 1]
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over what is known of the pictures."""
-        return hash_bytes(repr([self._rows, self._watched]).encode())
+        return hash_bytes(repr([self._rows, self._watched, self._texts]).encode())
 
     def texts(self) -> list[str]:
         """See `BatchSource`."""
@@ -75,7 +83,8 @@ class CatalogueSource:
             for number in numbers
         ]
         plain = str.maketrans("{}", "  ")
-        return [*filter(None, words), *(one.translate(plain) for one in chain(*phrases))]
+        texts = self._texts.values()
+        return [*filter(None, words), *texts, *(one.translate(plain) for one in chain(*phrases))]
 
     def further_words(self) -> list[str]:
         """See `BatchSource`."""
@@ -144,17 +153,23 @@ class CatalogueSource:
         wanted = len(pictures) + _VIEWS * self._size
         while self._seen_twice and len(pictures) < wanted:
             pictures += rng.sample(rng.choice(self._seen_twice), 2)
+        wanted = len(pictures) + _DESCRIBED * self._size
+        while self._changes and len(pictures) < wanted:
+            pictures += rng.choice(self._changes)
         yield from pictures
         for _ in range(self._size):
             yield from _some(rng, self._kinds[_by_root(rng, self._kinds)])
 
     def _asked(self, rng: random.Random, chosen: Sequence[int]) -> Iterator[Asked]:
-        designs, values = defaultdict(list), defaultdict(list)
+        designs, values, places = defaultdict(list), defaultdict(list), set(chosen)
         for number in chosen:
             row = self._rows[number]
             designs[row.design].append(number)
             for n, value in enumerate(row.values):
                 values[n, value].append(number)
+        for (reference, number), text in self._texts.items():
+            if reference in places and number in places:
+                yield reference, text, number, self._asker.whole(self._rows[number])
         for number in chosen:
             row = self._rows[number]
             siblings = [other for other in designs[row.design] if other != number]
@@ -185,8 +200,7 @@ class CatalogueSource:
             yield reference, text, number, self._asker.wanted(row, design=True, values=[n])
         same = [other for other in siblings if self._rows[other].product == row.product]
         if same:
-            wanted = self._asker.wanted(row, design=True, values=range(len(row.values)))
-            yield rng.choice(same), None, number, wanted
+            yield rng.choice(same), None, number, self._asker.whole(row)
 
     def _kept(self, rng: random.Random, number: int, reference: int) -> Asked:
         """Another kind that shares a value with the reference."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from ocelot.adapting.columns import HELD_OUT, LARGEST_DESIGN, Columns, Table, find_columns, plain
 from ocelot.adapting.language import Language, detect, read_language, words_in
@@ -17,7 +18,7 @@ from ocelot.indexing.metadata import read_tables
 from ocelot.indexing.scan import File, scan
 from ocelot.words import count
 
-__all__ = ["Catalogue", "Row", "understand"]
+__all__ = ["Catalogue", "Change", "Row", "catalogue_of", "pictures_of", "understand"]
 
 _MEASURED, _WATCHED = 0.2, 0.1  # shares of the designs
 
@@ -47,14 +48,30 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What a picture has that a near neighbour has not; names as of rows.
+
+    Attributes:
+        others: Further neighbours of the reference, which look right and are wrong.
+    """
+
+    reference: str
+    target: str
+    text: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Catalogue:
-    """The pictures that have metadata, and what was understood of it."""
+    """The pictures of which something is known, and what was understood of it."""
 
     rows: tuple[Row, ...]
     columns: Columns
     language: Language
     source: str
     unused: tuple[str, ...]
+    changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def part(self, name: str) -> list[Row]:
         """The rows of a part."""
@@ -68,7 +85,7 @@ class Catalogue:
         by = columns.group or "title without the attribute's words"
         how = f"as {columns.split} says" if columns.split else "by design"
         lines = [
-            f"{count(len(self.rows))} with metadata in {self.source} ({self.language.name})",
+            f"{count(len(self.rows))} {self.source} ({self.language.name})",
             f"title: {columns.title or 'none'}{_some(row.title for row in self.rows[:1])}",
             f"kind: {columns.kind or 'none'}{_some(row.kind for row in self.rows)}",
             *(
@@ -80,7 +97,11 @@ class Catalogue:
             f"split {how}: {parts['train']:,} to train, {parts['watch']:,} to watch, "
             f"{parts['measure']:,} to measure",
         ]
-        return lines + ([f"not used: {', '.join(self.unused)}"] if self.unused else [])
+        if self.changes:
+            texts = _some(change.text for change in self.changes)
+            lines.append(f"changes between near neighbours: {len(self.changes):,}{texts}")
+        lines += [f"not used: {', '.join(self.unused)}"] if self.unused else []
+        return [*lines, *self.notes]
 
 
 def _some(values: Iterable[str]) -> str:
@@ -110,30 +131,53 @@ def understand(
         MetadataError: There is no metadata, or it has no such column.
     """
     folder = Path(os.path.abspath(folder))
-    if folder.is_file():
-        raise InputError(f"{folder} is a file: give the folder of the pictures.")
-    pictures = [found.path for found in scan(folder) if isinstance(found, File)]
+    pictures = pictures_of(folder)
     tables = read_tables([str(folder)], pictures, metadata)
-    paths = [path for path in pictures if path in tables.lines]
-    if not paths:
+    lines = {path: tables.lines[path] for path in pictures if path in tables.lines}
+    if not lines:
         raise MetadataError(
             f"No picture of {folder} has metadata: put a metadata.csv with file_name and title "
-            "into the folder, or name the file (--metadata)."
+            "into the folder, name the file (--metadata), or let a vision model describe the "
+            "pictures (--describe)."
         )
-    table = Table([tables.lines[path] for path in paths])
-    if language:
-        spoken = read_language(language)
-    else:
+    source = f"with metadata in {', '.join(map(os.path.basename, tables.used))}"
+    spoken = read_language(language) if language else None
+    return catalogue_of(folder, lines, source, given or Columns(), spoken)
+
+
+def pictures_of(folder: Path) -> list[str]:
+    """The paths of the pictures of a folder, sorted; `InputError` if there is no such folder."""
+    if folder.is_file():
+        raise InputError(f"{folder} is a file: give the folder of the pictures.")
+    return [found.path for found in scan(folder) if isinstance(found, File)]
+
+
+def catalogue_of(
+    folder: Path,
+    lines: Mapping[str, Mapping[str, Any]],
+    source: str,
+    given: Columns,
+    spoken: Language | None,
+) -> Catalogue:
+    """Find what each column is for.
+
+    Args:
+        lines: Columns by the path of a picture.
+        source: Where they come from, for people.
+        spoken: Their language; None to find it by the words.
+    """
+    table = Table([*lines.values()])
+    if spoken is None:
         texts = zip(*(table.columns[name] for name in table.texts), strict=True)
         spoken = detect(chain.from_iterable(texts), map(plain, table.columns))
-    columns = find_columns(table, spoken, given or Columns())
-    rows = _read_rows(folder, paths, table, columns, spoken)
+    columns = find_columns(table, spoken, given)
+    rows = _read_rows(folder, [*lines], table, columns, spoken)
     rows = _with_designs(rows, columns, table, spoken)
     return Catalogue(
         tuple(_with_parts(rows, columns, table)),
         columns,
         spoken,
-        ", ".join(map(os.path.basename, tables.used)),
+        source,
         tuple(name for name in table.columns if name not in columns.used),
     )
 

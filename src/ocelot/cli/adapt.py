@@ -54,17 +54,27 @@ def adapt(
             help="en, it, es, de, fr, zh, ja, or a file of your own; see docs/adapt.md.",
         ),
     ] = None,
+    describe: Annotated[
+        bool, options.flag("--describe", "Let the vision model describe the pictures instead.")
+    ] = False,
+    calls: Annotated[
+        int, typer.Option("--calls", min=1, help="The most calls to the vision model.")
+    ] = 300,
+    llm_model: Annotated[str | None, options.RERANKER["llm_model"]] = None,
+    llm_base_url: Annotated[str | None, options.RERANKER["llm_base_url"]] = None,
     device: DeviceName = None,
     as_json: options.Json = False,
 ) -> None:
     """Adapt an encoder to your own pictures and their metadata. Run it again to resume.
 
     It finds titles, colours and kinds by itself, trains on questions made from them, measures on
-    designs that it has not seen, and keeps nothing that is not better.
+    designs that it has not seen, and keeps nothing that is not better. Pictures without metadata
+    are described by the vision model that reranks (--describe).
 
     Examples:
         ocelot adapt shop
         ocelot adapt shop --minutes 30 --attributes colour,material --group-by sku
+        ocelot adapt shop --describe --calls 200
     """
     from ocelot.adapting.adapt import adapt
 
@@ -74,7 +84,9 @@ def adapt(
             folder, metadata=metadata, encoder=encoder, text_model=text_model, minutes=minutes,
             output=output, title=title, kind=kind, group_by=group_by,
             attributes=None if attributes is None else [*filter(None, names)],
-            language=language, device=device, say=lambda line: say(line, err=as_json),
+            language=language, describe=calls if describe else 0, device=device,
+            say=lambda line: say(line, err=as_json),
+            llm_model=llm_model, llm_base_url=llm_base_url,
         )  # fmt: skip
     if as_json:
         print_json(result)

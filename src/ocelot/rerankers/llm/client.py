@@ -14,7 +14,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,10 +39,6 @@ Messages = list[dict[str, Any]]
 _STEP = 0.25  # seconds between looks whether anybody still waits
 _MOST_TOKENS = 2**40  # of one answer; a larger number is none, and too large for SQLite in the end
 _OPENAI = "https://api.openai.com/v1"
-_FORMAT = {
-    "type": "json_schema",
-    "json_schema": {"name": "ranking", "strict": True, "schema": dict(SCHEMA)},
-}
 _ABOUT_FORMAT = re.compile(r"response.?format|json.?schema|json.?object|structured|grammar|guided")
 
 
@@ -85,7 +81,7 @@ class Chat:
         self._retries = retries
         newer = azure or ".openai." in address.netloc
         tokens = "max_completion_tokens" if newer else "max_tokens"
-        self._options = {"response_format": _FORMAT, tokens: max_tokens, "temperature": 0.0}
+        self._options = {"response_format": "json_schema", tokens: max_tokens, "temperature": 0.0}
         # All options are given, so that the SDK reads none of its own environment variables.
         sdk: dict[str, Any] = {"api_key": key or "none", "max_retries": 0}
         if azure:
@@ -96,13 +92,19 @@ class Chat:
         # A function, as a partial would show the key.
         self._connect: Callable[[], openai.OpenAI] = lambda: kind(**sdk)
 
-    def ask(self, build: Callable[[bool], Messages], deadline: float) -> ChatReply:
+    def ask(
+        self,
+        build: Callable[[bool], Messages],
+        deadline: float,
+        schema: Mapping[str, Any] = SCHEMA,
+    ) -> ChatReply:
         """Send one question and return the answer, over a connection that then ends.
 
         Args:
             build: Makes the messages; its argument says whether the endpoint enforces the
                 JSON schema.
             deadline: When to give up, as `time.monotonic` counts.
+            schema: The JSON schema of the answer.
 
         Raises:
             ChatError: There is no usable answer, for whatever reason.
@@ -112,21 +114,29 @@ class Chat:
         with span(f"chat {self.model}", about, kind="CLIENT"):
             try:
                 with self._connect() as client:
-                    body = self._negotiate(client, build, deadline)
+                    body = self._negotiate(client, build, deadline, schema)
             except Exception as error:  # the SDK passes on errors of many packages
                 raise self._failures.explain(error) from None
             return self._read(body)
 
     def _negotiate(
-        self, client: openai.OpenAI, build: Callable[[bool], Messages], deadline: float
+        self,
+        client: openai.OpenAI,
+        build: Callable[[bool], Messages],
+        deadline: float,
+        schema: Mapping[str, Any],
     ) -> str:
         """The body of the answer to a request with options that the endpoint accepts."""
         options = self._options
         tried = [options]
         while True:
-            request = {"model": self.model, "messages": build("response_format" in options)}
+            structured = "response_format" in options
+            request = {"model": self.model, "messages": build(structured)} | options
+            if structured:
+                wanted = {"name": "answer", "strict": True, "schema": dict(schema)}
+                request["response_format"] = {"type": "json_schema", "json_schema": wanted}
             try:
-                body = self._send(client, request | options, deadline)
+                body = self._send(client, request, deadline)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 options = _other_options(options, str(error.body).lower())
                 if options in tried:

@@ -6,15 +6,19 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from pydantic import SecretStr
+
+from ocelot.rerankers.llm.client import Chat, ChatReply, Messages
 from ocelot.rerankers.llm.failures import ChatError
+from ocelot.rerankers.llm.prompt import SCHEMA
 from ocelot.types import Usage
 
-__all__ = ["Breaker", "Budget", "Limit"]
+__all__ = ["Breaker", "Budget", "Limit", "LimitedChat"]
 
 _log = logging.getLogger(__name__)
 _BUSY_SECONDS = 2.0  # how long a write waits for another process's
@@ -127,3 +131,52 @@ class Breaker:
             else:
                 self._failed, self._cause = self._failed + 1, str(error)
                 self._until = self._clock() + self._pause
+
+
+class LimitedChat:
+    """A chat model, the limits of its use, and what its answers cost.
+
+    Arguments and errors: see `LLMReranker`.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        api_key: str | SecretStr | None,
+        base_url: str | None,
+        azure_endpoint: str | None,
+        azure_api_version: str,
+        timeout: float,
+        retries: int,
+        max_tokens: int,
+        prices: tuple[float, float] | None,
+        limits: Sequence[Limit],
+    ) -> None:
+        azure = (azure_endpoint, azure_api_version) if azure_endpoint else None
+        self.chat = Chat(model, api_key, base_url, azure, timeout, retries, max_tokens)
+        self.prices, self.limits = prices, limits
+
+    def refusal(self) -> str:
+        """Why the model must not be asked now, as a sentence; "" if it may be."""
+        refusal = next(filter(None, (limit.refusal() for limit in self.limits)), "")
+        return f"{self.chat.model} was not asked, as {refusal}." if refusal else ""
+
+    def ask(
+        self,
+        build: Callable[[bool], Messages],
+        deadline: float,
+        schema: Mapping[str, Any] = SCHEMA,
+    ) -> ChatReply:
+        """Ask, whatever the limits say, and tell them the cost; see `Chat.ask`."""
+        try:
+            reply = self.chat.ask(build, deadline, schema)
+        except ChatError as error:
+            self._pay(error.usage, error)
+            raise
+        self._pay(reply.usage)
+        return reply
+
+    def _pay(self, usage: Usage, error: ChatError | None = None) -> None:
+        for limit in self.limits:
+            limit.asked(usage.priced(self.prices), error)

@@ -20,7 +20,7 @@ from ocelot.rerankers.base import complete_order
 from ocelot.rerankers.llm.prompt import one_line
 from ocelot.types import Ranking, RankStatus
 
-__all__ = ["parse_reply"]
+__all__ = ["json_values", "parse_reply", "without_thoughts"]
 
 # Both bound the time that a hostile reply can take.
 _LIMIT = 20_000  # characters read, from the end
@@ -73,7 +73,7 @@ def parse_reply(text: str, count: int, reranker: str) -> Ranking:
     def fallback(cause: str) -> Ranking:
         return Ranking(tuple(range(count)), "", reranker, status="fallback", detail=cause)
 
-    body = _without_thoughts(text).strip()[-_LIMIT:]
+    body = without_thoughts(text).strip()[-_LIMIT:]
     if not body:
         cause = "the reply ended in the model's thoughts" if text.strip() else "the reply is empty"
         return fallback(cause)
@@ -115,7 +115,8 @@ def _read(body: str, count: int) -> _Answer | None:
     return labelled if labelled and labelled.indices else _bare_list(body, count) or labelled
 
 
-def _without_thoughts(text: str) -> str:
+def without_thoughts(text: str) -> str:
+    """A reply without the chain of thought before it."""
     # Some chat templates put the opening tag into the prompt, so there may be only a closing tag.
     end = max((found.end() for found in _THINK_CLOSE.finditer(text)), default=0)
     after = _THINK_OPEN.split(text[end:], maxsplit=1)[0]
@@ -124,11 +125,11 @@ def _without_thoughts(text: str) -> str:
 
 def _from_json(body: str) -> _Answer | None:
     # The last answer counts, as models correct themselves; but those with a list come first.
-    answers = [found for value in _values(body) for found in _answers(value)]
+    answers = [found for value in json_values(body) for found in _answers(value)]
     return next((a for a in reversed(answers) if a.indices), answers[-1] if answers else None)
 
 
-def _values(text: str) -> Iterator[Any]:
+def json_values(text: str) -> Iterator[Any]:
     """The complete JSON objects and arrays that are not inside another."""
     decoder, end = json.JSONDecoder(), 0
     for _ in range(_ATTEMPTS):
@@ -185,7 +186,7 @@ def _from_text(body: str) -> _Answer | None:
 
 def _bare_list(body: str, count: int) -> _Answer | None:
     # "[3]" in prose only mentions an item; a list of several numbers, or alone, is an answer.
-    lists = [value for value in _values(body) if isinstance(value, list)]
+    lists = [value for value in json_values(body) if isinstance(value, list)]
     for value in reversed(lists):
         known = [i for i in map(_as_index, value) if i is not None and 0 <= i <= count]
         if len(known) > 1 or (known and body.startswith("[") and body.endswith("]")):

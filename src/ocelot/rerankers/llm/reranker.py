@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
-from pydantic import SecretStr, TypeAdapter
+from pydantic import SecretStr
 
 from ocelot.errors import ConfigurationError, ImageError
-from ocelot.files import atomic_path
-from ocelot.images.decode import encode_jpeg, hash_bytes
+from ocelot.images.decode import encode_jpeg
 from ocelot.images.store import ImageStore
 from ocelot.rerankers.base import Reranker, kept_reason, not_judged
-from ocelot.rerankers.llm.client import Chat, Messages
+from ocelot.rerankers.llm.cache import RankingCache, cache_key
+from ocelot.rerankers.llm.client import Messages
 from ocelot.rerankers.llm.failures import ChatError
-from ocelot.rerankers.llm.limits import Limit
+from ocelot.rerankers.llm.limits import Limit, LimitedChat
 from ocelot.rerankers.llm.prompt import PROMPT_VERSION, Detail, build_messages, build_prompt
 from ocelot.rerankers.llm.reply import parse_reply
 from ocelot.rerankers.llm.windows import arrangements, merge, sweep, window_starts
@@ -28,10 +25,7 @@ from ocelot.rerankers.panorama.compose import MAX_CANDIDATES, compose_panorama
 from ocelot.rerankers.panorama.tiles import load_tiles, query_picture
 from ocelot.types import Hit, Query, Ranking, Usage
 
-__all__ = ["LLMReranker", "RankingCache", "cache_key"]
-
-_log = logging.getLogger(__name__)
-_RANKING = TypeAdapter(Ranking)
+__all__ = ["LLMReranker"]
 
 MAX_VOTES = 9
 
@@ -97,13 +91,24 @@ class LLMReranker:
                 f"The reranker's votes must be 1 to {MAX_VOTES}, was: {votes}."
             )
         self.name = model
-        azure = (azure_endpoint, azure_api_version) if azure_endpoint else None
-        self._chat = Chat(model, api_key, base_url, azure, timeout, retries, max_tokens)
+        self._model = LimitedChat(
+            model,
+            api_key=api_key,
+            base_url=base_url,
+            azure_endpoint=azure_endpoint,
+            azure_api_version=azure_api_version,
+            timeout=timeout,
+            retries=retries,
+            max_tokens=max_tokens,
+            prices=prices,
+            limits=limits,
+        )
+        self._chat = self._model.chat
         self._detail: Detail = detail
         self._window, self._votes, self._prices = window, votes, prices
         self._cache = None if cache is None else RankingCache(cache)
         self._images = images or ImageStore()
-        self._limits, self._substitute = limits, substitute
+        self._substitute = substitute
 
     def rerank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
         """Ask the model to rank `hits`; see `ocelot.rerankers.base.Reranker`."""
@@ -190,8 +195,8 @@ class _Run:
     def _ask(self, positions: Sequence[int]) -> Ranking | None:
         """One reply about the hits at these positions, in this order; None as in `judge`."""
         chat = self.by._chat
-        if refusal := next(filter(None, (limit.refusal() for limit in self.by._limits)), ""):
-            self.causes.append(f"{chat.model} was not asked, as {refusal}.")
+        if refusal := self.by._model.refusal():
+            self.causes.append(refusal)
             self.is_refused = True
             return None
         self.tiles = self.tiles or load_tiles(self.hits, self.by._images)
@@ -204,16 +209,16 @@ class _Run:
             return build_messages(prompt, jpeg, detail=self.by._detail)
 
         try:
-            reply = chat.ask(messages, self.deadline)
+            reply = self.by._model.ask(messages, self.deadline)
         except ChatError as error:
             self.causes.append(str(error))
-            self._pay(error.usage, error)
+            self.usage += error.usage
             # After two failures in spite of retries, another request would only cost time.
             self.temporary += error.kind == "temporary"
             if error.kind == "permanent" or self.temporary > 1:
                 return None
             return Ranking(tuple(range(len(hits))), "", chat.model, status="fallback")
-        self._pay(reply.usage)
+        self.usage += reply.usage
         parsed = parse_reply(reply.text, len(hits), chat.model)
         cut = f"cut at max_tokens={chat.max_tokens}"
         if parsed.status == "fallback":
@@ -224,43 +229,3 @@ class _Run:
             parsed = replace(parsed, status="repaired", detail=detail)
         # JSON escapes may have hidden the key from the redaction before parsing.
         return replace(parsed, reason=chat.redact(parsed.reason))
-
-    def _pay(self, usage: Usage, error: ChatError | None = None) -> None:
-        self.usage += usage
-        for limit in self.by._limits:
-            limit.asked(usage.priced(self.by._prices), error)
-
-
-def cache_key(*parts: Any) -> str:
-    """SHA-256, 64 hex digits, of everything that the answer depends on."""
-    return hash_bytes(json.dumps(parts, sort_keys=True, default=str).encode("ascii"))
-
-
-class RankingCache:
-    """A folder of rankings, made at the first `put`. Its errors never fail a search."""
-
-    def __init__(self, directory: str | Path) -> None:
-        self.directory = Path(directory)
-
-    def get(self, key: str, count: int) -> Ranking | None:
-        """The ranking of `count` hits, marked as cached and without usage; None if there is none.
-
-        A damaged file, or one that ranks another number of hits, counts as none.
-        """
-        try:
-            data = (self.directory / f"{key}.json").read_bytes()
-            ranking = _RANKING.validate_json(data, strict=True)
-        except (OSError, ValueError):
-            return None
-        if len(ranking.order) != count or ranking.status == "fallback":
-            return None
-        return replace(ranking, usage=Usage(), cached=True)
-
-    def put(self, key: str, ranking: Ranking) -> None:
-        """Keep a ranking; failures are logged."""
-        try:
-            with atomic_path(self.directory / f"{key}.json") as partial:
-                partial.touch(mode=0o600)
-                partial.write_bytes(_RANKING.dump_json(ranking))
-        except OSError as error:
-            _log.warning("Cannot keep the ranking in %s: %s", self.directory, error.strerror)

@@ -34,7 +34,13 @@ from ocelot.rerankers.panorama.tiles import (
 )
 from ocelot.types import Hit, Query
 
-__all__ = ["MAX_CANDIDATES", "compose_panorama", "panorama_layout", "panorama_of_hits"]
+__all__ = [
+    "MAX_CANDIDATES",
+    "compose_panorama",
+    "compose_sheet",
+    "panorama_layout",
+    "panorama_of_hits",
+]
 
 MAX_CANDIDATES = 25  # as many fit into 2048 pixels; services scale larger pictures down
 
@@ -130,13 +136,26 @@ def compose_panorama(
         lettering.centred(draw, layout.picture, empty, _TEXT_SIZE)
 
     for number, (box, picture) in enumerate(zip(layout.cells, candidates, strict=True), 1):
-        if picture is None:
-            draw.rectangle(_inside(box), fill=_GREY)
-            lettering.centred(draw, box, "no picture", 26)
-        else:
-            paste(canvas, picture, box)
-        draw.rectangle(_inside(box), outline=_LINE)
-        _write_number(draw, number, box)
+        _draw_cell(canvas, draw, str(number), box, picture)
+    return canvas
+
+
+def compose_sheet(pictures: Sequence[Image.Image], labels: Sequence[str]) -> Image.Image:
+    """Draw 1 to 25 RGB pictures with labels into one picture, without a query.
+
+    They stand in reading order in a nearly square grid, whose columns are even in number if that of
+    the pictures is, so that pairs stay side by side.
+    """
+    count = len(pictures)
+    columns, _ = columns_and_rows(count)
+    columns += columns % 2 if count % 2 == 0 else 0
+    places = [divmod(number, columns) for number in range(count)]
+    step, rows = TILE + _GAP, places[-1][0] + 1
+    canvas = Image.new("RGB", (_GAP + columns * step, _GAP + rows * step), "white")
+    draw = ImageDraw.Draw(canvas)
+    for (y, x), label, picture in zip(places, labels, pictures, strict=True):
+        corner = _GAP + x * step, _GAP + y * step
+        _draw_cell(canvas, draw, label, (*corner, corner[0] + TILE, corner[1] + TILE), picture)
     return canvas
 
 
@@ -150,16 +169,32 @@ def panorama_of_hits(query: Query, hits: Sequence[Hit], images: ImageStore) -> I
     return compose_panorama(query_picture(query), load_tiles(hits, images), query.text)
 
 
-def _write_number(draw: ImageDraw.ImageDraw, number: int, cell: Box) -> None:
+def _draw_cell(
+    canvas: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    label: str,
+    box: Box,
+    picture: Image.Image | None,
+) -> None:
+    if picture is None:
+        draw.rectangle(_inside(box), fill=_GREY)
+        lettering.centred(draw, box, "no picture", 26)
+    else:
+        paste(canvas, picture, box)
+    draw.rectangle(_inside(box), outline=_LINE)
+    _write_number(draw, label, box)
+
+
+def _write_number(draw: ImageDraw.ImageDraw, label: str, cell: Box) -> None:
     # Red on white: the plate is visible on dark and red pictures, its red rim on white ones.
     size = (cell[2] - cell[0]) // 6
-    left, top, right, bottom = lettering.font_of(size).getbbox(str(number))
+    left, top, right, bottom = lettering.font_of(size).getbbox(label)
     height = round(bottom - top) + 18
     width = max(round(right - left) + 22, height)
     plate = (cell[0] + 5, cell[1] + 5, cell[0] + 5 + width, cell[1] + 5 + height)
     draw.rounded_rectangle(_shrink(plate, -2), radius=11, fill="white")
     draw.rounded_rectangle(plate, radius=9, fill="white", outline=_RED, width=3)
-    lettering.centred(draw, plate, str(number), size, _RED, weight=1)
+    lettering.centred(draw, plate, label, size, _RED, weight=1)
 
 
 def _inside(box: Box) -> Box:
