@@ -193,3 +193,21 @@ def test_a_language_of_ones_own(tmp_path: Path) -> None:
         read_language(str(file))
     with pytest.raises(InputError, match="no language 'nl'"):
         read_language("nl")
+
+
+def test_what_the_metadata_lacks_is_said(tmp_path: Path) -> None:
+    lines = write_shop(tmp_path / "shop")
+    Image.new("RGB", (20, 20)).save(tmp_path / "shop/alone.png")
+    write_metadata(tmp_path / "shop", [*lines, lines[0] | {"file_name": "missing.png"}])
+    said = understand(tmp_path / "shop").lines()
+    assert "without metadata: 1 picture" in said
+    (remark,) = (line for line in said if line.startswith("1 remark on metadata, such as "))
+    assert "missing.png" in remark
+
+
+def test_a_phrase_with_an_unknown_field_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    phrases = 'kind = ["{knd}"]\nboth = ["{value} {kind}"]\nchange = ["in {value}"]\n'
+    file.write_text(f'name = "Own"\n[phrases]\n{phrases}keep = ["{{kind}}"]\n', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"'\{knd\}' has the unknown field"):
+        read_language(str(file))

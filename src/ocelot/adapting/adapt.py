@@ -151,7 +151,8 @@ def adapt(
         say(f"asking {encoder.name} {len(queries):,} questions about {len(rows):,} pictures")
         return asked(encoder, folder, rows, queries)
 
-    if stored := _read(output, "before"):
+    stored = _read(output, "before")
+    if stored and len(stored) == len(questions):
         before = [Answer(value, tuple(names)) for value, names in stored]
     else:
         before = answered(ask(VisualizedBGE(initial, device=device)), questions)
@@ -256,11 +257,12 @@ def _config(
     import torch
 
     from ocelot.encoders.runtime import choose_device, choose_dtype
-    from ocelot.model.geometry import EvaConfig
+    from ocelot.model.geometry import EvaConfig, MobileConfig
     from ocelot.training.config import DataConfig, OptimiserConfig, TrainConfig
 
     place = choose_device(device)
-    small = not isinstance(initial.geometry.vision, EvaConfig)
+    vision = initial.geometry.vision
+    small = not isinstance(vision, EvaConfig)
     size = _PICTURES_PER_CORE[not small] * min(4, max(1, os.cpu_count() or 1))
     options = OptimiserConfig(
         steps=steps or 10**6,
@@ -282,6 +284,8 @@ def _config(
         data=DataConfig(
             batch_size=size if place.type == "cpu" else _PICTURES_ON_GPU[not small],
             picture_share=initial.geometry.picture_share or _SHARE,
+            # A step takes half the time, and what they see is the same everywhere.
+            frozen_stages=(len(vision.depths) + 1) // 2 if isinstance(vision, MobileConfig) else 0,
         ),
         optimiser=options,
     )

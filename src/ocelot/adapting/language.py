@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -33,6 +34,7 @@ __all__ = [
 LANGUAGES = ("en", "it", "es", "de", "fr", "zh", "ja")
 _WORD = re.compile(r"[\w'’-]+")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_FIELD, _FIELDS = re.compile(r"\{.*?\}"), {"{kind}", "{value}", "{attribute}"}
 _TOLD_BY = 2000  # texts of a catalogue that tell its language
 
 
@@ -142,6 +144,10 @@ def _parsed(text: str) -> Language:
     given = {name for name, phrases in language.phrases.items() if phrases}
     if missing := {"kind", "both", "change", "keep"} - given:
         raise ValueError(f"[phrases] lacks {min(missing)}")
+    own = (phrases for one in language.attributes.values() for phrases in (one.change, one.keep))
+    for phrase in chain(*language.phrases.values(), *own):
+        if wrong := set(_FIELD.findall(phrase)) - _FIELDS:
+            raise ValueError(f"the phrase {phrase!r} has the unknown field {min(wrong)}")
     return language
 
 

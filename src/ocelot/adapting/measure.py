@@ -106,9 +106,10 @@ def answered(run: Run, questions: Sequence[Question]) -> list[Answer]:
 
 
 def calibrated(run: Run, rows: Sequence[Row]) -> ScoreCalibration | None:
-    """What scores mean, fitted on the questions; None where too few of a kind were asked.
+    """What scores mean, fitted on the questions; None where they do not tell it.
 
-    A picture alone asks for another one of its design.
+    There are too few of a kind, or a higher score is not more often right. A picture alone asks
+    for another one of its design.
     """
     designs = {row.name: row.design for row in rows}
     firsts: dict[str, dict[str, list[First]]] = {"text": {}, "image": {}, "both": {}}
@@ -135,6 +136,9 @@ def calibrated(run: Run, rows: Sequence[Row]) -> ScoreCalibration | None:
     if min(sum(map(len, groups.values())) for groups in firsts.values()) < _LEAST_FITTED:
         return None
     curves = {parts: fit_curve([*groups.values()]) for parts, groups in firsts.items()}
+    # By how much a score counts if the ninth hit's stays the same.
+    if min(curve.score + curve.lead for curve in curves.values()) <= 0:
+        return None
     return ScoreCalibration(0.0, 0.0, curves)
 
 

@@ -92,11 +92,12 @@ class Catalogue:
                 f"attribute: {name}{_some(row.values[number] for row in self.rows)}"
                 for number, name in enumerate(columns.attributes or ())
             ),
-            f"designs: {len(designs):,} with several values of an attribute "
-            f"({count(designs.total())}), told by {by}",
             f"split {how}: {parts['train']:,} to train, {parts['watch']:,} to watch, "
             f"{parts['measure']:,} to measure",
         ]
+        if columns.attributes:
+            told = f"({count(designs.total())}), told by {by}"
+            lines.append(f"designs: {len(designs):,} with several values of an attribute {told}")
         if self.changes:
             texts = _some(change.text for change in self.changes)
             lines.append(f"changes between near neighbours: {len(self.changes):,}{texts}")
@@ -142,7 +143,15 @@ def understand(
         )
     source = f"with metadata in {', '.join(map(os.path.basename, tables.used))}"
     spoken = read_language(language) if language else None
-    return catalogue_of(folder, lines, source, given or Columns(), spoken)
+    catalogue = catalogue_of(folder, lines, source, given or Columns(), spoken)
+    notes = []
+    if bare := len(pictures) - len(lines):
+        notes.append(f"without metadata: {count(bare)}")
+    if tables.remarks:
+        first = tables.remarks[0]
+        remarks = count(len(tables.remarks), "remark")
+        notes.append(f"{remarks} on metadata, such as {first.path}: {first.reason}")
+    return replace(catalogue, notes=tuple(notes))
 
 
 def pictures_of(folder: Path) -> list[str]:

@@ -27,7 +27,9 @@ def adapt(
         str, typer.Option("--encoder", help="The encoder to adapt: a name, .pth or folder.")
     ] = "ocelot-tiny",
     text_model: options.TextModel = None,
-    minutes: Annotated[float, typer.Option("--minutes", min=0, help="Of training.")] = 10,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0, help="Of training; more than 0.")
+    ] = 10,
     output: Annotated[
         Path | None, options.option("--output", "-o", help="Folder of the result. [FOLDER-encoder]")
     ] = None,

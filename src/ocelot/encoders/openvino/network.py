@@ -244,23 +244,24 @@ class _Builder:
         )
         gain = gain / np.sqrt(variance + _BATCH_NORM_EPS)
         pad = [kernel.shape[-1] // 2] * 2
-        folded = kernel * gain[:, None, None, None]
-        bias = (shift - mean * gain)[:, None, None]
-        if not (np.isfinite(folded).all() and np.isfinite(bias).all()):  # OpenVINO's relu hides it
-            raise CheckpointError(f"The weights {name} or {norm} are not finite.")
-        x = self.ops.convolution(x, self.constant(folded), [stride] * 2, pad, pad, [1, 1])
-        return x + self.constant(bias)
+        folded = self.finite(kernel * gain[:, None, None, None], f"{name} or {norm}")
+        bias = self.finite((shift - mean * gain)[:, None, None], norm)
+        return self.ops.convolution(x, folded, [stride] * 2, pad, pad, [1, 1]) + bias
 
     def biased(self, x: Node, name: str, *, stride: int = 1, apart: bool = False) -> Node:
         """Convolve, each channel apart from the others or all together, and add the bias."""
         kernel, bias = self.weights[name + ".weight"], self.weights[name + ".bias"]
         spare = kernel.shape[-1] - stride
         parts = [stride] * 2, [spare // 2] * 2, [spare - spare // 2] * 2, [1, 1]
-        if apart:
-            x = self.ops.group_convolution(x, self.constant(kernel[:, None]), *parts)
-        else:
-            x = self.ops.convolution(x, self.constant(kernel), *parts)
-        return x + self.constant(bias[:, None, None])
+        convolve = self.ops.group_convolution if apart else self.ops.convolution
+        x = convolve(x, self.finite(kernel[:, None] if apart else kernel, name), *parts)
+        return x + self.finite(bias[:, None, None], name)
+
+    def finite(self, value: Array, name: str) -> Node:
+        """Weights before a relu, which would hide a number that is none."""
+        if not np.isfinite(value).all():
+            raise CheckpointError(f"The weights {name} are not finite.")
+        return self.constant(value)
 
     def clipped(self, x: Node) -> Node:
         return self.ops.clamp(x, 0.0, 6.0)
