@@ -253,5 +253,5 @@ def test_a_submission_needs_every_reference(tmp_path: Path) -> None:
 
 
 def test_without_any_picture(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--images"):
+    with pytest.raises(InputError, match="the folder that was named"):
         rank(ENCODER, read_cirr(official.cirr(tmp_path), images=tmp_path / "elsewhere"))
