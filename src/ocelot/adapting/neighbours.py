@@ -83,6 +83,7 @@ def described(
     )
     return replace(
         catalogue,
+        described=True,
         changes=tuple(
             replace(one, text=text["change"])
             for one, text in zip(changes, texts, strict=True)

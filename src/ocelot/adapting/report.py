@@ -38,7 +38,7 @@ def write_page(
         {"query": queries[n], "before": before[n].names, "after": after[n].names}
         for n in _drawn(queries)
     ]
-    changes, rows = catalogue.changes, catalogue.rows if catalogue.notes else ()
+    changes, rows = catalogue.changes, catalogue.rows if catalogue.described else ()
     titled = random.Random(0).sample(rows, min(_TITLED, len(rows)))
     page = (
         environment("ocelot.adapting")

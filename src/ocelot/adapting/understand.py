@@ -63,13 +63,18 @@ class Change:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The pictures of which something is known, and what was understood of it."""
+    """The pictures of which something is known, and what was understood of it.
+
+    Attributes:
+        described: Whether a vision model wrote it, in place of metadata.
+    """
 
     rows: tuple[Row, ...]
     columns: Columns
     language: Language
     source: str
     unused: tuple[str, ...]
+    described: bool = False
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
 

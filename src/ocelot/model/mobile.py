@@ -26,16 +26,14 @@ class _Convolution(nn.Conv2d):
     def __init__(
         self, before: int, after: int, kernel: int, *, stride: int = 1, apart: bool = False
     ) -> None:
-        super().__init__(before, after, kernel, stride, groups=before if apart else 1)
         first, last = (kernel - stride) // 2, (kernel - stride + 1) // 2
-        self.pads = [first, last, first, last]
-        if first == last:
-            self.padding = (first, first)
+        even = first if first == last else 0
+        super().__init__(before, after, kernel, stride, even, groups=before if apart else 1)
+        self.pads = None if first == last else [first, last, first, last]
 
     def forward(self, input: Tensor) -> Tensor:
         """Shape: input (batch, channels, height, width)."""
-        uneven = self.pads[0] != self.pads[1]
-        return super().forward(F.pad(input, self.pads) if uneven else input)
+        return super().forward(F.pad(input, self.pads) if self.pads else input)
 
 
 class _InvertedResidual(nn.Module):
