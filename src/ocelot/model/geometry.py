@@ -76,6 +76,18 @@ class MobileConfig:
     def tokens(self) -> int:
         return (self.image_size // 2 // math.prod(self.strides)) ** 2
 
+    @property
+    def blocks(self) -> list[tuple[int, int, int, int]]:
+        """Channels, kernel, stride and expansion of each block; `ValueError` if stages differ."""
+        stages = zip(
+            self.widths, self.depths, self.kernels, self.strides, self.expansions, strict=True
+        )
+        return [
+            (width, kernel, 1 if place else stride, expansion)
+            for width, depth, kernel, stride, expansion in stages
+            for place in range(depth)
+        ]
+
 
 VisionConfig = EvaConfig | ConvolutionConfig | MobileConfig
 _TOWERS: Mapping[str, type[VisionConfig]] = {

@@ -60,14 +60,9 @@ class MobileVision(nn.Module):
         self.stem = _Convolution(3, config.stem, 3, stride=2)
         blocks: list[nn.Module] = []
         before = config.stem
-        for width, depth, kernel, stride, expansion in zip(
-            config.widths, config.depths, config.kernels, config.strides, config.expansions,
-            strict=True,
-        ):  # fmt: skip
-            for place in range(depth):
-                step = 1 if place else stride
-                blocks.append(_InvertedResidual(before, width, kernel, step, expansion))
-                before = width
+        for width, kernel, stride, expansion in config.blocks:
+            blocks.append(_InvertedResidual(before, width, kernel, stride, expansion))
+            before = width
         self.blocks: Any = nn.Sequential(*blocks)
         self.head = _Convolution(before, config.width, 1)
 

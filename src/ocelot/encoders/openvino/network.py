@@ -136,20 +136,15 @@ class _Builder:
 
     def inverted_residuals(self, x: Node, config: MobileConfig) -> Node:
         x = self.clipped(self.biased(x, "vision.stem", stride=2))
-        strides = [
-            1 if place else stride
-            for stride, depth in zip(config.strides, config.depths, strict=True)
-            for place in range(depth)
-        ]
-        width = config.stem
-        for number, stride in enumerate(strides):
-            name = f"vision.blocks.{number}."
-            inner, before, width = x, width, len(self.weights[name + "project.weight"])
+        before = config.stem
+        for number, (width, _, stride, _) in enumerate(config.blocks):
+            name, inner = f"vision.blocks.{number}.", x
             if name + "expand.weight" in self.weights:
                 inner = self.clipped(self.biased(inner, name + "expand"))
             inner = self.clipped(self.biased(inner, name + "depthwise", stride=stride, apart=True))
             inner = self.biased(inner, name + "project")
             x = x + inner if stride == 1 and before == width else inner
+            before = width
         return self.flat(self.clipped(self.biased(x, "vision.head")))
 
     def eva(self, x: Node, config: EvaConfig) -> Node:
