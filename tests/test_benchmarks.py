@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import importlib.util
 import json
 import os
@@ -12,6 +13,8 @@ from types import ModuleType
 
 import pytest
 
+from ocelot.adapting.columns import Columns
+from ocelot.adapting.understand import understand
 from ocelot.encoders.weights import load_checkpoint
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -108,6 +111,20 @@ def test_a_random_model_has_the_published_geometry() -> None:
     assert checkpoint.geometry.dimension == 768
     size = sum(value.size for value in checkpoint.state.values())
     assert 190e6 < size < 200e6  # the published file has 392,860,018 bytes of two a number
+
+
+def test_the_drawn_shop_of_pottery_is_understood(tmp_path: Path) -> None:
+    pottery = load("pottery")
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        pottery.draw(folder, designs=24)
+    pictures = [path.name for path in (tmp_path / "one").glob("*.jpg")]
+    assert len(pictures) == 24 * 4
+    same = filecmp.cmpfiles(tmp_path / "one", tmp_path / "two", pictures, shallow=False)
+    assert len(same[0]) == 24 * 4
+    columns = understand(tmp_path / "one", None, Columns(), None).columns
+    assert (columns.title, columns.kind, columns.attributes, columns.group) == (
+        "title", "type", ("glaze",), "design",
+    )  # fmt: skip
 
 
 def test_a_collection_is_measured_in_processes_of_their_own() -> None:
