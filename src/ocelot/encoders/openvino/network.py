@@ -250,7 +250,7 @@ class _Builder:
         parts = [stride] * 2, [spare // 2] * 2, [spare - spare // 2] * 2, [1, 1]
         convolve = self.ops.group_convolution if apart else self.ops.convolution
         x = convolve(x, self.finite(kernel[:, None] if apart else kernel, name), *parts)
-        return x + self.finite(bias[:, None, None], name)
+        return x + self.finite(bias[None, :, None, None], name)
 
     def finite(self, value: Array, name: str) -> Node:
         """Weights before a relu, which would hide a number that is none."""
