@@ -20,7 +20,7 @@ __all__ = ["PAGES", "page", "record", "shown", "table"]
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = [ROOT / "docs" / name for name in ("performance.md", "scale.md")]
+PAGES = [ROOT / "docs" / name for name in ("adapt.md", "performance.md", "scale.md")]
 _BLOCK = re.compile(r"(<!-- (results|machines)(?:: (.+?))? -->\n).*?(<!-- end -->)", re.S)
 
 
