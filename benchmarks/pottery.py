@@ -103,7 +103,7 @@ def piece(
     return Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
 
 
-def draw(folder: Path, designs: int = 170, seed: int = 7) -> None:
+def draw(folder: Path, designs: int, seed: int = 7) -> None:
     """Draw the shop with its `metadata.csv`: four pictures of each design."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)

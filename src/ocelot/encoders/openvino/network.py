@@ -240,8 +240,8 @@ class _Builder:
         gain = gain / np.sqrt(variance + _BATCH_NORM_EPS)
         pad = [kernel.shape[-1] // 2] * 2
         folded = self.finite(kernel * gain[:, None, None, None], f"{name} or {norm}")
-        bias = self.finite((shift - mean * gain)[:, None, None], norm)
-        return self.ops.convolution(x, folded, [stride] * 2, pad, pad, [1, 1]) + bias
+        x = self.ops.convolution(x, folded, [stride] * 2, pad, pad, [1, 1])
+        return x + self.bias(shift - mean * gain, norm)
 
     def biased(self, x: Node, name: str, *, stride: int = 1, apart: bool = False) -> Node:
         """Convolve, each channel apart from the others or all together, and add the bias."""
@@ -250,7 +250,11 @@ class _Builder:
         parts = [stride] * 2, [spare // 2] * 2, [spare - spare // 2] * 2, [1, 1]
         convolve = self.ops.group_convolution if apart else self.ops.convolution
         x = convolve(x, self.finite(kernel[:, None] if apart else kernel, name), *parts)
-        return x + self.finite(bias[None, :, None, None], name)
+        return x + self.bias(bias, name)
+
+    def bias(self, value: Array, name: str) -> Node:
+        """A number for each channel, in the shape that the calibration of int8 corrects."""
+        return self.finite(value[None, :, None, None], name)
 
     def finite(self, value: Array, name: str) -> Node:
         """Weights before a relu, which would hide a number that is none."""
