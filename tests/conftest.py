@@ -6,6 +6,8 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,14 @@ from tests import milvus_server as server
 
 OpenCollection = Callable[..., Collection]
 _numbers = itertools.count(1)
+_running_server = ExitStack()
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Import what only tests use when it is used: it has no doctests, and some of it is heavy."""
+    name = collection_path.name
+    helps = name.endswith(".py") and not name.startswith(("test_", "conftest", "__init__"))
+    return True if helps else None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -24,10 +34,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file, _, test = nodeid.partition("::")
-            return "server" if "server" in re.split(r"[-\[\]]", test) else file
+            return "server" if _needs_server(nodeid) else nodeid.partition("::")[0]
 
     return Scheduling(config, log)
+
+
+def _needs_server(nodeid: str) -> bool:
+    return "server" in re.split(r"[-\[\]]", nodeid.partition("::")[2])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the server after its last test: it takes a third of a core while it waits."""
+    in_turn = "PYTEST_XDIST_WORKER" in os.environ  # the tests of the server, one after the other
+    if in_turn and _needs_server(item.nodeid):
+        if nextitem is None or not _needs_server(nextitem.nodeid):
+            _running_server.close()
 
 
 @pytest.fixture
@@ -42,8 +64,10 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def server_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not server.is_installed():
         pytest.skip("the package milvus, which carries a server, is not installed")
-    with server.milvus_server(tmp_path_factory.mktemp("milvus")) as uri:
-        yield uri
+    with _running_server:
+        yield _running_server.enter_context(
+            server.milvus_server(tmp_path_factory.mktemp("milvus"))
+        )
 
 
 @pytest.fixture(scope="session", params=["server"])  # so that names of tests tell who needs it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
 from pathlib import Path
@@ -76,6 +77,27 @@ def write_average(
     network = average(one, other, weight, picture_share)
     write_folder(output, other.name, network, other.tokenizer)
     write_words(output, (), other.words)
+    typer.echo(f"The encoder is in {output}.")
+
+
+@app.command()
+def share(
+    encoder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The encoder.")],
+    most: Annotated[
+        float, typer.Option(help="Share where the text keeps what the picture shows.", min=0)
+    ],
+    output: Output,
+    seed: Annotated[int, typer.Option(help="Of the texts.", min=0)] = 0,
+) -> None:
+    """Let a text choose how much of the picture's own vector is added to a composed one."""
+    from ocelot.model.checkpoint import read_folder, write_folder
+    from ocelot.model.knowledge import write_words
+    from recipes.ocelot_tiny.share import with_share_by_words
+
+    checkpoint = read_folder(encoder)
+    network = with_share_by_words(checkpoint, most, random.Random(seed))
+    write_folder(output, checkpoint.name, network, checkpoint.tokenizer)
+    write_words(output, (), checkpoint.words)
     typer.echo(f"The encoder is in {output}.")
 
 

@@ -81,7 +81,8 @@ def every_search(encoder: Encoder, root: Path, sets: Iterable[Path]) -> list[Sea
 def calibrate(searches: Sequence[Search]) -> ScoreCalibration:
     """Fit the weights of the parts and the curves on one half of the queries.
 
-    The weights stay 0 unless they help, by a bootstrap interval over all queries of two parts.
+    The weights stay 0 unless they help on the other half, by a bootstrap interval over all queries
+    of two parts.
 
     Raises:
         ConfigurationError: There are no queries of a text, of a picture, or of both.
@@ -94,7 +95,9 @@ def calibrate(searches: Sequence[Search]) -> ScoreCalibration:
         ((text, image) for text in _WEIGHTS for image in _WEIGHTS),
         key=lambda pair: (np.mean([_right(nine, *pair).mean() for nine in both]), -sum(pair)),
     )
-    if _interval(np.concatenate([_right(one, text, image) - _right(one) for one in both]))[0] <= 0:
+    others = [_nine(_half(search, 1)) for search in searches if search.parts == "both"]
+    gains = np.concatenate([_right(one, text, image) - _right(one) for one in others])
+    if _interval(gains)[0] <= 0:
         text = image = 0.0
     curves = {}
     for parts in ("text", "image", "both"):

@@ -1,19 +1,27 @@
-"""An encoder that adds a share of the picture's own vector, against the sum by hand."""
+"""An encoder that adds a share of the picture's own vector, against the sum by hand.
+
+All of it, or as much of it as the text asks for.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from ocelot.assets import demo_shop
 from ocelot.encoders.openvino.encoder import OpenVINOEncoder
 from ocelot.encoders.vista import VistaEncoder
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.encoders.weights import locate
+from ocelot.errors import CheckpointError
+from ocelot.model.checkpoint import read_folder
+from ocelot.model.tokenizer import TextTokenizer
 
 TEXTS = ("in blue", "phone case with this image theme", "a longer text, of several more words")
 
@@ -25,10 +33,20 @@ def load(kind: type[VistaEncoder], folder: Path) -> VistaEncoder:
 
 
 def with_share(folder: Path, share: float) -> Path:
-    """A copy of the bundled encoder with this share."""
+    """A copy of the bundled encoder with this share, the same for every text."""
+    return written(folder, picture_share=share, share_by_words=False)
+
+
+def written(folder: Path, logits: np.ndarray | None = None, **config: object) -> Path:
+    """A copy of the bundled encoder with other settings and other `share_logits`, or none."""
     shutil.copytree(locate("ocelot-tiny").weights.parent, folder)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"picture_share": share}))
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | config))
+    state = load_file(folder / "model.safetensors")
+    state.pop("share_logits", None)
+    save_file(
+        state if logits is None else state | {"share_logits": logits}, folder / "model.safetensors"
+    )
     return folder
 
 
@@ -49,3 +67,34 @@ def test_it_is_added_to_pictures_with_a_text_only(
     found = shared.encode([others[0], both[0], others[1], both[1], others[2], both[2]])
     np.testing.assert_allclose(found[1::2], expected, atol=2e-6)
     np.testing.assert_allclose(found[::2], plain.encode(others), atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", [VisualizedBGE, OpenVINOEncoder])
+def test_the_words_say_how_much_of_it_is_added(
+    kind: type[VistaEncoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "cache"))
+    vocabulary = TextTokenizer.load(locate("ocelot-tiny").weights.parent).tokenizer.get_vocab()
+    logits = np.zeros(len(vocabulary), np.float32)
+    logits[vocabulary["blue"]], logits[vocabulary["phone"]] = 3, -5
+    picture = next((demo_shop() / "images").iterdir())
+    plain = load(kind, with_share(tmp_path / "plain", 0.0))
+    folder = written(tmp_path / "worded", logits, picture_share=0.8, share_by_words=True)
+    worded = load(kind, folder)
+    own = plain.encode([(picture, None)])[0]
+    # "in blue" has a mean of 1.5, "phone case in blue" of -0.5, "in" of 0.
+    for text, mean in (("in blue", 1.5), ("phone case in blue", -0.5), ("in", 0.0)):
+        expected = plain.encode([(picture, text)])[0] + 0.8 / (1 + math.exp(-mean)) * own
+        expected /= np.linalg.norm(expected)
+        np.testing.assert_allclose(worded.encode([(picture, text)])[0], expected, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "logits", [None, np.zeros(5, np.float32), np.full(10_000, np.nan, np.float32)]
+)
+def test_numbers_that_do_not_fit_the_words_are_refused(
+    logits: np.ndarray | None, tmp_path: Path
+) -> None:
+    folder = written(tmp_path / "worded", logits, picture_share=0.8, share_by_words=True)
+    with pytest.raises(CheckpointError, match="have no share_logits"):
+        read_folder(folder)

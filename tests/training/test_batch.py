@@ -62,6 +62,26 @@ def test_a_share_of_the_picture_is_added_where_words_come_with_it(words: TextTok
     torch.testing.assert_close(queries[both], mixed / mixed.norm(dim=1, keepdim=True))
 
 
+def test_words_say_how_much_of_it_is_added(words: TextTokenizer) -> None:
+    network = made.network(words.tokenizer.get_vocab_size()).eval()
+    batch = made.batch(words)
+    both = (batch.references >= 0) & (batch.mask.sum(dim=1) > 2)
+    logits = torch.randn(words.tokenizer.get_vocab_size())
+    logits[list(words.empty)] = 0
+    with torch.inference_mode():
+        plain, pictures = embed(network, batch)
+        network.register_buffer("share_logits", logits)
+        network.geometry = replace(network.geometry, picture_share=0.7, share_by_words=True)
+        queries, _ = embed(network, batch)
+    parts = [
+        float(logits[ids[mask][1:-1]].mean().sigmoid())
+        for ids, mask in zip(batch.ids[both], batch.mask[both], strict=True)
+    ]
+    assert max(parts) - min(parts) > 0.1
+    mixed = plain[both] + 0.7 * torch.tensor(parts)[:, None] * pictures[batch.references[both]]
+    torch.testing.assert_close(queries[both], mixed / mixed.norm(dim=1, keepdim=True))
+
+
 def test_a_picture_without_words_is_embedded_once(words: TextTokenizer) -> None:
     network = made.network(words.tokenizer.get_vocab_size()).eval()
     batch = made.batch(words)

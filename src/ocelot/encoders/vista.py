@@ -31,6 +31,8 @@ class VistaEncoder(Encoder):
     def __init__(self, checkpoint: Checkpoint, reduced_decoding: bool) -> None:
         self.name, self.fingerprint = checkpoint.name, checkpoint.fingerprint
         self.geometry, self.tokenizer = checkpoint.geometry, checkpoint.tokenizer
+        by_words = self.geometry.share_by_words
+        self._share_logits = checkpoint.state["share_logits"] if by_words else None
         self.words, self.score_calibration = checkpoint.words, checkpoint.score_calibration
         self.dimension = self.geometry.dimension
         side = self.geometry.vision.image_size
@@ -61,9 +63,17 @@ class VistaEncoder(Encoder):
         ]
         alone = [Prepared(batch[n].pixels, empty) for n in composed]
         vectors = self._embed([*batch, *alone])
-        mixed = vectors[composed] + share * vectors[len(batch) :]
+        shares = share * np.array([self._part_of_share(batch[n].ids) for n in composed])
+        mixed = vectors[composed] + shares[:, None] * vectors[len(batch) :]
         vectors[composed] = mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
         return vectors[: len(batch)]
+
+    def _part_of_share(self, ids: tuple[int, ...]) -> float:
+        """How much of the share a text asks for; see `Geometry`."""
+        if self._share_logits is None:
+            return 1.0
+        mean = self._share_logits[list(ids)].sum(dtype=np.float32) / (len(ids) - 2)
+        return float(1 / (1 + np.exp(-mean)))
 
     def _embed(self, batch: Sequence[Prepared]) -> Matrix:
         """The network's own embeddings of a batch, images without their share."""

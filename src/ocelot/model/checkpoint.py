@@ -46,13 +46,20 @@ class Checkpoint:
     score_calibration: ScoreCalibration | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a tokenizer that knows more words than the network, with a `CheckpointError`."""
+        """Refuse a tokenizer or shares that do not fit the network, with a `CheckpointError`."""
         words, rows = self.tokenizer.tokenizer.get_vocab_size(), self.geometry.text.vocabulary
         if words > rows:
             raise CheckpointError(
                 f"The tokenizer of {self.name} has {words:,} words and its weights have {rows:,}: "
                 "they do not belong together."
             )
+        if self.geometry.share_by_words:
+            logits = self.state.get("share_logits")
+            if logits is None or logits.shape != (rows,) or not np.isfinite(logits).all():
+                raise CheckpointError(
+                    f"The weights of {self.name} have no share_logits, {rows:,} finite numbers: "
+                    "get it anew."
+                )
 
 
 def read_folder(folder: Path) -> Checkpoint:

@@ -118,11 +118,15 @@ class Geometry:
     Attributes:
         picture_share: An image with a text is embedded as the network's reading of both, plus
             this share of the image's own embedding, scaled to length 1. 0 is VISTA's design.
+        share_by_words: The text says how much of that share is added: the weights have
+            `share_logits`, a number for each sub-word (0 for [CLS] and [SEP]), and the share is
+            multiplied by the logistic function of their mean over the text.
     """
 
     vision: VisionConfig
     text: TextConfig
     picture_share: float = 0.0
+    share_by_words: bool = False
 
     @property
     def dimension(self) -> int:
@@ -143,7 +147,8 @@ class Geometry:
         """Return plain values, as in a checkpoint's `config.json`."""
         kind = next(name for name, tower in _TOWERS.items() if type(self.vision) is tower)
         towers = {"vision": {"kind": kind} | asdict(self.vision), "text": asdict(self.text)}
-        return towers | ({"picture_share": self.picture_share} if self.picture_share else {})
+        share = {"picture_share": self.picture_share, "share_by_words": self.share_by_words}
+        return towers | {name: value for name, value in share.items() if value}
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Geometry:
@@ -154,7 +159,8 @@ class Geometry:
             text, share = TextConfig(**config["text"]), float(config.get("picture_share", 0))
             if kind in _TOWERS:
                 lists = {name: tuple(v) for name, v in vision.items() if isinstance(v, list)}
-                return cls(_TOWERS[kind](**vision | lists), text, share)._checked()
+                by_words = bool(config.get("share_by_words"))
+                return cls(_TOWERS[kind](**vision | lists), text, share, by_words)._checked()
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise CheckpointError(f"The config does not describe a network: {error}.") from None
         raise CheckpointError(

@@ -32,6 +32,8 @@ __all__ = ["Network", "build", "normalise"]
 class Network(nn.Module):
     """The whole network of a geometry."""
 
+    share_logits: Tensor
+
     def __init__(self, geometry: Geometry) -> None:
         super().__init__()
         self.geometry = geometry
@@ -46,6 +48,8 @@ class Network(nn.Module):
         self.projection = nn.Linear(vision.width, geometry.text.width)
         self.embeddings = TextEmbeddings(geometry.text)
         self.encoder = TextEncoder(geometry.text)
+        if geometry.share_by_words:
+            self.register_buffer("share_logits", torch.zeros(geometry.text.vocabulary))
 
     def forward(self, pixels: Tensor | None, ids: Tensor, mask: Tensor | None) -> Tensor:
         """Embed one batch of images with texts, or of texts.

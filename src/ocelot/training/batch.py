@@ -160,13 +160,22 @@ def embed(
         shown = patches[numbers] if with_image else None
         read = network.read(shown, ids[rows, :longest], mask[rows, :longest])
         if with_image and share:
-            read = F.normalize(read + share * candidates[numbers], dim=-1)
+            own = share * _part_of_share(network, ids[rows], mask[rows]) * candidates[numbers]
+            read = F.normalize(read + own, dim=-1)
         queries = queries.index_put((rows,), read.to(queries.dtype))
     # An image without text has the same embedding as the candidate.
     rows = has_image & ~has_text
     if rows.any():
         queries = queries.index_put((rows,), candidates[references[rows] - first])
     return queries.float(), candidates.float()
+
+
+def _part_of_share(network: Network, ids: Tensor, mask: Tensor) -> Tensor:
+    """How much of the share each text asks for (see `Geometry`): (n, tokens) -> (n, 1)."""
+    if not network.geometry.share_by_words:
+        return mask.new_ones(len(ids), 1)
+    logits = (network.share_logits[ids] * mask).sum(dim=1) / (mask.sum(dim=1) - 2)
+    return logits.sigmoid()[:, None]
 
 
 def _alike(has_image: Tensor, has_text: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, bool]]:

@@ -101,8 +101,9 @@ def with_words(initial: Checkpoint, tokenizer: TextTokenizer) -> Checkpoint:
     if tokenizer is initial.tokenizer:
         return initial
     state, geometry = dict(initial.state), initial.geometry
-    words = state["embeddings.words.weight"]
-    state["embeddings.words.weight"] = _word_embeddings(words, initial.tokenizer, tokenizer)
+    for name in ("embeddings.words.weight", "share_logits"):
+        if name in state:
+            state[name] = _of_words(state[name], initial.tokenizer, tokenizer)
     text = replace(geometry.text, vocabulary=tokenizer.tokenizer.get_vocab_size())
     geometry = replace(geometry, text=text)
     return replace(initial, geometry=geometry, state=state, tokenizer=tokenizer)
@@ -167,10 +168,10 @@ def freeze(network: Network, stages: int) -> None:
         part.requires_grad_(False)
 
 
-def _word_embeddings(words: Array, old: TextTokenizer, new: TextTokenizer) -> Array:
+def _of_words(words: Array, old: TextTokenizer, new: TextTokenizer) -> Array:
     """The embeddings of a new tokenizer's sub-words, from those of the old one."""
     known, vocabulary = old.tokenizer.get_vocab(), new.tokenizer.get_vocab()
-    rows = np.empty((len(vocabulary), words.shape[1]), np.float32)
+    rows = np.empty((len(vocabulary), *words.shape[1:]), np.float32)
     for piece, row in vocabulary.items():
         spelled = old.tokenizer.encode(piece.lstrip("#")).ids[1:-1]
         ids = [known[piece]] if piece in known else spelled
