@@ -47,9 +47,9 @@ def _needs_server(nodeid: str) -> bool:
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """End the server after its last test: it takes a third of a core while it waits."""
     in_turn = "PYTEST_XDIST_WORKER" in os.environ  # the tests of the server, one after the other
-    if in_turn and _needs_server(item.nodeid):
-        if nextitem is None or not _needs_server(nextitem.nodeid):
-            _running_server.close()
+    last = nextitem is None or not _needs_server(nextitem.nodeid)
+    if in_turn and last and _needs_server(item.nodeid):
+        _running_server.close()
 
 
 @pytest.fixture
@@ -65,9 +65,7 @@ def server_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not server.is_installed():
         pytest.skip("the package milvus, which carries a server, is not installed")
     with _running_server:
-        yield _running_server.enter_context(
-            server.milvus_server(tmp_path_factory.mktemp("milvus"))
-        )
+        yield _running_server.enter_context(server.milvus_server(tmp_path_factory.mktemp("milvus")))
 
 
 @pytest.fixture(scope="session", params=["server"])  # so that names of tests tell who needs it
