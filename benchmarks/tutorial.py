@@ -46,8 +46,11 @@ class Tutorial:
         """Return the vector of one picture, alone or with a text; its length is 1."""
         pixels = self.pixels(picture)[None].to(self.device)
         vector = self.read(pixels, text)
-        share = self.network.geometry.picture_share
-        if text and share:  # of the picture's own vector, as some of our own encoders have it
+        geometry = self.network.geometry
+        if text and (share := geometry.picture_share):  # as some of our own encoders have it
+            if geometry.share_by_words:
+                words = self.tokenizer.encode(text).ids[1:-1]
+                share *= float(self.network.share_logits[words].mean().sigmoid())
             vector = F.normalize(vector + share * self.read(pixels, ""), dim=-1)
         return vector.tolist()
 

@@ -46,7 +46,7 @@ _JOINT = "image, text, both in one network"
 _SUM = "image, text, both as a sum"
 
 CATALOG: Mapping[str, Entry] = {
-    BUNDLED: Entry(256, 16, "Apache-2.0", _JOINT),
+    BUNDLED: Entry(256, 17, "Apache-2.0", _JOINT),
     "bge-visualized-base": Entry(
         768, 393, "MIT", _JOINT, "CIRR R@5 22.5", _VISTA, "BAAI/bge-visualized", "bge",
     ),
