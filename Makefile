@@ -38,7 +38,7 @@ serve: demo  ## the same shop as a web page and an HTTP API
 test: $(VENV)/installed-for-tests browser  ## every test
 	@# Idle threads of torch wait in loops: beside other processes they take most of a core.
 	@# Hundreds of tests start Python anew: without bytecode each would compile the package.
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 4
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --no-loadscope-reorder
 
 test-faults: $(VENV)/installed-for-tests  ## kills, full disks, hostile input: docs/reliability.md
 	$(BIN)/python -m tests.faults --write

@@ -27,6 +27,23 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if helps else None
 
 
+# Started first, so that no process works on one of these while the others have nothing left.
+_LONG = (
+    "tests/indexing/test_cluster.py", "recipes/ocelot_tiny/tests/test_bundled.py",
+    "tests/faults/test_short.py", "tests/encoders/test_openvino.py",
+    "tests/web/page/test_browser.py", "tests/web/page/test_accessibility.py",
+    "tests/test_record.py", "tests/adapting/test_adapt.py", "tests/web/test_openapi_fuzz.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        file = item.nodeid.partition("::")[0]
+        return 0 if _needs_server(item.nodeid) else 1 if file in _LONG else 2
+
+    items.sort(key=place)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep the tests of a file in one process, and in one all tests of the only Milvus server."""

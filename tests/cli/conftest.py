@@ -6,10 +6,12 @@ import copy
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from ocelot.encoders.openvino.encoder import OpenVINOEncoder
 from ocelot.encoders.weights import BUNDLED
@@ -17,6 +19,7 @@ from tests.shop import write_shop
 
 LOADED: dict[str, OpenVINOEncoder] = {}
 _load = OpenVINOEncoder.load
+_built = cache(typer.main.get_command)  # as typer does for each call
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def ocelot(
     tmp_path: Path,
 ) -> Command:
     """Run `ocelot ARGS…` in an empty working folder with a clean environment."""
-    from ocelot.cli.main import run
+    from ocelot.cli.main import app, run
 
     monkeypatch.setattr(OpenVINOEncoder, "load", load_once)
     monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "cache"))
@@ -62,7 +65,7 @@ def ocelot(
     def command(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["ocelot", *map(str, arguments)])
         try:
-            run()
+            run(_built(app))
             code = 0
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)

@@ -62,8 +62,8 @@ def test_measured_recall_is_that_of_brute_force_and_the_choice_is_kept(open_coll
     # With few lists it misses much. A server's strong consistency would only take time here.
     collection = open_collection(index="IVF_FLAT", consistency="Eventually")
     assert collection.unindexed() == 0
-    trial = draw_trial(collection, 15, quiet)
-    assert (len(trial.queries), trial.rows) == (15, ROWS)
+    trial = draw_trial(collection, 6, quiet)
+    assert (len(trial.queries), trial.rows) == (6, ROWS)
     measured = measure(collection, trial, quiet)
     assert [one.params for one in measured] == list(steps("IVF_FLAT", collection.deployment))
     for one in measured[:3] + measured[-1:]:

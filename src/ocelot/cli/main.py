@@ -7,6 +7,7 @@ import io
 import logging
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -83,7 +84,7 @@ def options(
     warnings.simplefilter("ignore")  # odd EXIF, large pictures: what matters is an error
 
 
-def run(command: typer.Typer = app) -> None:
+def run(command: Callable[[], object] = app) -> None:
     """Run a command, by default `ocelot`.
 
     Exit codes: 0 done; 1 it failed; 2 the input or a setting cannot be used; 130 interrupted.

@@ -49,6 +49,9 @@ _LOGGERS = [
 ]  # fmt: skip
 
 
+_NOWHERE = logging.NullHandler()
+
+
 class _Quiet:
     """Silences some loggers of pymilvus and Milvus Lite while calls are in progress.
 
@@ -59,22 +62,23 @@ class _Quiet:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._calls = 0
-        self._levels: list[int] = []
+        self._before: list[tuple[list[logging.Handler], bool]] = []
 
     def __enter__(self) -> None:
         with self._lock:
             self._calls += 1
             if self._calls == 1:
-                self._levels = [logger.level for logger in _LOGGERS]
+                # Not their levels: each change of one walks through all loggers of the process.
+                self._before = [(logger.handlers, logger.propagate) for logger in _LOGGERS]
                 for logger in _LOGGERS:
-                    logger.setLevel(logging.CRITICAL)
+                    logger.handlers, logger.propagate = [_NOWHERE], False
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._calls -= 1
             if not self._calls:
-                for logger, level in zip(_LOGGERS, self._levels, strict=True):
-                    logger.setLevel(level)
+                for logger, before in zip(_LOGGERS, self._before, strict=True):
+                    logger.handlers, logger.propagate = before
 
 
 quiet = _Quiet()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -96,8 +97,9 @@ def create_app(
     if keys is not None:
         app.state.keys, app.state.sessions, app.state.attempts = keys, sessions, Attempts()
         app.include_router(login.router)
-    schema = complete(app.openapi(), service.rerankers, locked=keys is not None)
-    app.openapi = lambda: schema  # type: ignore[method-assign]
+    # Made when it is first asked for, as it takes as long as all else.
+    made = cache(lambda: describe(rerankers=service.rerankers, locked=keys is not None))
+    app.openapi = made  # type: ignore[method-assign]
     if page:
         app.include_router(create_page(service, shutdown))
     return app

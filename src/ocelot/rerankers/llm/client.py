@@ -10,15 +10,18 @@ Every failure becomes a `ChatError`; see `failures.py`.
 from __future__ import annotations
 
 import contextvars
+import importlib
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import openai
@@ -90,7 +93,9 @@ class Chat:
             sdk["base_url"] = self.endpoint
         kind = openai.AzureOpenAI if azure else openai.OpenAI
         # A function, as a partial would show the key.
-        self._connect: Callable[[], openai.OpenAI] = lambda: kind(**sdk)
+        self._connect: Callable[[], openai.OpenAI] = lambda: kind(
+            http_client=openai.DefaultHttpxClient(verify=_certificates()), **sdk
+        )
 
     def ask(
         self,
@@ -287,6 +292,13 @@ def _checked_key(api_key: str | SecretStr | None, model: str, *, needed: bool) -
             "(a space, a line break or a letter outside ASCII); copy it again."
         )
     return key
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """What the package `openai` trusts, read once; otherwise each connection reads it anew."""
+    httpx = importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__)  # or httpx2
+    return cast(ssl.SSLContext, httpx.create_ssl_context())
 
 
 def _checked_address(address: str) -> str:
