@@ -72,10 +72,10 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.fixture(autouse=True)
 def logs_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command sets up the log of its process: undo it, as later tests read what is logged."""
+    """A command sets up the log of its process: start without, as tests read what is logged."""
     logger = logging.getLogger("ocelot")
-    for name in ("handlers", "propagate"):
-        monkeypatch.setattr(logger, name, getattr(logger, name))
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logger, "propagate", True)
 
 
 @pytest.fixture
