@@ -71,7 +71,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 @pytest.fixture(autouse=True)
-def logs_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def unconfigured_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command sets up the log of its process: start without, as tests read what is logged."""
     logger = logging.getLogger("ocelot")
     monkeypatch.setattr(logger, "handlers", [])

@@ -6,7 +6,7 @@ import random
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,10 @@ from ocelot.assets import demo_shop
 from ocelot.cli import main
 from ocelot.cli.train import Config, DeviceName, Initial, Output, run
 from ocelot.errors import InputError
+
+if TYPE_CHECKING:
+    from ocelot.model.checkpoint import Checkpoint
+    from ocelot.model.visualized_bge import Network
 
 app = typer.Typer(
     help="How the bundled encoder is made.", no_args_is_help=True, rich_markup_mode=None,
@@ -47,15 +51,12 @@ def graft(
     count: Annotated[int, typer.Option(help="Most pictures.", min=256)] = 12_000,
 ) -> None:
     """Put EfficientNet-Lite0's pretrained weights in the place of an encoder's vision tower."""
-    from ocelot.model.checkpoint import read_folder, write_folder
-    from ocelot.model.knowledge import write_words
+    from ocelot.model.checkpoint import read_folder
     from recipes.ocelot_tiny.graft import grafted, published_weights, read_pictures
 
     checkpoint = read_folder(initial)
     network = grafted(checkpoint, published_weights(), read_pictures(pictures, count))
-    write_folder(output, checkpoint.name, network, checkpoint.tokenizer)
-    write_words(output, (), checkpoint.words)
-    typer.echo(f"The encoder is in {output}.")
+    _write_encoder(output, checkpoint, network)
 
 
 @app.command("average")
@@ -69,15 +70,12 @@ def write_average(
     ] = None,
 ) -> None:
     """Write the mean of two encoders' weights."""
-    from ocelot.model.checkpoint import read_folder, write_folder
-    from ocelot.model.knowledge import write_words
+    from ocelot.model.checkpoint import read_folder
     from recipes.ocelot_tiny.average import average
 
     one, other = read_folder(first), read_folder(second)
     network = average(one, other, weight, picture_share)
-    write_folder(output, other.name, network, other.tokenizer)
-    write_words(output, (), other.words)
-    typer.echo(f"The encoder is in {output}.")
+    _write_encoder(output, other, network)
 
 
 @app.command()
@@ -90,14 +88,21 @@ def share(
     seed: Annotated[int, typer.Option(help="Of the texts.", min=0)] = 0,
 ) -> None:
     """Let a text choose how much of the picture's own vector is added to a composed one."""
-    from ocelot.model.checkpoint import read_folder, write_folder
-    from ocelot.model.knowledge import write_words
+    from ocelot.model.checkpoint import read_folder
     from recipes.ocelot_tiny.share import with_share_by_words
 
     checkpoint = read_folder(encoder)
     network = with_share_by_words(checkpoint, most, random.Random(seed))
-    write_folder(output, checkpoint.name, network, checkpoint.tokenizer)
-    write_words(output, (), checkpoint.words)
+    _write_encoder(output, checkpoint, network)
+
+
+def _write_encoder(output: Path, like: Checkpoint, network: Network) -> None:
+    """Write a network with the name, the tokenizer and the known words of another encoder."""
+    from ocelot.model.checkpoint import write_folder
+    from ocelot.model.knowledge import write_words
+
+    write_folder(output, like.name, network, like.tokenizer)
+    write_words(output, (), like.words)
     typer.echo(f"The encoder is in {output}.")
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ocelot.evaluation.score_calibration import logistic_regression
 from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.model.visualized_bge import Network, build
@@ -26,8 +27,7 @@ __all__ = ["with_share_by_words", "wordings"]
 # How much each task keeps of the picture: not 0 and 1, between which a text would be torn.
 _KEEPS = {"colour": 0.9, "pattern": 0.9, "category": 0.1, "print": 0.1, "theme": 0.1}
 _COUNT = 1_500  # texts of each task
-_DECAY = 1e-4
-_STEPS = 20
+_RIDGE = 1e-4  # for each text
 
 
 def with_share_by_words(checkpoint: Checkpoint, most: float, rng: random.Random) -> Network:
@@ -39,8 +39,10 @@ def with_share_by_words(checkpoint: Checkpoint, most: float, rng: random.Random)
     words = checkpoint.state["embeddings.words.weight"].astype(np.float32)
     words /= np.linalg.norm(words, axis=1, keepdims=True).clip(1e-6)
     texts, keeps = wordings(rng)
-    weights, bias = _regression(_means(words, checkpoint.tokenizer, texts), keeps)
-    logits = words @ weights + bias
+    rows = _means(words, checkpoint.tokenizer, texts)
+    rows = np.column_stack([rows, np.ones(len(rows))])
+    *weights, offset = logistic_regression(rows, keeps, np.ones(len(rows)), _RIDGE * len(rows))
+    logits = words @ weights + offset
     logits[list(checkpoint.tokenizer.empty)] = 0
     geometry = replace(checkpoint.geometry, picture_share=most, share_by_words=True)
     state = {**checkpoint.state, "share_logits": logits.astype(np.float32)}
@@ -69,17 +71,3 @@ def wordings(rng: random.Random) -> tuple[list[str], Floats]:
 def _means(words: Floats, tokenizer: TextTokenizer, texts: Sequence[str]) -> Floats:
     ids = (tokenizer(text, 64)[1:-1] for text in texts)
     return np.stack([words[list(one)].mean(axis=0) for one in ids])
-
-
-def _regression(rows: Floats, wanted: Floats) -> tuple[Floats, float]:
-    """Logistic regression by Newton's method: weights, shape (d,), and bias."""
-    rows = np.column_stack([rows, np.ones(len(rows), np.float32)])
-    decay = np.full(rows.shape[1], _DECAY)
-    decay[-1] = 0
-    found = np.zeros(rows.shape[1])
-    for _ in range(_STEPS):
-        kept = 1 / (1 + np.exp(-(rows @ found)))
-        slope = rows.T @ (kept - wanted) / len(rows) + decay * found
-        curvature = (rows.T * (kept * (1 - kept))) @ rows / len(rows) + np.diag(decay + 1e-9)
-        found -= np.linalg.solve(curvature, slope)
-    return found[:-1].astype(np.float32), float(found[-1])

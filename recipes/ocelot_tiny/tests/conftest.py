@@ -7,14 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from ocelot.encoders.weights import locate
+from ocelot.model.checkpoint import Checkpoint, read_folder
 from recipes.ocelot_tiny import photo_benchmark
 from recipes.ocelot_tiny.photographs import SIDE, PhotoSet, read_photo_set
 from recipes.ocelot_tiny.pools import StencilPool
 from recipes.ocelot_tiny.tests import made
-from tests.conftest import bare_environment, logs_as_before
+from tests.conftest import bare_environment, unconfigured_log
 from tests.training.conftest import one_thread
 
-__all__ = ["bare_environment", "logs_as_before", "one_thread"]
+__all__ = ["bare_environment", "one_thread", "unconfigured_log"]
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Checkpoint:
+    return read_folder(locate("ocelot-tiny").weights.parent)
 
 
 @pytest.fixture(scope="session")

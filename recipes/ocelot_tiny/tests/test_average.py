@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from ocelot.errors import ConfigurationError
-from ocelot.model.checkpoint import Checkpoint, read_folder
+from ocelot.model.checkpoint import Checkpoint
 from recipes.ocelot_tiny.average import average
-
-
-@pytest.fixture(scope="module")
-def bundled() -> Checkpoint:
-    return read_folder(Path(str(files("ocelot") / "assets" / "ocelot-tiny")))
 
 
 def test_each_weight_lies_between_the_two(bundled: Checkpoint) -> None:

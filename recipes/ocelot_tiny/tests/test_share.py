@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 import random
-from importlib.resources import files
-from pathlib import Path
 
-import pytest
-
-from ocelot.model.checkpoint import Checkpoint, read_folder
+from ocelot.model.checkpoint import Checkpoint
 from recipes.ocelot_tiny.share import with_share_by_words, wordings
-
-
-@pytest.fixture(scope="module")
-def bundled() -> Checkpoint:
-    return read_folder(Path(str(files("ocelot") / "assets" / "ocelot-tiny")))
 
 
 def test_texts_that_keep_the_article_get_more_than_those_that_ask_for_another(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ocelot.evaluation.metrics import Columns, Floats
 from ocelot.score_calibration import LEAD_OVER, Curve
 
-__all__ = ["First", "first_hits", "fit_curve"]
+__all__ = ["First", "first_hits", "fit_curve", "logistic_regression"]
 
 _RIDGE = 1e-3  # keeps the fit finite where a line separates right from wrong
 _STEPS = 50
+
+
+_Array = np.ndarray[Any, Any]
 
 
 class First(NamedTuple):
@@ -51,7 +54,7 @@ def first_hits(
 
 
 def fit_curve(groups: Sequence[Sequence[First]]) -> Curve:
-    """Fit a logistic curve by Newton's method; each group counts as much as any other."""
+    """Fit a logistic curve; each group counts as much as any other."""
     firsts = [first for group in groups for first in group]
     right = np.array([first.right for first in firsts], dtype=float)
     weights = np.concatenate([np.full(len(group), 1 / len(group)) for group in groups])
@@ -60,15 +63,31 @@ def fit_curve(groups: Sequence[Sequence[First]]) -> Curve:
     middle, scale = given.mean(axis=0), given.std(axis=0)
     scale[scale == 0] = 1
     x = np.column_stack([(given - middle) / scale, np.ones(len(given))])
-    beta = np.zeros(3)
+    beta = logistic_regression(x, right, weights, _RIDGE)
+    score, lead = beta[:2] / scale
+    offset = beta[2] - score * middle[0] - lead * middle[1]
+    return Curve(*np.round([score, lead, offset], 4).tolist())
+
+
+def logistic_regression(x: _Array, right: _Array, weights: _Array, ridge: float) -> _Array:
+    """Fit coefficients by Newton's method.
+
+    Args:
+        x: Rows, shape (n, d), with a column of ones for an offset.
+        right: What each row should give, 0 to 1, shape (n,).
+        weights: How much each row counts, shape (n,).
+        ridge: Of the penalty on the squared coefficients.
+
+    Returns:
+        Shape (d,).
+    """
+    beta = np.zeros(x.shape[1])
     for _ in range(_STEPS):
         p = 1 / (1 + np.exp(-(x @ beta)))
-        slope = x.T @ (weights * (right - p)) - _RIDGE * beta
-        bend = (x * (weights * p * (1 - p))[:, None]).T @ x + _RIDGE * np.eye(3)
+        slope = x.T @ (weights * (right - p)) - ridge * beta
+        bend = (x * (weights * p * (1 - p))[:, None]).T @ x + ridge * np.eye(len(beta))
         step = np.linalg.solve(bend, slope)
         beta += step
         if np.abs(step).max() < 1e-9:
             break
-    score, lead = beta[:2] / scale
-    offset = beta[2] - score * middle[0] - lead * middle[1]
-    return Curve(*np.round([score, lead, offset], 4).tolist())
+    return beta

@@ -153,15 +153,14 @@ def embed(
     has_image = references >= 0
     has_text = mask.sum(dim=1) > batch.empty.numel()
     first = pictures.start or 0
-    share = network.geometry.picture_share
     for rows, with_image in _alike(has_image, has_text, mask):
         numbers = references[rows] - first
         longest = int(mask[rows].sum(dim=1).max())
         shown = patches[numbers] if with_image else None
         read = network.read(shown, ids[rows, :longest], mask[rows, :longest])
-        if with_image and share:
-            own = share * _part_of_share(network, ids[rows], mask[rows]) * candidates[numbers]
-            read = F.normalize(read + own, dim=-1)
+        if with_image and network.geometry.picture_share:
+            share = _share(network, ids[rows], mask[rows])
+            read = F.normalize(read + share * candidates[numbers], dim=-1)
         queries = queries.index_put((rows,), read.to(queries.dtype))
     # An image without text has the same embedding as the candidate.
     rows = has_image & ~has_text
@@ -170,12 +169,13 @@ def embed(
     return queries.float(), candidates.float()
 
 
-def _part_of_share(network: Network, ids: Tensor, mask: Tensor) -> Tensor:
-    """How much of the share each text asks for (see `Geometry`): (n, tokens) -> (n, 1)."""
+def _share(network: Network, ids: Tensor, mask: Tensor) -> Tensor | float:
+    """The share of the picture that texts get (see `Geometry`): (n, tokens) -> (n, 1), or one."""
+    share = network.geometry.picture_share
     if not network.geometry.share_by_words:
-        return mask.new_ones(len(ids), 1)
+        return share
     logits = (network.share_logits[ids] * mask).sum(dim=1) / (mask.sum(dim=1) - 2)
-    return logits.sigmoid()[:, None]
+    return share * logits.sigmoid()[:, None]
 
 
 def _alike(has_image: Tensor, has_text: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, bool]]:

@@ -169,7 +169,7 @@ def freeze(network: Network, stages: int) -> None:
 
 
 def _of_words(words: Array, old: TextTokenizer, new: TextTokenizer) -> Array:
-    """The embeddings of a new tokenizer's sub-words, from those of the old one."""
+    """What a new tokenizer's sub-words have, a row each, from what those of the old one have."""
     known, vocabulary = old.tokenizer.get_vocab(), new.tokenizer.get_vocab()
     rows = np.empty((len(vocabulary), *words.shape[1:]), np.float32)
     for piece, row in vocabulary.items():

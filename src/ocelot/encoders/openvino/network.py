@@ -42,10 +42,9 @@ def build_graphs(checkpoint: Checkpoint) -> Graphs:
         CheckpointError: A weight is missing, superfluous, or not of finite floats.
         EncoderError: Weights do not fit the geometry.
     """
-    geometry, state = checkpoint.geometry, dict(checkpoint.state)
+    geometry, builder = checkpoint.geometry, _Builder(checkpoint.state)
     if geometry.share_by_words:
-        del state["share_logits"]  # read by `VistaEncoder`
-    builder = _Builder(state)
+        builder.weights.unread.discard("share_logits")  # `VistaEncoder` reads them
     with mapped_errors(f"The weights of {checkpoint.name} do not fit its geometry", "get it anew"):
         try:
             vision = builder.vision(geometry.vision, geometry.text.eps)
