@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -68,14 +67,6 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     last = nextitem is None or not _needs_server(nextitem.nodeid)
     if in_turn and last and _needs_server(item.nodeid):
         _running_server.close()
-
-
-@pytest.fixture(autouse=True)
-def unconfigured_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command sets up the log of its process: start without, as tests read what is logged."""
-    logger = logging.getLogger("ocelot")
-    monkeypatch.setattr(logger, "handlers", [])
-    monkeypatch.setattr(logger, "propagate", True)
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
+import logging
 import tarfile
 from collections.abc import Iterator
 from functools import partial
@@ -139,7 +141,7 @@ def test_what_is_encoded_is_never_encoded_again(
         assert tally(run(collection, failing, prune=True).index)["removed"] == 1
 
 
-def test_tars_and_tables(folder: Path, tmp_path: Path) -> None:
+def test_tars_and_tables(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = sorted(folder.rglob("*.png"))[:8]  # with bad.png and bomb.png
     with tarfile.open(tmp_path / "shop.tar", "w") as tar:
         odd = tarfile.TarInfo("\udcff.png")
@@ -161,10 +163,14 @@ def test_tars_and_tables(folder: Path, tmp_path: Path) -> None:
 
     encoder = HistogramEncoder()
     names = ("shop.tar", "cut.tar", "shop.parquet", "links.parquet")
+    handler = logging.StreamHandler()  # not Ray's
+    importlib.import_module("ray.data")  # sets up its log
+    monkeypatch.setattr(logging.getLogger("ray.data"), "handlers", [handler])
     with opened(tmp_path / "test.db", encoder) as collection:
         listing = list_sources([str(tmp_path / name) for name in names])
         cluster = Cluster(HistogramEncoder, tmp_path / "work")
         done = cluster.index(listing, collection, encoder, ImageStore())
+        assert handler.level == logging.NOTSET
         found = {row.id: row.metadata.get("n") for row in rows(collection).values()}
         assert {id: found[id] for id in good} == good
         assert tally(done.index)["encoded"] == len(found)

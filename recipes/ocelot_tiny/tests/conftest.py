@@ -13,10 +13,10 @@ from recipes.ocelot_tiny import photo_benchmark
 from recipes.ocelot_tiny.photographs import SIDE, PhotoSet, read_photo_set
 from recipes.ocelot_tiny.pools import StencilPool
 from recipes.ocelot_tiny.tests import made
-from tests.conftest import bare_environment, unconfigured_log
+from tests.conftest import bare_environment
 from tests.training.conftest import one_thread
 
-__all__ = ["bare_environment", "one_thread", "unconfigured_log"]
+__all__ = ["bare_environment", "one_thread"]
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ part, so that the held-out questions are about held-out pictures.
 
 from __future__ import annotations
 
+import os
 import random
 import zlib
 from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ def described(
         RerankError: The endpoint failed, or the model gave no answer that can be used.
     """
     folder = folder.absolute()
-    pictures = sorted(pictures_of(folder), key=_drawn)
+    pictures = sorted(pictures_of(folder), key=lambda path: _drawn(os.path.relpath(path, folder)))
     describer = Describer(settings, calls, language, say)
     titles, pairs = describer.plan(len(pictures))
     if titles < least:

@@ -195,7 +195,9 @@ def _cluster(parts: Path) -> Iterator[Any]:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars, context.raise_original_map_exception = False, True
         for handler in logging.getLogger("ray.data").handlers:
-            if isinstance(handler, logging.StreamHandler):  # its files keep everything
+            # Ray's own, not the caller's; its files keep everything.
+            of_ray = type(handler).__module__.startswith("ray.")
+            if of_ray and isinstance(handler, logging.StreamHandler):
                 handler.setLevel(logging.CRITICAL)
         yield ray
     except (ray.exceptions.RayError, ConnectionError) as error:
