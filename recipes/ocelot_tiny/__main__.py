@@ -88,11 +88,12 @@ def share(
     seed: Annotated[int, typer.Option(help="Of the texts.", min=0)] = 0,
 ) -> None:
     """Let a text choose how much of the picture's own vector is added to a composed one."""
+    from ocelot.adapting.share import with_share_by_words
     from ocelot.model.checkpoint import read_folder
-    from recipes.ocelot_tiny.share import with_share_by_words
+    from recipes.ocelot_tiny.share import wordings
 
     checkpoint = read_folder(encoder)
-    network = with_share_by_words(checkpoint, most, random.Random(seed))
+    network = with_share_by_words(checkpoint, *wordings(random.Random(seed)), most)
     _write_encoder(output, checkpoint, network)
 
 

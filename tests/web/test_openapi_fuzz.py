@@ -19,7 +19,7 @@ from ocelot.model.knowledge import words_of
 from ocelot.web import describe
 from tests.web.conftest import app_of, index, service_in
 
-EXAMPLES = 25
+EXAMPLES = 12
 IDS: list[str] = []  # of the stored items
 LINES = "/v1/bulk"  # takes lines of JSON, which a schema cannot say
 LENGTH = 256  # of a vector of the bundled encoder

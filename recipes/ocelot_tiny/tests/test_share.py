@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 
+from ocelot.adapting.share import with_share_by_words
 from ocelot.model.checkpoint import Checkpoint
-from recipes.ocelot_tiny.share import with_share_by_words, wordings
+from recipes.ocelot_tiny.share import wordings
 
 
 def test_texts_that_keep_the_article_get_more_than_those_that_ask_for_another(
     bundled: Checkpoint,
 ) -> None:
-    network = with_share_by_words(bundled, 0.5, random.Random(1))
+    network = with_share_by_words(bundled, *wordings(random.Random(1)), 0.5)
     assert network.geometry.picture_share == 0.5 and network.geometry.share_by_words
 
     def part(text: str) -> float:
@@ -26,6 +27,6 @@ def test_texts_that_keep_the_article_get_more_than_those_that_ask_for_another(
 
 
 def test_nothing_else_of_the_network_changes(bundled: Checkpoint) -> None:
-    state = with_share_by_words(bundled, 0.5, random.Random(1)).state_dict()
+    state = with_share_by_words(bundled, *wordings(random.Random(1)), 0.5).state_dict()
     del state["share_logits"]
     assert all((value.numpy() == bundled.state[name]).all() for name, value in state.items())

@@ -38,7 +38,6 @@ _NEW_WORDS, _LEAST_OF_A_WORD = 2000, 8
 # Of small encoders with a convolutional tower, and of others.
 _PICTURES_PER_CORE, _PICTURES_ON_GPU = (96, 16), (384, 128)
 _LEARNING_RATES = 5e-4, 2e-5
-_SHARE = 0.5  # of a picture's own vector, where the encoder has none
 
 
 @dataclass(frozen=True)
@@ -120,6 +119,7 @@ def adapt(
         )
     chosen = load_settings(**settings)
     with requires_extra("train", "ocelot adapt"):
+        from ocelot.adapting.share import fit_share
         from ocelot.adapting.source import CatalogueSource
         from ocelot.encoders.visualized_bge import VisualizedBGE
         from ocelot.encoders.weights import load_checkpoint
@@ -169,6 +169,7 @@ def adapt(
         device=device,
         progress=lambda line: say(str(line)),
     )
+    fit_share(written, initial.geometry, asker)
     run = ask(VisualizedBGE.load(written, device=device))
     after = answered(run, questions)
     figures = compare(questions, before, after)
@@ -283,7 +284,7 @@ def _config(
         seed=seed,
         data=DataConfig(
             batch_size=size if place.type == "cpu" else _PICTURES_ON_GPU[not small],
-            picture_share=initial.geometry.picture_share or _SHARE,
+            picture_share=0.0,  # it is added afterwards
             # A step takes half the time, and what they see is the same everywhere.
             frozen_stages=(len(vision.depths) + 1) // 2 if isinstance(vision, MobileConfig) else 0,
         ),
