@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,6 +94,8 @@ def share(
     from recipes.ocelot_tiny.share import wordings
 
     checkpoint = read_folder(encoder)
+    geometry = replace(checkpoint.geometry, share_by_words=False)  # anew
+    checkpoint = replace(checkpoint, geometry=geometry)
     network = with_share_by_words(checkpoint, *wordings(random.Random(seed)), most)
     _write_encoder(output, checkpoint, network)
 

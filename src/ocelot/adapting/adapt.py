@@ -169,7 +169,7 @@ def adapt(
         device=device,
         progress=lambda line: say(str(line)),
     )
-    fit_share(written, initial.geometry, asker)
+    written = fit_share(written, training / "shared", initial.geometry.picture_share, asker)
     run = ask(VisualizedBGE.load(written, device=device))
     after = answered(run, questions)
     figures = compare(questions, before, after)
@@ -191,7 +191,8 @@ def adapt(
             write_score_calibration(written, calibration)
         written.rename(kept)
     remove(training / "state.pt")
-    remove(training / "encoder")
+    for name in ("encoder", "shared"):
+        remove(training / name)
     return result
 
 
@@ -284,7 +285,7 @@ def _config(
         seed=seed,
         data=DataConfig(
             batch_size=size if place.type == "cpu" else _PICTURES_ON_GPU[not small],
-            picture_share=0.0,  # it is added afterwards
+            picture_share=0.0,  # `fit_share` sets it
             # A step takes half the time, and what they see is the same everywhere.
             frozen_stages=(len(vision.depths) + 1) // 2 if isinstance(vision, MobileConfig) else 0,
         ),

@@ -17,8 +17,7 @@ import numpy as np
 from ocelot.adapting.questions import Asker
 from ocelot.evaluation.score_calibration import logistic_regression
 from ocelot.model.checkpoint import Checkpoint, read_folder, write_folder
-from ocelot.model.geometry import Geometry
-from ocelot.model.tokenizer import TextTokenizer
+from ocelot.model.knowledge import write_words
 from ocelot.model.visualized_bge import Network, build
 
 __all__ = ["ANOTHER", "THE_SAME", "fit_share", "with_share_by_words"]
@@ -27,33 +26,39 @@ __all__ = ["ANOTHER", "THE_SAME", "fit_share", "with_share_by_words"]
 # 0, between which a text of both would be torn.
 THE_SAME, ANOTHER = 0.9, 0.1
 _MOST = 0.5  # of a picture's own vector, where the encoder has none
-_COUNT = 1_500  # texts of each attribute and kind
-_RIDGE = 1e-4  # for each text
+_COUNT = 1_500  # texts of each attribute and task
+_RIDGE = 1e-4  # weight of the penalty, for each text
+_LONGEST = 64  # tokens of a text
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
-def fit_share(folder: Path, before: Geometry, asker: Asker) -> None:
-    """Give an encoder, trained without a share, the one of its start, or one by words.
+def fit_share(trained: Path, output: Path, share: float, asker: Asker) -> Path:
+    """Copy an encoder that was trained without a share, with one that its texts choose.
 
     Args:
-        folder: The encoder.
-        before: Of the encoder that the training began with.
+        trained: Its folder, which stays as it is.
+        share: The encoder's before training. Without attributes it gets this one back.
     """
-    trained = read_folder(folder)
-    texts, wants = _wordings(asker) if not before.share_by_words else ([], [])
+    checkpoint = read_folder(trained)
+    texts, wants = _wordings(asker)
     if texts:
-        network = with_share_by_words(trained, texts, wants, before.picture_share or _MOST)
+        network = with_share_by_words(checkpoint, texts, wants, share or _MOST)
     else:
-        geometry = replace(trained.geometry, picture_share=before.picture_share)
-        network = build(replace(trained, geometry=geometry))
-    write_folder(folder, trained.name, network, trained.tokenizer)
+        geometry = replace(checkpoint.geometry, picture_share=share)
+        network = build(replace(checkpoint, geometry=geometry))
+    write_folder(output, checkpoint.name, network, checkpoint.tokenizer)
+    if checkpoint.words:
+        write_words(output, (), checkpoint.words)
+    return output
 
 
 def _wordings(asker: Asker) -> tuple[list[str], list[float]]:
     """Texts beside a picture of the catalogue, and how much of the share each wants."""
     rng, rows = random.Random(0), asker.catalogue.part("train")
-    texts, wants = list[str](), list[float]()
+    names = {row.name for row in rows}
+    texts = [one.text for one in asker.catalogue.changes if one.reference in names]
+    wants = [THE_SAME] * len(texts)
     for number in range(len(asker.catalogue.columns.meanings)):
         known = [row for row in rows if row.values[number]]
         of_kinds = [row for row in known if row.kind]
@@ -71,25 +76,26 @@ def with_share_by_words(
     """The network with a share that its texts choose, `most` at most.
 
     A logistic regression on the mean of a text's word embeddings, each of length 1, so that words
-    that the texts do not have get a number, too.
+    that the texts do not have get a number, too. It corrects the numbers that the encoder has.
 
     Args:
         wants: How much of the share each text wants, from 0 to 1.
     """
     words = checkpoint.state["embeddings.words.weight"].astype(np.float32)
     words /= np.linalg.norm(words, axis=1, keepdims=True).clip(1e-6)
-    rows = _means(words, checkpoint.tokenizer, texts)
-    rows = np.column_stack([rows, np.ones(len(rows))])
+    logits = np.zeros(len(words), np.float32)
+    if checkpoint.geometry.share_by_words:
+        logits = checkpoint.state["share_logits"].astype(np.float32)
+    tokens = [list(checkpoint.tokenizer(text, _LONGEST)[1:-1]) for text in texts]
+    read = [number for number, one in enumerate(tokens) if one]  # some texts have only marks
+    rows = np.stack([np.append(words[tokens[number]].mean(axis=0), 1) for number in read])
+    known = np.array([logits[tokens[number]].mean() for number in read])
+    wanted = np.array([wants[number] for number in read])
     *weights, offset = logistic_regression(
-        rows, np.array(wants), np.ones(len(rows)), _RIDGE * len(rows)
+        rows, wanted, np.ones(len(rows)), _RIDGE * len(rows), known
     )
-    logits = words @ weights + offset
+    logits += words @ weights + offset
     logits[list(checkpoint.tokenizer.empty)] = 0
     geometry = replace(checkpoint.geometry, picture_share=most, share_by_words=True)
     state = {**checkpoint.state, "share_logits": logits.astype(np.float32)}
     return build(replace(checkpoint, geometry=geometry, state=state))
-
-
-def _means(words: Floats, tokenizer: TextTokenizer, texts: Sequence[str]) -> Floats:
-    ids = (tokenizer(text, 64)[1:-1] for text in texts)
-    return np.stack([words[list(one)].mean(axis=0) for one in ids])

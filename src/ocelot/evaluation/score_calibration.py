@@ -69,24 +69,34 @@ def fit_curve(groups: Sequence[Sequence[First]]) -> Curve:
     return Curve(*np.round([score, lead, offset], 4).tolist())
 
 
-def logistic_regression(x: _Array, right: _Array, weights: _Array, ridge: float) -> _Array:
+def logistic_regression(
+    x: _Array, wanted: _Array, weights: _Array, ridge: float, known: _Array | float = 0.0
+) -> _Array:
     """Fit coefficients by Newton's method.
 
     Args:
         x: Rows, shape (n, d), with a column of ones for an offset.
-        right: What each row should give, 0 to 1, shape (n,).
+        wanted: What each row should give, 0 to 1, shape (n,).
         weights: How much each row counts, shape (n,).
-        ridge: Of the penalty on the squared coefficients.
+        ridge: Weight of the penalty on the squared coefficients, that of the offset included.
+        known: The logit that each row begins with, shape (n,).
 
     Returns:
         Shape (d,).
     """
+
+    def loss(beta: _Array) -> float:
+        z = x @ beta + known
+        return float(weights @ (np.logaddexp(0, z) - wanted * z) + ridge / 2 * (beta @ beta))
+
     beta = np.zeros(x.shape[1])
     for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-(x @ beta)))
-        slope = x.T @ (weights * (right - p)) - ridge * beta
+        p = 1 / (1 + np.exp(-(x @ beta + known)))
+        slope = x.T @ (weights * (wanted - p)) - ridge * beta
         bend = (x * (weights * p * (1 - p))[:, None]).T @ x + ridge * np.eye(len(beta))
         step = np.linalg.solve(bend, slope)
+        while np.abs(step).max() > 1e-9 and loss(beta + step) > loss(beta):
+            step /= 2  # far from the end a whole step may go past it
         beta += step
         if np.abs(step).max() < 1e-9:
             break

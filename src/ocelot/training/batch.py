@@ -170,7 +170,7 @@ def embed(
 
 
 def _share(network: Network, ids: Tensor, mask: Tensor) -> Tensor | float:
-    """The share of the picture that texts get (see `Geometry`): (n, tokens) -> (n, 1), or one."""
+    """The picture's share for texts (see `Geometry`): (n, tokens) -> (n, 1), or one for all."""
     share = network.geometry.picture_share
     if not network.geometry.share_by_words:
         return share
