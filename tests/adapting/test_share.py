@@ -10,6 +10,7 @@ from ocelot.adapting.columns import Columns
 from ocelot.adapting.questions import Asker
 from ocelot.adapting.share import fit_share, with_share_by_words
 from ocelot.adapting.understand import understand
+from ocelot.encoders.weights import locate
 from ocelot.model.checkpoint import Checkpoint, read_folder, write_folder
 from tests.adapting.made import write_metadata, write_shop
 
@@ -44,7 +45,15 @@ def test_numbers_that_words_have_are_corrected(micro: Path) -> None:
     assert share(known, texts[0]) < 0.4 < 0.6 < share(known, texts[1])
     after = read_folder(fit_share(Path("reversed"), Path("fitted"), 0.3, asker()))
     assert after.geometry.picture_share == 0.3
-    assert share(after, texts[0]) > 0.6 > 0.4 > share(after, texts[1])
+    assert share(after, texts[0]) > share(after, texts[1]) + 0.3
+
+
+def test_other_texts_of_the_bundled_encoder_take_what_they_took(micro: Path) -> None:
+    bundled = locate("ocelot-tiny").weights.parent
+    after = read_folder(fit_share(bundled, Path("fitted"), 0.5, asker()))
+    assert share(after, "same item in green") > 0.6 > 0.4 > share(after, "bags in the same colour")
+    for text in ("phone case with this image theme", "a mug with this on it", "make it burgundy"):
+        assert abs(share(after, text) - share(read_folder(bundled), text)) < 0.15
 
 
 def test_without_attributes_the_share_stays(micro: Path) -> None:

@@ -27,7 +27,9 @@ __all__ = ["ANOTHER", "THE_SAME", "fit_share", "with_share_by_words"]
 THE_SAME, ANOTHER = 0.9, 0.1
 _MOST = 0.5  # of a picture's own vector, where the encoder has none
 _COUNT = 1_500  # texts of each attribute and task
-_RIDGE = 1e-4  # weight of the penalty, for each text
+# Weight of the penalty, for each text: on numbers, and on what is added to those that words have,
+# which must stay what they are in texts of another kind.
+_RIDGE, _RIDGE_OF_CORRECTION = 1e-4, 1e-3
 _LONGEST = 64  # tokens of a text
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
@@ -83,16 +85,17 @@ def with_share_by_words(
     """
     words = checkpoint.state["embeddings.words.weight"].astype(np.float32)
     words /= np.linalg.norm(words, axis=1, keepdims=True).clip(1e-6)
-    logits = np.zeros(len(words), np.float32)
+    logits, ridge = np.zeros(len(words), np.float32), _RIDGE
     if checkpoint.geometry.share_by_words:
         logits = checkpoint.state["share_logits"].astype(np.float32)
+        ridge = _RIDGE_OF_CORRECTION
     tokens = [list(checkpoint.tokenizer(text, _LONGEST)[1:-1]) for text in texts]
     read = [number for number, one in enumerate(tokens) if one]  # some texts have only marks
     rows = np.stack([np.append(words[tokens[number]].mean(axis=0), 1) for number in read])
     known = np.array([logits[tokens[number]].mean() for number in read])
     wanted = np.array([wants[number] for number in read])
     *weights, offset = logistic_regression(
-        rows, wanted, np.ones(len(rows)), _RIDGE * len(rows), known
+        rows, wanted, np.ones(len(rows)), ridge * len(rows), known
     )
     logits += words @ weights + offset
     logits[list(checkpoint.tokenizer.empty)] = 0
