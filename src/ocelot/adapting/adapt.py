@@ -190,8 +190,7 @@ def adapt(
         if calibration := calibrated(run, rows):
             write_score_calibration(written, calibration)
         written.rename(kept)
-    remove(training / "state.pt")
-    for name in ("encoder", "shared"):
+    for name in ("state.pt", "encoder", "shared"):
         remove(training / name)
     return result
 

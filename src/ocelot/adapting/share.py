@@ -10,7 +10,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -31,8 +30,6 @@ _COUNT = 1_500  # texts of each attribute and task
 # which must stay what they are in texts of another kind.
 _RIDGE, _RIDGE_OF_CORRECTION = 1e-4, 1e-3
 _LONGEST = 64  # tokens of a text
-
-Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def fit_share(trained: Path, output: Path, share: float, asker: Asker) -> Path:
@@ -90,15 +87,15 @@ def with_share_by_words(
         logits = checkpoint.state["share_logits"].astype(np.float32)
         ridge = _RIDGE_OF_CORRECTION
     tokens = [list(checkpoint.tokenizer(text, _LONGEST)[1:-1]) for text in texts]
-    read = [number for number, one in enumerate(tokens) if one]  # some texts have only marks
-    rows = np.stack([np.append(words[tokens[number]].mean(axis=0), 1) for number in read])
-    known = np.array([logits[tokens[number]].mean() for number in read])
-    wanted = np.array([wants[number] for number in read])
+    read = [(ids, want) for ids, want in zip(tokens, wants, strict=True) if ids]  # else marks only
+    rows = np.stack([np.append(words[ids].mean(axis=0), 1) for ids, _ in read])
+    known = np.array([logits[ids].mean() for ids, _ in read])
+    wanted = np.array([want for _, want in read])
     *weights, offset = logistic_regression(
         rows, wanted, np.ones(len(rows)), ridge * len(rows), known
     )
     logits += words @ weights + offset
     logits[list(checkpoint.tokenizer.empty)] = 0
     geometry = replace(checkpoint.geometry, picture_share=most, share_by_words=True)
-    state = {**checkpoint.state, "share_logits": logits.astype(np.float32)}
+    state = {**checkpoint.state, "share_logits": logits}
     return build(replace(checkpoint, geometry=geometry, state=state))

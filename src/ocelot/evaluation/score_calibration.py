@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,9 +14,6 @@ __all__ = ["First", "first_hits", "fit_curve", "logistic_regression"]
 
 _RIDGE = 1e-3  # keeps the fit finite where a line separates right from wrong
 _STEPS = 50
-
-
-_Array = np.ndarray[Any, Any]
 
 
 class First(NamedTuple):
@@ -70,8 +67,8 @@ def fit_curve(groups: Sequence[Sequence[First]]) -> Curve:
 
 
 def logistic_regression(
-    x: _Array, wanted: _Array, weights: _Array, ridge: float, known: _Array | float = 0.0
-) -> _Array:
+    x: Floats, wanted: Floats, weights: Floats, ridge: float, known: Floats | float = 0.0
+) -> Floats:
     """Fit coefficients by Newton's method.
 
     Args:
@@ -85,7 +82,7 @@ def logistic_regression(
         Shape (d,).
     """
 
-    def loss(beta: _Array) -> float:
+    def loss(beta: Floats) -> float:
         z = x @ beta + known
         return float(weights @ (np.logaddexp(0, z) - wanted * z) + ridge / 2 * (beta @ beta))
 
