@@ -45,20 +45,27 @@ class Tutorial:
     def encode(self, picture: Path, text: str = "") -> list[float]:
         """Return the vector of one picture, alone or with a text; its length is 1."""
         pixels = self.pixels(picture)[None].to(self.device)
-        vector = self.read(pixels, text)
-        geometry = self.network.geometry
-        if text and (share := geometry.picture_share):  # as some of our own encoders have it
-            if geometry.share_by_words:
-                words = self.tokenizer.encode(text).ids[1:-1]
-                share *= float(self.network.share_logits[words].mean().sigmoid())
-            vector = F.normalize(vector + share * self.read(pixels, ""), dim=-1)
-        return vector.tolist()
+        vision, geometry = self.network.vision, self.network.geometry
+        own, part = None, geometry.instance
+        if part:  # of the vector, as some of our own encoders have it
+            patches, mean = vision.tokens_and_mean(pixels, part.block)
+            own = F.normalize(self.network.instance(mean), dim=-1)[0]
+        else:
+            patches = look(vision, pixels) if isinstance(vision, EvaVision) else vision(pixels)
+        vector = self.read(patches, text)
+        share = geometry.picture_share  # another thing that some of our own have
+        if text and geometry.share_by_words:
+            words = self.tokenizer.encode(text).ids[1:-1]
+            share *= float(self.network.share_logits[words].mean().sigmoid())
+        if own is not None:
+            vector = torch.cat([vector, own * (share if text else part.weight)])
+        elif text and share:
+            vector = vector + share * self.read(patches, "")
+        return F.normalize(vector, dim=-1).tolist()
 
-    def read(self, pixels: Tensor, text: str) -> Tensor:
-        """Return the network's vector of a picture and a text, shape (dimension,)."""
+    def read(self, patches: Tensor, text: str) -> Tensor:
+        """Return the network's vector of a picture and a text, shape (width,)."""
         ids = torch.tensor([self.tokenizer.encode(text).ids], device=self.device)
-        vision = self.network.vision
-        patches = look(vision, pixels) if isinstance(vision, EvaVision) else vision(pixels)
         rows = self.fuse(patches, ids)
         for layer in self.network.encoder.layers:
             rows = read(layer, rows)

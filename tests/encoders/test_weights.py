@@ -15,7 +15,7 @@ GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "tiny-base"
 def test_lengths_of_vectors_are_known_without_weights(tmp_path: Path) -> None:
     assert known_dimension("bge-visualized-base") == 768
     assert known_dimension("bge-visualized-m3") == 1024
-    assert known_dimension("ocelot-tiny") == 256
+    assert known_dimension("ocelot-tiny") == 320
     (tmp_path / "w.pth").write_bytes(b"")
     assert known_dimension(tmp_path / "w.pth", GOLDEN) == 64
     assert known_dimension(tmp_path / "w.pth") is None

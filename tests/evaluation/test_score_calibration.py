@@ -68,7 +68,22 @@ def test_first_hits_with_and_without_their_answers() -> None:
         assert first.right is right
     fused = np.arange(12.0)[None]
     ((fused_first,), _) = first_hits(scores, [{9}], [{0}], fused)
-    assert fused_first == (pytest.approx(0.1), pytest.approx(0.0), True)
+    assert fused_first == (pytest.approx(0.1), pytest.approx(0.0), True, 0.0)
+
+
+def test_queries_with_more_of_their_picture_have_higher_scores() -> None:
+    scores = np.linspace(1, 0, 12)[None].repeat(2, axis=0)
+    found, _ = first_hits(scores, [{0}] * 2, [set()] * 2, pictures=np.array([0.25, 0.5]))
+    assert [one.picture for one in found] == [0.25, 0.5]
+    # Right above 0.4 without much of the picture, and above 0.7 with it.
+    rng = np.random.default_rng(0)
+    firsts = [
+        First(score, 0.1, bool(score > (0.7 if picture > 0.5 else 0.4)), picture)
+        for score, picture in zip(rng.uniform(0, 1, 2000), rng.uniform(0, 1, 2000), strict=True)
+    ]
+    curve = fit_curve([firsts])
+    assert curve.picture < 0
+    assert curve.probability(0.6, 0.1, 0.1) > 0.5 > curve.probability(0.6, 0.1, 0.9)
 
 
 def test_fewer_than_nine_pictures_tell_nothing() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ocelot.errors import ConfigurationError
+from ocelot.model.geometry import InstanceConfig
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.model.visualized_bge import normalise
 from ocelot.training.batch import WILDCARD, Batch, Query, collate, embed, embed_in_parts, parts
@@ -80,6 +81,18 @@ def test_words_say_how_much_of_it_is_added(words: TextTokenizer) -> None:
     assert max(parts) - min(parts) > 0.1
     mixed = plain[both] + 0.7 * torch.tensor(parts)[:, None] * pictures[batch.references[both]]
     torch.testing.assert_close(queries[both], mixed / mixed.norm(dim=1, keepdim=True))
+
+
+def test_an_instance_part_is_not_trained(words: TextTokenizer) -> None:
+    """Readings are, without a share of anything."""
+    network = made.network(words.tokenizer.get_vocab_size(), vision=made.MOBILE).eval()
+    batch = made.batch(words)
+    with torch.inference_mode():
+        plain = embed(network, batch)
+        part = InstanceConfig(block=1, width=4, weight=0.7)
+        network.geometry = replace(network.geometry, picture_share=0.7, instance=part)
+        torch.testing.assert_close(embed(network, batch), plain)
+        torch.testing.assert_close(embed_in_parts(network, batch, 2), plain)
 
 
 def test_a_picture_without_words_is_embedded_once(words: TextTokenizer) -> None:

@@ -22,7 +22,7 @@ from tests.web.conftest import app_of, index, service_in
 EXAMPLES = 12
 IDS: list[str] = []  # of the stored items
 LINES = "/v1/bulk"  # takes lines of JSON, which a schema cannot say
-LENGTH = 256  # of a vector of the bundled encoder
+LENGTH = 320  # of a vector of the bundled encoder
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,127}")
 ANSWERED: Counter[tuple[str, int]] = Counter()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,12 @@ import typer
 
 from ocelot.assets import demo_shop
 from ocelot.cli.main import run
+from ocelot.encoders.weights import locate
+from ocelot.model.checkpoint import read_folder
+from ocelot.model.geometry import InstanceConfig
 from recipes.ocelot_tiny.__main__ import app
+from recipes.ocelot_tiny.benchmark import write_benchmark
+from recipes.ocelot_tiny.tests import made
 
 ROOT = Path(__file__).parents[3]
 DATA = ROOT / "tests" / "data"
@@ -123,3 +129,21 @@ def test_a_leg_needs_a_start(command: Command, tmp_path: Path) -> None:
     leg = Path(__file__).parents[1] / "configs" / "7-finish.toml"
     code, _, err = command("train", leg, "--output", tmp_path / "run")
     assert code == 2 and "--initial" in err
+
+
+def test_instance(command: Command, tmp_path: Path) -> None:
+    shop, *_ = made.tables(tmp_path)
+    for name in ("fashion", "abo"):
+        shutil.copytree(shop, tmp_path / name)
+    write_benchmark(tmp_path / "set", count=24, queries=8, seed=3, size=64)
+    bundled = locate("ocelot-tiny").weights.parent
+    given = ("instance", bundled, tmp_path / "set", "--tables", tmp_path, "--width", 8)
+    code, out, err = command(*given, "--output", tmp_path / "fitted")
+    assert (code, err) == (0, "") and "The encoder is in" in out
+    before, after = read_folder(bundled), read_folder(tmp_path / "fitted")
+    assert after.geometry.instance == InstanceConfig(10, 8, 0.7)
+    assert after.state["instance.weight"].shape == (8, 112)
+    same = before.state.keys() - {"instance.weight", "instance.bias"}
+    assert all((before.state[name] == after.state[name]).all() for name in same)
+    code, _, err = command(*given, "--block", 99, "--output", tmp_path / "none")
+    assert code == 2 and "instance.block was 99" in err

@@ -119,10 +119,12 @@ def adapt(
         )
     chosen = load_settings(**settings)
     with requires_extra("train", "ocelot adapt"):
+        from ocelot.adapting.designs import with_designs
         from ocelot.adapting.share import fit_share
         from ocelot.adapting.source import CatalogueSource
         from ocelot.encoders.visualized_bge import VisualizedBGE
         from ocelot.encoders.weights import load_checkpoint
+        from ocelot.model.checkpoint import read_folder
         from ocelot.training.loop import train
         from ocelot.training.report import read
     initial = load_checkpoint(encoder, text_model)
@@ -169,7 +171,8 @@ def adapt(
         device=device,
         progress=lambda line: say(str(line)),
     )
-    written = fit_share(written, training / "shared", initial.geometry.picture_share, asker)
+    trained = with_designs(read_folder(written), catalogue.part("train"))
+    written = fit_share(trained, training / "shared", initial.geometry.picture_share, asker)
     run = ask(VisualizedBGE.load(written, device=device))
     after = answered(run, questions)
     figures = compare(questions, before, after)

@@ -1,4 +1,4 @@
-"""How much of a picture's own vector its text asks for, learned from texts.
+"""How much a picture alone counts beside its text, learned from texts.
 
 "The same in blue" wants the article that the picture shows, "a bag in this colour" another one.
 Words tell the two apart, so each sub-word gets a number: see `ocelot.model.geometry.Geometry`.
@@ -15,7 +15,7 @@ import numpy as np
 
 from ocelot.adapting.questions import Asker
 from ocelot.evaluation.score_calibration import logistic_regression
-from ocelot.model.checkpoint import Checkpoint, read_folder, write_folder
+from ocelot.model.checkpoint import Checkpoint, write_folder
 from ocelot.model.knowledge import write_words
 from ocelot.model.visualized_bge import Network, build
 
@@ -24,7 +24,8 @@ __all__ = ["ANOTHER", "THE_SAME", "fit_share", "with_share_by_words"]
 # How much of the share texts want that change the article, and that ask for another one: not 1 and
 # 0, between which a text of both would be torn.
 THE_SAME, ANOTHER = 0.9, 0.1
-_MOST = 0.5  # of a picture's own vector, where the encoder has none
+# Where the encoder has no share: of a picture's own vector, and of its instance part.
+_MOST, _MOST_OF_INSTANCE = 0.5, 1.0
 _COUNT = 1_500  # texts of each attribute and task
 # Weight of the penalty, for each text: on numbers, and on what is added to those that words have,
 # which must stay what they are in texts of another kind.
@@ -32,17 +33,17 @@ _RIDGE, _RIDGE_OF_CORRECTION = 1e-4, 1e-3
 _LONGEST = 64  # tokens of a text
 
 
-def fit_share(trained: Path, output: Path, share: float, asker: Asker) -> Path:
-    """Copy an encoder that was trained without a share, with one that its texts choose.
+def fit_share(checkpoint: Checkpoint, output: Path, share: float, asker: Asker) -> Path:
+    """Write an encoder that was trained without a share, with one that its texts choose.
 
     Args:
-        trained: Its folder, which stays as it is.
+        output: A new folder for it.
         share: The encoder's before training. Without attributes it gets this one back.
     """
-    checkpoint = read_folder(trained)
     texts, wants = _wordings(asker)
     if texts:
-        network = with_share_by_words(checkpoint, texts, wants, share or _MOST)
+        most = _MOST_OF_INSTANCE if checkpoint.geometry.instance else share or _MOST
+        network = with_share_by_words(checkpoint, texts, wants, most)
     else:
         geometry = replace(checkpoint.geometry, picture_share=share)
         network = build(replace(checkpoint, geometry=geometry))

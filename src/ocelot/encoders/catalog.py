@@ -46,7 +46,7 @@ _JOINT = "image, text, both in one network"
 _SUM = "image, text, both as a sum"
 
 CATALOG: Mapping[str, Entry] = {
-    BUNDLED: Entry(256, 17, "Apache-2.0", _JOINT),
+    BUNDLED: Entry(320, 17, "Apache-2.0", _JOINT),
     "bge-visualized-base": Entry(
         768, 393, "MIT", _JOINT, "CIRR R@5 22.5", _VISTA, "BAAI/bge-visualized", "bge",
     ),
@@ -76,7 +76,9 @@ def known_dimension(name_or_path: str | Path, text_model: str | Path | None = No
         found = locate(name_or_path, text_model, fetch=False)
         config = json.loads((found.text / "config.json").read_text(encoding="utf-8"))
         in_own_format = found.weights.suffix == ".safetensors"
-        return int(config["text"]["width"] if in_own_format else config["hidden_size"])
+        if not in_own_format:
+            return int(config["hidden_size"])
+        return int(config["text"]["width"]) + int(config.get("instance", {}).get("width", 0))
     return None
 
 

@@ -54,16 +54,22 @@ class VistaEncoder(Encoder):
 
         Inputs with and without an image run apart, and those of similar length together.
         """
-        share = self.geometry.picture_share
-        if not share:
+        share, instance = self.geometry.picture_share, self.geometry.instance
+        if not share and not instance:
             return self._embed(batch)
         empty = self.tokenizer(None, self.geometry.longest_caption)
         composed = [
             n for n, (pixels, ids) in enumerate(batch) if pixels is not None and ids != empty
         ]
+        shares = share * np.array([self._part_of_share(batch[n].ids) for n in composed])
+        if instance:
+            vectors = self._embed(batch)
+            weights = np.full(len(batch), instance.weight, np.float32)
+            weights[composed] = shares
+            vectors[:, self.geometry.text.width :] *= weights[:, None]
+            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         alone = [Prepared(batch[n].pixels, empty) for n in composed]
         vectors = self._embed([*batch, *alone])
-        shares = share * np.array([self._part_of_share(batch[n].ids) for n in composed])
         mixed = vectors[composed] + shares[:, None] * vectors[len(batch) :]
         vectors[composed] = mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
         return vectors[: len(batch)]
@@ -76,7 +82,7 @@ class VistaEncoder(Encoder):
         return float(1 / (1 + np.exp(-mean)))
 
     def _embed(self, batch: Sequence[Prepared]) -> Matrix:
-        """The network's own embeddings of a batch, images without their share."""
+        """The network's own embeddings of a batch, without shares and weights."""
         runs: list[list[int]] = []  # places in the batch of those that run together
         for with_image in (True, False):
             kind = [n for n, one in enumerate(batch) if (one.pixels is not None) == with_image]

@@ -34,7 +34,7 @@ class VisualizedBGE(VistaEncoder):
 
     >>> encoder = VisualizedBGE.load("ocelot-tiny")
     >>> encoder.encode([(None, "a blue kettle")]).shape
-    (1, 256)
+    (1, 320)
     """
 
     def __init__(

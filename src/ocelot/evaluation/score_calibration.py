@@ -17,15 +17,20 @@ _STEPS = 50
 
 
 class First(NamedTuple):
-    """The first hit of a query: its score, its lead over the ninth, and whether it is right."""
+    """The first hit of a query: what `Curve.probability` takes of it, and whether it is right."""
 
     score: float
     lead: float
     right: bool
+    picture: float = 0.0
 
 
 def first_hits(
-    scores: Floats, targets: Columns, left_out: Columns, fused: Floats | None = None
+    scores: Floats,
+    targets: Columns,
+    left_out: Columns,
+    fused: Floats | None = None,
+    pictures: Floats | None = None,
 ) -> tuple[list[First], list[First]]:
     """Return the first hits of queries, and of the same queries without their answers.
 
@@ -35,6 +40,7 @@ def first_hits(
     Args:
         scores, targets, left_out: See `ocelot.evaluation.metrics.summary`.
         fused: Other scores, by which the first of the first nine hits is chosen.
+        pictures: Of queries of both, the similarity to their picture alone, shape (n,).
     """
     found: tuple[list[First], list[First]] = ([], [])
     for number, (row, wanted, out) in enumerate(zip(scores, targets, left_out, strict=True)):
@@ -46,7 +52,8 @@ def first_hits(
                 continue
             first = shown[0] if fused is None else shown[fused[number, shown].argmax()]
             lead = ranked[first] - ranked[shown[-1]]
-            hits.append(First(float(ranked[first]), float(lead), int(first) in right))
+            picture = 0.0 if pictures is None else float(pictures[number])
+            hits.append(First(float(ranked[first]), float(lead), int(first) in right, picture))
     return found
 
 
@@ -56,14 +63,15 @@ def fit_curve(groups: Sequence[Sequence[First]]) -> Curve:
     right = np.array([first.right for first in firsts], dtype=float)
     weights = np.concatenate([np.full(len(group), 1 / len(group)) for group in groups])
     weights *= len(weights) / weights.sum()
-    given = np.array([(first.score, first.lead) for first in firsts])
+    given = np.array([(first.score, first.lead, first.picture) for first in firsts])
     middle, scale = given.mean(axis=0), given.std(axis=0)
     scale[scale == 0] = 1
     x = np.column_stack([(given - middle) / scale, np.ones(len(given))])
     beta = logistic_regression(x, right, weights, _RIDGE)
-    score, lead = beta[:2] / scale
-    offset = beta[2] - score * middle[0] - lead * middle[1]
-    return Curve(*np.round([score, lead, offset], 4).tolist())
+    slopes = beta[:-1] / scale
+    score, lead, picture = slopes
+    offset = beta[-1] - slopes @ middle
+    return Curve(*np.round([score, lead, offset, picture], 4).tolist())
 
 
 def logistic_regression(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LEAST", "Finding", "Verification", "compared", "cosine", "verify"]
 
-LEAST = 0.95  # cosine similarity: above it is another precision, in int8 at least 0.96
+LEAST = 0.9  # cosine similarity: above it is another precision, in int8 at least 0.92
 _REPORT_EVERY = 500  # files between two calls of `progress`
 
 Kind = Literal["gone", "away", "unreadable", "changed", "damaged", "unindexed", "vector"]

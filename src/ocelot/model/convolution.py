@@ -59,3 +59,8 @@ class ConvolutionVision(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Shape: pixels (batch, 3, size, size), normalised -> (batch, tokens, width)."""
         return self.blocks(self.stem(pixels)).flatten(2).transpose(1, 2)
+
+    def tokens_and_mean(self, pixels: Tensor, block: int) -> tuple[Tensor, Tensor]:
+        """Return the tokens, and the mean of a block's channels, shape (batch, channels)."""
+        seen = self.blocks[: block + 1](self.stem(pixels))
+        return self.blocks[block + 1 :](seen).flatten(2).transpose(1, 2), seen.mean(dim=(2, 3))

@@ -10,7 +10,8 @@ from typing import Any
 from ocelot.errors import CheckpointError
 
 __all__ = [
-    "ConvolutionConfig", "EvaConfig", "Geometry", "MobileConfig", "TextConfig", "VisionConfig",
+    "ConvolutionConfig", "EvaConfig", "Geometry", "InstanceConfig", "MobileConfig", "TextConfig",
+    "VisionConfig", "channels",
 ]  # fmt: skip
 
 _FROM_0 = ("eps", "first_position", "pad_id")  # other sizes are at least 1
@@ -90,6 +91,18 @@ class MobileConfig:
 
 
 VisionConfig = EvaConfig | ConvolutionConfig | MobileConfig
+
+
+def channels(vision: VisionConfig) -> list[int]:
+    """Channels of each block that an instance part can be made from; none for EVA02."""
+    if isinstance(vision, MobileConfig):
+        return [width for width, *_ in vision.blocks]
+    if isinstance(vision, ConvolutionConfig):
+        stages = zip(vision.widths, vision.depths, strict=True)
+        return [width for width, depth in stages for _ in range(depth)]
+    return []
+
+
 _TOWERS: Mapping[str, type[VisionConfig]] = {
     "eva02": EvaConfig, "convolution": ConvolutionConfig, "inverted-residual": MobileConfig,
 }  # fmt: skip
@@ -112,26 +125,48 @@ class TextConfig:
 
 
 @dataclass(frozen=True)
+class InstanceConfig:
+    """The part of a picture's vector that tells one design from another, whatever its colour.
+
+    A linear map of the mean of a block's channels over the picture, scaled to length 1. It is
+    fitted, not trained: see `ocelot.model.instance`.
+    """
+
+    block: int  # of the vision tower, from 0
+    width: int  # of the part
+    weight: float  # its length in a picture's vector, beside the network's reading of length 1
+
+
+@dataclass(frozen=True)
 class Geometry:
     """Everything needed to build the network.
 
     Attributes:
         picture_share: An image with a text is embedded as the network's reading of both, plus
-            this share of the image's own embedding, scaled to length 1. 0 is VISTA's design.
+            this share of the image's own embedding, scaled to length 1. With an instance part, it
+            is the length of this part instead. 0 is VISTA's design.
         share_by_words: The text says how much of that share is added: the weights have
             `share_logits`, a number for each sub-word (0 for [CLS] and [SEP]), and the share is
             multiplied by the logistic function of their mean over the text.
+        instance: None, or vectors have an instance part after the network's reading; zeros for a
+            text.
     """
 
     vision: VisionConfig
     text: TextConfig
     picture_share: float = 0.0
     share_by_words: bool = False
+    instance: InstanceConfig | None = None
 
     @property
     def dimension(self) -> int:
         """Width of the embedding."""
-        return self.text.width
+        return self.text.width + (self.instance.width if self.instance else 0)
+
+    @property
+    def instance_channels(self) -> int:
+        """Channels that the instance part is made from; 0 without one."""
+        return channels(self.vision)[self.instance.block] if self.instance else 0
 
     @property
     def longest_text(self) -> int:
@@ -147,8 +182,12 @@ class Geometry:
         """Return plain values, as in a checkpoint's `config.json`."""
         kind = next(name for name, tower in _TOWERS.items() if type(self.vision) is tower)
         towers = {"vision": {"kind": kind} | asdict(self.vision), "text": asdict(self.text)}
-        share = {"picture_share": self.picture_share, "share_by_words": self.share_by_words}
-        return towers | {name: value for name, value in share.items() if value}
+        extras = {
+            "picture_share": self.picture_share,
+            "share_by_words": self.share_by_words,
+            "instance": self.instance and asdict(self.instance),
+        }
+        return towers | {name: value for name, value in extras.items() if value}
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Geometry:
@@ -160,7 +199,10 @@ class Geometry:
             if kind in _TOWERS:
                 lists = {name: tuple(v) for name, v in vision.items() if isinstance(v, list)}
                 by_words = bool(config.get("share_by_words"))
-                return cls(_TOWERS[kind](**vision | lists), text, share, by_words)._checked()
+                instance = config.get("instance")
+                instance = None if instance is None else InstanceConfig(**instance)
+                tower = _TOWERS[kind](**vision | lists)
+                return cls(tower, text, share, by_words, instance)._checked()
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise CheckpointError(f"The config does not describe a network: {error}.") from None
         raise CheckpointError(
@@ -176,7 +218,20 @@ class Geometry:
                     raise ValueError(f"{name} was {value!r}")
         if not 0 <= self.picture_share < math.inf:
             raise ValueError(f"picture_share was {self.picture_share}")
+        self.check_instance()
         longest = min(self.longest_text, self.longest_caption)
         if self.vision.tokens < 1 or longest < 2 or self.text.width % self.text.heads:
             raise ValueError("its sizes do not fit together")
         return self
+
+    def check_instance(self) -> None:
+        """Raise `ValueError` if the tower cannot have such an instance part."""
+        if (instance := self.instance) is None:
+            return
+        block, width, known = instance.block, instance.width, channels(self.vision)
+        if type(block) is not int or not 0 <= block < len(known):
+            raise ValueError(f"instance.block was {block!r}")
+        if type(width) is not int or not 1 <= width <= known[block]:
+            raise ValueError(f"instance.width was {width!r}")
+        if not (type(instance.weight) in (int, float) and 0 < instance.weight < math.inf):
+            raise ValueError(f"instance.weight was {instance.weight!r}")

@@ -68,5 +68,12 @@ class MobileVision(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Shape: pixels (batch, 3, size, size), normalised -> (batch, tokens, width)."""
-        x = self.blocks(F.relu6(self.stem(pixels)))
+        return self._tokens(self.blocks(F.relu6(self.stem(pixels))))
+
+    def tokens_and_mean(self, pixels: Tensor, block: int) -> tuple[Tensor, Tensor]:
+        """Return the tokens, and the mean of a block's channels, shape (batch, channels)."""
+        seen = self.blocks[: block + 1](F.relu6(self.stem(pixels)))
+        return self._tokens(self.blocks[block + 1 :](seen)), seen.mean(dim=(2, 3))
+
+    def _tokens(self, x: Tensor) -> Tensor:
         return F.relu6(self.head(x)).flatten(2).transpose(1, 2)

@@ -7,7 +7,8 @@ Source: VISTA, arXiv 2406.04292. The sequence of an image with a text is::
 
 and the first row of the output, scaled to length 1, is the embedding. An image alone is encoded
 with the empty text. A text alone takes the plain path of the text encoder. Where the geometry has
-a `picture_share`, that is added afterwards, by whoever runs the network.
+a `picture_share`, that is added afterwards, by whoever runs the network; so is the weight of an
+instance part.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ class Network(nn.Module):
         self.projection = nn.Linear(vision.width, geometry.text.width)
         self.embeddings = TextEmbeddings(geometry.text)
         self.encoder = TextEncoder(geometry.text)
+        if geometry.instance:
+            self.instance = nn.Linear(geometry.instance_channels, geometry.instance.width)
+            self.instance.requires_grad_(False)
         if geometry.share_by_words:
             self.register_buffer("share_logits", torch.zeros(geometry.text.vocabulary))
 
@@ -60,14 +64,22 @@ class Network(nn.Module):
             mask: True at tokens, False at padding, shape (batch, tokens); None without padding.
 
         Returns:
-            Unit vectors, shape (batch, dimension).
+            Unit vectors, shape (batch, width of the text tower). With an instance part, that
+            follows, a unit vector again, or zeros for texts: (batch, dimension).
         """
-        return self.read(None if pixels is None else self.vision(pixels), ids, mask)
+        instance = self.geometry.instance
+        if instance is None:
+            return self.read(None if pixels is None else self.vision(pixels), ids, mask)
+        if pixels is None:
+            return F.pad(self.read(None, ids, mask), (0, instance.width))
+        patches, mean = self.vision.tokens_and_mean(pixels, instance.block)  # type: ignore[operator]
+        reading = self.read(patches, ids, mask)
+        return torch.cat([reading, F.normalize(self.instance(mean), dim=-1)], dim=1)
 
     def read(self, patches: Tensor | None, ids: Tensor, mask: Tensor | None) -> Tensor:
-        """Do the same from the vision tower's tokens, as training reads one image several times.
+        """Read the vision tower's tokens with texts, as training reads one image several times.
 
-        Shape: patches (batch, n, width of the vision tower) -> (batch, dimension).
+        Shape: patches (batch, n, width of the vision tower) -> (batch, width of the text tower).
         """
         if patches is None:
             sequence = self.embeddings(ids, self._positions(ids, self.geometry.text.first_position))

@@ -84,7 +84,7 @@ class FusionReranker:
             parts = (kind, *([] if query.is_plain else ["wishes"]), "score")
             return self._ranking(query, order, match, *parts, score=float(found[0]))
         try:
-            whole, text, image = self._scores(query, hits)
+            (whole, text, image), picture = self._scores(query, hits)
         except OcelotError as error:
             kept = self._ranking(query, order, None, kind, "score", score=float(found[0]))
             return replace(kept, status="fallback", detail=str(error))
@@ -93,7 +93,7 @@ class FusionReranker:
             fused = whole + calibration.text * _filled(text) + calibration.image * _filled(image)
         order = tuple(int(i) for i in np.argsort(-np.round(fused, 6), kind="stable"))
         first = order[0]
-        match = None if len(query.images) > 1 else self._fits(kind, whole, first)
+        match = None if len(query.images) > 1 else self._fits(kind, whole, first, picture)
         score = float(whole[first])
         if np.isnan(text[first]):
             return self._ranking(query, order, match, "closest", "score", score=score)
@@ -120,18 +120,21 @@ class FusionReranker:
         reason = f"{reason}.".format_map(values | places | {"picture": picture})
         return Ranking(order, reason, self.name, match=match, sentence=Sentence(parts, values))
 
-    def _fits(self, parts: str, scores: Scores, first: int = 0) -> bool | None:
+    def _fits(
+        self, parts: str, scores: Scores, first: int = 0, picture: float = 0.0
+    ) -> bool | None:
         """Whether the first hit is good enough to be a match; None if that is not known."""
         calibration = self._encoder.score_calibration
         if calibration is None or len(scores) < LEAD_OVER:
             return None
         lead = scores[first] - scores[LEAD_OVER - 1]
-        return calibration.fits(parts, float(scores[first]), float(lead))
+        return calibration.fits(parts, float(scores[first]), float(lead), picture)
 
-    def _scores(self, query: Query, hits: Sequence[Hit]) -> Scores:
+    def _scores(self, query: Query, hits: Sequence[Hit]) -> tuple[Scores, float]:
         """Cosines to the whole query, its text and its pictures, shape (3, hits).
 
-        NaN to the text and the pictures where a hit's picture cannot be read.
+        NaN to the text and the pictures where a hit's picture cannot be read. Also the cosine of
+        the whole query to its pictures.
         """
         alone = [Input(image, is_query=True) for image in query.images]
         text = Input(text=query.text, is_query=True)
@@ -144,7 +147,7 @@ class FusionReranker:
         cosines: Scores = np.round(rows @ parts.astype(np.float64).T, 6).T
         unknown = np.isnan(cosines[0])
         cosines[0, unknown] = np.array([hit.score for hit in hits])[unknown]
-        return cosines
+        return cosines, float(parts[0] @ parts[2])
 
     def _vector(self, hit: Hit) -> Scores:
         if hit.vector is not None:

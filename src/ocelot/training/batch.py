@@ -158,7 +158,8 @@ def embed(
         longest = int(mask[rows].sum(dim=1).max())
         shown = patches[numbers] if with_image else None
         read = network.read(shown, ids[rows, :longest], mask[rows, :longest])
-        if with_image and network.geometry.picture_share:
+        # With an instance part, the share is of that one, which is not trained.
+        if with_image and network.geometry.picture_share and not network.geometry.instance:
             share = _share(network, ids[rows], mask[rows])
             read = F.normalize(read + share * candidates[numbers], dim=-1)
         queries = queries.index_put((rows,), read.to(queries.dtype))
@@ -194,7 +195,7 @@ def _alike(has_image: Tensor, has_text: Tensor, mask: Tensor) -> Iterator[tuple[
 @torch.no_grad()
 def embed_in_parts(network: Network, batch: Batch, size: int) -> tuple[Tensor, Tensor]:
     """Embed a batch, `size` pictures at once, without gradients; see `embed`."""
-    dimension = network.geometry.dimension
+    dimension = network.geometry.text.width
     queries = batch.pixels.new_empty(len(batch.ids), dimension)
     candidates = batch.pixels.new_empty(len(batch.pixels), dimension)
     for pictures, chosen in parts(batch, size):

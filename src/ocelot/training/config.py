@@ -93,7 +93,7 @@ class DataConfig(Section):
             (convolutional towers only); the added ones change nothing at first.
         frozen_stages: Stages of the vision tower, from the first, that stay as they are (towers of
             inverted residuals only).
-        picture_share: How much of an image's own embedding is added where a text comes with it,
+        picture_share: How much an image alone counts where a text comes with it,
             see `ocelot.model.geometry.Geometry`; None keeps that of the initial checkpoint.
         vocabulary: Largest number of sub-words of a tokenizer that is built from the texts;
             0 keeps the tokenizer of the initial checkpoint.

@@ -66,7 +66,7 @@ class OpenVINOEncoder(VistaEncoder):
 
     >>> encoder = OpenVINOEncoder.load("ocelot-tiny")
     >>> encoder.encode([(None, "a blue kettle")]).shape
-    (1, 256)
+    (1, 320)
     """
 
     def __init__(
@@ -152,8 +152,13 @@ class OpenVINOEncoder(VistaEncoder):
         vision, reader = self._requests.get()
         try:
             with mapped_errors(failure, mend):
-                tokens = vision.infer([np.stack(images)])[0] if images else None
-                return reader.infer(reader_inputs(self.geometry, tokens, texts))[0].copy()
+                tokens, *parts = vision.infer([np.stack(images)]).values() if images else [None]
+                reading = reader.infer(reader_inputs(self.geometry, tokens, texts))[0]
+                rows = np.zeros((len(batch), self.dimension), np.float32)
+                rows[:, : reading.shape[1]] = reading
+                if parts:
+                    rows[:, reading.shape[1] :] = parts[0]
+                return rows
         finally:
             self._requests.put([vision, reader])
 

@@ -4,9 +4,9 @@ There are two. `vision` turns pixels into one token per patch, ready for the tex
 turns these and the words into the vector. A text alone goes through `reader` with no image
 tokens, so that no weight is stored twice::
 
-    vision  pixels (batch, 3, size, size) uint8        -> tokens (batch, n, width)
+    vision  pixels (batch, 3, size, size) uint8        -> tokens (batch, n, width), instance part
     reader  tokens, ids (batch, words), positions (words,), mask (batch, n + words)
-                                                       -> vectors (batch, dimension)
+                                                       -> readings (batch, width)
 
 A model is calibrated for int8 only once. If the cache cannot be written, only the next start is
 slower::
@@ -42,7 +42,7 @@ __all__ = [
     "reader_inputs", "write_graphs",
 ]  # fmt: skip
 
-_FORMAT = 2  # raise it when the graphs change or take other inputs
+_FORMAT = 3  # raise it when the graphs change or take other inputs
 _PARTS = ("vision", "reader")
 
 
@@ -66,7 +66,7 @@ def reader_inputs(geometry: Geometry, tokens: Any, texts: Sequence[Sequence[int]
     ids, mask = pad(texts, geometry.text.pad_id)
     places = np.arange(ids.shape[1])
     if tokens is None:
-        tokens = np.empty((len(texts), 0, geometry.dimension), dtype=np.float32)
+        tokens = np.empty((len(texts), 0, geometry.text.width), dtype=np.float32)
         return [tokens, ids, places + geometry.text.first_position, mask]
     n = tokens.shape[1]
     positions = np.where(places == 0, 0, places + n)

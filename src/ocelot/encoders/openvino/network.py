@@ -18,13 +18,15 @@ from ocelot.model.checkpoint import Array, Checkpoint
 from ocelot.model.geometry import (
     ConvolutionConfig,
     EvaConfig,
+    Geometry,
     MobileConfig,
     TextConfig,
-    VisionConfig,
 )
 from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD
 
-__all__ = ["build_graphs"]
+__all__ = ["IN_FLOAT", "build_graphs"]
+
+IN_FLOAT = "instance"  # name of a node that stays in float in int8 graphs
 
 _VISION_EPS = 1e-6  # of the layer norms of EVA02
 _BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
@@ -47,7 +49,7 @@ def build_graphs(checkpoint: Checkpoint) -> Graphs:
         builder.weights.unread.discard("share_logits")  # `VistaEncoder` reads them
     with mapped_errors(f"The weights of {checkpoint.name} do not fit its geometry", "get it anew"):
         try:
-            vision = builder.vision(geometry.vision, geometry.text.eps)
+            vision = builder.vision(geometry)
             graphs = Graphs(vision, builder.reader(geometry.text))
         except KeyError as error:
             raise CheckpointError(
@@ -86,21 +88,30 @@ class _Builder:
 
     # The two graphs
 
-    def vision(self, config: VisionConfig, eps: float) -> Any:
-        size = config.image_size
+    def vision(self, geometry: Geometry) -> Any:
+        config, size = geometry.vision, geometry.vision.image_size
         pixels = self.ops.parameter([-1, 3, size, size], np.uint8, name="pixels")
         mean, std = (255 * np.array(one)[:, None, None] for one in (CLIP_MEAN, CLIP_STD))
         x = self.ops.convert(pixels, np.float32) - self.constant(mean)
         x = x / self.constant(std)
         if isinstance(config, ConvolutionConfig):
-            x = self.convolutions(x, config)
+            x, blocks = self.convolutions(x, config)
         elif isinstance(config, MobileConfig):
-            x = self.inverted_residuals(x, config)
+            x, blocks = self.inverted_residuals(x, config)
         else:
             x = self.eva(x, config)
         positions = self.weights["embeddings.positions.weight"][1 : 1 + config.tokens]
         x = self.linear(x, "projection") + self.constant(positions)
-        return self.model([self.norm(x, "embeddings.norm", eps)], [pixels], "vision")
+        outputs = [self.norm(x, "embeddings.norm", geometry.text.eps)]
+        if geometry.instance:
+            width = geometry.instance.width
+            weight = self.shaped("instance.weight", (width, geometry.instance_channels))
+            mean = self.ops.reduce_mean(blocks[geometry.instance.block], [2, 3])
+            product = self.ops.matmul(mean, self.constant(weight), False, True)
+            product.set_friendly_name(IN_FLOAT)
+            part = product + self.constant(self.shaped("instance.bias", (width,)))
+            outputs.append(self.ops.normalize_l2(part, [-1], 1e-24, "add"))
+        return self.model(outputs, [pixels], "vision")
 
     def reader(self, config: TextConfig) -> Any:
         tokens = self.ops.parameter([-1, -1, config.width], np.float32, name="tokens")
@@ -108,10 +119,10 @@ class _Builder:
         positions = self.ops.parameter([-1], np.int64, name="positions")
         mask = self.ops.parameter([-1, -1], np.bool_, name="mask")
         # A row that a table lacks would be read as zeros.
-        table = self.table("words", config.vocabulary, config.width)
-        words = self.ops.gather(table, ids, 0)
-        table = self.table("positions", config.positions, config.width)
-        words += self.ops.gather(table, positions, 0)
+        table = self.shaped("embeddings.words.weight", (config.vocabulary, config.width))
+        words = self.ops.gather(self.constant(table), ids, 0)
+        table = self.shaped("embeddings.positions.weight", (config.positions, config.width))
+        words += self.ops.gather(self.constant(table), positions, 0)
         words += self.constant(self.weights["embeddings.types.weight"][0])
         words = self.norm(words, "embeddings.norm", config.eps)
         x = self.ops.concat([self.rows(words, 0, 1), tokens, self.rows(words, 1, _END)], 1)
@@ -124,7 +135,9 @@ class _Builder:
 
     # The towers
 
-    def convolutions(self, x: Node, config: ConvolutionConfig) -> Node:
+    def convolutions(self, x: Node, config: ConvolutionConfig) -> tuple[Node, list[Node]]:
+        """Return the tokens, and what each block returns."""
+        blocks = []
         x = self.ops.relu(self.convolve(x, "vision.stem.0", "vision.stem.1", stride=2))
         strides = [1 if place else 2 for depth in config.depths for place in range(depth)]
         for number, stride in enumerate(strides):
@@ -134,9 +147,12 @@ class _Builder:
             if name + "skip.0.weight" in self.weights:
                 x = self.convolve(x, name + "skip.0", name + "skip.1", stride=stride)
             x = self.ops.relu(inner + x)
-        return self.flat(x)
+            blocks.append(x)
+        return self.flat(x), blocks
 
-    def inverted_residuals(self, x: Node, config: MobileConfig) -> Node:
+    def inverted_residuals(self, x: Node, config: MobileConfig) -> tuple[Node, list[Node]]:
+        """Return the tokens, and what each block returns."""
+        blocks = []
         x = self.clipped(self.biased(x, "vision.stem", stride=2))
         before = config.stem
         for number, (width, _, stride, _) in enumerate(config.blocks):
@@ -147,7 +163,8 @@ class _Builder:
             inner = self.biased(inner, name + "project")
             x = x + inner if stride == 1 and before == width else inner
             before = width
-        return self.flat(self.clipped(self.biased(x, "vision.head")))
+            blocks.append(x)
+        return self.flat(self.clipped(self.biased(x, "vision.head"))), blocks
 
     def eva(self, x: Node, config: EvaConfig) -> Node:
         stride = [config.patch_size] * 2
@@ -217,11 +234,11 @@ class _Builder:
     def weight(self, name: str) -> Node:
         return self.constant(self.weights[name])
 
-    def table(self, name: str, rows: int, width: int) -> Node:
-        value = self.weights[f"embeddings.{name}.weight"]
-        if value.shape != (rows, width):
-            raise ValueError(f"{name} has shape {value.shape}, not {(rows, width)}")
-        return self.constant(value)
+    def shaped(self, name: str, shape: tuple[int, ...]) -> Array:
+        value = self.weights[name]
+        if value.shape != shape:
+            raise ValueError(f"{name} has shape {value.shape}, not {shape}")
+        return value
 
     def product(self, x: Node, weight: Array, bias: Array) -> Node:
         return self.ops.matmul(x, self.constant(weight), False, True) + self.constant(bias)

@@ -1,0 +1,54 @@
+"""The instance part of an adapted encoder, on a drawn shop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ocelot.adapting.designs import with_designs
+from ocelot.adapting.understand import understand
+from ocelot.encoders import VisualizedBGE
+from ocelot.model.checkpoint import Checkpoint, read_folder
+from tests.adapting.made import useless, write_metadata, write_shop
+from tests.training import made
+
+
+def test_a_model_is_found_in_another_colour(micro: Path) -> None:
+    catalogue = understand(Path("shop"))
+    before = read_folder(micro)
+    after = with_designs(before, catalogue.part("train"))
+    part = after.geometry.instance
+    assert part is not None and after.geometry.dimension == 32 + part.width
+    assert all((after.state[name] == value).all() for name, value in before.state.items())
+    rows = [row for name in ("watch", "measure") for row in catalogue.part(name)]
+
+    def found(checkpoint: Checkpoint, first: int) -> int:
+        vectors = VisualizedBGE(checkpoint, device="cpu").encode((row.path, None) for row in rows)
+        vectors = vectors[:, first:] / np.linalg.norm(vectors[:, first:], axis=1, keepdims=True)
+        nearest = (vectors @ vectors.T - 9 * np.eye(len(rows))).argmax(axis=1)
+        return sum(rows[n].design == row.design for n, row in zip(nearest, rows, strict=True))
+
+    assert found(after, 32) >= 2 * found(before, 0)
+
+
+def test_without_designs_views_alone_are_fitted_on(micro: Path) -> None:
+    lines = write_shop(Path("plain"))
+    write_metadata(Path("plain"), useless(lines))
+    after = with_designs(read_folder(micro), understand(Path("plain")).part("train"))
+    assert np.isfinite(after.state["instance.weight"]).all()
+
+
+def test_a_tower_of_patches_gets_none() -> None:
+    words = made.tokenizer()
+    network = made.network(words.tokenizer.get_vocab_size())
+    state = {name: value.numpy() for name, value in network.state_dict().items()}
+    initial = Checkpoint("patches", "0", network.geometry, state, words)
+    assert with_designs(initial, ()) is initial
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
