@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint
-from ocelot.model.geometry import MobileConfig
+from ocelot.model.geometry import Geometry, MobileConfig
 from ocelot.model.mobile import MobileVision
 from ocelot.model.preprocess import CLIP_MEAN, CLIP_STD, to_pixels
 from ocelot.model.visualized_bge import Network, build, normalise
@@ -125,14 +125,14 @@ def grafted(
     penalty = _PENALTY * squares.diagonal()[:-1].mean()
     squares.diagonal()[:-1].add_(penalty)
     solution = torch.linalg.solve(squares, products).float()
-    # An instance part is of the former tower.
+    # An instance part is of the former tower, and so is its share.
     state = {name: value for name, value in initial.state.items() if not _of_tower(name)}
     state |= {f"vision.{name}": value.numpy() for name, value in tower.state_dict().items()}
     state |= {
         "projection.weight": np.ascontiguousarray(solution[:-1].T.numpy()),
         "projection.bias": solution[-1].numpy(),
     }
-    geometry = replace(initial.geometry, vision=LITE0, instance=None)
+    geometry = Geometry(LITE0, initial.geometry.text)
     return build(replace(initial, geometry=geometry, state=state))
 
 
@@ -153,4 +153,4 @@ def read_files(files: Sequence[Path], size: int) -> Iterator[Tensor]:
 
 
 def _of_tower(name: str) -> bool:
-    return name.startswith(("vision.", "projection.", "instance."))
+    return name.startswith(("vision.", "projection.", "instance.", "share_logits"))

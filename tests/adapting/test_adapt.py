@@ -37,6 +37,7 @@ def test_a_shop_gets_a_better_encoder_by_the_example_of_the_docs(
     assert gain.after > 0.15 > gain.before and gain.gain_interval[0] > 0
     encoder = VisualizedBGE.load(found.encoder, device="cpu")
     assert encoder.name == "micro-shop" and {"red", "lamps"} <= encoder.words
+    assert encoder.geometry.instance and encoder.geometry.share_by_words
     assert Path("shop.db").exists()  # a collection of the adapted encoder
     report = json.loads(Path("shop-encoder/report.json").read_text())
     assert report["reason"] == found.reason

@@ -37,7 +37,9 @@ def run(*, high: bool) -> Any:
         if reference:
             alone[number] = ranked
     kinds: Mapping[str, Mapping[int, Ranked]] = {"composed": composed, "image_only": alone}
-    return SimpleNamespace(benchmark=SimpleNamespace(queries=queries), kinds=kinds, final=composed)
+    asked = SimpleNamespace(queries=queries)
+    pictures = {number: 0.3 + number / 100 for number in alone}
+    return SimpleNamespace(benchmark=asked, kinds=kinds, final=composed, pictures=pictures)
 
 
 def test_a_high_score_is_called_a_match_and_a_low_one_is_not() -> None:

@@ -172,7 +172,7 @@ def adapt(
         progress=lambda line: say(str(line)),
     )
     trained = with_designs(read_folder(written), catalogue.part("train"))
-    written = fit_share(trained, training / "shared", initial.geometry.picture_share, asker)
+    written = fit_share(trained, training / "shared", initial.geometry, asker)
     run = ask(VisualizedBGE.load(written, device=device))
     after = answered(run, questions)
     figures = compare(questions, before, after)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, count
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ocelot.adapting.understand import Row
+from ocelot.errors import InputError
 from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.instance import Grouped, default_part, with_instance
 from ocelot.training.augment import Random, crop, relight
@@ -27,26 +30,32 @@ def with_designs(trained: Checkpoint, rows: Sequence[Row]) -> Checkpoint:
 
     It should tell designs apart whatever their attributes, and know a picture again in another
     crop and light. An encoder with a vision tower of patches stays as it is.
+
+    Raises:
+        InputError: No picture can be read.
     """
     part = trained.geometry.instance or default_part(trained.geometry.vision)
     if part is None:
         return trained
-    rows = sorted(rows, key=lambda row: not row.varies)[:_MOST]
-    reader = PictureReader(
-        [row.path for row in rows], trained.geometry.vision.image_size, reduced=True
-    )
-    readable = reader.read(range(len(rows)))
-    pixels = torch.split(torch.from_numpy(np.stack([*readable.values()])), _BATCH)
-    designs = [rows[number].design if rows[number].varies else None for number in readable]
-    twice = pixels[: -(-_SEEN_TWICE // _BATCH)]
-    places = range(sum(map(len, twice)))
-    sets = [Grouped([*_changed(twice, 0), *_changed(twice, 1)], [*places, *places])]
-    if max(Counter(filter(None, designs)).values(), default=0) > 1:
-        sets.append(Grouped(pixels, designs))
+    rng, size = random.Random(0), trained.geometry.vision.image_size
+    designs = sorted({row.design for row in rows})
+    order = dict(zip(rng.sample(designs, len(designs)), count(), strict=False))
+    rows = sorted(rows, key=lambda row: (not row.varies, order[row.design]))[:_MOST]
+    readable = PictureReader([row.path for row in rows], size, reduced=True).read(range(len(rows)))
+    if not readable:
+        raise InputError("None of the pictures that were trained on can be read any more.")
+    pixels = torch.from_numpy(np.stack([*readable.values()]))
+    twice = pixels[rng.sample(range(len(pixels)), min(_SEEN_TWICE, len(pixels)))]
+    views = chain(_changed(twice, 0), _changed(twice, 1))
+    sets = [Grouped(views, 2 * [*range(len(twice))])]
+    groups = [rows[number].design if rows[number].varies else None for number in readable]
+    if max(Counter(filter(None, groups)).values(), default=0) > 1:
+        sets.append(Grouped(torch.split(pixels, _BATCH), groups))
     return with_instance(trained, sets, part)
 
 
-def _changed(batches: Sequence[Tensor], seed: int) -> list[Tensor]:
-    """The pictures, each in another crop and light."""
-    random = Random(torch.Generator().manual_seed(seed), torch.device("cpu"))
-    return [relight(random, crop(random, one.float(), _CROP), _LIGHT) for one in batches]
+def _changed(pixels: Tensor, seed: int) -> Iterator[Tensor]:
+    """Batches of the pictures, each in another crop and light."""
+    draw = Random(torch.Generator().manual_seed(seed), torch.device("cpu"))
+    for one in torch.split(pixels, _BATCH):
+        yield relight(draw, crop(draw, one.float(), _CROP), _LIGHT)

@@ -114,19 +114,22 @@ def calibrated(run: Run, rows: Sequence[Row]) -> ScoreCalibration | None:
     designs = {row.name: row.design for row in rows}
     firsts: dict[str, dict[str, list[First]]] = {"text": {}, "image": {}, "both": {}}
 
-    def note(parts: str, task: str, ranked: Ranked, right: AbstractSet[str]) -> None:
+    def note(
+        parts: str, task: str, ranked: Ranked, right: AbstractSet[str], picture: float = 0.0
+    ) -> None:
         for hidden in (set[str](), right):  # as found, and what scores are where nothing fits
             pairs = zip(ranked.names, ranked.scores, strict=True)
             hits = [pair for pair in pairs if pair[0] not in hidden][:LEAD_OVER]
             if len(hits) == LEAD_OVER:
                 (name, score), (_, ninth) = hits[0], hits[-1]
-                first = First(score, score - ninth, name in right - hidden)
+                first = First(score, score - ninth, name in right - hidden, picture)
                 firsts[parts].setdefault(task, []).append(first)
 
     for number, query in enumerate(run.benchmark.queries):
         if query.text:
             parts, task = "both" if query.reference else "text", query.groups[0]
-            note(parts, task, run.final[number], {*query.targets})
+            picture = run.pictures.get(number, 0.0)
+            note(parts, task, run.final[number], {*query.targets}, picture)
     alone = {run.benchmark.queries[n].reference: one for n, one in run.kinds["image_only"].items()}
     for reference, ranked in alone.items():
         design = designs.get(reference or "")

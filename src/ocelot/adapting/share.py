@@ -16,6 +16,7 @@ import numpy as np
 from ocelot.adapting.questions import Asker
 from ocelot.evaluation.score_calibration import logistic_regression
 from ocelot.model.checkpoint import Checkpoint, write_folder
+from ocelot.model.geometry import Geometry
 from ocelot.model.knowledge import write_words
 from ocelot.model.visualized_bge import Network, build
 
@@ -24,7 +25,7 @@ __all__ = ["ANOTHER", "THE_SAME", "fit_share", "with_share_by_words"]
 # How much of the share texts want that change the article, and that ask for another one: not 1 and
 # 0, between which a text of both would be torn.
 THE_SAME, ANOTHER = 0.9, 0.1
-# Where the encoder has no share: of a picture's own vector, and of its instance part.
+# Where the encoder has no share of a picture's own vector, or of its instance part.
 _MOST, _MOST_OF_INSTANCE = 0.5, 1.0
 _COUNT = 1_500  # texts of each attribute and task
 # Weight of the penalty, for each text: on numbers, and on what is added to those that words have,
@@ -33,18 +34,21 @@ _RIDGE, _RIDGE_OF_CORRECTION = 1e-4, 1e-3
 _LONGEST = 64  # tokens of a text
 
 
-def fit_share(checkpoint: Checkpoint, output: Path, share: float, asker: Asker) -> Path:
+def fit_share(checkpoint: Checkpoint, output: Path, before: Geometry, asker: Asker) -> Path:
     """Write an encoder that was trained without a share, with one that its texts choose.
 
     Args:
         output: A new folder for it.
-        share: The encoder's before training. Without attributes it gets this one back.
+        before: Of the encoder before training, whose share it takes over unless the share is now
+            of an instance part that is new. Without attributes all texts take the same.
     """
     texts, wants = _wordings(asker)
+    new = checkpoint.geometry.instance is not None and before.instance is None
     if texts:
-        most = _MOST_OF_INSTANCE if checkpoint.geometry.instance else share or _MOST
+        most = _MOST_OF_INSTANCE if new else before.picture_share or _MOST
         network = with_share_by_words(checkpoint, texts, wants, most)
     else:
+        share = _MOST if new else before.picture_share
         geometry = replace(checkpoint.geometry, picture_share=share)
         network = build(replace(checkpoint, geometry=geometry))
     write_folder(output, checkpoint.name, network, checkpoint.tokenizer)

@@ -64,6 +64,7 @@ class Run:
     unasked: tuple[str, ...] = ()  # queries whose reference could not be read: misses
     seconds: Mapping[str, float] = field(default_factory=dict)  # of each step
     reranking: Reranking | None = None
+    pictures: Mapping[int, float] = field(default_factory=dict)  # cosine to its picture alone
 
     @property
     def final(self) -> Mapping[int, Ranked]:
@@ -131,6 +132,7 @@ def rank(
         tuple(benchmark.queries[n].id for n in unasked),
         dict(zip(("pictures", "queries", "ranking"), np.diff(times).tolist(), strict=True)),
         reranking,
+        {n: float(asked["composed"][n] @ alone) for n, alone in asked["image_only"].items()},
     )
 
 

@@ -85,7 +85,7 @@ def verify(
     they differ, its bytes are compared.
 
     Args:
-        encoder: Computes some vectors again. One with a cosine similarity below 0.95 is wrong:
+        encoder: Computes some vectors again. One with a cosine similarity below 0.9 is wrong:
             other precisions and runtimes stay above.
         images: Reads the pictures.
         paths: Folders or files to look at. By default all rows, and the pictures beside theirs:

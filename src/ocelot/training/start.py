@@ -127,13 +127,15 @@ def deepened(initial: Checkpoint, depths: tuple[int, ...]) -> Checkpoint:
             f"{initial.name}, was: {list(depths)}."
         )
     deeper = replace(vision, depths=depths)
-    geometry = replace(initial.geometry, vision=deeper)
     kept: list[int] = []  # numbers of the blocks within the deeper tower
     added: list[int] = []
     for before, after in zip(vision.depths, depths, strict=True):
         first = len(kept) + len(added)
         kept += range(first, first + before)
         added += range(first + before, first + after)
+    part = initial.geometry.instance
+    part = part and replace(part, block=kept[part.block])
+    geometry = replace(initial.geometry, vision=deeper, instance=part)
     state = {}
     for name, value in initial.state.items():
         if name.startswith("vision.blocks."):
