@@ -46,6 +46,10 @@ def test_a_shop_gets_a_better_encoder_by_the_example_of_the_docs(
     assert 'class="right"' in html and "http" not in html.replace("http-equiv", "")
     left = {path.name for path in Path("shop-encoder/training").iterdir()}
     assert left <= {"metrics.csv", "metrics.png"}
+    with pytest.raises(ConfigurationError, match="holds a finished adaptation"):
+        library.adapt("shop", encoder="micro", steps=1)
+    assert VisualizedBGE.load(found.encoder, device="cpu").fingerprint == encoder.fingerprint
+    assert json.loads(Path("shop-encoder/report.json").read_text()) == report
 
 
 def test_an_interrupted_run_goes_on(micro: Path) -> None:
@@ -57,13 +61,13 @@ def test_an_interrupted_run_goes_on(micro: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         library.adapt("shop", output="cut", say=interrupts, **options)
     assert not Path("cut/report.json").exists() and Path("cut/training/state.pt").exists()
+    with pytest.raises(ConfigurationError, match="other options"):
+        library.adapt("shop", output="cut", encoder=micro, steps=26)
     said: list[str] = []
     resumed = library.adapt("shop", output="cut", say=said.append, **options)
     assert not [line for line in said if re.match("step 10|asking micro ", line)]  # that was done
     whole = library.adapt("shop", output="whole", **options)
     assert resumed.figures == whole.figures
-    with pytest.raises(ConfigurationError, match="other options"):
-        library.adapt("shop", output="cut", encoder=micro, steps=26)
     Path("other").mkdir()
     Path("other/note.txt").touch()
     with pytest.raises(ConfigurationError, match="something else"):

@@ -25,6 +25,7 @@ from ocelot.adapting.questions import Asker, held_out_questions
 from ocelot.adapting.source import CatalogueSource
 from ocelot.adapting.understand import Catalogue
 from ocelot.errors import ConfigurationError, InputError, RerankError
+from ocelot.files import remove
 from ocelot.rerankers.panorama.compose import compose_sheet
 from ocelot.settings import load_settings
 from ocelot.training.distributed import ProcessGroup
@@ -134,6 +135,7 @@ def test_a_shop_without_metadata(server: ChatServer, bare: Path) -> None:
     assert figures["a described change"].questions >= 8
     page = Path("shop-encoder/report.html").read_text()
     assert "Descriptions, drawn at random" in page and "instead”" in page
+    remove(Path("shop-encoder/encoder"))
     again = library.adapt("shop", **options)
     assert again.figures == found.figures and len(server.requests) == asked
 

@@ -187,12 +187,12 @@ def adapt(
         round(read(training)[-1].minutes, 1),
     )
     write_page(result, catalogue, folder, queries, before, after, initial.name)
-    _write(output, "report", asdict(result))
-    remove(kept)  # that of an earlier run
     if better:
         if calibration := calibrated(run, rows):
             write_score_calibration(written, calibration)
+        remove(kept)  # of a run that was stopped before its report
         written.rename(kept)
+    _write(output, "report", asdict(result))
     for name in ("state.pt", "encoder", "shared"):
         remove(training / name)
     return result
@@ -212,15 +212,21 @@ def _problem(trained: int, asked: int) -> str:
 
 
 def _begin(output: Path, asked: str) -> None:
-    """Begin a run, go on with one that was interrupted, or begin a finished one anew."""
+    """Begin a run, go on with one that was interrupted, or begin anew where nothing was kept."""
     identity = hash_bytes(asked.encode())
     if known := _read(output, "run"):
-        if known != {"identity": identity}:
+        finished = (output / "report.json").exists()
+        if finished and (output / "encoder").exists():
+            raise ConfigurationError(
+                f"{output} holds a finished adaptation, and its encoder may be in use: choose "
+                "another --output, or delete it."
+            )
+        if not finished and known != {"identity": identity}:
             raise ConfigurationError(
                 f"{output} holds an adaptation with other options, pictures or metadata: choose "
                 "another --output, or delete it."
             )
-        if (output / "report.json").exists():
+        if finished:
             for name in ("before.json", "report.json", "report.html", "training"):
                 remove(output / name)
     elif output.is_dir() and any(output.iterdir()):
@@ -301,7 +307,8 @@ def verdict(figures: Sequence[Figure]) -> tuple[str, bool]:
     low, high = mean.gain_interval
     gain = f"mean gain {mean.gain:+.3f}, {low:+.3f} to {high:+.3f}"
     if low <= 0:
-        return f"The adapted encoder is not better ({gain}): nothing is kept.", False
+        said = f"The adapted encoder is not shown to be better ({gain}): nothing is kept."
+        return f"{said} More minutes, or more pictures, may help.", False
     if worse := [one.task for one in tasks if one.gain_interval[1] < 0]:
         return f"The adapted encoder is worse in: {', '.join(worse)}. Nothing is kept.", False
     return f"The adapted encoder is better ({gain}), and worse in no kind of question.", True

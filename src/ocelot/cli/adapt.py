@@ -100,5 +100,5 @@ def adapt(
         say(f"The report is {result.report}.")
     if result.encoder:
         say(f"To use it: ocelot reindex --encoder {result.encoder}")
-        say(f"In a new collection: ocelot index {folder} --encoder {result.encoder}")
+        say(f"In a new collection: ocelot index {folder} --db new.db --encoder {result.encoder}")
         say(f"To go back: ocelot reindex --encoder {encoder}")
