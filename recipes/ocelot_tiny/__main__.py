@@ -128,12 +128,9 @@ def instance(
 
 
 def _write_encoder(output: Path, like: Checkpoint, network: Network) -> None:
-    """Write a network with the name, the tokenizer and the known words of another encoder."""
-    from ocelot.model.checkpoint import write_folder
-    from ocelot.model.knowledge import write_words
+    from ocelot.model.checkpoint import write_like
 
-    write_folder(output, like.name, network, like.tokenizer)
-    write_words(output, (), like.words)
+    write_like(output, network, like)
     typer.echo(f"The encoder is in {output}.")
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from ocelot.adapting.designs import with_designs
 from ocelot.adapting.understand import understand
@@ -55,13 +54,5 @@ def test_without_designs_views_alone_are_fitted_on(micro: Path) -> None:
 
 
 def test_a_tower_of_patches_gets_none() -> None:
-    words = made.tokenizer()
-    network = made.network(words.tokenizer.get_vocab_size())
-    state = {name: value.numpy() for name, value in network.state_dict().items()}
-    initial = Checkpoint("patches", "0", network.geometry, state, words)
+    initial = made.checkpoint(made.tokenizer())
     assert with_designs(initial, ()) is initial
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)

@@ -13,7 +13,7 @@ from ocelot.encoders.openvino.encoder import OpenVINOEncoder
 from ocelot.encoders.vista import VistaEncoder
 from ocelot.encoders.visualized_bge import VisualizedBGE
 from ocelot.errors import CheckpointError, OcelotError
-from ocelot.model.checkpoint import Checkpoint, read_folder, write_folder
+from ocelot.model.checkpoint import read_folder, write_like
 from ocelot.model.geometry import InstanceConfig
 from ocelot.model.instance import Grouped, with_instance
 from ocelot.model.visualized_bge import build
@@ -54,14 +54,11 @@ def test_a_tower_of_residual_blocks_can_have_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OCELOT_CACHE", str(tmp_path / "cache"))
-    words = made.tokenizer()
-    network = made.network(words.tokenizer.get_vocab_size(), convolution=True).eval()
-    state = {name: value.numpy() for name, value in network.state_dict().items()}
-    plain = Checkpoint("micro", "0", network.geometry, state, words)
+    plain = made.checkpoint(made.tokenizer(), convolution=True)
     pictures = torch.rand(40, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 255
     part = InstanceConfig(1, 8, 0.5)
     checkpoint = with_instance(plain, [Grouped([pictures], [n // 2 for n in range(40)])], part)
-    folder = write_folder(tmp_path / "micro", "micro", build(checkpoint), words)
+    folder = write_like(tmp_path / "micro", build(checkpoint), plain)
     shown = next((demo_shop() / "images").iterdir())
     inputs = [(shown, None), (shown, "navy"), (None, "navy")]
     ours, theirs = (load(kind, folder).encode(inputs) for kind in (VisualizedBGE, OpenVINOEncoder))

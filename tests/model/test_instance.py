@@ -19,10 +19,7 @@ PART = InstanceConfig(block=2, width=3, weight=0.5)
 
 
 def checkpoint() -> Checkpoint:
-    words = made.tokenizer()
-    network = made.network(words.tokenizer.get_vocab_size(), vision=made.MOBILE).eval()
-    state = {name: value.numpy() for name, value in network.state_dict().items()}
-    return Checkpoint("micro", "0", network.geometry, state, words)
+    return made.checkpoint(made.tokenizer(), "micro", vision=made.MOBILE)
 
 
 def fitted(*sets: Grouped, part: InstanceConfig = PART) -> Network:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.geometry import (
     ConvolutionConfig,
     EvaConfig,
@@ -51,6 +52,13 @@ def network(
     )  # fmt: skip
     torch.manual_seed(seed)
     return Network(Geometry(vision, text))
+
+
+def checkpoint(words: TextTokenizer, name: str = "made", **network_options: Any) -> Checkpoint:
+    """Of a tiny network; the options are those of `network`."""
+    made = network(words.tokenizer.get_vocab_size(), **network_options)
+    state = {key: value.numpy() for key, value in made.state_dict().items()}
+    return Checkpoint(name, "", made.geometry, state, words)
 
 
 def config(**options: Any) -> TrainConfig:

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from ocelot.errors import ConfigurationError
-from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.geometry import ConvolutionConfig, InstanceConfig, VisionConfig
 from ocelot.model.instance import Grouped, with_instance
 from ocelot.model.tokenizer import TextTokenizer, word_piece
@@ -19,6 +18,7 @@ from ocelot.training.config import DataConfig, NetworkConfig, OptimiserConfig, T
 from ocelot.training.source import TripletSource
 from ocelot.training.start import adapted_network, deepened, freeze, new_network, starting_point
 from tests.training import made
+from tests.training.made import checkpoint
 
 FRAME = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 LETTERS = [*"abcdefghijklmnopqrstuvwxyz#", *(f"##{x}" for x in "abcdefghijklmnopqrstuvwxyz")]
@@ -26,15 +26,6 @@ LETTERS = [*"abcdefghijklmnopqrstuvwxyz#", *(f"##{x}" for x in "abcdefghijklmnop
 
 def tokenizer(*words: str) -> TextTokenizer:
     return TextTokenizer(word_piece(list(dict.fromkeys([*FRAME, *words, *LETTERS]))))
-
-
-def checkpoint(
-    words: TextTokenizer, *, convolution: bool = False, vision: VisionConfig = made.EVA
-) -> Checkpoint:
-    size = words.tokenizer.get_vocab_size()
-    network = made.network(size, convolution=convolution, vision=vision)
-    state = {name: value.numpy() for name, value in network.state_dict().items()}
-    return Checkpoint("made", "", network.geometry, state, words)
 
 
 def test_sub_words_that_both_have_keep_their_rows() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,14 @@ def tables(root: Path) -> list[Path]:
     for name, rows in (("shop", shop), ("things", things), ("surfaces", surfaces)):
         write_table(root / name, rows)
     return [root / name for name in ("shop", "things", "surfaces")]
+
+
+def two_shops(root: Path) -> Path:
+    """The shop as `fashion` and as `abo`."""
+    shop, *_ = tables(root)
+    for name in ("fashion", "abo"):
+        shutil.copytree(shop, root / name)
+    return root
 
 
 THINGS = ("panda", "owl", "star")

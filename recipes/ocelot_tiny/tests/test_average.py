@@ -10,14 +10,14 @@ import torch
 
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint
+from ocelot.model.instance import without_instance
 from recipes.ocelot_tiny.average import average
 
 
 @pytest.fixture
 def leg(bundled: Checkpoint) -> Checkpoint:
     """The bundled encoder before its instance part was fitted."""
-    state = {name: v for name, v in bundled.state.items() if not name.startswith("instance.")}
-    return replace(bundled, geometry=replace(bundled.geometry, instance=None), state=state)
+    return without_instance(bundled)
 
 
 def test_each_weight_lies_between_the_two(leg: Checkpoint) -> None:

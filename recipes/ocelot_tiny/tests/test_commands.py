@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -132,9 +131,7 @@ def test_a_leg_needs_a_start(command: Command, tmp_path: Path) -> None:
 
 
 def test_instance(command: Command, tmp_path: Path) -> None:
-    shop, *_ = made.tables(tmp_path)
-    for name in ("fashion", "abo"):
-        shutil.copytree(shop, tmp_path / name)
+    made.two_shops(tmp_path)
     write_benchmark(tmp_path / "set", count=24, queries=8, seed=3, size=64)
     bundled = locate("ocelot-tiny").weights.parent
     given = ("instance", bundled, tmp_path / "set", "--tables", tmp_path, "--width", 8)

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ocelot.errors import ConfigurationError
-from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.geometry import ConvolutionConfig
 from ocelot.model.mobile import MobileVision
-from ocelot.model.visualized_bge import normalise
+from ocelot.model.visualized_bge import build, normalise
 from recipes.ocelot_tiny.graft import (
     LITE0,
     folded,
@@ -65,12 +64,10 @@ def test_the_tower_sees_what_imagenet_names(published: Mapping[str, Tensor], nam
 def test_the_projection_is_the_ridge_regression_of_the_former_tokens(
     published: Mapping[str, Tensor],
 ) -> None:
-    words = made.tokenizer()
     tower = ConvolutionConfig(128, (8, 8, 8, 8), (1, 1, 1, 1))
-    former = made.network(words.tokenizer.get_vocab_size(), vision=tower).eval()
-    state = {name: value.numpy() for name, value in former.state_dict().items()}
+    initial = made.checkpoint(made.tokenizer(), vision=tower)
+    former = build(initial)
     batches = [*read_pictures(PHOTOGRAPHS, 30, "*.jpg")]
-    initial = Checkpoint("made", "", former.geometry, state, words)
     network = grafted(initial, published, batches)
     with torch.no_grad():
         pixels = normalise(torch.cat(batches))
@@ -90,8 +87,5 @@ def test_the_projection_is_the_ridge_regression_of_the_former_tokens(
 def test_other_weights_and_towers_are_refused(published: Mapping[str, Tensor]) -> None:
     with pytest.raises(ConfigurationError, match="not weights of EfficientNet-Lite0"):
         tower_weights({"_conv_stem.weight": torch.zeros(32, 3, 3, 3)})
-    words = made.tokenizer()
-    network = made.network(words.tokenizer.get_vocab_size())
-    state = {name: value.numpy() for name, value in network.state_dict().items()}
     with pytest.raises(ConfigurationError, match="made must have 16 image tokens"):
-        grafted(Checkpoint("made", "", network.geometry, state, words), published, [])
+        grafted(made.checkpoint(made.tokenizer()), published, [])

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from pathlib import Path
-
-import pytest
 
 from recipes.ocelot_tiny.benchmark import write_benchmark
 from recipes.ocelot_tiny.instance import designs, views
 from recipes.ocelot_tiny.tests import made
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """Two shops with the same pictures."""
-    shop, *_ = made.tables(tmp_path)
-    for name in ("fashion", "abo"):
-        shutil.copytree(shop, tmp_path / name)
-    return tmp_path
-
-
-def test_designs_in_several_colours_belong_together(root: Path) -> None:
-    pictures, groups = designs(root, 32)
+def test_designs_in_several_colours_belong_together(tmp_path: Path) -> None:
+    pictures, groups = designs(made.two_shops(tmp_path), 32)
     shown = [*pictures]
     assert shown[0].shape[1:] == (3, 32, 32) and sum(map(len, shown)) == len(groups) == 2 * 11
     counts = Counter(group for group in groups if group)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain, count
+from itertools import chain
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ def with_designs(trained: Checkpoint, rows: Sequence[Row]) -> Checkpoint:
         return trained
     rng, size = random.Random(0), trained.geometry.vision.image_size
     designs = sorted({row.design for row in rows})
-    order = dict(zip(rng.sample(designs, len(designs)), count(), strict=False))
+    order = {design: place for place, design in enumerate(rng.sample(designs, len(designs)))}
     rows = sorted(rows, key=lambda row: (not row.varies, order[row.design]))[:_MOST]
     readable = PictureReader([row.path for row in rows], size, reduced=True).read(range(len(rows)))
     if not readable:

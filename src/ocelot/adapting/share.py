@@ -15,9 +15,8 @@ import numpy as np
 
 from ocelot.adapting.questions import Asker
 from ocelot.evaluation.score_calibration import logistic_regression
-from ocelot.model.checkpoint import Checkpoint, write_folder
+from ocelot.model.checkpoint import Checkpoint, write_like
 from ocelot.model.geometry import Geometry
-from ocelot.model.knowledge import write_words
 from ocelot.model.visualized_bge import Network, build
 
 __all__ = ["ANOTHER", "THE_SAME", "fit_share", "with_share_by_words"]
@@ -51,10 +50,7 @@ def fit_share(checkpoint: Checkpoint, output: Path, before: Geometry, asker: Ask
         share = _MOST if new else before.picture_share
         geometry = replace(checkpoint.geometry, picture_share=share)
         network = build(replace(checkpoint, geometry=geometry))
-    write_folder(output, checkpoint.name, network, checkpoint.tokenizer)
-    if checkpoint.words:
-        write_words(output, (), checkpoint.words)
-    return output
+    return write_like(output, network, checkpoint)
 
 
 def _wordings(asker: Asker) -> tuple[list[str], list[float]]:

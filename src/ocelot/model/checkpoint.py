@@ -19,14 +19,16 @@ from safetensors.numpy import load_file, save_file
 
 from ocelot.errors import CheckpointError, StorageError
 from ocelot.model.geometry import Geometry
-from ocelot.model.knowledge import read_words
+from ocelot.model.knowledge import read_words, write_words
 from ocelot.model.tokenizer import TextTokenizer
 from ocelot.score_calibration import ScoreCalibration, read_score_calibration
 
 if TYPE_CHECKING:
     from ocelot.model.visualized_bge import Network
 
-__all__ = ["FORMAT", "Array", "Checkpoint", "read_folder", "sha256_of", "write_folder"]
+__all__ = [
+    "FORMAT", "Array", "Checkpoint", "read_folder", "sha256_of", "write_folder", "write_like",
+]  # fmt: skip
 
 FORMAT = "ocelot-visualized-bge/1"
 
@@ -111,6 +113,18 @@ def write_folder(folder: Path, name: str, network: Network, tokenizer: TextToken
     config = {"format": FORMAT, "name": name} | network.geometry.to_dict()
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     tokenizer.tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def write_like(folder: Path, network: Network, like: Checkpoint) -> Path:
+    """Write a network with the name, the tokenizer and the known words of another encoder.
+
+    Raises:
+        StorageError: The disk is full or read-only.
+    """
+    write_folder(folder, like.name, network, like.tokenizer)
+    if like.words:
+        write_words(folder, (), like.words)
     return folder
 
 

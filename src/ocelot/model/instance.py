@@ -21,7 +21,7 @@ from ocelot.model.checkpoint import Checkpoint
 from ocelot.model.geometry import InstanceConfig, VisionConfig, channels
 from ocelot.model.visualized_bge import Network, build, normalise
 
-__all__ = ["Grouped", "default_part", "with_instance"]
+__all__ = ["Grouped", "default_part", "with_instance", "without_instance"]
 
 _Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -64,9 +64,7 @@ def with_instance(
         geometry.check_instance()
     except ValueError as error:
         raise ConfigurationError(f"{checkpoint.name} cannot have this part: {error}.") from None
-    state = {name: v for name, v in checkpoint.state.items() if not name.startswith("instance.")}
-    plain = replace(checkpoint, geometry=replace(geometry, instance=None), state=state)
-    network = build(plain)
+    network = build(without_instance(checkpoint))
     means, within, total = [], [], []
     for pictures, groups in sets:
         rows = _block_means(network, pictures, part.block)
@@ -74,8 +72,18 @@ def with_instance(
         within.append(_scatter_within(rows, groups))
         total.append(np.cov(rows, rowvar=False))
     matrix = _discriminants(np.mean(within, axis=0), np.mean(total, axis=0), part.width)
-    state["instance.weight"] = matrix.astype(np.float32)
-    state["instance.bias"] = (-matrix @ np.mean(means, axis=0)).astype(np.float32)
+    bias = -matrix @ np.mean(means, axis=0)
+    weights = {"instance.weight": matrix, "instance.bias": bias}
+    state = {name: value.astype(np.float32) for name, value in weights.items()}
+    return replace(checkpoint, geometry=geometry, state={**checkpoint.state, **state})
+
+
+def without_instance(checkpoint: Checkpoint) -> Checkpoint:
+    """The encoder's readings alone; the checkpoint itself if it has no instance part."""
+    if checkpoint.geometry.instance is None:
+        return checkpoint
+    state = {name: v for name, v in checkpoint.state.items() if not name.startswith("instance.")}
+    geometry = replace(checkpoint.geometry, instance=None)
     return replace(checkpoint, geometry=geometry, state=state)
 
 
