@@ -4,8 +4,9 @@
 
 "base" and "m3" have the published models' geometry with random weights, "tiny" is the bundled
 encoder.
-Times include decoding and resizing. The network's matrix products are counted (FLOP) and compared
-with the rate that the machine reaches in one large product.
+Times include decoding and resizing; on a GPU, which waits for that, the network is also measured
+alone. Its matrix products are counted (FLOP) and compared with the rate that the machine reaches in
+one large product.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tutorial import Tutorial, check
 
 from ocelot.build import build_encoder
 from ocelot.encoders import VisualizedBGE
-from ocelot.encoders.base import Encoder
+from ocelot.encoders.base import Encoder, as_input
 from ocelot.encoders.weights import load_checkpoint
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint, write_folder
@@ -96,11 +97,14 @@ def measure(
                 flops = work(encoder, pictures[0])
             found = np.sum(vectors * exact, axis=1)
             cosines[label] = [round(float(of(found)), 5) for of in (np.median, np.min, np.max)]
+            if args.device != "cpu":
+                prepared = [encoder.prepare(as_input(item)) for item in items]
+                sides.append(Side(f"{label}, network alone", partial(encoder.embed, prepared)))
         seconds = in_turns(sides, rounds)
     rates = {dtype: matmul_rate(DTYPES[dtype], args.device) for dtype in ("fp32", "bf16")}
     rows = compared(seconds, len(pictures))
     for row, (label, spent) in zip(rows, seconds.items(), strict=True):
-        dtype = "bf16" if label.endswith("bf16") else "fp32"
+        dtype = "bf16" if "bf16" in label else "fp32"
         reached = flops * len(pictures) / float(np.median(spent)) / rates[dtype]
         row["of the peak"] = None if "int8" in label else f"{reached:.0%}"
         row["cosine with fp32"] = cosines.get(label)

@@ -1,10 +1,11 @@
 """`ocelot index` and the tutorial's loop: the same files, the same model, from start to end.
 
-    python benchmarks/index.py [--pictures DIR] [--quick]
+    python benchmarks/index.py [--pictures DIR] [--encoder base --device cuda] [--quick]
 
 Two comparisons, in turns: within one process with the model loaded, and as whole processes from
 start to end. The loop embeds one picture at a time and inserts the vectors and names into Milvus
-Lite with plain pymilvus, as the tutorial does.
+Lite with plain pymilvus, as the tutorial does. The encoder "base" has the geometry of the published
+model and random weights.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 from itertools import count
 from pathlib import Path
 
+from models import checkpoint_folder
 from turns import Side, compared, in_turns, report
 from tutorial import Tutorial
 
@@ -48,6 +50,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="a folder; drawn ones by default")
     parser.add_argument("--count", type=int, default=900, help="of drawn pictures")
     parser.add_argument("--encoder", default="ocelot-tiny")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--loop", help=argparse.SUPPRESS)  # the loop's own process
     parser.add_argument("--quick", action="store_true", help="fewer pictures and rounds")
@@ -58,7 +61,7 @@ def main() -> None:
 
     if args.loop:
         files = pictures_in(args.pictures)
-        loop(Tutorial(load_checkpoint(args.encoder)), files, args.loop)
+        loop(Tutorial(load_checkpoint(args.encoder), args.device), files, args.loop)
         return
     from shop import write_catalogue
 
@@ -72,8 +75,10 @@ def main() -> None:
         if folder is None:
             folder = write_catalogue(Path(temporary, "shop"), args.count).directory / "images"
         files = pictures_in(folder)
-        tutorial = Tutorial(load_checkpoint(args.encoder))
-        encoder = build_encoder(load_settings(encoder=args.encoder))
+        model = checkpoint_folder(args.encoder, Path(temporary))
+        tutorial = Tutorial(load_checkpoint(model), args.device)
+        device = None if args.device == "cpu" else args.device
+        encoder = build_encoder(load_settings(encoder=model, device=device))
 
         def index() -> None:
             with ocelot.open(next(databases), encoder=encoder, reranker=None) as engine:
@@ -83,9 +88,10 @@ def main() -> None:
         def process(*command: str) -> None:
             subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
 
-        given = ["--encoder", args.encoder]
-        script = [__file__, "--pictures", str(folder), *given]
+        given = ["--encoder", model]
+        script = [__file__, "--pictures", str(folder), *given, "--device", args.device]
         command = ["-m", "ocelot", "index", str(folder), *given]
+        command += ["--device", device] if device else []
         sides = [
             Side("tutorial's loop", lambda: loop(tutorial, files, next(databases))),
             Side("`engine.index`", index),
@@ -96,7 +102,9 @@ def main() -> None:
         ]
         for what, compare in (("model loaded", sides), ("whole process", whole)):
             rows = compared(in_turns(compare, args.rounds), len(files))
-            report(f"Indexing, {args.encoder}, {what}", rows, {"pictures": len(files)})
+            place = f" on {device}" if device else ""
+            title = f"Indexing, {args.encoder}{place}, {what}"
+            report(title, rows, {"pictures": len(files), "ours": encoder.runtime})
 
 
 if __name__ == "__main__":

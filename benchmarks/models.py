@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from ocelot.encoders.weights import load_checkpoint
-from ocelot.model.checkpoint import Checkpoint
+from ocelot.model.checkpoint import Checkpoint, write_folder
 from ocelot.model.geometry import EvaConfig, Geometry, TextConfig
-from ocelot.model.visualized_bge import Network
+from ocelot.model.visualized_bge import Network, build
 
-__all__ = ["BASE", "M3", "random_checkpoint"]
+__all__ = ["BASE", "M3", "checkpoint_folder", "random_checkpoint"]
 
 BASE = Geometry(
     EvaConfig(image_size=224, patch_size=16, width=768, hidden=2048, layers=12, head_size=64),
@@ -42,3 +44,12 @@ def random_checkpoint(geometry: Geometry = BASE, seed: int = 0) -> Checkpoint:
         state={name: value.numpy() for name, value in network.state_dict().items()},
         tokenizer=load_checkpoint("ocelot-tiny").tokenizer,
     )
+
+
+def checkpoint_folder(name: str, into: Path) -> str:
+    """Write the random checkpoint "base" or "m3" to a folder; other names are returned as given."""
+    geometry = {"base": BASE, "m3": M3}.get(name)
+    if geometry is None:
+        return name
+    made = random_checkpoint(geometry)
+    return str(write_folder(into / name, made.name, build(made), made.tokenizer))

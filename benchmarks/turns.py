@@ -107,11 +107,19 @@ def machine() -> dict[str, object]:
     counted = hasattr(os, "sched_getaffinity")
     return {
         "processor": found[1] if found else platform.processor() or platform.machine(),
+        **_gpu(),
         "cores": len(os.sched_getaffinity(0)) if counted else os.cpu_count(),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
     }
+
+
+def _gpu() -> dict[str, object]:
+    """The name of the GPU, where the benchmark uses one."""
+    torch = sys.modules.get("torch")
+    used = torch is not None and torch.cuda.is_initialized()
+    return {"gpu": torch.cuda.get_device_name()} if used else {}
 
 
 def _version(package: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from ocelot.encoders.vista import Prepared
 from ocelot.encoders.visualized_bge import VisualizedBGE
@@ -17,15 +19,18 @@ from ocelot.types import Input
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 MODELS = ("tiny-base", "tiny-m3")
+DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=itertools.product(MODELS, DEVICES), ids="-".join)
 def golden(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return Golden(request.param, tmp_path_factory.mktemp(request.param))
+    model, device = request.param
+    return Golden(model, device, tmp_path_factory.mktemp(model))
 
 
 class Golden:
-    def __init__(self, model: str, folder: Path) -> None:
+    def __init__(self, model: str, device: str, folder: Path) -> None:
+        self.device = device
         self.weights = GOLDEN / model / "weights.pth"
         self.text_model = GOLDEN / model if model == "tiny-base" else with_tokenizer(model, folder)
         self.cases = json.loads((GOLDEN / model / "expected.json").read_text())["cases"]
@@ -33,7 +38,7 @@ class Golden:
 
     def load(self, dtype: str = "fp32") -> VisualizedBGE:
         return VisualizedBGE.load(
-            self.weights, text_model=self.text_model, dtype=dtype, device="cpu"
+            self.weights, text_model=self.text_model, dtype=dtype, device=self.device
         )
 
     def prepared(self, encoder: VisualizedBGE) -> list[Prepared]:

@@ -114,17 +114,18 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_a_kill_and_chunks_change_nothing(tmp_path: Path, start: Checkpoint, shop: Path) -> None:
     whole = config(shop, 4, batch_size=5)
+    on_cpu = {"initial": start, "device": "cpu"}  # a GPU adds in any order
     expected = VisualizedBGE.load(
-        fit(whole, tmp_path / "whole", initial=start), device="cpu", dtype="fp32"
+        fit(whole, tmp_path / "whole", **on_cpu), device="cpu", dtype="fp32"
     )
-    fit(config(shop, 4, batch_size=5, stop=2), tmp_path / "killed", initial=start)
-    fit(whole, tmp_path / "killed", initial=start)
+    fit(config(shop, 4, batch_size=5, stop=2), tmp_path / "killed", **on_cpu)
+    fit(whole, tmp_path / "killed", **on_cpu)
     resumed = weights(tmp_path / "killed")
     for name, value in weights(tmp_path / "whole").items():
         assert torch.equal(resumed[name], value), name
     # Weights without an influence, such as keys' biases, drift apart by rounding: embeddings
     # tell.
-    folder = fit(config(shop, 4, batch_size=5, chunk=4), tmp_path / "chunks", initial=start)
+    folder = fit(config(shop, 4, batch_size=5, chunk=4), tmp_path / "chunks", **on_cpu)
     chunks = VisualizedBGE.load(folder, device="cpu", dtype="fp32")
     asked = [(shop / "1.png", "make it red"), (shop / "2.png", None), (None, "make it blue")]
     near = np.abs(chunks.encode(asked) - expected.encode(asked)).max()

@@ -15,7 +15,7 @@ __all__ = ["DTYPE_NAMES", "best_batch_size", "choose_device", "choose_dtype"]
 DTYPE_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 _CACHE_BYTES = 5 * 2**20  # of a layer's widest values that a CPU's caches hold
 _LAYERS_IN_MEMORY = 12  # an image needs at most so many times these bytes of a GPU's memory
-_MAX_ON_GPU = 256  # images; more are no faster
+_MAX_ON_GPU = 128  # images; more are no faster
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:

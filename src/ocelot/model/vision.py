@@ -32,10 +32,12 @@ def _rotary_tables(grid: int, head_size: int) -> tuple[Tensor, Tensor]:
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate pairs of neighbouring channels. Shape: x (batch, heads, tokens, head size)."""
-    even, odd = x[..., ::2], x[..., 1::2]
-    rotated = torch.stack((-odd, even), dim=-1).flatten(-2)
-    return x * cos + rotated * sin
+    """Rotate pairs of neighbouring channels.
+
+    Shape: x (..., head size); `sin` has the minus of the even channels.
+    """
+    swapped = torch.stack((x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2)
+    return x * cos + swapped * sin
 
 
 class _Attention(nn.Module):
@@ -50,14 +52,12 @@ class _Attention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Shape: x (batch, 1 + patches, width)."""
+        """Shape: x (batch, 1 + patches, width), cos and sin (1 + patches, 1, 1, head size)."""
         bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
         qkv = F.linear(x, self.qkv.weight, bias)
-        q, k, v = qkv.reshape(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        # The class token (first) has no position in the image and is not rotated.
-        q = torch.cat([q[:, :, :1], _rotate(q[:, :, 1:], cos, sin)], dim=2)
-        k = torch.cat([k[:, :, :1], _rotate(k[:, :, 1:], cos, sin)], dim=2)
-        out = F.scaled_dot_product_attention(q, k, v)
+        qkv = qkv.reshape(*x.shape[:2], 3, self.heads, -1)
+        q, k = _rotate(qkv[:, :, :2], cos, sin).permute(2, 0, 3, 1, 4)
+        out = F.scaled_dot_product_attention(q, k, qkv[:, :, 2].transpose(1, 2))
         return self.proj(self.norm(out.transpose(1, 2).flatten(2)))
 
 
@@ -108,7 +108,17 @@ class EvaVision(nn.Module):
         patches = self.patches(pixels).flatten(2).transpose(1, 2)
         cls = self.cls.expand(patches.shape[0], 1, -1)
         x = torch.cat([cls, patches], dim=1) + self.positions
-        cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
+        cos, sin = self._tables(x.dtype)
         for block in self.blocks:
             x = block(x, cos, sin)
         return x[:, 1:]
+
+    def _tables(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """For `_rotate`. The class token (first) has no position and is not rotated."""
+        sin = self.sin.clone()
+        sin[:, ::2] *= -1
+        cos, sin = (
+            F.pad(table, (0, 0, 1, 0), value=first)[:, None, None].to(dtype)
+            for table, first in ((self.cos, 1.0), (sin, 0.0))
+        )
+        return cos, sin
