@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc
 import numpy as np
@@ -66,6 +66,7 @@ from ocelot.collection.schema import (
     newest,
     stored_identity,
 )
+from ocelot.collection.together import Together
 from ocelot.errors import (
     CollectionError,
     ConfigurationError,
@@ -84,9 +85,19 @@ __all__ = ["Collection"]
 log = logging.getLogger(__name__)
 
 _PAGE = 4096  # ids that are read at once for a page
+_FEW = 256  # results of one query, of which several fit in one message
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _importing = threading.Lock()
 _CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
+
+
+class _Kind(NamedTuple):
+    """What searches have in common that are made in one."""
+
+    limit: int
+    filter: str
+    fields: list[str]
+    params: Mapping[str, Any]
 
 
 class Collection:
@@ -110,6 +121,7 @@ class Collection:
         self.outage_timeout = 0.0 if database.deployment == "lite" else outage_timeout
         self._timeout = database.timeout
         self._searching = {"consistency_level": consistency, "timeout": database.timeout}
+        self._search_together = Together(self._search_all)
         self._index = ""
         self._fields: set[str] = set()  # fields of metadata that some row is known to have
 
@@ -341,20 +353,29 @@ class Collection:
                 params = search_params(
                     self._index, self.deployment, wanted, thorough, self.search_params
                 )
-                (found,) = self._client.search(
-                    self.name,
-                    data=[query.tolist()],
-                    anns_field="vector",
-                    limit=wanted,
-                    filter=expression,
-                    output_fields=fields,
-                    search_params={"metric_type": "COSINE", "params": params},
-                    **self._searching,
-                )
+                kind = _Kind(wanted, expression, fields, params)
+                # Lite looks at every row in Python, so several queries take little more than one.
+                if self.deployment == "lite" and wanted <= _FEW:
+                    found = self._search_together(kind, query)
+                else:
+                    (found,) = self._search_all(kind, [query])
                 # An approximate index may miss rows that match a filter: search again, wider.
                 if len(found) >= wanted or not params:
                     break
             return list(found)
+
+    def _search_all(self, kind: _Kind, queries: Sequence[Vector]) -> list[list[dict[str, Any]]]:
+        found: list[list[dict[str, Any]]] = self._client.search(
+            self.name,
+            data=[query.tolist() for query in queries],
+            anns_field="vector",
+            limit=kind.limit,
+            filter=kind.filter,
+            output_fields=kind.fields,
+            search_params={"metric_type": "COSINE", "params": kind.params},
+            **self._searching,
+        )
+        return found
 
     def similar(
         self, id: str, *, limit: int = 9, filter: str | None = None, min_score: float | None = None
