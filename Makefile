@@ -18,7 +18,7 @@ TORCH_CPU := sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264
 
 # What is measured, and how large: `make bench QUICK=` for the figures of docs/performance.md.
 BENCHMARKS ?= encoding precision index milvus reindex scale search queries panorama startup serve \
-	install adapt
+	install training adapt
 QUICK ?= --quick
 
 # What builds and checks releases, and files that are not Python: in environments below build/.

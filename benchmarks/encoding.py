@@ -29,6 +29,7 @@ from tutorial import Tutorial, check
 from ocelot.build import build_encoder
 from ocelot.encoders import VisualizedBGE
 from ocelot.encoders.base import Encoder, as_input
+from ocelot.encoders.runtime import choose_device, choose_dtype
 from ocelot.encoders.weights import load_checkpoint
 from ocelot.errors import ConfigurationError
 from ocelot.model.checkpoint import Checkpoint, write_folder
@@ -38,6 +39,12 @@ from ocelot.settings import load_settings
 # Model -> pictures and counted rounds, and the same with --quick.
 SIZES = {"base": ((24, 4), (8, 1)), "m3": ((16, 3), (4, 1)), "tiny": ((256, 5), (96, 2))}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def formats(device: str) -> list[str]:
+    """The number formats that the hardware has; where it emulates bf16, that takes minutes."""
+    best = choose_dtype(None, choose_device(device))
+    return ["fp32", "bf16"] if best == torch.bfloat16 else ["fp32"]
 
 
 def matmul_rate(dtype: torch.dtype, device: str) -> float:
@@ -53,6 +60,30 @@ def matmul_rate(dtype: torch.dtype, device: str) -> float:
     return 2 * n**3 / min(once() for _ in range(8))
 
 
+def int8_rate() -> float:
+    """The same for a product of int8 numbers in OpenVINO, which quantises one of the matrices."""
+    import openvino
+    from openvino import opset8 as ops
+
+    n = 2048
+    numbers = np.random.default_rng(0).uniform(-1, 1, (n, n)).astype(np.float32)
+    low, high = (ops.constant(np.float32(end)) for end in (-1, 1))
+    given = ops.parameter([n, n], np.float32)
+    a, b = (
+        ops.fake_quantize(matrix, low, high, low, high, levels)
+        for matrix, levels in ((given, 256), (ops.constant(numbers), 255))
+    )
+    product = openvino.Model([ops.matmul(a, b, False, True)], [given], "product")
+    run = openvino.Core().compile_model(product, "CPU")
+
+    def once() -> float:
+        started = time.perf_counter()
+        run([numbers])
+        return time.perf_counter() - started
+
+    return 2 * n**3 / min(once() for _ in range(8))
+
+
 def work(encoder: VisualizedBGE, picture: Path) -> int:
     """Return the operations in matrix products and convolutions for one picture."""
     with FlopCounterMode(display=False) as counter:
@@ -62,7 +93,7 @@ def work(encoder: VisualizedBGE, picture: Path) -> int:
 
 def encoders(folder: str, device: str, pictures: Sequence[Path]) -> Iterator[tuple[str, Encoder]]:
     """Yield every precision of every backend; print which cannot be used."""
-    for precision in ("fp32", "bf16"):
+    for precision in formats(device):
         loaded = VisualizedBGE.load(folder, device=device, dtype=precision)
         yield loaded.runtime, loaded
     if device != "cpu":
@@ -101,12 +132,14 @@ def measure(
                 prepared = [encoder.prepare(as_input(item)) for item in items]
                 sides.append(Side(f"{label}, network alone", partial(encoder.embed, prepared)))
         seconds = in_turns(sides, rounds)
-    rates = {dtype: matmul_rate(DTYPES[dtype], args.device) for dtype in ("fp32", "bf16")}
+    rates = {dtype: matmul_rate(DTYPES[dtype], args.device) for dtype in formats(args.device)}
+    if args.device == "cpu":
+        rates["int8"] = int8_rate()
     rows = compared(seconds, len(pictures))
     for row, (label, spent) in zip(rows, seconds.items(), strict=True):
-        dtype = "bf16" if "bf16" in label else "fp32"
+        dtype = next((dtype for dtype in rates if dtype in label), "fp32")
         reached = flops * len(pictures) / float(np.median(spent)) / rates[dtype]
-        row["of the peak"] = None if "int8" in label else f"{reached:.0%}"
+        row["of the peak"] = f"{reached:.0%}"
         row["cosine with fp32"] = cosines.get(label)
     notes = {
         "pictures": len(pictures),

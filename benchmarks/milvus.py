@@ -3,8 +3,8 @@
     python benchmarks/milvus.py [--server URI --token TOKEN | --lite-only] [--quick]
 
 The same schema, the same index, the same messages, into new collections, in turns: on Milvus Lite
-and on a server, by default the one that the package `milvus` carries. Python's collector of garbage
-runs as seldom as in the command `ocelot`.
+and on a server, by default the one that the package `milvus` carries. The garbage collector has the
+threshold of the command `ocelot`.
 """
 
 from __future__ import annotations

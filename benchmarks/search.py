@@ -5,7 +5,8 @@
 Composed queries (a picture and a text, each only once) with the bundled encoder, without a
 reranker, over drawn pictures and invented rows. The overhead is the time of a search, less the
 encoder's `prepare` and `embed` and pymilvus's `search`. It is measured as a library call, and over
-HTTP with one client. Where the package `milvus` is installed, a real server is measured after
+HTTP with one client. The collection's own searches are also measured from 16 threads at once, each
+with another vector. Where the package `milvus` is installed, a real server is measured after
 Milvus Lite, unless --server names one; not with --quick.
 """
 
@@ -19,6 +20,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,18 @@ def asking(connection: http.client.HTTPConnection, picture: bytes, text: str) ->
     return len(json.loads(connection.getresponse().read())["hits"])
 
 
+def at_once(collection: Collection, searches: int) -> float:
+    """Return the milliseconds of one search of many that 16 threads make."""
+    shape = (searches, collection.identity.dimension)
+    vectors = np.random.default_rng(5).normal(size=shape).astype(np.float32)
+    with ThreadPoolExecutor(16) as threads:
+        started = time.perf_counter()
+        found = list(threads.map(collection.search, vectors))
+        seconds = time.perf_counter() - started
+    assert all(len(hits) == 9 for hits in found)
+    return 1000 * seconds / searches
+
+
 def measure(place: dict[str, str], count: int, shop: Path, folder: Path, rounds: int) -> Row:
     """Return a row of the table."""
     clock = Clock()
@@ -143,6 +157,7 @@ def measure(place: dict[str, str], count: int, shop: Path, folder: Path, rounds:
 
         timed(in_library, clock, queries(shop, 10, 0))
         library = timed(in_library, clock, queries(shop, rounds, 100))
+        together = [at_once(collection, rounds) for _ in range(5)]
         settings = load_settings(uploads=folder / "uploads")
         with serve(create_app(service, settings, page=False)) as url:
             over_http = partial(asking, http.client.HTTPConnection(url.removeprefix("http://")))
@@ -155,6 +170,7 @@ def measure(place: dict[str, str], count: int, shop: Path, folder: Path, rounds:
     return {
         "": f"{collection.deployment}, {count:,} items",
         **{f"{part}, ms": spread(spent) for part, spent in library.items() if part != "ours"},
+        "Milvus, 16 at once, ms each": spread(together),
         "ours in the library, ms": spread(library["ours"]),
         "ours over HTTP, ms": spread(served_too["ours"]),
     }

@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer and smaller steps")
     args = parser.parse_args()
     if args.quick:
-        args.steps, args.batch = 20, 8
+        args.steps, args.batch = 20, 4
     with tempfile.TemporaryDirectory() as folder:
         triplets = write_triplets(Path(folder), 4 * args.batch)
         for model in args.models:

@@ -29,6 +29,7 @@ import numpy as np
 from pymilvus import MilvusException
 from pymilvus.client.utils import SciPyHelper
 
+from ocelot.collection.batcher import Batcher
 from ocelot.collection.connection import (
     Access,
     Database,
@@ -66,7 +67,6 @@ from ocelot.collection.schema import (
     newest,
     stored_identity,
 )
-from ocelot.collection.together import Together
 from ocelot.errors import (
     CollectionError,
     ConfigurationError,
@@ -85,19 +85,19 @@ __all__ = ["Collection"]
 log = logging.getLogger(__name__)
 
 _PAGE = 4096  # ids that are read at once for a page
-_FEW = 256  # results of one query, of which several fit in one message
+_BATCHED = 256  # the most results of a search that is batched with others
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _importing = threading.Lock()
 _CONSISTENCY = ("Strong", "Session", "Bounded", "Eventually")
 
 
-class _Kind(NamedTuple):
-    """What searches have in common that are made in one."""
+class _SearchKey(NamedTuple):
+    """Searches with equal keys can be sent as one."""
 
     limit: int
     filter: str
-    fields: list[str]
-    params: Mapping[str, Any]
+    fields: tuple[str, ...]
+    params: tuple[tuple[str, Any], ...]
 
 
 class Collection:
@@ -121,7 +121,7 @@ class Collection:
         self.outage_timeout = 0.0 if database.deployment == "lite" else outage_timeout
         self._timeout = database.timeout
         self._searching = {"consistency_level": consistency, "timeout": database.timeout}
-        self._search_together = Together(self._search_all)
+        self._batched_search = Batcher(self._search_all)
         self._index = ""
         self._fields: set[str] = set()  # fields of metadata that some row is known to have
 
@@ -295,6 +295,9 @@ class Collection:
     ) -> tuple[Hit, ...]:
         """The rows nearest to `vector`, best first.
 
+        A local database may send searches of several threads as one. Scores then differ in the
+        seventh digit, and rows with equal vectors come in any order.
+
         Args:
             vector: Shape (dimension,); need not have length 1.
             limit: The most hits; at most 16,384 together with the exclusions.
@@ -353,26 +356,27 @@ class Collection:
                 params = search_params(
                     self._index, self.deployment, wanted, thorough, self.search_params
                 )
-                kind = _Kind(wanted, expression, fields, params)
+                key = _SearchKey(wanted, expression, tuple(fields), tuple(params.items()))
                 # Lite looks at every row in Python, so several queries take little more than one.
-                if self.deployment == "lite" and wanted <= _FEW:
-                    found = self._search_together(kind, query)
+                if self.deployment == "lite" and wanted <= _BATCHED:
+                    found = self._batched_search(key, query)
                 else:
-                    (found,) = self._search_all(kind, [query])
+                    (found,) = self._search_all(key, [query])
                 # An approximate index may miss rows that match a filter: search again, wider.
                 if len(found) >= wanted or not params:
                     break
             return list(found)
 
-    def _search_all(self, kind: _Kind, queries: Sequence[Vector]) -> list[list[dict[str, Any]]]:
+    def _search_all(self, key: _SearchKey, queries: Sequence[Vector]) -> list[list[dict[str, Any]]]:
+        self._database.make_ready(self.name)  # again, as it may have waited
         found: list[list[dict[str, Any]]] = self._client.search(
             self.name,
             data=[query.tolist() for query in queries],
             anns_field="vector",
-            limit=kind.limit,
-            filter=kind.filter,
-            output_fields=kind.fields,
-            search_params={"metric_type": "COSINE", "params": kind.params},
+            limit=key.limit,
+            filter=key.filter,
+            output_fields=list(key.fields),
+            search_params={"metric_type": "COSINE", "params": dict(key.params)},
             **self._searching,
         )
         return found

@@ -50,7 +50,7 @@ class VisualizedBGE(VistaEncoder):
         self.device = choose_device(device)
         self.dtype = choose_dtype(dtype, self.device)
         if self.device.type == "cuda" and self.dtype == torch.float32:
-            # By default cuDNN rounds to 10 bits, even in fp32. It knows one setting a process.
+            # By default cuDNN uses TF32, which has 10 bits. The setting is per process.
             torch.backends.cudnn.allow_tf32 = False
         self.network = build(checkpoint, self.dtype).to(self.device)
         self.runtime = f"torch {DTYPE_NAMES[self.dtype]}"
@@ -77,7 +77,8 @@ class VisualizedBGE(VistaEncoder):
                 tokenizer, or its name on the hub.
             device: "cpu", "cuda", "mps", …; by default the best one there is.
             dtype: "fp32", "bf16" or "fp16"; by default bf16 where the hardware has it, else
-                fp32. Only fp32 is exact.
+                fp32. Only fp32 is exact: on a GPU it switches off TF32 in the convolutions of
+                the whole process.
             reduced_decoding: Whether a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its
                 size, as long as it stays three times as large as what the network sees. The
                 cosine with the vector of the whole image is then at least 0.999.
@@ -116,7 +117,7 @@ class VisualizedBGE(VistaEncoder):
         return sys.maxsize, self._max_images * self.geometry.vision.tokens
 
     def _run_all(self, runs: Sequence[Sequence[Prepared]]) -> Matrix:
-        # In one copy, which is the first to wait for the device.
+        # In one copy: every copy from the device waits for it.
         return torch.cat([self._run(run) for run in runs]).cpu().numpy()
 
     def _run(self, chunk: Sequence[Prepared]) -> Tensor:
@@ -129,7 +130,7 @@ class VisualizedBGE(VistaEncoder):
             if self.device.type == "cuda":
                 pixels = pixels.pin_memory()  # while the GPU computes what came before
             pixels = normalise(pixels.to(self.device, non_blocking=True)).to(self.dtype)
-        words = torch.from_numpy(ids).to(self.device)
+        words = torch.from_numpy(ids).to(self.device, non_blocking=True)
         # Attention is faster without a mask.
-        padding = None if mask.all() else torch.from_numpy(mask).to(self.device)
+        padding = None if mask.all() else torch.from_numpy(mask).to(self.device, non_blocking=True)
         return self.network(pixels, words, padding).float()

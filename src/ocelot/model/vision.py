@@ -32,9 +32,9 @@ def _rotary_tables(grid: int, head_size: int) -> tuple[Tensor, Tensor]:
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate pairs of neighbouring channels.
+    """Rotate pairs of neighbouring channels; `sin` is negated in the even ones.
 
-    Shape: x (..., head size); `sin` has the minus of the even channels.
+    Shape: x (..., head size), cos and sin are broadcast to it.
     """
     swapped = torch.stack((x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2)
     return x * cos + swapped * sin
@@ -114,7 +114,10 @@ class EvaVision(nn.Module):
         return x[:, 1:]
 
     def _tables(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """For `_rotate`. The class token (first) has no position and is not rotated."""
+        """cos and sin for `_rotate`, with a first row for the class token, which is not rotated.
+
+        Made here, as the buffers belong to checkpoints. Shape: (1 + patches, 1, 1, head size) each.
+        """
         sin = self.sin.clone()
         sin[:, ::2] *= -1
         cos, sin = (
