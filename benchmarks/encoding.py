@@ -146,7 +146,8 @@ def measure(
         "GFLOP a picture": round(flops / 1e9, 2),
         **{f"peak {dtype}, GFLOP/s": round(rate / 1e9) for dtype, rate in rates.items()},
     }
-    report(f"Encoding with {name} on {args.device}", rows, notes)
+    place = args.device if "bf16" in rates else f"{args.device} without bf16"
+    report(f"Encoding with {name} on {place}", rows, notes)
 
 
 def main() -> None:

@@ -159,8 +159,8 @@ def main() -> None:
             for words in product(COLOURS, THINGS, LOOKS)
         ]
         sides = [
-            Side("batching", []),
-            Side("one by one", ["--batch-size", "1", "--batch-window", "0"]),
+            Side("encoded in batches", []),
+            Side("encoded one by one", ["--batch-size", "1", "--batch-window", "0"]),
         ]
         for number, side in enumerate(sides):
             db = Path(folder) / f"{number}.db"

@@ -12,8 +12,8 @@ import pytest
 
 from ocelot.collection import Collection
 from ocelot.collection.batcher import Batcher
-from ocelot.errors import FilterError
-from tests.collection.test_collection import ENCODER, nearest, rows, vectors
+from ocelot.types import Hit
+from tests.collection.test_collection import ENCODER, id_of, nearest, rows, vectors
 
 LIMIT = 60.0  # seconds until a test fails rather than hangs
 
@@ -46,7 +46,7 @@ class Held:
 
         def wait_for(ready: Callable[[], bool]) -> bool:
             arrived.release()
-            return waits(ready, LIMIT)
+            return waits(ready)
 
         self.batcher._changed.wait_for = wait_for  # type: ignore[method-assign, assignment]
         for one in others:
@@ -54,6 +54,24 @@ class Held:
             assert arrived.acquire(timeout=LIMIT)
         self._goes_on.set()
         return calls
+
+    def is_idle(self) -> bool:
+        return not self.batcher._waiting and not self.batcher._running
+
+
+@pytest.fixture(autouse=True)
+def no_wait_is_endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = threading.Condition.wait_for
+
+    def wait_for(
+        self: threading.Condition, ready: Callable[[], bool], timeout: float | None = None
+    ) -> bool:
+        if timeout is not None:
+            return waits(self, ready, timeout)
+        assert waits(self, ready, LIMIT)
+        return True
+
+    monkeypatch.setattr(threading.Condition, "wait_for", wait_for)
 
 
 def loudly(key: str, requests: Sequence[str]) -> list[str]:
@@ -77,17 +95,14 @@ def test_a_lone_call_runs_in_its_own_thread() -> None:
     assert batcher("say", "a") == "say: A"
     assert batcher("say", "b") == "say: B"
     assert ran == [(threading.current_thread(), ["a"]), (threading.current_thread(), ["b"])]
-    assert not batcher._waiting
-    assert not batcher._running
 
 
 def test_those_that_wait_run_as_one(threads: ThreadPoolExecutor) -> None:
     held = Held(loudly)
     calls = held.call(threads, "abcd")
     assert [call.result(LIMIT) for call in calls] == ["say: A", "say: B", "say: C", "say: D"]
-    assert [(key, sorted(requests)) for key, requests in held.runs] == [
-        ("say", ["a"]), ("say", ["b", "c", "d"]),
-    ]  # fmt: skip
+    assert [sorted(requests) for _, requests in held.runs] == [["a"], ["b", "c", "d"]]
+    assert held.is_idle()
 
 
 def test_a_batch_has_a_largest_size(threads: ThreadPoolExecutor) -> None:
@@ -120,7 +135,14 @@ def test_in_a_batch_that_fails_each_runs_alone(threads: ThreadPoolExecutor) -> N
     assert [call.result(LIMIT) for call in (a, b, d)] == ["say: A", "say: B", "say: D"]
     with pytest.raises(ValueError, match="1 failed"):
         c.result(LIMIT)
-    assert [call.result(LIMIT) for call in [threads.submit(held.batcher, "say", "e")]] == ["say: E"]
+    assert held.is_idle()
+
+
+def test_too_few_results_are_nobodys(threads: ThreadPoolExecutor) -> None:
+    held = Held(lambda key, requests: loudly(key, requests)[:2])
+    calls = held.call(threads, "abcd")
+    assert [call.result(LIMIT)[-1] for call in calls] == list("ABCD")
+    assert sorted(len(requests) for _, requests in held.runs) == [1, 1, 1, 1, 3]
 
 
 def test_an_interrupt_of_the_one_that_runs_leaves_the_others(threads: ThreadPoolExecutor) -> None:
@@ -136,10 +158,12 @@ def test_an_interrupt_of_the_one_that_runs_leaves_the_others(threads: ThreadPool
     calls = dict(zip("abcd", held.call(threads, "abcd"), strict=True))
     for request, call in calls.items():
         error = call.exception(LIMIT)
-        assert isinstance(error, KeyboardInterrupt) == (request in interrupted)
-        assert error is not None or call.result() == f"say: {request.upper()}"
+        if request in interrupted:
+            assert isinstance(error, KeyboardInterrupt)
+        else:
+            assert call.result() == f"say: {request.upper()}"
     assert len(interrupted) == 1
-    assert held.batcher("say", "e") == "say: E"
+    assert held.is_idle()
 
 
 def test_an_interrupt_of_one_that_waits_leaves_the_others(threads: ThreadPoolExecutor) -> None:
@@ -159,6 +183,7 @@ def test_an_interrupt_of_one_that_waits_leaves_the_others(threads: ThreadPoolExe
     assert a.result(LIMIT) == "say: A"
     assert threads.submit(held.batcher, "say", "c").result(LIMIT) == "say: C"
     assert [requests for _, requests in held.runs] == [["a"], ["c"]]
+    assert held.is_idle()
 
 
 @pytest.fixture
@@ -186,31 +211,19 @@ def test_searches_of_many_threads_agree_with_brute_force(
     monkeypatch.setattr(collection._client, "search", counted)
     filters = (None, 'category == "Toys"', "price < 30")
     keeps = (lambda n: True, lambda n: n % 3 > 0, lambda n: n < 60)
-    asked = [(query, n // 32, 5 + n // 80) for n, query in enumerate(vectors(96, seed=1))]
+    kinds = [n // 4 % 3 for n in range(96)]  # eight threads hold two kinds at a time
+    asked = list(zip(vectors(96, seed=1), kinds, strict=True))
 
-    def search(one: tuple[np.ndarray, int, int]) -> tuple[list[str], list[float]]:
-        query, kind, limit = one
-        hits = collection.search(query, limit=limit, filter=filters[kind])
-        return [hit.id for hit in hits], [hit.score for hit in hits]
+    def search(one: tuple[np.ndarray, int]) -> tuple[Hit, ...]:
+        query, kind = one
+        return collection.search(query, limit=5 + kind, filter=filters[kind], with_vectors=True)
 
     found = list(threads.map(search, asked))
-    for (ids, scores), (query, kind, limit) in zip(found, asked, strict=True):
-        expected, cosines = nearest(matrix, query, keeps[kind], limit)
-        assert ids == expected
-        np.testing.assert_allclose(scores, cosines, atol=1e-5)
+    for hits, (query, kind) in zip(found, asked, strict=True):
+        ids, cosines = nearest(matrix, query, keeps[kind], 5 + kind)
+        assert [hit.id for hit in hits] == ids == [id_of(hit.metadata["n"]) for hit in hits]
+        np.testing.assert_allclose([hit.score for hit in hits], cosines, atol=1e-5)
+        for hit in hits:
+            np.testing.assert_allclose(hit.vector, matrix[hit.metadata["n"]], atol=1e-6)
     assert sum(sizes) == len(asked)
     assert max(sizes) > 1
-
-
-def test_a_wrong_filter_is_told_to_every_thread(
-    filled: tuple[Collection, np.ndarray], threads: ThreadPoolExecutor
-) -> None:
-    collection, matrix = filled
-
-    def search(number: int) -> bool:
-        if number % 2:
-            with pytest.raises(FilterError, match="price <"):
-                collection.search(matrix[number], filter="price <")
-        return bool(collection.search(matrix[number]))
-
-    assert all(threads.map(search, range(32)))

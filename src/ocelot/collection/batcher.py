@@ -37,7 +37,10 @@ class Batcher(Generic[_Key, _Request, _Result]):
         self, run: Callable[[_Key, Sequence[_Request]], Sequence[_Result]], max_batch: int = 32
     ) -> None:
         self._run, self._max_batch = run, max_batch
-        self._changed = threading.Condition()  # guards what follows
+        # Guards what follows. It is also entered itself: an interrupt within the methods of
+        # Condition, which are written in Python, could leave it locked.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._running: dict[_Key, list[_Call[_Request, _Result]]] = {}
         self._waiting: dict[_Key, list[_Call[_Request, _Result]]] = {}
 
@@ -47,15 +50,19 @@ class Batcher(Generic[_Key, _Request, _Result]):
         try:
             if batch := self._begin(key, mine):
                 self._run_batch(key, batch)
-        finally:  # also after an interrupt
-            self._end(key, mine)
+        finally:
+            try:
+                self._end(key, mine)
+            except BaseException:  # interrupted
+                self._end(key, mine)
+                raise
         if mine.has_result:
             return mine.result  # type: ignore[return-value]
         return self._run(key, [request])[0]
 
     def _begin(self, key: _Key, mine: _Call[_Request, _Result]) -> list[_Call[_Request, _Result]]:
         """Wait, and return the batch to run: none if another thread ran it with its own."""
-        with self._changed:
+        with self._lock:
             self._waiting.setdefault(key, []).append(mine)
             self._changed.wait_for(lambda: mine.is_over or key not in self._running)
             if mine.is_over:
@@ -70,22 +77,26 @@ class Batcher(Generic[_Key, _Request, _Result]):
     def _run_batch(self, key: _Key, batch: Sequence[_Call[_Request, _Result]]) -> None:
         try:
             results = self._run(key, [call.request for call in batch])
+            pairs = list(zip(batch, results, strict=True))
         except Exception:
             if len(batch) == 1:
                 raise
             return
-        for call, result in zip(batch, results, strict=True):
+        for call, result in pairs:
             call.result, call.has_result = result, True
 
     def _end(self, key: _Key, mine: _Call[_Request, _Result]) -> None:
-        """Release those that wait for this call; leave the queue, if it was interrupted there."""
-        with self._changed:
+        """Release those that wait for this call; leave the queue, if it was interrupted there.
+
+        It can be repeated.
+        """
+        with self._lock:
             batch, waiting = self._running.get(key, []), self._waiting.get(key, [])
             if batch and batch[0] is mine:
-                del self._running[key]
                 for call in batch:
                     call.is_over = True
                 self._changed.notify_all()
+                del self._running[key]
             elif mine in waiting:
                 waiting.remove(mine)
             if not waiting and key not in self._running:

@@ -295,8 +295,8 @@ class Collection:
     ) -> tuple[Hit, ...]:
         """The rows nearest to `vector`, best first.
 
-        A local database may send searches of several threads as one. Scores then differ in the
-        seventh digit, and rows with equal vectors come in any order.
+        Searches of several threads in a local database may be sent as one. Scores then differ in
+        the seventh digit, and rows with equal vectors come in any order.
 
         Args:
             vector: Shape (dimension,); need not have length 1.
