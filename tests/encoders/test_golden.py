@@ -25,11 +25,11 @@ DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 @pytest.fixture(scope="module", params=itertools.product(MODELS, DEVICES), ids="-".join)
 def golden(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     model, device = request.param
-    return Golden(model, device, tmp_path_factory.mktemp(model))
+    return Golden(model, tmp_path_factory.mktemp(model), device)
 
 
 class Golden:
-    def __init__(self, model: str, device: str, folder: Path) -> None:
+    def __init__(self, model: str, folder: Path, device: str = "cpu") -> None:
         self.device = device
         self.weights = GOLDEN / model / "weights.pth"
         self.text_model = GOLDEN / model if model == "tiny-base" else with_tokenizer(model, folder)
