@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+import timeit
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from models import BASE, M3, random_checkpoint
+from models import named_checkpoint
 from shop import write_catalogue
 from torch.utils.flop_counter import FlopCounterMode
 from turns import Side, compared, in_turns, report
@@ -30,9 +30,8 @@ from ocelot.build import build_encoder
 from ocelot.encoders import VisualizedBGE
 from ocelot.encoders.base import Encoder, as_input
 from ocelot.encoders.runtime import choose_device, choose_dtype
-from ocelot.encoders.weights import load_checkpoint
 from ocelot.errors import ConfigurationError
-from ocelot.model.checkpoint import Checkpoint, write_folder
+from ocelot.model.checkpoint import Checkpoint, write_like
 from ocelot.model.visualized_bge import build
 from ocelot.settings import load_settings
 
@@ -51,13 +50,7 @@ def matmul_rate(dtype: torch.dtype, device: str) -> float:
     """Return operations per second in one large matrix product: the best of eight."""
     n = 8192 if device.startswith("cuda") else 2048
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
-
-    def once() -> float:
-        started = time.perf_counter()
-        (a @ b)[0, 0].item()  # reading a number waits for the GPU
-        return time.perf_counter() - started
-
-    return 2 * n**3 / min(once() for _ in range(8))
+    return _rate(lambda: (a @ b)[0, 0].item(), n)  # reading a number waits for the GPU
 
 
 def int8_rate() -> float:
@@ -75,13 +68,12 @@ def int8_rate() -> float:
     )
     product = openvino.Model([ops.matmul(a, b, False, True)], [given], "product")
     run = openvino.Core().compile_model(product, "CPU")
+    return _rate(lambda: run([numbers]), n)
 
-    def once() -> float:
-        started = time.perf_counter()
-        run([numbers])
-        return time.perf_counter() - started
 
-    return 2 * n**3 / min(once() for _ in range(8))
+def _rate(product: Callable[[], object], n: int) -> float:
+    """Operations per second of a product of two n x n matrices: the best of eight."""
+    return 2 * n**3 / min(timeit.repeat(product, number=1, repeat=8))
 
 
 def work(encoder: VisualizedBGE, picture: Path) -> int:
@@ -116,8 +108,7 @@ def measure(
     sides = [Side("tutorial's loop", lambda: [plain.encode(picture) for picture in pictures])]
     cosines: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as kept:
-        network, tokenizer = build(checkpoint), checkpoint.tokenizer
-        folder = write_folder(Path(kept, name), checkpoint.name, network, tokenizer)
+        folder = write_like(Path(kept, name), build(checkpoint), checkpoint)
         exact: np.ndarray | None = None
         for label, encoder in encoders(str(folder), args.device, pictures):
             sides.append(Side(label, partial(encoder.encode, items)))
@@ -168,13 +159,8 @@ def main() -> None:
         files = sorted(file for file in source.iterdir() if file.is_file())
         for name in args.models:
             count, rounds = SIZES[name][args.quick]
-            checkpoint = (
-                load_checkpoint("ocelot-tiny")
-                if name == "tiny"
-                else random_checkpoint(BASE if name == "base" else M3)
-            )
             pictures = files[: args.count or count]
-            measure(name, checkpoint, pictures, args.rounds or rounds, args)
+            measure(name, named_checkpoint(name), pictures, args.rounds or rounds, args)
 
 
 if __name__ == "__main__":

@@ -77,8 +77,7 @@ def main() -> None:
         files = pictures_in(folder)
         model = checkpoint_folder(args.encoder, Path(temporary))
         tutorial = Tutorial(load_checkpoint(model), args.device)
-        device = None if args.device == "cpu" else args.device
-        encoder = build_encoder(load_settings(encoder=model, device=device))
+        encoder = build_encoder(load_settings(encoder=model, device=args.device))
 
         def index() -> None:
             with ocelot.open(next(databases), encoder=encoder, reranker=None) as engine:
@@ -88,10 +87,9 @@ def main() -> None:
         def process(*command: str) -> None:
             subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
 
-        given = ["--encoder", model]
-        script = [__file__, "--pictures", str(folder), *given, "--device", args.device]
+        given = ["--encoder", model, "--device", args.device]
+        script = [__file__, "--pictures", str(folder), *given]
         command = ["-m", "ocelot", "index", str(folder), *given]
-        command += ["--device", device] if device else []
         sides = [
             Side("tutorial's loop", lambda: loop(tutorial, files, next(databases))),
             Side("`engine.index`", index),
@@ -102,7 +100,7 @@ def main() -> None:
         ]
         for what, compare in (("model loaded", sides), ("whole process", whole)):
             rows = compared(in_turns(compare, args.rounds), len(files))
-            place = f" on {device}" if device else ""
+            place = "" if args.device == "cpu" else f" on {args.device}"
             title = f"Indexing, {args.encoder}{place}, {what}"
             report(title, rows, {"pictures": len(files), "ours": encoder.runtime})
 

@@ -1,4 +1,4 @@
-"""Checkpoints with the published models' geometry and random weights: same speed, no download."""
+"""Checkpoints by name: the published models' geometry with random weights, as fast as those."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 
 from ocelot.encoders.weights import load_checkpoint
-from ocelot.model.checkpoint import Checkpoint, write_folder
+from ocelot.model.checkpoint import Checkpoint, write_like
 from ocelot.model.geometry import EvaConfig, Geometry, TextConfig
 from ocelot.model.visualized_bge import Network, build
 
-__all__ = ["BASE", "M3", "checkpoint_folder", "random_checkpoint"]
+__all__ = ["checkpoint_folder", "named_checkpoint", "random_checkpoint"]
 
 BASE = Geometry(
     EvaConfig(image_size=224, patch_size=16, width=768, hidden=2048, layers=12, head_size=64),
@@ -27,6 +27,7 @@ M3 = Geometry(
         token_types=1, first_position=2, pad_id=1, eps=1e-5,
     ),
 )  # fmt: skip
+PUBLISHED = {"base": BASE, "m3": M3}
 
 
 def random_checkpoint(geometry: Geometry = BASE, seed: int = 0) -> Checkpoint:
@@ -46,10 +47,16 @@ def random_checkpoint(geometry: Geometry = BASE, seed: int = 0) -> Checkpoint:
     )
 
 
+def named_checkpoint(name: str) -> Checkpoint:
+    """Return "base" or "m3" with random weights, the bundled "tiny", or another encoder."""
+    if name in PUBLISHED:
+        return random_checkpoint(PUBLISHED[name])
+    return load_checkpoint("ocelot-tiny" if name == "tiny" else name)
+
+
 def checkpoint_folder(name: str, into: Path) -> str:
     """Write the random checkpoint "base" or "m3" to a folder; other names are returned as given."""
-    geometry = {"base": BASE, "m3": M3}.get(name)
-    if geometry is None:
+    if name not in PUBLISHED:
         return name
-    made = random_checkpoint(geometry)
-    return str(write_folder(into / name, made.name, build(made), made.tokenizer))
+    made = named_checkpoint(name)
+    return str(write_like(into / name, build(made), made))

@@ -15,12 +15,11 @@ import tempfile
 from pathlib import Path
 
 import torch
-from models import BASE, random_checkpoint
+from models import named_checkpoint
 from shop import write_catalogue
 from turns import Row, report
 
 from ocelot.encoders.runtime import choose_device, choose_dtype
-from ocelot.encoders.weights import load_checkpoint
 from ocelot.model.checkpoint import Checkpoint
 from ocelot.training.config import DataConfig, OptimiserConfig, TrainConfig
 from ocelot.training.loop import train
@@ -75,8 +74,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         triplets = write_triplets(Path(folder), 4 * args.batch)
         for model in args.models:
-            tiny = model == "tiny"
-            checkpoint = load_checkpoint("ocelot-tiny") if tiny else random_checkpoint(BASE)
+            checkpoint = named_checkpoint(model)
             rows: list[Row] = []
             for device in args.devices:
                 rate = measure(checkpoint, triplets, device, args.steps, args.batch)
